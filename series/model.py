@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The values that everything else passes around: a series, its patches, their hunks.
+
+Bytes stay bytes: a path, a message or a line of a diff has whatever encoding its author used, and
+provenance demands that it comes out as it went in.  Decoding happens on the way to a screen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NewType, Protocol
+
+Oid = NewType("Oid", str)
+"""A git object id in hex; possibly abbreviated where it was read from an ``index`` line."""
+
+ChangeKind = Literal["modify", "create", "delete", "rename", "copy"]
+LineOp = Literal[b" ", b"+", b"-"]
+
+
+@dataclass(frozen=True, slots=True)
+class HunkLine:
+    """One line of a hunk; ``text`` keeps its line end, absent only at an end of file without one."""
+
+    op: LineOp
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """One ``@@`` block.  Starts are 1-based line numbers as git writes them (0 for an empty side)."""
+
+    old_start: int
+    old_count: int
+    new_start: int
+    new_count: int
+    section: bytes
+    lines: tuple[HunkLine, ...]
+
+    @property
+    def before(self) -> tuple[bytes, ...]:
+        """The lines that the pre-image must hold: context and removed."""
+        return tuple(line.text for line in self.lines if line.op != b"+")
+
+    @property
+    def after(self) -> tuple[bytes, ...]:
+        """The lines of the post-image: context and added."""
+        return tuple(line.text for line in self.lines if line.op != b"-")
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """One side of a ``GIT binary patch``: inflated, either the whole content or a git delta."""
+
+    kind: Literal["literal", "delta"]
+    size: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What one patch does to one path.  ``old_path`` is None for a creation, ``new_path`` for a deletion."""
+
+    kind: ChangeKind
+    old_path: bytes | None
+    new_path: bytes | None
+    old_mode: int | None = None
+    new_mode: int | None = None
+    old_blob: Oid | None = None
+    new_blob: Oid | None = None
+    similarity: int | None = None
+    hunks: tuple[Hunk, ...] = ()
+    forward: Binary | None = None
+    reverse: Binary | None = None
+    binary: bool = False
+    """True for any binary change, also ``Binary files differ``, which carries no content to apply."""
+
+    @property
+    def path(self) -> bytes:
+        """The path by which to speak of the change: the new one, or the old one of a deletion."""
+        path = self.new_path if self.new_path is not None else self.old_path
+        assert path is not None
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An author as git writes him in a commit: raw name and e-mail."""
+
+    name: bytes
+    email: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A moment as a commit stores it: seconds since the epoch and the author's UTC offset in minutes."""
+
+    seconds: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """``[PATCH v2 03/27]``: ``number`` 3 of ``total`` 27 of ``version`` 2; 0 is the cover letter."""
+
+    number: int
+    total: int
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Trailer:
+    """One ``Key: value`` of the last paragraph of a message, or a line with the same standing,
+    such as ``(cherry picked from commit …)`` and Xen's ``master commit:`` (key as spelled there)."""
+
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One commit to be: who, when, why, and the changes to each path."""
+
+    name: str
+    """Where it came from, fit for a message: ``0007-x86-foo.patch``, ``series.mbox:12``, a commit id."""
+    author: Identity
+    date: When | None
+    message: bytes
+    """The whole commit message, subject first, as ``git am`` would store it."""
+    changes: tuple[FileChange, ...]
+    commit: Oid | None = None
+    parent: Oid | None = None
+    """Set when the patch was read from a repository: then its base tree is at hand."""
+    numbering: Numbering | None = None
+    message_id: str | None = None
+    in_reply_to: tuple[str, ...] = ()
+    """``In-Reply-To`` and ``References``, nearest first."""
+    trailers: tuple[Trailer, ...] = ()
+    position: int = 0
+    """Its place in the source as it was given."""
+
+    @property
+    def subject(self) -> bytes:
+        """The first line of the message."""
+        return self.message.split(b"\n", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """The cover letter, for the report; nothing of it is applied."""
+
+    subject: bytes
+    body: bytes
+    numbering: Numbering | None = None
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Patches in the order of their source, with what the source says of itself."""
+
+    patches: tuple[Patch, ...]
+    origin: str
+    cover: Cover | None = None
+    base_commit: Oid | None = None
+    prerequisites: tuple[Oid, ...] = ()
+    """``prerequisite-patch-id:`` lines, stable patch ids."""
+    ordered: bool = False
+    """The source itself fixes the order (a git range, a quilt series file)."""
+    notes: tuple[str, ...] = field(default=())
+    """What the reader noticed and the user should know: replies ignored, older versions, gaps."""
+
+
+class Base(Protocol):
+    """The tree a series is to be applied to, as far as the text needs to know it."""
+
+    def read(self, path: bytes) -> bytes | None:
+        """Content of the blob at ``path``; None where there is none."""
+
+    def oid(self, path: bytes) -> Oid | None:
+        """Full id of the blob at ``path``; None where there is none."""
+
+    def mode(self, path: bytes) -> int | None:
+        """Git file mode at ``path``; None where there is none."""

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The order that blob ids prove: what one patch leaves behind is what the next one starts from.
+
+Each change with an ``index`` line is an edge from one state of a path to the next; a state is a path
+and a blob id, or the path's absence.  Where every state has one way in and one way out the order is
+read off; where a file comes back to an earlier content, a trail through all edges is sought that
+starts at the base (Hierholzer), preferring what comes first in the preferred order.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from series.model import Base, FileChange, Oid, Patch
+
+State = tuple[bytes, str | None]
+"""A path and the blob it holds; None where there is no file."""
+
+Fit = Literal["base", "patch", "unknown", "elsewhere"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """``before`` makes the version of ``path`` that ``after`` starts from."""
+
+    before: int
+    after: int
+    path: bytes
+    blob: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """The links, the changes whose pre-image nothing here makes, and those that carry no ids."""
+
+    links: tuple[Link, ...]
+    strangers: tuple[tuple[int, FileChange], ...]
+    """A patch and a change made for a version of the file that is neither the base's nor the
+    product of another patch: the base differs, or a patch between is missing."""
+    blind: tuple[tuple[int, FileChange], ...]
+    rivals: tuple[tuple[int, int, bytes], ...]
+    """Two patches made for the same version of a path, which cannot both be the next."""
+
+
+class _Names:
+    """Abbreviated ids of one path: those where one begins like the other are the same blob."""
+
+    def __init__(self) -> None:
+        self.known: list[str] = []
+
+    def name(self, oid: str) -> str:
+        for number, other in enumerate(self.known):
+            if oid.startswith(other) or other.startswith(oid):
+                if len(oid) > len(other):
+                    self.known[number] = oid
+                return str(number)
+        self.known.append(oid)
+        return str(len(self.known) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    patch: int
+    start: State
+    end: State
+    change: FileChange
+
+
+def find_chains(patches: Sequence[Patch], base: Base | None, rank: Sequence[int]) -> Chains:
+    """Link ``patches`` by blob ids; ``rank[i]`` says how early patch ``i`` is preferred."""
+    names: dict[bytes, _Names] = {}
+    edges: list[_Edge] = []
+    blind: list[tuple[int, FileChange]] = []
+
+    def state(path: bytes, oid: Oid | None) -> State:
+        return (path, None if oid is None else names.setdefault(path, _Names()).name(oid))
+
+    for index, patch in enumerate(patches):
+        for change in patch.changes:
+            # The creation of an empty file or a pure rename may have no index line.
+            if change.old_blob is None and change.new_blob is None:
+                blind.append((index, change))
+                continue
+            start = state(change.old_path or change.path, change.old_blob)
+            end = state(change.new_path or change.path, change.new_blob)
+            edges.append(_Edge(index, start, end, change))
+    makers: dict[State, list[_Edge]] = {}
+    takers: dict[State, list[_Edge]] = {}
+    for edge in edges:
+        makers.setdefault(edge.end, []).append(edge)
+        if edge.change.kind == "rename":
+            makers.setdefault((edge.start[0], None), []).append(edge)
+        takers.setdefault(edge.start, []).append(edge)
+
+    def is_base(at: State) -> bool:
+        if base is None:
+            return False
+        oid = base.oid(at[0])
+        if at[1] is None or oid is None:
+            return at[1] is None and oid is None
+        known = names[at[0]].known[int(at[1])]
+        return oid.startswith(known) or known.startswith(oid)
+
+    def shown(at: State) -> str | None:
+        return None if at[1] is None else names[at[0]].known[int(at[1])]
+
+    links: list[Link] = []
+    strangers: list[tuple[int, FileChange]] = []
+    rivals: list[tuple[int, int, bytes]] = []
+    tangled: set[bytes] = set()
+    for at, after in takers.items():
+        before = makers.get(at, [])
+        movers = [edge for edge in after if edge.change.kind != "copy"]
+        if len(before) + is_base(at) > 1 or len(movers) > 1:
+            tangled.add(at[0])
+            continue
+        if not before and at[1] is not None and not is_base(at):
+            strangers += [(edge.patch, edge.change) for edge in after]
+        for edge in after:
+            links += [_link(one.patch, edge, shown(at)) for one in before if one is not edge]
+            if edge.change.kind == "copy":
+                links += [
+                    Link(edge.patch, mover.patch, at[0], shown(at))
+                    for mover in movers
+                    if mover.patch != edge.patch
+                ]
+    for path in sorted(tangled):
+        trail = _trail(
+            [edge for edge in edges if path in (edge.start[0], edge.end[0])], is_base, rank
+        )
+        if trail is not None:
+            for one, two in itertools.pairwise(trail):
+                if one.patch != two.patch:
+                    links.append(_link(one.patch, two, shown(two.start)))
+            continue
+        for at, after in takers.items():
+            if at[0] != path:
+                continue
+            for one, two in itertools.pairwise(after):
+                rivals.append((one.patch, two.patch, path))
+            for edge in after:
+                links += [
+                    _link(one.patch, edge, shown(at))
+                    for one in makers.get(at, [])
+                    if len(makers[at]) == 1 and one.patch != edge.patch
+                ]
+    return Chains(tuple(_unique(links)), tuple(strangers), tuple(blind), tuple(rivals))
+
+
+def _link(before: int, edge: _Edge, blob: str | None) -> Link:
+    return Link(before, edge.patch, edge.start[0], blob)
+
+
+def _unique(links: Iterable[Link]) -> list[Link]:
+    found: dict[tuple[int, int], Link] = {}
+    for link in links:
+        if link.before != link.after:
+            found.setdefault((link.before, link.after), link)
+    return list(found.values())
+
+
+def _trail(
+    edges: list[_Edge], is_base: Callable[[State], bool], rank: Sequence[int]
+) -> list[_Edge] | None:
+    """All ``edges`` in a row, each from where the one before ended; None when that cannot be."""
+    out: dict[State, list[_Edge]] = {}
+    balance: dict[State, int] = {}
+    for edge in sorted(edges, key=lambda edge: -rank[edge.patch]):
+        out.setdefault(edge.start, []).append(edge)
+        balance[edge.start] = balance.get(edge.start, 0) + 1
+        balance[edge.end] = balance.get(edge.end, 0) - 1
+    starts = [at for at, count in balance.items() if count > 0]
+    if len(starts) > 1 or any(abs(count) > 1 for count in balance.values()):
+        return None
+    if not starts:
+        starts = [at for at in balance if is_base(at)]
+    if not starts:
+        return None
+    stack: list[tuple[State, _Edge | None]] = [(starts[0], None)]
+    trail: list[_Edge] = []
+    while stack:
+        at, via = stack[-1]
+        if out.get(at):
+            edge = out[at].pop()
+            stack.append((edge.end, edge))
+        else:
+            stack.pop()
+            if via is not None:
+                trail.append(via)
+    trail.reverse()
+    return trail if len(trail) == len(edges) else None

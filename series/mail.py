@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from series.diff import DiffError, parse_diff
+from series.diff import parse_diff
 from series.errors import SeriesError
 from series.mailinfo import MailInfo, parse_mail
 from series.mbox import RawMail, split_mbox, unescape
@@ -85,12 +85,12 @@ def read_patch_files(files: Sequence[tuple[str, bytes]], origin: str) -> Series:
     return _series(mails, origin)
 
 
-def read_one(name: str, data: bytes) -> Patch:
-    """Read one patch file with mail headers."""
+def read_one(name: str, data: bytes, *, strip: int = 1) -> Patch:
+    """Read one patch file with mail headers; its changes may be none."""
     raws = split_mbox(data)
     if not raws:
         raise MailError(name, "it is empty", "write it again with git format-patch")
-    return _patch(_read(raws[0], name, name, raws[0].line), 0)
+    return _patch(_read(raws[0], name, name, raws[0].line), 0, strip)
 
 
 def _read(raw: RawMail, name: str, where: str, line: int) -> _Mail:
@@ -143,16 +143,14 @@ def _series(mails: Sequence[_Mail], origin: str) -> Series:
     )
 
 
-def _patch(mail: _Mail, position: int) -> Patch:
+def _patch(mail: _Mail, position: int, strip: int = 1) -> Patch:
     info = mail.info
     if info.diff_line is None:
         where, first = f"{mail.name} (decoded diff)", 1
     else:
         # 1 is the mail's first header line, which stands one below its separator.
         where, first = mail.where, mail.first_line + info.diff_line - 1
-    changes = parse_diff(info.diff, where, first_line=first)
-    if not changes:
-        raise DiffError(where, first, "no file is changed by this patch")
+    changes = parse_diff(info.diff, where, strip=strip, first_line=first)
     return Patch(
         name=mail.name,
         author=info.author,

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which patch broke it, and which one repairs it.
+
+A binary search over steps whose answers are cached by content.  A series may break and be repaired
+again, so good at both ends proves nothing: then the gaps are halved, widest first, until a failing
+step turns up or every step has been tried.  What was not tried is said, not assumed.
+
+Cost: log2(n) tests where the end fails, up to n where nothing does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from backport.verdicts import State
+
+Test = Callable[[int], State]
+"""Answers for step ``n`` of ``0..count``; 0 is the tree before the first patch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``first_bad`` fails and ``last_good``, the nearest testable step before it, does not.
+
+    ``untested`` are steps before ``last_good`` that were not tried, ``untestable`` lie between the
+    two.  ``repaired_by`` is the first step after the failing ones that is good again; None where the
+    failure lasts to the end.
+    """
+
+    first_bad: int | None
+    last_good: int | None
+    repaired_by: int | None
+    tested: int
+    untested: tuple[int, ...] = ()
+    untestable: tuple[int, ...] = ()
+
+
+class _Steps:
+    def __init__(self, count: int, test: Test, known: dict[int, State]) -> None:
+        self.count = count
+        self._test = test
+        self.answers = dict(known)
+        self.tested = 0
+
+    def __call__(self, number: int) -> State:
+        if number not in self.answers:
+            self.answers[number] = self._test(number)
+            self.tested += 1
+        return self.answers[number]
+
+    def good(self, number: int) -> bool:
+        return self(number) in (State.PASSED, State.ABSENT)
+
+    def bad(self, number: int) -> bool:
+        return self(number) is State.FAILED
+
+
+def search(count: int, test: Test, known: dict[int, State] | None = None) -> Found:
+    """Find the first failing step of ``1..count``; ``known`` answers cost no test."""
+    steps = _Steps(count, test, known or {})
+    if steps.bad(0):
+        return Found(0, None, _repair(steps, 0), steps.tested)
+    bad = _some_bad(steps)
+    if bad is None:
+        return Found(None, count, None, steps.tested, _untested(steps, count))
+    good = max((n for n in range(bad) if n in steps.answers and steps.good(n)), default=0)
+    good, bad = _narrow(steps, good, bad)
+    untestable = tuple(range(good + 1, bad))
+    return Found(bad, good, _repair(steps, bad), steps.tested, _untested(steps, good), untestable)
+
+
+def _some_bad(steps: _Steps) -> int | None:
+    failing = [n for n, state in steps.answers.items() if state is State.FAILED]
+    if failing:
+        return min(failing)
+    if steps.count and steps.bad(steps.count):
+        return steps.count
+    while True:
+        ends = sorted(steps.answers)
+        gaps = [(b - a, a, b) for a, b in pairwise(ends) if b - a > 1]
+        if not gaps:
+            return None
+        _, low, high = max(gaps, key=lambda gap: (gap[0], -gap[1]))
+        middle = (low + high) // 2
+        if steps.bad(middle):
+            return middle
+
+
+def _narrow(steps: _Steps, good: int, bad: int) -> tuple[int, int]:
+    """Halve between a good and a bad step; steps that cannot be tested are walked around."""
+    while True:
+        middle = (good + bad) // 2
+        around = sorted(range(good + 1, bad), key=lambda n: (abs(n - middle), n))
+        for number in around:
+            if steps.good(number):
+                good = number
+                break
+            if steps.bad(number):
+                bad = number
+                break
+        else:
+            return good, bad
+
+
+def _repair(steps: _Steps, bad: int) -> int | None:
+    later = sorted(n for n, s in steps.answers.items() if n > bad and s is not State.FAILED)
+    good = next((n for n in later if steps.good(n)), None)
+    if good is None:
+        if bad >= steps.count or not steps.good(steps.count):
+            return None
+        good = steps.count
+    low, high = bad, good
+    while high - low > 1:
+        middle = (low + high) // 2
+        if steps.good(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _untested(steps: _Steps, end: int) -> tuple[int, ...]:
+    return tuple(n for n in range(1, end) if n not in steps.answers)
+
+
+def describe(found: Found, subjects: Sequence[str]) -> str:
+    """The finding in words; ``subjects[n - 1]`` belongs to step n."""
+
+    def name(number: int) -> str:
+        if number == 0:
+            return "the branch itself"
+        return f"step {number} of {len(subjects)} {subjects[number - 1]!r}"
+
+    if found.first_bad is None:
+        left = f"; {len(found.untested)} steps were not tried" if found.untested else ""
+        return f"no step fails ({found.tested} tested{left})"
+    lines = [f"{name(found.first_bad)} is the first that fails ({found.tested} tested)"]
+    if found.first_bad == 0:
+        lines = [f"the branch fails before any patch ({found.tested} tested)"]
+    if found.untestable:
+        which = ", ".join(map(str, found.untestable))
+        lines = [
+            f"the first that fails is {name(found.first_bad)}, or one of the steps {which}, which"
+            " cannot be tested: cannot tell"
+        ]
+    if found.untested:
+        lines.append(
+            f"{name(found.last_good or 0)} is good; {len(found.untested)} steps before that were not"
+            " tried (--all tries every one)"
+        )
+    if found.repaired_by is not None:
+        lines.append(f"repaired by {name(found.repaired_by)}")
+    elif found.first_bad < len(subjects):
+        lines.append("not repaired later in the series")
+    return "\n".join(lines)

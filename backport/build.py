@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The build of one step, with the user's own command, in a worktree that is kept.
+
+The worktree lives in ``.git/backport/build`` from run to run: git touches only the files that differ
+between two steps, so the tree's own make rebuilds only what they reach.  A failure that appears in
+an incremental build is confirmed once by a clean one, since a makefile with a gap in its
+dependencies would otherwise be taken for a bad patch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache as cache_once
+from pathlib import Path
+
+from backport.cache import Cache, digest
+from backport.errors import CannotTest
+from backport.repo import Repo
+from backport.sandbox import Sandbox, sandbox
+from backport.verdicts import State, Verdict
+from series.model import Oid
+
+_KIND = "build"
+_FORMAT = "build-1"
+_LOG_TAIL = 64 << 10
+_CANNOT_TEST = 125
+_ERROR = re.compile(
+    r"(?:: (?:fatal )?error: |: undefined reference to |Error: |: multiple definition of "
+    r"|command not found|No rule to make target)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A build's answer; ``artefacts`` are the files asked for, by path, as SHA-256 in the cache."""
+
+    verdict: Verdict
+    artefacts: dict[str, str]
+
+
+class BuildTree:
+    """The kept worktree and the command that builds it."""
+
+    def __init__(
+        self,
+        repo: Repo,
+        cache: Cache,
+        command: str,
+        wanted: Sequence[str],
+        *,
+        timeout: int,
+        writable: Sequence[str] = (),
+        boxed: bool = True,
+    ) -> None:
+        self.repo = repo
+        self.cache = cache
+        self.command = command
+        self.wanted = tuple(sorted(wanted))
+        self.timeout = timeout
+        self.folder = repo.state_dir / "build"
+        temporary = repo.state_dir / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        self.sandbox: Sandbox = sandbox(self.folder, temporary, writable, boxed)
+        self._failing = False
+        self._fresh = False
+
+    def key(self, commit: Oid) -> str:
+        """What the answer depends on: the tree, the command, the compiler, the files asked for."""
+        return digest(_FORMAT, self.repo.tree(commit).id, self.command, _compiler(), *self.wanted)
+
+    def known(self, commit: Oid) -> Built | None:
+        """The answer from the cache, with every artefact at hand; None when it must be built."""
+        answer = self.cache.get(_KIND, self.key(commit))
+        if answer is None:
+            return None
+        artefacts = {str(k): str(v) for k, v in answer["artefacts"].items()}
+        if any(self.cache.blob(sha) is None for sha in artefacts.values()):
+            return None
+        verdict = Verdict(
+            "build",
+            State(answer["state"]),
+            answer["summary"],
+            tuple(answer["lines"]),
+            answer["seconds"],
+            cached=True,
+        )
+        return Built(verdict, artefacts)
+
+    def build(self, commit: Oid) -> Built:
+        """Build a commit's tree.  Raises `CannotTest` when the build cannot even be tried."""
+        found = self.known(commit)
+        if found is not None:
+            self._failing = found.verdict.state is State.FAILED
+            return found
+        self._check_out(commit)
+        begun = time.monotonic()
+        code, log = self._run()
+        if code > 0 and not self._failing and not self._fresh:
+            self.repo.git("clean", "-fdxq", cwd=self.folder)
+            code, log = self._run()
+        seconds = time.monotonic() - begun
+        self._failing = bool(code)
+        self._fresh = False
+        built = self._answer(code, log, seconds)
+        if code >= 0:
+            self.cache.put(
+                _KIND,
+                self.key(commit),
+                {
+                    "state": built.verdict.state.value,
+                    "summary": built.verdict.summary,
+                    "lines": list(built.verdict.lines),
+                    "seconds": round(seconds, 3),
+                    "artefacts": built.artefacts,
+                },
+            )
+        return built
+
+    def _check_out(self, commit: Oid) -> None:
+        if not (self.folder / ".git").exists():
+            self.repo.git("worktree", "prune")
+            self.repo.git(
+                "worktree", "add", "--detach", "--force", "--no-checkout", str(self.folder), commit
+            )
+            self.repo.git("reset", "--hard", "-q", commit, cwd=self.folder)
+            self._fresh = True
+            return
+        (Path(self._git_dir()) / "index.lock").unlink(missing_ok=True)  # ours, from a killed run
+        self.repo.git("checkout", "--detach", "--force", "-q", commit, cwd=self.folder)
+
+    def _git_dir(self) -> str:
+        return (self.folder / ".git").read_text().removeprefix("gitdir:").strip()
+
+    def _run(self) -> tuple[int, str]:
+        words = [*self.sandbox.prefix, "/bin/sh", "-c", self.command]
+        env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        process = subprocess.Popen(
+            words,
+            cwd=self.folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            out, _ = process.communicate(timeout=self.timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, _ = process.communicate()
+            return -1, out.decode("utf-8", "replace") + f"\nno end after {self.timeout} s: killed\n"
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+        text = out.decode("utf-8", "replace")
+        if process.returncode in (126, 127):
+            raise CannotTest(
+                f"the build command cannot be run: {self.command!r}: {_last(text)}",
+                "set it with `git config backport.build '...'` or --build",
+            )
+        return process.returncode, text
+
+    def _answer(self, code: int, log: str, seconds: float) -> Built:
+        if code:
+            lines = compiler_errors(log)
+            # 125 is how `git bisect run` is told that a tree cannot be tested.
+            state = State.CANNOT_TELL if code < 0 or code == _CANNOT_TEST else State.FAILED
+            what = f"no end after {self.timeout} s" if code < 0 else f"exit {code}"
+            return Built(Verdict("build", state, what, lines, seconds), {})
+        artefacts: dict[str, str] = {}
+        for name in self.wanted:
+            path = self.folder / name
+            if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):
+                artefacts[name] = self.cache.put_blob(path.read_bytes())
+        return Built(Verdict("build", State.PASSED, "built", (), seconds), artefacts)
+
+
+def compiler_errors(log: str) -> tuple[str, ...]:
+    """What the compiler said: each error with the two lines of source under it, else the log's end."""
+    lines = log[-_LOG_TAIL:].splitlines()
+    found: list[str] = []
+    for at, line in enumerate(lines):
+        if _ERROR.search(line) and "make" not in line.split(":")[0]:
+            found.append(line.strip())
+            found += [
+                x.rstrip() for x in lines[at + 1 : at + 3] if x.lstrip()[:1].isdigit() or "|" in x
+            ]
+        if len(found) >= 24:
+            break
+    return tuple(found) or tuple(line.strip() for line in lines[-8:] if line.strip())
+
+
+def _last(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
+
+
+@cache_once
+def _compiler() -> str:
+    """The default compiler's own name: another one may well say something else."""
+    compiler = os.environ.get("CC", "cc").split()[0]
+    try:
+        done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return "no compiler"
+    return done.stdout.partition("\n")[0]

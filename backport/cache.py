@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Verdicts by content, in ``.git/backport/cache/``: the same question is never paid for twice.
+
+``<kind>/<aa>/<key>.json`` holds an answer, ``blob/<aa>/<sha256>`` an artefact that answers need (the
+core's object file).  A key is a digest of everything the answer depends on, so nothing is ever
+stale; entries unused for 90 days are dropped when `prune` is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from backport.files import write_atomic
+
+_KEEP_SECONDS = 90 * 86400
+
+
+class Cache:
+    """The cache of one repository."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, kind: str, key: str) -> dict[str, Any] | None:
+        """The answer kept under ``key``; a damaged one counts as absent."""
+        path = self._path(kind, key).with_suffix(".json")
+        try:
+            found = json.loads(path.read_bytes())
+            path.touch()
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def put(self, kind: str, key: str, answer: dict[str, Any]) -> None:
+        """Keep an answer."""
+        path = self._path(kind, key).with_suffix(".json")
+        write_atomic(path, json.dumps(answer).encode(), durable=False)
+
+    def blob(self, digest: str) -> bytes | None:
+        """The artefact with that SHA-256; None when it is not kept, or no longer is what it was."""
+        try:
+            data = self._path("blob", digest).read_bytes()
+        except OSError:
+            return None
+        return data if hashlib.sha256(data).hexdigest() == digest else None
+
+    def put_blob(self, data: bytes) -> str:
+        """Keep an artefact; returns its SHA-256."""
+        digest = hashlib.sha256(data).hexdigest()
+        path = self._path("blob", digest)
+        if not path.exists():
+            write_atomic(path, data, durable=False)
+        return digest
+
+    def prune(self) -> None:
+        """Drop what nothing has asked for in 90 days."""
+        limit = time.time() - _KEEP_SECONDS
+        for path in self.folder.glob("*/*/*"):
+            if path.stat().st_mtime < limit:
+                path.unlink(missing_ok=True)
+
+    def _path(self, kind: str, key: str) -> Path:
+        return self.folder / kind / key[:2] / key
+
+
+def digest(*parts: str | bytes) -> str:
+    """A key from everything an answer depends on."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+        sha.update(b"%d:" % len(data) + data)
+    return sha.hexdigest()
+
+
+@cache
+def tool_version(package: str) -> str:
+    """The version of the tool and of the very code of one of its packages.
+
+    The code counts, not only the number: a changed oracle must not answer from its predecessor's
+    cache while it is being worked on.
+    """
+    folder = Path(__file__).parents[1] / package
+    sha = hashlib.sha256(version("backport").encode())
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".py", ".toml", ".S", ".lds"):
+            sha.update(path.name.encode() + path.read_bytes())
+    return sha.hexdigest()

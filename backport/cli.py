@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: names the commands, and turns errors into a message and an exit code.
+
+Everything heavy is imported by the command that needs it; `backport --help` costs little more than
+a bare Typer program.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from backport.commands import apply, bisect, check, emulate, graph, hook, plan, sample
+
+
+class _Group(TyperGroup):
+    """Translates errors once, here, so that a test runner sees the same codes as a shell."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except KeyboardInterrupt:
+            _say(
+                "interrupted: `backport continue` carries a begun run on, `backport abort` drops it"
+            )
+            raise typer.Exit(130) from None
+        except Exception as error:
+            code = _translate(error)
+            if code is None:
+                raise
+            raise typer.Exit(code) from error
+
+
+app = typer.Typer(
+    name="backport",
+    cls=_Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Assemble a patch series onto a stable branch and prove every step.",
+)
+
+
+@app.callback()
+def _main(
+    version: bool = typer.Option(
+        False, "--version", help="Show the version and exit.", is_eager=True
+    ),
+) -> None:
+    if version:
+        from importlib.metadata import version as of
+
+        print(f"backport {of('backport')}")
+        raise typer.Exit
+
+
+app.command("apply")(apply.apply)
+app.command("plan")(plan.plan)
+app.command("graph")(graph.graph)
+app.command("status")(apply.status)
+app.command("continue")(apply.continue_)
+app.command("skip")(apply.skip)
+app.command("abort")(apply.abort)
+app.command("bisect")(bisect.bisect)
+app.command("check")(check.check)
+app.command("emulate")(emulate.emulate)
+app.command("sample")(sample.sample)
+app.add_typer(hook.app, name="hook")
+
+
+def main() -> None:
+    """The entry point of ``backport`` and ``git-backport``."""
+    try:
+        app()
+    except Exception as error:
+        _bug(error)
+
+
+def _translate(error: Exception) -> int | None:
+    """Say an expected error and give its exit code; None for what nobody expected."""
+    from backport.errors import BackportError, ExitCode
+
+    if isinstance(error, BackportError):
+        _say(error.message, error.hint)
+        return int(error.exit_code)
+    expected = {"series.errors": "SeriesError", "emu.errors": "EmuError"}
+    for module, name in expected.items():
+        if module in sys.modules and isinstance(error, getattr(sys.modules[module], name)):
+            _say(str(error))
+            return int(ExitCode.USAGE)
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()
+        return 0
+    if isinstance(error, OSError) and error.filename is not None:
+        _say(f"{error.filename}: {error.strerror}")
+        return int(ExitCode.USAGE)
+    return None
+
+
+def _say(message: str, hint: str = "") -> None:
+    red, dim, off = ("\033[1;31m", "\033[2m", "\033[0m") if sys.stderr.isatty() else ("", "", "")
+    print(f"{red}backport: {off}{message}", file=sys.stderr)
+    if hint:
+        print(f"  {dim}{hint}{off}", file=sys.stderr)
+
+
+def _bug(error: Exception) -> None:
+    import os
+    import platform
+    import tempfile
+    import traceback
+    from importlib.metadata import version
+
+    handle, name = tempfile.mkstemp(prefix="backport-", suffix=".log", text=True)
+    with os.fdopen(handle, "w") as log:
+        log.write(f"backport {version('backport')}, Python {platform.python_version()}\n")
+        log.write(f"{sys.argv}\n\n")
+        traceback.print_exception(error, file=log)
+    _say(f"a bug of ours: {type(error).__name__}: {error}", f"what happened is in {name}")
+    sys.exit(128)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``apply``, and what carries a run on: ``continue``, ``skip``, ``abort``, ``status``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from backport.commands import options as opt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backport.prove import Proof
+    from backport.repo import Repo
+    from backport.run import Progress, Result
+
+
+def apply(
+    branch: opt.Branch = None,
+    series: opt.SeriesSrc = None,
+    repo: opt.RepoDir = None,
+    upstream: opt.Upstream = None,
+    to: Annotated[
+        Optional[str],  # noqa: UP045 - typer evaluates it at run time
+        typer.Option("--to", metavar="NAME", help="Put the result on this new branch instead."),
+    ] = None,
+    validate: opt.Validate = None,
+    build: opt.Build = None,
+    profile: opt.Profile = None,
+    accept: opt.Accept = None,
+    prerequisites: opt.Wanted = None,
+    record: opt.Recorded = None,
+    keep_going: opt.KeepGoing = False,
+    jobs: opt.Jobs = None,
+    json: opt.Json = None,
+) -> None:
+    """Put a series on a stable branch, and prove every step."""
+    from backport.repo import open_repo
+    from backport.run import Request, start
+
+    found = open_repo(repo)
+    settings = opt.settings_of(
+        found,
+        branch,
+        upstream=upstream,
+        validate=validate,
+        build=build,
+        profile=profile,
+        accept=tuple(accept or ()),
+        prerequisites=prerequisites,
+        record=record,
+        jobs=jobs,
+    )
+    name = opt.branch_of(settings)
+    request = Request(name, opt.sources_of(found, settings, series), settings, to)
+    _carry(
+        found, lambda progress: start(found, request, _proof(keep_going), progress), json, settings
+    )
+
+
+def continue_(
+    repo: opt.RepoDir = None, keep_going: opt.KeepGoing = False, json: opt.Json = None
+) -> None:
+    """Carry on a run that stopped on a conflict or was interrupted."""
+    from backport.repo import open_repo
+    from backport.run import resume
+
+    found = open_repo(repo)
+    _carry(found, lambda progress: resume(found, _proof(keep_going), progress), json, None)
+
+
+def skip(
+    repo: opt.RepoDir = None, keep_going: opt.KeepGoing = False, json: opt.Json = None
+) -> None:
+    """Leave out the patch that a run stopped on, and carry on."""
+    from backport.repo import open_repo
+    from backport.run import skip as skip_patch
+
+    found = open_repo(repo)
+    _carry(found, lambda progress: skip_patch(found, _proof(keep_going), progress), json, None)
+
+
+def abort(repo: opt.RepoDir = None) -> None:
+    """Drop the run; everything is as it was before it."""
+    from backport.repo import open_repo
+    from backport.run import abort as abort_run
+
+    found = open_repo(repo)
+    state = abort_run(found)
+    if state is None:
+        print("the journal could not be read and was removed; no branch has moved")
+        return
+    branch = state.target.removeprefix("refs/heads/")
+    at = f" at {state.old[:12]}" if state.old else ", not made"
+    print(f"aborted; {branch} is as it was{at}")
+
+
+def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
+    """Say where a run stands."""
+    from backport.journal import Journal
+    from backport.repo import open_repo
+    from backport.report.out import write_json
+
+    found = open_repo(repo)
+    state = Journal(found.state_dir).read()
+    if state is None:
+        write_json(json, {"phase": None})
+        if json != "-":
+            print("no run is on")
+        return
+    clash = state.clash
+    write_json(
+        json,
+        {
+            "phase": state.phase,
+            "branch": state.branch,
+            "target": state.target,
+            "done": len(state.steps),
+            "total": len(state.items),
+            "tip": state.tip,
+            "clash": [list(x) for x in clash.clashes] if clash else None,
+            "worktree": state.worktree,
+        },
+    )
+    if json == "-":
+        return
+    branch = state.branch.removeprefix("refs/heads/")
+    print(f"{branch}: {len(state.steps)} of {len(state.items) or '?'} patches, phase {state.phase}")
+    if clash is not None and state.worktree is not None:
+        from pathlib import Path
+
+        from backport import conflict
+
+        print(f"stopped on a conflict, laid out in {state.worktree}:")
+        folder = Path(state.worktree)
+        left = conflict.unresolved(found, folder) if folder.is_dir() else ()
+        for path, reason in clash.clashes:
+            mark = "unresolved" if path in left else "resolved"
+            print(f"  {mark:10}  {reason if path in reason else path + ': ' + reason}")
+        print("then `backport continue`; or `backport skip`, or `backport abort`")
+    else:
+        print("interrupted: `backport continue` or `backport abort`")
+
+
+def _proof(keep_going: bool) -> Proof:
+    from backport.prove import Proof
+
+    return Proof(keep_going)
+
+
+def _carry(
+    repo: Repo, go: Callable[[Progress], Result], json: str | None, settings: object
+) -> None:
+    from backport.report.out import write_json
+    from backport.report.progress import Reporter
+    from backport.report.summary import summary, to_json
+
+    begun = time.monotonic()
+    with Reporter(validating=_validating(repo, settings)) as progress:
+        result = go(progress)
+    seconds = time.monotonic() - begun
+    write_json(json, to_json(repo, result, seconds) if json else {})
+    if json != "-":
+        print(summary(repo, result, seconds))
+
+
+def _validating(repo: Repo, settings: object) -> bool:
+    from backport.config import Settings
+    from backport.journal import Journal
+    from backport.validate import level_of
+
+    if settings is None:
+        state = Journal(repo.state_dir).read()
+        settings = state.settings if state else Settings()
+    assert isinstance(settings, Settings)
+    return level_of(settings)[0] != "none"

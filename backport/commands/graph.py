@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``graph``: which patch depends on which, with the evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+import typer
+
+from backport.commands import options as opt
+
+_Format = Literal["dot", "mermaid", "json", "svg"]
+_SUFFIXES: dict[str, _Format] = {
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".md": "mermaid",
+    ".json": "json",
+    ".svg": "svg",
+}
+
+
+def graph(
+    branch: opt.Branch = None,
+    series: opt.SeriesSrc = None,
+    repo: opt.RepoDir = None,
+    upstream: opt.Upstream = None,
+    form: Annotated[
+        Optional[_Format],  # noqa: UP045 - typer evaluates it at run time
+        typer.Option("--format", help="Default: from the name of the output, else dot."),
+    ] = None,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--output", "-o", metavar="FILE", help="Write here instead of stdout."),
+    ] = None,
+) -> None:
+    """Write the dependency graph of a series as dot, Mermaid, JSON or SVG."""
+    import json
+
+    from backport.files import write_atomic
+    from backport.foresee import foresee
+    from backport.relation import relate
+    from backport.repo import open_repo
+    from backport.report import graph as draw
+
+    found = open_repo(repo)
+    settings = opt.settings_of(found, branch, upstream=upstream)
+    name = opt.branch_of(settings)
+    onto = found.commit(name)
+    outlook = foresee(found, onto, opt.sources_of(found, settings, series), settings)
+    relation = relate(found, onto, outlook)
+    order = tuple(relation.nodes)
+    chosen = form or _SUFFIXES.get(output.suffix if output else "", "dot")
+    if chosen == "dot":
+        text = draw.to_dot(relation, order)
+    elif chosen == "mermaid":
+        text = draw.to_mermaid(relation, order)
+    elif chosen == "json":
+        text = json.dumps(draw.to_json(relation, order), indent=1) + "\n"
+    else:
+        text = draw.to_svg(relation, order, f"{len(order)} patches onto {name}")
+    if output is None:
+        print(text, end="")
+        return
+    write_atomic(output, text.encode(), durable=False)
+    print(f"{output}: {len(order)} patches, {relation.number_of_edges()} dependencies")

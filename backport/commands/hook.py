@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``hook``: put ``backport check`` before every commit of a repository."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from backport.commands import options as opt
+
+app = typer.Typer(no_args_is_help=True, help="Check what is staged before every commit.")
+
+
+@app.command("install")
+def install(
+    repo: opt.RepoDir = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run a hook that is there already first, then ours.")
+    ] = False,
+) -> None:
+    """Install the pre-commit hook."""
+    from backport.hook import install as install_hook
+    from backport.repo import open_repo
+
+    print(f"installed {install_hook(open_repo(repo), force=force)}")
+
+
+@app.command("uninstall")
+def uninstall(repo: opt.RepoDir = None) -> None:
+    """Remove the pre-commit hook; one that was there before comes back."""
+    from backport.hook import uninstall as uninstall_hook
+    from backport.repo import open_repo
+
+    print(f"removed {uninstall_hook(open_repo(repo))}")

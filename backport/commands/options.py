@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Options that mean the same in every command.
+
+Command modules are imported at every start, so they import nothing heavy at their head.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from backport.levels import Level, Prerequisites, Record
+
+if TYPE_CHECKING:
+    from backport.config import Settings
+    from backport.repo import Repo
+    from backport.sources import Source
+
+RepoDir = Annotated[
+    Optional[Path],  # noqa: UP045 - typer evaluates it at run time
+    typer.Option("--repo", metavar="DIR", help="The repository (default: where you stand)."),
+]
+Branch = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--branch", metavar="NAME", help="The stable branch.", autocompletion=lambda: _branches()
+    ),
+]
+SeriesSrc = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--series",
+        metavar="SRC",
+        help="An mbox, a folder of patches, a quilt series file or a git range A..B; may be repeated.",
+    ),
+]
+Upstream = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--upstream", metavar="REF", help="Where prerequisites are looked for."),
+]
+Validate = Annotated[
+    Optional[Level],  # noqa: UP045
+    typer.Option("--validate", help="How far each step is proven."),
+]
+Build = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--build", metavar="CMD", help="The build command (default: git config backport.build)."
+    ),
+]
+Profile = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--profile", metavar="NAME", help="The emulation profile: a built-in one or a file."
+    ),
+]
+Accept = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--accept",
+        metavar="INVARIANT:SCENARIO",
+        help="A finding that does not fail a step (shell wildcards); may be repeated.",
+    ),
+]
+Jobs = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "--jobs", metavar="N", min=0, help="Processes for validation (0: one a processor)."
+    ),
+]
+Json = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON ('-' for stdout)."),
+]
+Wanted = Annotated[
+    Optional[Prerequisites],  # noqa: UP045
+    typer.Option(
+        "--prerequisites", help="Report what upstream has and the series needs, or take it."
+    ),
+]
+Recorded = Annotated[
+    Optional[Record],  # noqa: UP045
+    typer.Option("--record", help="Provenance added to messages of picked commits."),
+]
+KeepGoing = Annotated[
+    bool, typer.Option("--keep-going", help="Validate every step, also after one that fails.")
+]
+
+
+def settings_of(repo: Repo, branch: str | None, **options: object) -> Settings:
+    """The settings in force: tree, git configuration, options."""
+    from backport.config import TREE_FILE, load_settings, with_options
+
+    configured = repo.settings()
+    name = branch or (configured.get("branch") or (None,))[-1]
+    tree_file = None
+    if name is not None:
+        tree_file = repo.tree(repo.commit(name)).read(TREE_FILE)
+    elif not repo.native.head_is_unborn:
+        tree_file = repo.tree(repo.commit("HEAD")).read(TREE_FILE)
+    settings = load_settings(configured, tree_file)
+    return with_options(settings, branch=branch, **options)
+
+
+def branch_of(settings: Settings) -> str:
+    """The stable branch; it is never guessed."""
+    from backport.errors import UsageError
+
+    if settings.branch is None:
+        raise UsageError(
+            "which branch? none was named", "--branch NAME, or `git config backport.branch NAME`"
+        )
+    return settings.branch
+
+
+def sources_of(repo: Repo, settings: Settings, given: list[str] | None) -> tuple[Source, ...]:
+    """The sources named by the user; those of the configuration are relative to the worktree."""
+    from backport.errors import UsageError
+    from backport.sources import find_source
+
+    if given:
+        return tuple(find_source(repo, src) for src in given)
+    if not settings.series:
+        raise UsageError(
+            "which series? none was named",
+            "--series SRC (an mbox, a folder, a quilt series file or A..B)",
+        )
+    top = Path(repo.native.workdir or repo.git_dir)
+    return tuple(find_source(repo, src, top) for src in settings.series)
+
+
+def _branches() -> list[str]:
+    import pygit2
+
+    found = pygit2.discover_repository(".")
+    return sorted(pygit2.Repository(found).branches.local) if found else []

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``plan``: the order a series goes on in, and why."""
+
+from __future__ import annotations
+
+import typer
+
+from backport.commands import options as opt
+
+
+def plan(
+    branch: opt.Branch = None,
+    series: opt.SeriesSrc = None,
+    repo: opt.RepoDir = None,
+    upstream: opt.Upstream = None,
+    json: opt.Json = None,
+) -> None:
+    """Show the order of a series and why; nothing is changed."""
+    from backport.foresee import foresee
+    from backport.repo import open_repo
+    from backport.report.out import write_json
+    from backport.report.planned import plan_json, show_plan
+
+    found = open_repo(repo)
+    settings = opt.settings_of(found, branch, upstream=upstream)
+    name = opt.branch_of(settings)
+    outlook = foresee(found, found.commit(name), opt.sources_of(found, settings, series), settings)
+    write_json(json, plan_json(found, outlook) if json else {})
+    if json != "-":
+        show_plan(found, outlook, name)
+    if outlook.exit_code:
+        raise typer.Exit(outlook.exit_code)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Settings, weakest first: built-in profile, ``backport.toml``, ``git config backport.*``, options.
+
+A tree's own ``backport.toml`` comes from strangers: it may say which profile and branches fit the
+tree (`_TREE_MAY_SET`) and may *propose* a build command, which is shown and never run before the
+user has named it himself with ``git config backport.build`` or ``--build``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, get_args
+
+from backport.errors import UsageError
+from backport.levels import Level, Prerequisites, Record
+
+TREE_FILE = b"backport.toml"
+_TREE_MAY_SET = frozenset({"profile", "upstream", "validate"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run needs to know; None where nobody said."""
+
+    branch: str | None = None
+    upstream: str | None = None
+    series: tuple[str, ...] = ()
+    profile: str = "xen-pv-shim-4.10"
+    validate: Level | None = None
+    build: str | None = None
+    build_timeout: int = 3600
+    """Seconds for one build."""
+    jobs: int = 0
+    """Processes for validation; 0 is one a processor."""
+    prerequisites: Prerequisites = "report"
+    record: Record = "none"
+    writable: tuple[str, ...] = ()
+    """Folders outside the worktree that a sandboxed build may write to (a ccache, say)."""
+    sandbox: bool = True
+    accept: tuple[str, ...] = ()
+    """Findings that do not fail a step: ``invariant:scenario`` with shell wildcards."""
+    proposed_build: str | None = None
+    """What the tree's own file proposes; never run as it stands."""
+
+
+def load_settings(git_config: Mapping[str, tuple[str, ...]], tree_file: bytes | None) -> Settings:
+    """Merge the tree's file and git's configuration (keys as in ``backport.<key>``)."""
+    settings = Settings()
+    if tree_file is not None:
+        settings = _from_tree(settings, tree_file)
+    for key, values in git_config.items():
+        settings = _set(settings, key, list(values), f"git config backport.{key}")
+    return settings
+
+
+def with_options(settings: Settings, **options: Any) -> Settings:
+    """The settings with the options that were given (None and () mean not given)."""
+    return replace(settings, **{k: v for k, v in options.items() if v is not None and v != ()})
+
+
+def _from_tree(settings: Settings, data: bytes) -> Settings:
+    where = TREE_FILE.decode()
+    try:
+        table = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{where} of the branch cannot be read: {error}") from error
+    for key, value in table.items():
+        if key == "build" and isinstance(value, str):
+            settings = replace(settings, proposed_build=value)
+        elif key in _TREE_MAY_SET:
+            settings = _set(settings, key, [value], where)
+        else:
+            raise UsageError(
+                f"{where} of the branch sets {key!r}",
+                f"a tree may set {', '.join(sorted(_TREE_MAY_SET))}, and propose a build",
+            )
+    return settings
+
+
+def _set(settings: Settings, key: str, values: list[Any], where: str) -> Settings:
+    name = key.lower().replace("-", "_")
+    name = {"buildtimeout": "build_timeout"}.get(name, name)
+    known = {field.name for field in fields(Settings)} - {"proposed_build"}
+    if name not in known:
+        raise UsageError(f"{where}: there is no such setting", f"known: {', '.join(sorted(known))}")
+    value: Any = values[-1]
+    if name in ("series", "writable", "accept"):
+        value = tuple(str(x) for x in values)
+    elif name in ("jobs", "build_timeout"):
+        try:
+            value = int(value)
+        except ValueError:
+            raise UsageError(f"{where}: {value!r} is not a whole number") from None
+    elif name == "sandbox":
+        value = str(value).lower() in ("true", "yes", "on", "1")
+    else:
+        allowed = {"validate": Level, "prerequisites": Prerequisites, "record": Record}.get(name)
+        if not isinstance(value, str) or (allowed and value not in get_args(allowed)):
+            options = f"one of {', '.join(get_args(allowed))}" if allowed else "text"
+            raise UsageError(f"{where}: {value!r} should be {options}")
+    return replace(settings, **{name: value})

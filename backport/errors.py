@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can go wrong, and the exit code that says so.
+
+    BackportError                 one message: what, where, what to do next
+    ├── UsageError            2   a wrong word on the command line or in the configuration
+    │   ├── NotARepository
+    │   ├── UnknownRevision
+    │   ├── RunInProgress         another run holds the lock, or an interrupted one waits
+    │   ├── DirtyWorktree
+    │   └── BranchMoved           somebody else moved the branch: nothing was overwritten
+    ├── StepFailed            1   a step did not pass its validation
+    ├── Conflict              3   a patch does not go on; the run waits to be continued
+    ├── MissingPrerequisite   4   something that the series needs is not there
+    └── CannotTest          125   the validation itself could not be done
+
+Parsers (`series`) and the emulator (`emu`) raise errors of their own; the command line translates
+them to `USAGE`, since a file that cannot be read is a wrong argument.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The documented exit codes; anything at or over 128 is the tool's own fault."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    CONFLICT = 3
+    PREREQUISITE = 4
+    CANNOT_TEST = 125
+    INTERRUPTED = 130
+    BUG = 128
+
+
+class BackportError(Exception):
+    """An expected failure.  ``hint`` says what to do next."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(BackportError):
+    """The command line or the configuration asks for what cannot be."""
+
+
+class NotARepository(UsageError):
+    """There is no git repository where the user stands or points."""
+
+
+class UnknownRevision(UsageError):
+    """A branch, tag or commit that the repository does not have."""
+
+
+class RunInProgress(UsageError):
+    """A run is going on, or one was stopped and waits."""
+
+
+class DirtyWorktree(UsageError):
+    """The branch to move is checked out with changes that moving it would touch."""
+
+
+class BranchMoved(UsageError):
+    """Compare-and-swap failed: the branch is no longer where the run began."""
+
+
+class StepFailed(BackportError):
+    """A step did not pass its validation."""
+
+    exit_code = ExitCode.FAILED
+
+
+class Conflict(BackportError):
+    """A patch does not go on; the run waits for the user."""
+
+    exit_code = ExitCode.CONFLICT
+
+
+class MissingPrerequisite(BackportError):
+    """The series needs commits that are neither in it nor on the branch."""
+
+    exit_code = ExitCode.PREREQUISITE
+
+
+class CannotTest(BackportError):
+    """Neither good nor bad can be said."""
+
+    exit_code = ExitCode.CANNOT_TEST

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run would do, found by doing it in memory: for ``plan``, ``graph`` and ``bisect``.
+
+Objects are written (git's gc takes them again); no ref, file or journal is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backport.assemble import assemble
+from backport.config import Settings
+from backport.errors import ExitCode
+from backport.journal import State
+from backport.pick.outcome import Picked
+from backport.plan import Plan, combine, make_plan
+from backport.repo import Repo
+from backport.sources import Source
+from backport.upstream import Blocker
+from series.model import Oid, Patch
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The plan, what would come of each step, and what would stop the run."""
+
+    plan: Plan
+    state: State
+    stopped: tuple[Patch, Picked] | None = None
+    blockers: tuple[Blocker, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """The code with which ``apply`` would end before validation."""
+        if self.blockers:
+            return int(ExitCode.PREREQUISITE)
+        return int(ExitCode.CONFLICT) if self.stopped else 0
+
+    @property
+    def patches(self) -> tuple[str, ...]:
+        """The items in the order in which they go on, taken prerequisites included."""
+        return self.state.items
+
+
+def foresee(
+    repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings, branch: str = ""
+) -> Outlook:
+    """Order the sources and put them on ``onto``, in memory."""
+    plan = make_plan(combine(repo, sources), repo.tree(onto))
+    state = State(
+        phase="apply",
+        settings=settings,
+        branch=branch or settings.branch or onto,
+        target="",
+        onto=onto,
+        old=None,
+        committer=repo.committer(),
+        sources=(),
+        items=plan.items,
+    )
+    done = assemble(repo, plan, state, lambda *_: None)
+    return Outlook(plan, done.state, done.stopped, done.blockers)

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The few closed choices that options, configuration and the run share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Level = Literal["none", "build", "object", "boot"]
+"""How far each step is proven; each includes the ones before it."""
+
+Prerequisites = Literal["report", "take"]
+"""What to do with a commit that the series needs and upstream has."""
+
+Record = Literal["none", "cherry", "xen"]
+"""The provenance line added to a message: none, ``git cherry-pick -x``'s, or Xen's."""
+
+Phase = Literal["plan", "apply", "stopped", "validate", "move"]
+"""How far a run has come; see journal."""

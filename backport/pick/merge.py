@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A 3-way merge of one file on objects.
+
+libgit2's merge of single files hands its result back as UTF-8 text, which loses other bytes; a
+merge of three one-entry trees does the same work and answers with a blob.  Default options, as
+`git cherry-pick` has them: ignoring white space, other diff algorithms and ``-Xtheirs`` were
+measured over real backports and bring wrong results, not more right ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pygit2
+from pygit2.enums import MergeFavor, MergeFileFlag, MergeFlag
+
+from backport.pick.tree import FILE, Entry, Objects
+from series.model import Oid
+
+_NAME = b"file"
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """``blob`` is the result, None when the sides conflict; ``marked`` then has diff3 markers."""
+
+    blob: Oid | None
+    marked: Oid | None = None
+
+
+def merge_file(objects: Objects, base: Oid, ours: Oid, theirs: Oid) -> Merge:
+    """Merge two versions of a file that come from ``base``."""
+    if ours == theirs or theirs == base:
+        return Merge(ours)
+    if ours == base:
+        return Merge(theirs)
+    index = _merge_trees(objects, base, ours, theirs, MergeFileFlag.DEFAULT)
+    if not index.conflicts:
+        return Merge(Oid(str(index[_NAME.decode()].id)))
+    marked = _merge_trees(
+        objects, base, ours, theirs, MergeFileFlag.STYLE_DIFF3 | MergeFileFlag.ACCEPT_CONFLICTS
+    )
+    try:
+        entry = marked[_NAME.decode()]
+    except KeyError:
+        return Merge(None)
+    return Merge(None, Oid(str(entry.id)))
+
+
+def _merge_trees(
+    objects: Objects, base: Oid, ours: Oid, theirs: Oid, flags: MergeFileFlag
+) -> pygit2.Index:
+    ancestor, one, other = (
+        pygit2.Oid(hex=objects.write_tree({_NAME: Entry(blob, FILE)}))
+        for blob in (base, ours, theirs)
+    )
+    return objects.repo.merge_trees(
+        ancestor, one, other, favor=MergeFavor.NORMAL, flags=MergeFlag(0), file_flags=flags
+    )

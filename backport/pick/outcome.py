@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What came of putting one change, and one patch, on one tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from backport.pick.tree import TreeView
+from series.model import Oid
+
+
+class How(Enum):
+    """How a change went on, from the safest way to the one that deserves a look."""
+
+    EXACT = "exact"
+    """The tree holds the very blob that the patch was made from."""
+    ALREADY = "already there"
+    """The tree already holds what the change would make of it."""
+    MERGED = "merged"
+    """3-way, against the blob that the patch names in its ``index`` line."""
+    OFFSET = "by context"
+    """No such blob at hand: every hunk's full context found, perhaps on another line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path, done.  ``notes`` are worth the user's eye: an offset, an ambiguous place."""
+
+    path: bytes
+    how: How
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """One path that does not go on.
+
+    ``content`` is the file with diff3 markers where one can be made; the three ids are the index
+    stages a merge tool wants, None where that side has no file.
+    """
+
+    path: bytes
+    reason: str
+    base: Oid | None = None
+    ours: Oid | None = None
+    theirs: Oid | None = None
+    mode: int = 0o100644
+    content: bytes | None = None
+    missing: tuple[bytes, ...] = ()
+    """Lines that the patch expects and the tree does not hold: what to look for upstream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A patch on a tree: the tree that results, and where not everything fitted, the clashes."""
+
+    tree: TreeView
+    changes: tuple[Change, ...]
+    clashes: tuple[Clash, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """True when every change went on."""
+        return not self.clashes
+
+    @property
+    def already(self) -> bool:
+        """True when the tree already held all of it."""
+        return self.clean and all(change.how is How.ALREADY for change in self.changes)
+
+    @property
+    def how(self) -> How:
+        """The least safe way any of the changes went on."""
+        order = list(How)
+        live = [change.how for change in self.changes if change.how is not How.ALREADY]
+        return max(live, key=order.index, default=How.ALREADY)

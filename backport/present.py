@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a branch already has: told by provenance lines and by patch-id.
+
+Content is the third witness, and belongs to picking: a change whose result is what the tree holds.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+
+from backport.repo import Repo
+from backport.sources import commit_patch
+from series.model import Oid, Patch
+from series.patchid import fingerprint
+from series.trailers import upstream_commit
+
+_MOST_COMMITS = 2000
+_PROVENANCE = re.compile(rb"(?:cherry picked from commit|master commit:)\s+([0-9a-f]{12,40})")
+
+
+class Present:
+    """The commits that a branch has beyond the point where it left upstream."""
+
+    def __init__(self, repo: Repo, onto: Oid, fork: Oid | None) -> None:
+        self._repo = repo
+        self._onto = onto
+        self._fork = fork
+
+    def find(self, patch: Patch) -> str | None:
+        """Why ``patch`` need not go on again; None when nothing says so."""
+        own = patch.commit or upstream_commit(patch)
+        if own is not None and own[:12] in self._index[1]:
+            commit = self._index[1][own[:12]]
+            return f"the branch has it as {commit[:12]}, picked from {own[:12]}"
+        if own is not None and own in self._index[2]:
+            return f"the branch holds that very commit, {own[:12]}"
+        for commit in self._index[0].get(patch.subject, ()):
+            if fingerprint(commit_patch(self._repo, commit).changes) == fingerprint(patch.changes):
+                return f"the branch has it as {commit[:12]}, same patch-id"
+        return None
+
+    @cached_property
+    def _index(self) -> tuple[dict[bytes, list[Oid]], dict[str, Oid], frozenset[Oid]]:
+        subjects: dict[bytes, list[Oid]] = {}
+        origins: dict[str, Oid] = {}
+        hide = (self._fork,) if self._fork else ()
+        commits = list(self._repo.log(self._onto, hide=hide, limit=_MOST_COMMITS))
+        for commit in commits:
+            message = self._repo.message(commit)
+            subjects.setdefault(message.split(b"\n", 1)[0], []).append(commit)
+            for match in _PROVENANCE.finditer(message):
+                origins.setdefault(match[1].decode()[:12], commit)
+        return subjects, origins, frozenset(commits)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The validation phase of a run: which of its commits to prove, and telling how it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backport.journal import State
+from backport.plan import Plan
+from backport.repo import Repo
+from backport.run import Progress
+from backport.validate import Prover, Target
+from backport.verdicts import StepVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Proves every commit that a run has made."""
+
+    keep_going: bool = False
+
+    def __call__(
+        self, repo: Repo, plan: Plan, state: State, progress: Progress
+    ) -> tuple[tuple[StepVerdict, ...], str]:
+        targets = [
+            Target(number, step.commit, _subject(plan, repo, step.item))
+            for number, step in enumerate(state.steps, 1)
+            if step.commit is not None
+        ]
+        with Prover(repo, state.settings) as prover:
+            if prover.level == "none" or not targets:
+                return (), prover.proven
+            for note in prover.notes:
+                progress.note(note)
+            progress.phase("validate", len(targets))
+
+            def tell(verdict: StepVerdict) -> None:
+                progress.verdict(verdict.number, len(state.steps), verdict)
+
+            return prover.prove(targets, tell, keep_going=self.keep_going), prover.proven
+
+
+def _subject(plan: Plan, repo: Repo, item: str) -> str:
+    return plan.patch(repo, item).subject.decode("utf-8", "replace")

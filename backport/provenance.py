@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where a commit says that it came from: Xen's and git's conventions."""
+
+from __future__ import annotations
+
+import time
+
+from backport.levels import Record
+from series.model import Patch
+
+
+def recorded(patch: Patch, record: Record) -> bytes:
+    """The message of ``patch`` with its provenance; byte for byte the same with ``none``.
+
+    ``cherry`` appends git's ``(cherry picked from commit …)``, ``xen`` the ``master commit:`` and
+    ``master date:`` lines of Xen's stable branches.  Only a patch read from a commit has either.
+    """
+    if record == "none" or patch.commit is None:
+        return patch.message
+    if record == "cherry":
+        line = b"(cherry picked from commit %s)\n" % patch.commit.encode()
+        gap = b"" if patch.trailers else b"\n"
+        return patch.message.rstrip(b"\n") + b"\n" + gap + line
+    lines = b"master commit: %s\n" % patch.commit.encode()
+    if patch.date is not None:
+        shifted = time.gmtime(patch.date.seconds + 60 * patch.date.offset)
+        sign, minutes = "-" if patch.date.offset < 0 else "+", abs(patch.date.offset)
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", shifted)
+        lines += f"master date: {stamp} {sign}{minutes // 60:02}{minutes % 60:02}\n".encode()
+    return patch.message.rstrip(b"\n") + b"\n" + lines

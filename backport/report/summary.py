@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The end of a run, in a few lines and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from backport.repo import Repo
+from backport.run import Result
+from backport.verdicts import State, StepVerdict
+
+
+def summary(repo: Repo, result: Result, seconds: float) -> str:
+    """What was done, skipped and found."""
+    state = result.state
+    branch = state.target.removeprefix("refs/heads/")
+    done = [step for step in state.steps if step.commit]
+    lines: list[str] = []
+    if not done:
+        lines.append(
+            f"{branch}: nothing to do, it has all {len(state.steps)} patches ({seconds:.1f} s)"
+        )
+    else:
+        at = f"{state.onto[:12]} -> {state.tip[:12]}"
+        lines.append(f"{branch}: {len(done)} patches on, {at} ({seconds:.1f} s)")
+    how = Counter(step.how for step in done)
+    if how:
+        lines.append("  applied: " + ", ".join(f"{n} {name}" for name, n in how.most_common()))
+    for title, name in (("already there", "already"), ("skipped", "skipped")):
+        steps = [step for step in state.steps if step.state == name]
+        if steps:
+            lines.append(f"  {title}: {len(steps)}")
+            lines += [f"    {_subject(repo, result, s.item)}: {s.how}" for s in steps[:8]]
+    taken = [step for step in done if step.item.startswith("c")]
+    if taken:
+        lines.append(f"  taken from {state.settings.upstream}: {len(taken)}")
+        lines += [f"    {step.item[1:13]} {_subject(repo, result, step.item)}" for step in taken]
+    lines += _proof(result)
+    return "\n".join(lines)
+
+
+def _proof(result: Result) -> list[str]:
+    verdicts = result.verdicts
+    if not verdicts:
+        return [f"  {result.proven}"] if result.proven else []
+    built = [v for verdict in verdicts for v in verdict.verdicts if v.validator == "build"]
+    others = [v for verdict in verdicts for v in verdict.verdicts if v.validator != "build"]
+    parts = [f"{len(built)} built ({sum(v.cached for v in built)} from the cache)"]
+    ran = [v for v in others if v.state is not State.ABSENT]
+    if others:
+        absent = len(others) - len(ran)
+        parts.append(
+            f"{len(ran)} cores emulated ({sum(v.cached for v in ran)} from the cache"
+            + (f"; {absent} steps have no core yet)" if absent else ")")
+        )
+    lines = [f"  proven: {', '.join(parts)}"]
+    lines += [
+        f"  cannot tell: step {verdict.number} {verdict.subject}\n{verdict.explain(4)}"
+        for verdict in verdicts
+        if verdict.state is State.CANNOT_TELL
+    ]
+    return lines
+
+
+def to_json(repo: Repo, result: Result, seconds: float) -> dict[str, Any]:
+    """The whole run for a program."""
+    state = result.state
+    verdicts = {verdict.commit: verdict for verdict in result.verdicts}
+    return {
+        "branch": state.branch,
+        "target": state.target,
+        "onto": state.onto,
+        "tip": state.tip,
+        "seconds": round(seconds, 3),
+        "proven": result.proven,
+        "notes": list(result.plan.notes),
+        "steps": [
+            {
+                "number": number,
+                "item": step.item,
+                "subject": _subject(repo, result, step.item),
+                "state": step.state,
+                "how": step.how,
+                "commit": step.commit,
+                "notes": list(step.notes),
+                "verdicts": verdict_json(verdicts.get(step.commit)) if step.commit else [],
+            }
+            for number, step in enumerate(state.steps, 1)
+        ],
+    }
+
+
+def verdict_json(step: StepVerdict | None) -> list[dict[str, Any]]:
+    """The verdicts of a step for a program."""
+    if step is None:
+        return []
+    return [
+        {
+            "validator": verdict.validator,
+            "state": verdict.state.value,
+            "summary": verdict.summary,
+            "lines": list(verdict.lines),
+            "seconds": round(verdict.seconds, 3),
+            "cached": verdict.cached,
+            "data": verdict.data,
+        }
+        for verdict in step.verdicts
+    ]
+
+
+def _subject(repo: Repo, result: Result, item: str) -> str:
+    return result.plan.patch(repo, item).subject.decode("utf-8", "replace")

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every step proven: built, and its core emulated, as far as the level says.
+
+Builds run one after the other in the one kept worktree (the tree's make is parallel in itself);
+emulations run beside them in a pool of processes, through the `Executor` interface, so that the same
+calls can one day go to a cluster.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from backport.build import BuildTree, Built
+from backport.cache import Cache
+from backport.config import Settings
+from backport.errors import UsageError
+from backport.levels import Level
+from backport.repo import Repo
+from backport.verdicts import State, StepVerdict, Verdict
+from series.model import Oid
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One commit to prove, with its number in the series and its subject."""
+
+    number: int
+    commit: Oid
+    subject: str
+
+
+class Prover:
+    """Proves commits; keeps worktree, pool and cache for as long as it is open."""
+
+    def __init__(self, repo: Repo, settings: Settings) -> None:
+        self.repo = repo
+        self.settings = settings
+        self.level, self.why = level_of(settings)
+        self.cache = Cache(repo.state_dir / "cache")
+        self._executor: Executor | None = None
+        self._builder: BuildTree | None = None
+        self._profile = None
+        if self.level == "none":
+            return
+        assert settings.build is not None
+        wanted: tuple[str, ...] = ()
+        if self.level != "build":
+            from emu.profile import load_profile
+
+            self._profile = load_profile(settings.profile)
+            wanted = (self._profile.core_object,)
+        if shutil.which("git") is None:
+            raise UsageError("git itself is not installed", "Debian: apt install git")
+        self._builder = BuildTree(
+            repo,
+            self.cache,
+            settings.build,
+            wanted,
+            timeout=settings.build_timeout,
+            writable=settings.writable,
+            boxed=settings.sandbox,
+        )
+
+    def __enter__(self) -> Prover:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the proof was made."""
+        if self._builder is None or not self._builder.sandbox.why:
+            return ()
+        return (f"builds run without a sandbox: {self._builder.sandbox.why}",)
+
+    @property
+    def proven(self) -> str:
+        """How far steps are proven, for the summary."""
+        return self.why
+
+    def prove(
+        self,
+        targets: Sequence[Target],
+        tell: Callable[[StepVerdict], None],
+        *,
+        keep_going: bool = False,
+    ) -> tuple[StepVerdict, ...]:
+        """Prove each commit in turn; stops after the first that fails unless told to go on."""
+        found: list[StepVerdict] = []
+        for verdict in self._stream(targets):
+            found.append(verdict)
+            tell(verdict)
+            if verdict.failed and not keep_going:
+                break
+        return tuple(found)
+
+    def prove_one(self, target: Target) -> StepVerdict:
+        """Prove a single commit."""
+        return next(self._stream([target]))
+
+    def known(self, target: Target) -> StepVerdict | None:
+        """The verdict, when it follows from the cache alone."""
+        if self._builder is None:
+            return None
+        built = self._builder.known(target.commit)
+        if built is None:
+            return None
+        return self._finish(target, built)
+
+    def _stream(self, targets: Sequence[Target]) -> Iterator[StepVerdict]:
+        """One step's emulation runs while the next one is built."""
+        builder = self._builder
+        if builder is None:
+            return
+        waiting: Callable[[], StepVerdict] | None = None
+        for target in targets:
+            built = builder.build(target.commit)
+            if waiting is not None:
+                yield waiting()
+            waiting = self._begin(target, built)
+        if waiting is not None:
+            yield waiting()
+
+    def _finish(self, target: Target, built: Built) -> StepVerdict:
+        return self._begin(target, built)()
+
+    def _begin(self, target: Target, built: Built) -> Callable[[], StepVerdict]:
+        def step(*more: Verdict) -> StepVerdict:
+            verdicts = (built.verdict, *more)
+            return StepVerdict(target.number, target.commit, target.subject, verdicts)
+
+        if self._profile is None or built.verdict.state is not State.PASSED:
+            return step
+        sha = built.artefacts.get(self._profile.core_object)
+        if sha is None:
+            absent = Verdict("object", State.ABSENT, f"no {self._profile.core_object} yet")
+            return lambda: step(absent)
+        from backport.emulate import Oracle
+
+        oracle = Oracle(self.cache, self._profile, self._pool(), self.settings.accept)
+        emulation = oracle.begin(sha)
+        return lambda: step(oracle.finish(emulation))
+
+    def _pool(self) -> Executor:
+        if self._executor is None:
+            from concurrent.futures import ProcessPoolExecutor
+            from multiprocessing import get_context
+
+            # Forking a process that has threads (a progress display) can deadlock: spawn.
+            self._executor = ProcessPoolExecutor(
+                self.settings.jobs or os.cpu_count() or 1, mp_context=get_context("spawn")
+            )
+        return self._executor
+
+
+def level_of(settings: Settings) -> tuple[Level, str]:
+    """The level in force and a phrase for it; an explicit level without a build is an error."""
+    wanted = settings.validate
+    if wanted == "none":
+        return "none", "nothing was proven: --validate none"
+    if settings.build is None:
+        proposed = (
+            f"; the tree proposes {settings.proposed_build!r}: accept it with"
+            f" `git config backport.build {settings.proposed_build!r}`"
+            if settings.proposed_build
+            else ""
+        )
+        if wanted is None:
+            return "none", f"nothing was proven: no build command is configured{proposed}"
+        raise UsageError(
+            f"--validate {wanted} needs a build command{proposed}",
+            "name it with --build '...' or `git config backport.build '...'`",
+        )
+    if wanted is None or wanted == "object":
+        return "object", "each step was built and its core emulated"
+    if wanted == "boot":
+        raise UsageError(
+            "--validate boot: this version does not boot images",
+            "--validate object is the furthest",
+        )
+    return "build", "each step was built"

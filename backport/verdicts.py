@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What validation says of a step, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from series.model import Oid
+
+
+class State(Enum):
+    """The answer of one validator to one step."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    CANNOT_TELL = "cannot tell"
+    ABSENT = "not there yet"
+    """What is to be validated does not exist at this step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One validator's answer.  ``lines`` say why: the compiler's words, the findings."""
+
+    validator: str
+    state: State
+    summary: str
+    lines: tuple[str, ...] = ()
+    seconds: float = 0.0
+    cached: bool = False
+    data: dict[str, Any] | None = None
+    """What the validator found, in full, for ``--json``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepVerdict:
+    """All that was said of one step."""
+
+    number: int
+    commit: Oid
+    subject: str
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def failed(self) -> bool:
+        """True when a validator found the step wanting."""
+        return any(verdict.state is State.FAILED for verdict in self.verdicts)
+
+    @property
+    def state(self) -> State:
+        """The worst of the answers; a validator that had nothing to look at does not count."""
+        for state in (State.FAILED, State.CANNOT_TELL, State.PASSED):
+            if any(verdict.state is state for verdict in self.verdicts):
+                return state
+        return State.ABSENT
+
+    @property
+    def seconds(self) -> float:
+        """Time spent, none for what came from the cache."""
+        return sum(verdict.seconds for verdict in self.verdicts if not verdict.cached)
+
+    def explain(self, most: int = 12) -> str:
+        """Why it failed, or cannot be told: for a person."""
+        out: list[str] = []
+        for verdict in self.verdicts:
+            if verdict.state in (State.FAILED, State.CANNOT_TELL):
+                out.append(f"  {verdict.validator}: {verdict.summary}")
+                out += [f"    {line}" for line in verdict.lines[:most]]
+                if len(verdict.lines) > most:
+                    out.append(f"    ... and {len(verdict.lines) - most} more lines")
+        return "\n".join(out)

@@ -43,6 +43,8 @@ class Chains:
     blind: tuple[tuple[int, FileChange], ...]
     rivals: tuple[tuple[int, int, bytes], ...]
     """Two patches made for the same version of a path, which cannot both be the next."""
+    applied: frozenset[int] = frozenset()
+    """Patches whose every change lies behind the version that the base holds."""
 
 
 class _Names:
@@ -147,7 +149,43 @@ def find_chains(patches: Sequence[Patch], base: Base | None, rank: Sequence[int]
                     for one in makers.get(at, [])
                     if len(makers[at]) == 1 and one.patch != edge.patch
                 ]
-    return Chains(tuple(_unique(links)), tuple(strangers), tuple(blind), tuple(rivals))
+    applied = _behind(edges, is_base) - {index for index, _ in blind}
+    return Chains(
+        tuple(_unique(links)),
+        tuple(one for one in strangers if one[0] not in applied),
+        tuple(blind),
+        tuple(rivals),
+        frozenset(applied),
+    )
+
+
+def _behind(edges: list[_Edge], is_base: Callable[[State], bool]) -> set[int]:
+    """Patches all of whose changes lead up to the base and none away from it."""
+    ahead = _reached({at for edge in edges if is_base(at := edge.start)}, edges, forward=True)
+    ends = {at for edge in edges if is_base(at := edge.end)}
+    past = _reached(ends - ahead, edges, forward=False)
+    verdicts: dict[int, bool] = {}
+    for edge in edges:
+        behind = edge.end in past and edge.start not in ahead
+        if edge.start[1] is None and is_base(edge.start):
+            behind = False
+        verdicts[edge.patch] = verdicts.get(edge.patch, True) and behind
+    return {patch for patch, behind in verdicts.items() if behind}
+
+
+def _reached(states: set[State], edges: list[_Edge], *, forward: bool) -> set[State]:
+    steps: dict[State, list[State]] = {}
+    for edge in edges:
+        one, two = (edge.start, edge.end) if forward else (edge.end, edge.start)
+        steps.setdefault(one, []).append(two)
+    found = set(states)
+    todo = list(states)
+    while todo:
+        for after in steps.get(todo.pop(), ()):
+            if after not in found:
+                found.add(after)
+                todo.append(after)
+    return found
 
 
 def _link(before: int, edge: _Edge, blob: str | None) -> Link:

@@ -216,6 +216,15 @@ class TreeHistory:
         self.gone: dict[bytes, tuple[int, str]] = {}
         self.contacts: list[Contact] = []
         self.lives: list[Life] = []
+        self._histories: dict[int, tuple[bytes, LineHistory]] = {}
+
+    def histories(self) -> list[tuple[bytes, LineHistory]]:
+        """Each file's line history, with the path that it had first."""
+        return list(self._histories.values())
+
+    def _note(self, path: bytes, file: _File) -> _File:
+        self._histories[id(file.history)] = (path, file.history)
+        return file
 
     def add(self, patch: int, changes: Sequence[FileChange]) -> None:
         """Enter one patch; its line numbers must be exact in what the patches before it made."""
@@ -225,7 +234,7 @@ class TreeHistory:
     def _file(self, path: bytes) -> _File:
         file = self.files.get(path)
         if file is None:
-            file = self.files[path] = _File(LineHistory(self.reach))
+            file = self.files[path] = self._note(path, _File(LineHistory(self.reach)))
         return file
 
     def _life(self, earlier: int | None, later: int, path: bytes, what: str) -> None:
@@ -241,7 +250,7 @@ class TreeHistory:
                 self._life(earlier, patch, new, f"{verb} it before it is created again")
             file = _File(LineHistory(self.reach, creator=patch), patch, "creates", [patch])
             file.history.add(patch, new, change.hunks)
-            self.files[new] = file
+            self.files[new] = self._note(new, file)
             return
         file = self._file(old)
         self._life(file.maker, patch, old, f"{file.made} it")
@@ -288,4 +297,4 @@ class TreeHistory:
         file.copier = patch
         copy = _File(LineHistory(self.reach), patch, "copies", [patch])
         copy.history.add(patch, new, change.hunks)
-        self.files[new] = copy
+        self.files[new] = self._note(new, copy)

@@ -11,13 +11,13 @@ Format 1, in ``.git/backport/run/``:
     ``onto``       the commit the series goes on; ``old`` where ``target`` was, null when it is new
     ``committer``  name and email (latin-1 of the raw bytes), seconds, offset: every commit carries it,
                    which is what makes the objects of a continued run the same
-    ``sources``    kind, given, file names or the two ends of a range
+    ``sources``    kind, given, file names and sizes, or the two ends of a range
     ``items``      the order: ``p<n>`` patch n of the sources, ``c<commit>`` a prerequisite from upstream
     ``steps``      item, state, how, commit, notes, in that order, as far as the run has come
     ``clash``      what the run stopped on, null otherwise
     ``worktree``   the folder with the conflict laid out, null otherwise
-``source/<n>/<k>``
-    the bytes of file k of source n, as they were read
+``source/<n>``
+    the bytes of the files of source n as they were read, one after the other; ``sizes`` cuts them
 
 Every write is write-fsync-rename; everything before the last write is found again, everything after
 it is done again and, being a pure function of the journal, comes out the same.  Objects are kept
@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
 import os
 import shutil
@@ -123,8 +124,8 @@ class Journal:
         """Write the sources, then the state: from here on the run can be continued."""
         shutil.rmtree(self.run, ignore_errors=True)
         for number, source in enumerate(state.sources):
-            for k, (_, data) in enumerate(source.files):
-                write_atomic(self.run / "source" / str(number) / str(k), data)
+            data = b"".join(content for _, content in source.files)
+            write_atomic(self.run / "source" / str(number), data)
         self.write(state)
 
     def write(self, state: State) -> None:
@@ -157,9 +158,10 @@ class Journal:
     def _from_json(self, data: dict[str, Any]) -> State:
         sources = []
         for number, source in enumerate(data["sources"]):
+            content = io.BytesIO((self.run / "source" / str(number)).read_bytes())
             files = tuple(
-                (name, (self.run / "source" / str(number) / str(k)).read_bytes())
-                for k, name in enumerate(source["files"])
+                (name, content.read(size))
+                for name, size in zip(source["files"], source["sizes"], strict=True)
             )
             ends = tuple(source["range"]) if source["range"] else None
             sources.append(Source(source["kind"], source["given"], files, ends))
@@ -209,6 +211,7 @@ def _to_json(state: State) -> dict[str, Any]:
                 "kind": source.kind,
                 "given": source.given,
                 "files": [name for name, _ in source.files],
+                "sizes": [len(data) for _, data in source.files],
                 "range": list(source.range) if source.range else None,
             }
             for source in state.sources

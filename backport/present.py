@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from itertools import islice
 
 from backport.repo import Repo
 from backport.sources import commit_patch
@@ -44,8 +45,10 @@ class Present:
     def _index(self) -> tuple[dict[bytes, list[Oid]], dict[str, Oid], frozenset[Oid]]:
         subjects: dict[bytes, list[Oid]] = {}
         origins: dict[str, Oid] = {}
-        hide = (self._fork,) if self._fork else ()
-        commits = list(self._repo.log(self._onto, hide=hide, limit=_MOST_COMMITS))
+        if self._fork:
+            commits = list(islice(self._repo.log(self._onto, hide=(self._fork,)), _MOST_COMMITS))
+        else:
+            commits = list(self._repo.recent(self._onto, _MOST_COMMITS))
         for commit in commits:
             message = self._repo.message(commit)
             subjects.setdefault(message.split(b"\n", 1)[0], []).append(commit)

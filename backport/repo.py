@@ -12,6 +12,7 @@ changes its directory.
 
 from __future__ import annotations
 
+import heapq
 import os
 import re
 import time
@@ -125,15 +126,30 @@ class Repo:
         """The place to name in a message."""
         return str(self.native.workdir or self.native.path).rstrip("/")
 
-    def log(self, tip: Oid, hide: tuple[Oid, ...] = (), limit: int = 0) -> Iterator[Oid]:
-        """Commits from ``tip`` back, newest first, without what ``hide`` reaches."""
+    def log(self, tip: Oid, hide: tuple[Oid, ...] = ()) -> Iterator[Oid]:
+        """Commits from ``tip`` back in topological order, without what ``hide`` reaches."""
         walk = self.native.walk(pygit2.Oid(hex=tip), pygit2.enums.SortMode.TOPOLOGICAL)
         for oid in hide:
             walk.hide(pygit2.Oid(hex=oid))
-        for count, commit in enumerate(walk):
-            if limit and count >= limit:
+        return (Oid(str(commit.id)) for commit in walk)
+
+    def recent(self, tip: Oid, limit: int) -> Iterator[Oid]:
+        """The newest ``limit`` commits that ``tip`` reaches, by date.
+
+        libgit2's sorted walk reads all of the history before its first answer (0.4 s on Xen); this
+        one reads what it gives (5 ms for 2000).
+        """
+        heap = [(-self._commit(tip).commit_time, tip)]
+        seen = {tip}
+        for _ in range(limit):
+            if not heap:
                 return
-            yield Oid(str(commit.id))
+            _, oid = heapq.heappop(heap)
+            yield oid
+            for parent in self.parents(oid):
+                if parent not in seen:
+                    seen.add(parent)
+                    heapq.heappush(heap, (-self._commit(parent).commit_time, parent))
 
     def merge_base(self, one: Oid, other: Oid) -> Oid | None:
         """The best common ancestor."""

@@ -8,8 +8,10 @@ median and named the needed commit in 88 of 90 real cases.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from backport.pick.outcome import Clash
 from backport.repo import Repo
@@ -19,6 +21,9 @@ from series.trailers import upstream_commit
 
 _MOST_COMMITS = 400
 """Commits on one path that are looked into, newest first."""
+_MOST_BACKPORTED = 5000
+"""Commits of the stable branch whose provenance lines are read."""
+_PROVENANCE = re.compile(rb"(?:cherry picked from commit|master commit:)\s+([0-9a-f]{40})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +119,8 @@ def _writes(repo: Repo, commit: Oid, clash: Clash, wanted: set[bytes]) -> Blocke
 
 def _backported(repo: Repo, onto: Oid, fork: Oid | None) -> frozenset[Oid]:
     """The upstream commits that the branch has under ids of its own, as its messages say."""
-    import re
-
     found: set[Oid] = set()
-    for commit in repo.log(onto, hide=(fork,) if fork else (), limit=2000):
-        for match in re.finditer(
-            rb"(?:cherry picked from commit|master commit:)\s+([0-9a-f]{40})", repo.message(commit)
-        ):
+    for commit in islice(repo.log(onto, hide=(fork,) if fork else ()), _MOST_BACKPORTED):
+        for match in _PROVENANCE.finditer(repo.message(commit)):
             found.add(Oid(match[1].decode()))
     return frozenset(found)

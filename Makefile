@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Every target sets up what it needs (.ci/env); nothing has to be installed by hand first.
+BIN := .venv/bin
+
+.PHONY: demo test check bench env
+demo: env
+	@.ci/demo
+test: env
+	$(BIN)/pytest -q -n auto
+check: env
+	@.ci/gates
+bench: env
+	$(BIN)/python -m tests.bench $(ARGS)
+env:
+	@.ci/env

@@ -71,6 +71,8 @@ class SymbolUse:
     name: bytes
     introduced: tuple[bytes, int]
     used: tuple[bytes, int]
+    changed: bool = False
+    """The earlier patch changes what the name is, rather than introducing it."""
     hard = False
 
     def explain(self) -> str:
@@ -78,7 +80,7 @@ class SymbolUse:
         at, use = self.introduced, self.used
         return (
             f"uses the {self.kind} {shown(self.name)} ({shown(use[0])}:{use[1]}), which it "
-            f"introduces ({shown(at[0])}:{at[1]})"
+            f"{'changes' if self.changed else 'introduces'} ({shown(at[0])}:{at[1]})"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -88,6 +90,7 @@ class SymbolUse:
             "name": shown(self.name),
             "introduced": f"{shown(self.introduced[0])}:{self.introduced[1]}",
             "used": f"{shown(self.used[0])}:{self.used[1]}",
+            "changed": self.changed,
         }
 
 

@@ -25,7 +25,7 @@ from series.model import Base, Patch, Series
 from series.relation import declared_evidence
 from series.symbols import symbol_links
 
-Source = Literal["blob", "text", "line numbers", "threading", "trailer", "symbol"]
+Source = Literal["blob", "text", "line numbers", "threading", "trailer", "symbol", "changed symbol"]
 
 _STRENGTH: dict[Source, int] = {
     "blob": 6,
@@ -34,6 +34,7 @@ _STRENGTH: dict[Source, int] = {
     "threading": 3,
     "trailer": 2,
     "symbol": 1,
+    "changed symbol": 0,
 }
 # git send-email: <20180111174800.12345-7-author@host>, older ones <1515692880-12345-7-git-send-…>
 _SENT = re.compile(r"<(\d{10,14}[.-]\d+)-(\d{1,4})-")
@@ -293,9 +294,9 @@ def _by_words(patches: Sequence[Patch], base: Base, found: _Findings) -> None:
             Reason(
                 link.maker,
                 link.user,
-                "symbol",
+                "changed symbol" if link.definition.changed else "symbol",
                 f"uses the {link.definition.kind} {name} ({shown(at.path)}:{at.line}) that "
-                f"{patches[link.maker].name} introduces",
+                f"{patches[link.maker].name} {'changes' if link.definition.changed else 'introduces'}",
             )
         )
 
@@ -330,6 +331,9 @@ def _sort(
         weakest = min(circle, key=lambda one: (_STRENGTH[one.source], -rank[one.after]))
         others = [one for one in circle if one is not weakest]
         del strongest[weakest.before, weakest.after]
+        if weakest.source == "changed symbol":
+            # Only a guess at the direction: the change may have come to fit an earlier use.
+            continue
         found.contradictions.append(
             f"{patches[weakest.after].name} {weakest.text}, yet it must come first: "
             + "; ".join(f"{patches[one.after].name} {one.text}" for one in others)

@@ -77,7 +77,9 @@ def name_evidence(
         yield (
             link.maker,
             link.user,
-            SymbolUse(made.kind, made.name, (made.path, made.line), (use.path, use.line)),
+            SymbolUse(
+                made.kind, made.name, (made.path, made.line), (use.path, use.line), made.changed
+            ),
         )
 
 

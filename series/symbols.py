@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from series.lexer import CodeLine, code_lines, language
@@ -76,6 +76,10 @@ class Definition:
     path: bytes
     line: int
     local: bool = False
+    text: bytes = b""
+    """The line that defines it, blanks evened out: whether a patch changes it is seen by this."""
+    changed: bool = False
+    """The patch changes what the name is, rather than introducing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,8 @@ def _c(lines: list[CodeLine], path: bytes, section: bytes) -> Iterator[Definitio
         following = lines[index + 1].clean if index + 1 < len(lines) else b""
         if line.own and not line.continued:
             for kind, name, static in _c_line(text, previous, following, inside):
-                yield Definition(kind, name, path, line.number, local=static and not header)
+                even = b" ".join(text.split())
+                yield Definition(kind, name, path, line.number, static and not header, even)
         if text.strip():
             previous = text
 
@@ -392,33 +397,31 @@ def symbol_links(
     links: dict[tuple[int, int, bytes], SymbolLink] = {}
     wanted = frozenset(made)
     own_paths = _old_names(patches)
+
+    def is_new(definition: Definition, use: Use) -> bool:
+        name = definition.name
+        if definition.kind == "config":
+            name = name.removeprefix(b"CONFIG_")
+        return not existed(name, own_paths.get(definition.path, definition.path)) and not existed(
+            use.name, own_paths.get(use.path, use.path)
+        )
+
     for index, patch in enumerate(patches):
         for change in patch.changes:
             for use in uses(change, wanted):
-                candidates = [
-                    (maker, definition)
-                    for maker, definition in made[use.name]
-                    if _suits(definition, use)
-                ]
-                if not candidates or any(maker == index for maker, _ in candidates):
+                suiting = [one for one in made[use.name] if _suits(one[1], use)]
+                if any(maker == index for maker, _ in suiting):
                     continue
-                first = _first(candidates, place)
-                if first is None:
+                fresh = [one for one in suiting if not one[1].changed and is_new(one[1], use)]
+                first = _first(fresh or [one for one in suiting if one[1].changed], place)
+                if first is None or skip(first[0], index):
                     continue
-                maker, definition = first
-                key = (maker, index, use.name)
-                if key in links or skip(maker, index):
+                # A use before the change is not premature: the change may have come to fit it.
+                if first[1].changed and place is not None and place[first[0]] > place[index]:
                     continue
-                name = use.name
-                if definition.kind == "config":
-                    kconfig = name.removeprefix(b"CONFIG_")
-                    if existed(kconfig, own_paths.get(definition.path, definition.path)):
-                        continue
-                elif existed(name, own_paths.get(definition.path, definition.path)):
-                    continue
-                if existed(name, own_paths.get(use.path, use.path)):
-                    continue
-                links[key] = SymbolLink(maker, index, definition, use)
+                links.setdefault(
+                    (first[0], index, use.name), SymbolLink(first[0], index, first[1], use)
+                )
     for link in _file_links(patches, place):
         if not skip(link.maker, link.user):
             links.setdefault((link.maker, link.user, link.use.name), link)
@@ -430,16 +433,23 @@ def _introduced(patches: Sequence[Patch]) -> dict[bytes, list[tuple[int, Definit
     made: dict[bytes, list[tuple[int, Definition]]] = {}
     for index, patch in enumerate(patches):
         removed: dict[bytes, bool] = {}
+        gone_texts: set[tuple[bytes, bytes]] = set()
         for change in patch.changes:
             for gone in definitions(change, b"-"):
                 removed[gone.name] = removed.get(gone.name, True) and gone.local
+                gone_texts.add((gone.name, gone.text))
         for change in patch.changes:
             for found in definitions(change):
                 if found.kind == "file" or found.name in _KEYWORDS or not _telling(found):
                     continue
                 # Made global is introduced; defined anew as far as before is not.
                 if found.name in removed and (found.local or not removed[found.name]):
-                    continue
+                    if found.kind not in ("function", "macro"):
+                        continue
+                    if (found.name, found.text) in gone_texts:
+                        continue
+                    # Whoever uses it elsewhere without being converted was written for the new one.
+                    found = replace(found, changed=True)
                 made.setdefault(found.name, []).append((index, found))
     return made
 
@@ -468,6 +478,8 @@ def _suits(definition: Definition, use: Use) -> bool:
 def _first(
     candidates: list[tuple[int, Definition]], place: dict[int, int] | None
 ) -> tuple[int, Definition] | None:
+    if not candidates:
+        return None
     if place is not None:
         return min(candidates, key=lambda one: place[one[0]])
     return candidates[0] if len({maker for maker, _ in candidates}) == 1 else None

@@ -99,7 +99,8 @@ def _numbered(series: Mapping[str, bytes]) -> Iterable[tuple[int, bytes]]:
 
 
 def _message_id(version: int, number: int) -> str:
-    return f"20180{version}10-shim-v{version}-{number}@example.org"
+    day = {1: "20180108", 2: "20180110"}[version]
+    return f"{day}.shim-v{version}-{number}@example.org"
 
 
 def _cover(version: int, total: int, date: str, changes: str, base: str) -> bytes:

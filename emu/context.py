@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a call into the core leaves behind while it runs: locks, allocations, interactions, violations.
+
+`Plan` numbers every interaction of the core with the world (a call into L0, a model that may fail, a
+guest access), in the order of their happening, so that exploration can make the k-th of them fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from emu import abi
+from emu.l0 import L0
+from emu.memory import Memory
+from emu.world import HEAP_BASE, HEAP_SIZE, World
+
+FREED = b"\x5a"
+FIRST_UNUSED_PAGE = 0x12340
+"""Frame number of the first page from the unused-page allocator: recognisable in memory."""
+MAX_INTERACTIONS = 10_000
+
+
+class Crash(Exception):
+    """The core cannot go on: ``invariant`` it broke, and how."""
+
+    def __init__(self, invariant: str, message: str) -> None:
+        super().__init__(invariant, message)
+        self.invariant = invariant
+        self.message = message
+
+
+class NoModel(Exception):
+    """A function was called of which nobody wrote down what it does."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(symbol)
+        self.symbol = symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """One point at which the world may fail; ``legal`` when a real one might fail there."""
+
+    kind: str
+    legal: bool
+    ignorable: bool = False
+    """The caller may go on as if nothing had happened."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """Which interactions are to fail: by their number, or the first of a kind."""
+
+    numbers: frozenset[int] = frozenset()
+    kinds: tuple[str, ...] = ()
+    errno: int | None = None
+    armed: bool = True
+    """Off during the calls that only prepare the ground."""
+    ignorable: bool = False
+    """Whether the callee that is running now may fail without its caller's caring."""
+    seen: list[Interaction] = field(default_factory=list)
+    injected: list[Interaction] = field(default_factory=list)
+
+    def fails(self, kind: str, legal: bool = True, errno: int = abi.ERRNO["EINVAL"]) -> int:
+        """0, or the errno with which this interaction is to fail."""
+        if not self.armed:
+            return 0
+        number = len(self.seen)
+        if number >= MAX_INTERACTIONS:
+            raise Crash("budget", f"more than {MAX_INTERACTIONS} interactions")
+        interaction = Interaction(kind, legal, self.ignorable)
+        self.seen.append(interaction)
+        wanted = number in self.numbers
+        if not wanted and kind in self.kinds:
+            wanted = all(i.kind != kind for i in self.injected)
+        if not wanted:
+            return 0
+        self.injected.append(interaction)
+        return self.errno or errno
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant broken while the core ran; ``calls`` is how many L0 calls went before."""
+
+    invariant: str
+    message: str
+    address: int
+    calls: int
+
+
+@dataclass(slots=True)
+class Context:
+    """The state of one run that the models share."""
+
+    memory: Memory
+    world: World
+    l0: L0
+    plan: Plan
+    lock_name: Callable[[int], str]
+    locks: dict[int, int] = field(default_factory=dict)
+    """Lock address to how often it is held."""
+    blocks: dict[int, int] = field(default_factory=dict)
+    """Live heap allocations and their sizes."""
+    pages: set[int] = field(default_factory=set)
+    """Frame numbers taken from the unused-page allocator."""
+    guest_writes: list[tuple[int, bytes]] = field(default_factory=list)
+    called: list[str] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    call_site: int = 0
+    brk: int = HEAP_BASE
+    """End of the heap in use."""
+    _next_page: int = FIRST_UNUSED_PAGE
+
+    def violate(self, invariant: str, message: str) -> None:
+        """Note a broken invariant and let the core go on."""
+        self.violations.append(Violation(invariant, message, self.call_site, len(self.l0.calls)))
+
+    def crash(self, invariant: str, message: str) -> NoReturn:
+        raise Crash(invariant, message)
+
+    def allocate(self, size: int, align: int = 64) -> int:
+        """Zeroed heap; 0 where it is exhausted."""
+        at = (self.brk + align - 1) & -align
+        if size > HEAP_SIZE or at + size > HEAP_BASE + HEAP_SIZE:
+            return 0
+        self.brk = at + max(size, 1)
+        self.memory.write(at, bytes(size))
+        self.blocks[at] = size
+        return at
+
+    def free(self, address: int) -> None:
+        if not address:
+            return
+        size = self.blocks.pop(address, None)
+        if size is None:
+            self.crash("memory", f"free of {address:#x}, which is not allocated")
+        self.memory.write(address, FREED * size)
+
+    def take_page(self) -> int:
+        page = self._next_page
+        self._next_page += 1
+        self.pages.add(page)
+        return page
+
+    def give_page(self, page: int) -> None:
+        if page not in self.pages:
+            self.violate("resources", f"page {page:#x} is given back, but was not taken")
+            return
+        if page in self.l0.mapped:
+            self.violate("resources", f"page {page:#x} is given back while L0 still has it mapped")
+        self.pages.discard(page)
+
+    def take_lock(self, lock: int, *, recursive: bool = False) -> None:
+        held = self.locks.get(lock, 0)
+        if held and not recursive:
+            self.crash("locks", f"deadlock: {self.lock_name(lock)} is already held")
+        self.locks[lock] = held + 1
+
+    def drop_lock(self, lock: int) -> None:
+        held = self.locks.get(lock, 0)
+        if not held:
+            self.crash("locks", f"unlock of {self.lock_name(lock)}, which is not held")
+        if held == 1:
+            del self.locks[lock]
+        else:
+            self.locks[lock] = held - 1

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a scenario asks for beyond the invariants: its result, its L0 calls, what the guest sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from emu import abi
+from emu.invariants import guest_field
+from emu.scenario import ExpectedCall, PortState, Value
+from emu.world import LIST
+
+if TYPE_CHECKING:
+    from emu.object import Machine, Run
+    from emu.verdict import L0Call
+
+NAME = "expectation"
+
+
+def unmet(machine: Machine, run: Run) -> Iterator[str]:
+    """One message for each thing that the scenario asks for and did not get."""
+    yield from _result(machine, run)
+    yield from _calls(machine, run)
+    yield from _guest(machine, run)
+    scenario = run.case.scenario
+    for port in scenario.after:
+        yield from _port(machine, port)
+    for name in scenario.called:
+        if name not in run.context.called:
+            yield f"{name} is not called"
+    for name in scenario.not_called:
+        if name in run.context.called:
+            yield f"{name} is called"
+
+
+def _result(machine: Machine, run: Run) -> Iterator[str]:
+    wanted = run.case.scenario.result
+    if not wanted or run.result is None:
+        return
+    if any(value == "error" for value in wanted) and run.result < 0:
+        return
+    numbers = [machine.value(value, run.case) for value in wanted if value != "error"]
+    if run.result not in numbers:
+        named = " or ".join(
+            value if isinstance(value, str) else abi.result_name(value) for value in wanted
+        )
+        yield f"the result is {abi.result_name(run.result)}, not {named}"
+
+
+def _calls(machine: Machine, run: Run) -> Iterator[str]:
+    scenario = run.case.scenario
+    calls = run.context.l0.calls[run.calls_before :]
+    if scenario.silent and calls:
+        yield f"L0 is called: {calls[0]}"
+    at = 0
+    for expected in scenario.expect:
+        found = next(
+            (i for i in range(at, len(calls)) if _matches(machine, run, expected, calls[i])), None
+        )
+        if found is None:
+            near = next((call for call in calls[at:] if call.op == expected.op), None)
+            yield f"L0 is not asked for {_spelled(machine, run, expected)}" + (
+                f", but for {near}" if near else ""
+            )
+            return
+        at = found + 1
+
+
+def _matches(machine: Machine, run: Run, expected: ExpectedCall, call: L0Call) -> bool:
+    if call.op != expected.op:
+        return False
+    given = dict(call.arguments)
+    return all(given.get(name) == machine.value(value, run.case) for name, value in expected.fields)
+
+
+def _spelled(machine: Machine, run: Run, expected: ExpectedCall) -> str:
+    fields = ", ".join(
+        f"{name}={machine.value(value, run.case)}" for name, value in expected.fields
+    )
+    return f"{expected.op}({fields})"
+
+
+def _guest(machine: Machine, run: Run) -> Iterator[str]:
+    scenario = run.case.scenario
+    for name, value in scenario.out:
+        wanted = machine.value(value, run.case)
+        seen = guest_field(machine, run, name)
+        if seen != wanted:
+            yield f"the guest sees {name} = {seen}, not {wanted}"
+    if scenario.frames is not None:
+        yield from _frames(machine, run, scenario.frames)
+
+
+def _frames(machine: Machine, run: Run, count: int) -> Iterator[str]:
+    """Entry i of the guest's list must be the frame at which L0 has mapped grant frame i."""
+    width = 4 if run.case.mode == "compat" else 8
+    space = abi.CONSTANTS["XENMAPSPACE_grant_table"]
+    by_index = {
+        index: gpfn for gpfn, (kind, index) in run.context.l0.mapped.items() if kind == space
+    }
+    for index in range(count):
+        seen = machine.memory.read_int(LIST + width * index, width)
+        wanted = by_index.get(index)
+        if wanted is None:
+            yield f"grant frame {index} is not mapped in L0"
+        elif seen != wanted:
+            yield f"frame {index} of the guest's list is {seen:#x}, L0 has it at {wanted:#x}"
+
+
+def _port(machine: Machine, port: PortState) -> Iterator[str]:
+    state = machine.world.port_state(port.number)
+    negated = port.state.startswith("not ")
+    wanted: Value = machine.profile.constant(f"ECS_{port.state.removeprefix('not ').upper()}")
+    if (state == wanted) == negated or state is None:
+        yield f"port {port.number} is in state {state}, and should be {port.state}"
+    channel = machine.world.channel(port.number)
+    if port.vcpu is not None and channel is not None:
+        vcpu = machine.world.get("struct evtchn", channel, "notify_vcpu_id")
+        if vcpu != port.vcpu:
+            yield f"port {port.number} notifies vcpu {vcpu}, not {port.vcpu}"

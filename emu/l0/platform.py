@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Memory, virtual processors, scheduling, HVM parameters, version and console of L0.
+
+(public memory.h, vcpu.h, sched.h, hvm/hvm_op.h, version.h, xen.h)
+"""
+
+from __future__ import annotations
+
+from emu import abi
+from emu.l0.model import EFAULT, EINVAL, L0, Operation, Request
+
+ENOENT, ESRCH = abi.ERRNO["ENOENT"], abi.ERRNO["ESRCH"]
+MAX_CONSOLE = 1 << 16
+
+
+def _add_to_physmap(l0: L0, request: Request) -> int:
+    fields = request.fields
+    limits = {
+        abi.CONSTANTS["XENMAPSPACE_shared_info"]: 1,
+        abi.CONSTANTS["XENMAPSPACE_grant_table"]: l0.setup.max_grant_frames,
+    }
+    if fields["domid"] not in (abi.CONSTANTS["DOMID_SELF"], l0.setup.domid):
+        return -ESRCH
+    if fields["idx"] >= limits.get(fields["space"], 0):
+        return -EINVAL
+    l0.mapped[fields["gpfn"]] = fields["space"], fields["idx"]
+    return 0
+
+
+def _remove_from_physmap(l0: L0, request: Request) -> int:
+    return 0 if l0.mapped.pop(request.fields["gpfn"], None) is not None else -ENOENT
+
+
+def _reservation(l0: L0, request: Request) -> int:
+    """Answers with the number of extents done; the list itself must be readable."""
+    fields = request.fields
+    count = fields["nr_extents"]
+    if count > 1 << 20:
+        return -EINVAL
+    extents = (
+        l0.read(request.op, fields["extent_start"], 8 * count, request.access) if count else b""
+    )
+    return count if extents is not None else 0
+
+
+def _vcpu_known(l0: L0, request: Request) -> int:
+    return 0 if request.arguments[1] & 0xFFFFFFFF < l0.setup.vcpus else -ENOENT
+
+
+def _is_up(l0: L0, request: Request) -> int:
+    return 1 if request.arguments[1] & 0xFFFFFFFF < l0.setup.vcpus else -ENOENT
+
+
+def _shutdown(l0: L0, request: Request) -> int:
+    return 0
+
+
+def _get_param(l0: L0, request: Request) -> int:
+    value = l0.params.get(request.fields["index"])
+    return -EINVAL if value is None else l0.reply(request, value=value)
+
+
+def _set_param(l0: L0, request: Request) -> int:
+    l0.params[request.fields["index"]] = request.fields["value"]
+    return 0
+
+
+def _version(l0: L0, request: Request) -> int:
+    major, minor = l0.setup.version
+    return major << 16 | minor
+
+
+def _console_write(l0: L0, request: Request) -> int:
+    size = request.arguments[1] & 0xFFFFFFFF
+    if size > MAX_CONSOLE:
+        return -EINVAL
+    text = l0.read(request.op, request.pointer, size, request.access)
+    if text is None:
+        return -EFAULT
+    if len(l0.console) < MAX_CONSOLE:
+        l0.console.extend(text)
+    return 0
+
+
+OPERATIONS = {
+    "XENMEM_add_to_physmap": Operation(_add_to_physmap),
+    "XENMEM_remove_from_physmap": Operation(_remove_from_physmap),
+    "XENMEM_populate_physmap": Operation(_reservation),
+    "XENMEM_decrease_reservation": Operation(_reservation),
+    "VCPUOP_up": Operation(_vcpu_known),
+    "VCPUOP_down": Operation(_vcpu_known),
+    "VCPUOP_is_up": Operation(_is_up, fallible=False),
+    "VCPUOP_register_vcpu_info": Operation(_vcpu_known),
+    "SCHEDOP_yield": Operation(_shutdown, fallible=False),
+    "SCHEDOP_shutdown": Operation(_shutdown),
+    "HVMOP_get_param": Operation(_get_param, fallible=False),
+    "HVMOP_set_param": Operation(_set_param),
+    "XENVER_version": Operation(_version, fallible=False),
+    "CONSOLEIO_write": Operation(_console_write),
+}

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which function answers which operation."""
+
+from __future__ import annotations
+
+from emu.l0 import events, grants, platform
+from emu.l0.model import Operation
+
+_OPERATIONS: dict[str, Operation] = {
+    **events.OPERATIONS,
+    **grants.OPERATIONS,
+    **platform.OPERATIONS,
+}
+
+
+def operation(name: str) -> Operation | None:
+    """How L0 answers an operation; None where nobody wrote it down."""
+    return _OPERATIONS.get(name)

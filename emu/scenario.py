@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One call into the core, as data: what stands before it, what is asked, what is to come of it.
+
+Where a value may be given by name, the names are: operations, constants and errors of the ABI
+(``EVTCHNOP_send``, ``DOMID_SELF``, ``-EINVAL``), constants of the profile, and these places:
+
+    operation    number of the scenario's own operation
+    buffer       the guest's argument structure
+    list         a page of the guest for lists
+    list_end     8 bytes before the last page of the guest ends
+    readonly     a page that the guest may only read
+    absent       a guest address where no page is
+    hypervisor   memory of the core itself
+    vcpu0, vcpu1 the domain's vcpu structures
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from emu.abi import Mode, Struct, structure
+from emu.l0 import L0Setup
+
+Value = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class PortState:
+    """An event channel: as the core sees it, and (``l0``) whether L0 has it open and as what."""
+
+    number: int
+    state: str
+    vcpu: int | None = None
+    l0: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCall:
+    """A call that must reach L0 with these fields; calls in between are allowed."""
+
+    op: str
+    fields: tuple[tuple[str, Value], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A row of the scenario table.  Empty expectations ask for nothing beyond the invariants."""
+
+    name: str
+    entry: str
+    operation: str
+    modes: tuple[Mode, ...] = ("64", "compat")
+    arguments: tuple[Value, ...] | None = None
+    """None: the entry's own."""
+    buffer: Value = "buffer"
+    """Where the argument pointer points."""
+    fields: tuple[tuple[str, Value], ...] = ()
+    """What the guest writes into its structure."""
+    ports: tuple[PortState, ...] = ()
+    data: tuple[tuple[str, Value], ...] = ()
+    """Variables of the object or of its surroundings, by name."""
+    l0: L0Setup = field(default_factory=L0Setup)
+    repeat: int = 1
+    """How often to call; the expectations are of the last."""
+    fail: tuple[str, ...] = ()
+    """Interactions to fail, by kind, first occurrence in the last call."""
+    result: tuple[Value, ...] = ()
+    """Any of these; ``error`` is any negative one."""
+    expect: tuple[ExpectedCall, ...] = ()
+    silent: bool = False
+    """No call may reach L0."""
+    out: tuple[tuple[str, Value], ...] = ()
+    """Fields of the guest's structure afterwards."""
+    frames: int | None = None
+    """So many grant frames that L0 has mapped must stand in the guest's list."""
+    after: tuple[PortState, ...] = ()
+    called: tuple[str, ...] = ()
+    """Undefined functions that the core must have called."""
+    not_called: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A scenario in one mode."""
+
+    scenario: Scenario
+    mode: Mode
+
+    @property
+    def title(self) -> str:
+        return f"{self.scenario.name}/{self.mode}"
+
+    @property
+    def struct(self) -> Struct | None:
+        return structure(self.scenario.operation, self.mode)

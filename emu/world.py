@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The state that a core finds around it: stack with `current`, domain, vcpus, event channels, guest pages.
+
+`current` is found from the stack pointer: a stack of STACK_SIZE bytes, aligned to its size, with
+``struct cpu_info`` in its last bytes.  What the tree's headers do not have (older or smaller trees) is
+left out; what a scenario then needs and does not find is a `LayoutError`, and a "cannot tell".
+"""
+
+from __future__ import annotations
+
+from emu.abi import Mode
+from emu.elf import PAGE, Perm
+from emu.errors import LayoutError, NotThere
+from emu.layout import Layout
+from emu.memory import Memory, Region
+from emu.profile import Profile
+
+STACK_BASE = 0xFFFF830000100000
+HEAP_BASE = 0xFFFF830000400000
+HEAP_SIZE = 64 * PAGE
+WORLD_BASE = 0xFFFF830000800000
+WORLD_SIZE = 48 * PAGE
+MAX_STRUCT = 16 * PAGE
+GUEST_BASE = 0x00A00000
+GUEST_SIZE = 2 * PAGE
+GUEST_READONLY = 0x00B00000
+GUEST_ABSENT = 0x00C00000
+BUFFER = GUEST_BASE + 0x100
+LIST = GUEST_BASE + PAGE
+LIST_END = GUEST_BASE + GUEST_SIZE - 8
+COMPAT_HYPERVISOR = 0xF5800000
+"""Where a 32-bit guest's address space ends."""
+POINTERS_PER_PAGE = PAGE // 8
+
+
+class World:
+    """Addresses of the structures, and typed access to them."""
+
+    def __init__(self, memory: Memory, layout: Layout, profile: Profile) -> None:
+        self.memory = memory
+        self.layout = layout
+        self.profile = profile
+        stack_size = profile.constant("STACK_SIZE")
+        if stack_size & (stack_size - 1) or not PAGE <= stack_size <= STACK_BASE & -STACK_BASE:
+            raise LayoutError(
+                f"STACK_SIZE {stack_size:#x} is no power of two that fits", profile.origin
+            )
+        self.stack = memory.add("stack", STACK_BASE, stack_size)
+        self.heap = memory.add("heap", HEAP_BASE, HEAP_SIZE)
+        self.structs = memory.add("domain", WORLD_BASE, WORLD_SIZE)
+        self.guest = memory.add("guest", GUEST_BASE, GUEST_SIZE, user=True)
+        self.guest_readonly = memory.add(
+            "guest read-only", GUEST_READONLY, PAGE, Perm.READ, user=True
+        )
+        self.fixed = self._fixed_regions()
+        self._next = WORLD_BASE
+        self.domain = self._struct("struct domain")
+        self.vcpus = tuple(self._struct("struct vcpu") for _ in range(profile.world.vcpus))
+        self.stack_top = self._current()
+        self._domain()
+        self.channel_size = layout.sizeof("struct evtchn") if layout.has("struct evtchn") else 0
+        self.per_bucket = PAGE // _next_power_of_two(self.channel_size) if self.channel_size else 0
+        self._group = 0
+        if self.channel_size:
+            self._channels()
+
+    def _fixed_regions(self) -> tuple[Region, ...]:
+        found = []
+        for fixed in self.profile.regions:
+            index = self.layout.enum(fixed.enumerator)
+            if index is not None:
+                found.append(self.memory.add(fixed.name, fixed.top - index * PAGE, PAGE))
+        return tuple(found)
+
+    def _page(self, size: int = PAGE) -> int:
+        at = self._next
+        self._next += (size + PAGE - 1) & -PAGE
+        if self._next > WORLD_BASE + WORLD_SIZE:
+            raise LayoutError("the structures of this tree are larger than the world has room for")
+        return at
+
+    def _struct(self, name: str) -> int:
+        """Room for a structure; a page of zeros where its layout is not known."""
+        size = self.layout.sizeof(name) if self.layout.has(name) else PAGE
+        if size > MAX_STRUCT:
+            raise LayoutError(f"{name} of {size} bytes", hint="the debug information is damaged")
+        return self._page(size)
+
+    def _current(self) -> int:
+        """Fill cpu_info; returns where the stack may begin."""
+        if not self.layout.has("struct cpu_info"):
+            return self.stack.end - 256
+        info = self.stack.end - self.layout.sizeof("struct cpu_info")
+        if info < self.stack.base + PAGE:
+            raise LayoutError("struct cpu_info does not leave room for a stack")
+        self.try_set("struct cpu_info", info, "current_vcpu", self.vcpus[0])
+        self.try_set("struct cpu_info", info, "processor_id", 0)
+        return info
+
+    def _domain(self) -> None:
+        world = self.profile.world
+        array = self._page()
+        for number, vcpu in enumerate(self.vcpus):
+            self.try_set("struct vcpu", vcpu, "domain", self.domain)
+            self.try_set("struct vcpu", vcpu, "vcpu_id", number)
+            self.try_set("struct vcpu", vcpu, "is_initialised", 1)
+            self.memory.write_int(array + 8 * number, vcpu, 8)
+        for path, value in (
+            ("domain_id", world.domain_id),
+            ("max_vcpus", world.vcpus),
+            ("vcpu", array),
+            ("max_evtchns", world.max_evtchns),
+            ("max_evtchn_port", 0xFFFFFFFF),
+            ("guest_type", 0),
+        ):
+            self.try_set("struct domain", self.domain, path, value)
+
+    def _channels(self) -> None:
+        first = self.new_bucket(self._page(), 0)
+        self._group = self._page()
+        self.memory.write_int(self._group, first, 8)
+        self.try_set("struct domain", self.domain, "evtchn", first)
+        self.try_set("struct domain", self.domain, "evtchn_group[0]", self._group)
+        self.try_set("struct domain", self.domain, "valid_evtchns", self.per_bucket)
+
+    def new_bucket(self, at: int, first: int) -> int:
+        """Fill a page with free event channels, the first numbered ``first``."""
+        page = bytearray(PAGE)
+        if self.layout.has("struct evtchn", "port"):
+            port = self.layout.field("struct evtchn", "port")
+            for number in range(self.per_bucket):
+                offset = number * self.channel_size + port.offset
+                page[offset : offset + port.size] = (first + number).to_bytes(port.size, "little")
+        self.memory.write(at, bytes(page))
+        return at
+
+    def add_bucket(self, at: int) -> None:
+        """Make the next bucket of ports valid, its channels in the page ``at``."""
+        valid = self.valid_ports
+        self.new_bucket(at, valid)
+        self.memory.write_int(self._group + 8 * (valid // self.per_bucket), at, 8)
+        self.set("struct domain", self.domain, "valid_evtchns", valid + self.per_bucket)
+
+    @property
+    def valid_ports(self) -> int:
+        """How many ports the domain has channels for."""
+        if self.layout.has("struct domain", "valid_evtchns"):
+            return self.get("struct domain", self.domain, "valid_evtchns")
+        return self.per_bucket
+
+    def channel(self, port: int) -> int | None:
+        """Address of a port's ``struct evtchn``; None for one that is not valid."""
+        if not self.channel_size or port >= min(
+            self.valid_ports, self.per_bucket * POINTERS_PER_PAGE
+        ):
+            return None
+        bucket = self.memory.read_int(self._group + 8 * (port // self.per_bucket), 8)
+        return bucket + port % self.per_bucket * self.channel_size
+
+    def port_state(self, port: int) -> int | None:
+        """``state`` of a port; None for one that is not valid."""
+        channel = self.channel(port)
+        return None if channel is None else self.get("struct evtchn", channel, "state")
+
+    def set_port(self, port: int, state: int, vcpu: int = 0) -> None:
+        channel = self.channel(port)
+        if channel is None:
+            raise NotThere(f"port {port} of the scenario has no struct evtchn")
+        self.set("struct evtchn", channel, "state", state)
+        self.try_set("struct evtchn", channel, "notify_vcpu_id", vcpu)
+
+    def set_mode(self, mode: Mode) -> None:
+        """Make the domain a 64-bit or a 32-bit one."""
+        if mode == "compat":
+            if not self.layout.has("struct domain", "arch.is_32bit_pv"):
+                raise NotThere("the domain of this object knows no 32-bit guests")
+            self.set("struct domain", self.domain, "arch.is_32bit_pv", 1)
+            self.try_set("struct domain", self.domain, "arch.hv_compat_vstart", COMPAT_HYPERVISOR)
+
+    def get(self, type_name: str, base: int, path: str) -> int:
+        """Read a field, bitfields included."""
+        place = self.layout.field(type_name, path)
+        value = self.memory.read_int(base + place.offset, place.size)
+        if place.bit is not None:
+            value = value >> place.bit & (1 << place.width) - 1
+        return value
+
+    def set(self, type_name: str, base: int, path: str, value: int) -> None:
+        """Write a field, bitfields included."""
+        place = self.layout.field(type_name, path)
+        if place.bit is not None:
+            mask = (1 << place.width) - 1 << place.bit
+            value = (
+                self.memory.read_int(base + place.offset, place.size) & ~mask
+                | value << place.bit & mask
+            )
+        self.memory.write_int(base + place.offset, value, place.size)
+
+    def try_set(self, type_name: str, base: int, path: str, value: int) -> None:
+        """Write a field if this tree has it."""
+        if self.layout.has(type_name, path):
+            self.set(type_name, base, path, value)
+
+    def lock_address(self, name: str) -> int | None:
+        """``domain.event_lock`` as an address; None where this tree has no such lock."""
+        owner, _, path = name.partition(".")
+        if owner != "domain":
+            raise LayoutError(f"lock {name!r}: only locks of the domain are known")
+        if not self.layout.has("struct domain", path):
+            return None
+        return self.domain + self.layout.field("struct domain", path).offset
+
+
+def _next_power_of_two(value: int) -> int:
+    return 1 << (value - 1).bit_length()

@@ -36,6 +36,8 @@ def unmet(machine: Machine, run: Run) -> Iterator[str]:
 
 def _result(machine: Machine, run: Run) -> Iterator[str]:
     wanted = run.case.scenario.result
+    if run.ended != run.case.scenario.ends:
+        yield "the domain is shut down" if run.ended else "the domain is not shut down"
     if not wanted or run.result is None:
         return
     if any(value == "error" for value in wanted) and run.result < 0:

@@ -208,7 +208,7 @@ class _Judge:
         for invariant_class in checks:
             for message, address in invariant_class.check(self.machine, run):
                 self._find(invariant_class.name, message, address, run, rerun)
-        if expect and run.result is not None and not self._refused(run):
+        if expect and (run.result is not None or run.ended) and not self._refused(run):
             for message in expectations.unmet(self.machine, run):
                 self._find(expectations.NAME, message, 0, run, rerun)
 
@@ -226,9 +226,9 @@ class _Judge:
 
 
 def _fail_stop(run: Run) -> bool:
-    """A BUG after L0 refused what it cannot refuse: the core is right not to go on."""
+    """BUG or panic after L0 refused what it cannot refuse: the core is right not to go on."""
     assert run.crash is not None
-    return run.crash[1] == "BUG" and any(not i.legal for i in run.context.plan.injected)
+    return run.crash[1].startswith(("BUG", "panic")) and any(not i.legal for i in run.context.plan.injected)
 
 
 Leaving = dict[str, bytes | str]

@@ -128,6 +128,11 @@ def _spin_lock_recursive(ctx: Context, arguments: Sequence[int]) -> int:
     return 0
 
 
+@_model("int")
+def _spin_is_locked(ctx: Context, arguments: Sequence[int]) -> int:
+    return int(arguments[0] in ctx.locks)
+
+
 @_model("bool")
 def _spin_trylock(ctx: Context, arguments: Sequence[int]) -> int:
     if arguments[0] in ctx.locks or ctx.plan.fails("trylock"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from emu.elf import PAGE, Perm
 
 MAX_TOTAL = 128 << 20
+_NONZERO = re.compile(rb"[^\0]+")
 
 
 class Unmapped(Exception):
@@ -145,15 +147,7 @@ class Memory:
             return
         for start in range(0, region.size, PAGE):
             now, then = bytes(region.view[start : start + PAGE]), region.saved[start : start + PAGE]
-            if now == then:
-                continue
-            at = 0
-            while at < PAGE:
-                if now[at] == then[at]:
-                    at += 1
-                    continue
-                end = at + 1
-                while end < PAGE and now[end] != then[end]:
-                    end += 1
-                yield region.base + start + at, end - at
-                at = end
+            if now != then:
+                changed = int.from_bytes(now, "little") ^ int.from_bytes(then, "little")
+                for run in _NONZERO.finditer(changed.to_bytes(PAGE, "little")):
+                    yield region.base + start + run.start(), run.end() - run.start()

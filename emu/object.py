@@ -54,6 +54,10 @@ CLOBBERED_VALUES = tuple(0xDEAD00C0FFEE0000 + i for i in range(len(CLOBBERED)))
 EFLAGS_AC = 1 << 18
 
 
+class Ended(Exception):
+    """The domain has shut down; the call does not return."""
+
+
 class GuestFault(Exception):
     """A direct access to the guest's memory that is to fault."""
 
@@ -68,6 +72,8 @@ class Run:
     crash: tuple[str, str, int] | None = None
     """(invariant, message, address) where the core did not return."""
     no_model: str = ""
+    ended: bool = False
+    """The domain shut down in L0."""
     calls_before: int = 0
     """L0 calls made by the calls that prepared the ground."""
     opened_before: frozenset[int] = frozenset()
@@ -240,6 +246,8 @@ class Machine:
         if rest:
             raise Crash("crash", f"call into the middle of hypercall {number}")
         result = ctx.l0.call(number, arguments, bool(eflags & EFLAGS_AC))
+        if ctx.l0.down:
+            raise Ended
         self.cpu.write("rax", result)
 
     def _on_guest_access(self, write: bool, address: int, size: int) -> None:
@@ -287,7 +295,7 @@ class Machine:
             run.opened_before = frozenset(context.l0.ports)
             context.guest_writes.clear()
             self._call(run, address, poison)
-            if run.crash or run.no_model:
+            if run.crash or run.no_model or run.ended:
                 break
         return run
 
@@ -366,6 +374,8 @@ class Machine:
             run.crash = "crash", f"a callee was given a bad pointer: {exc}", context.call_site
         except NoModel as exc:
             run.no_model = exc.symbol
+        except Ended:
+            run.ended = True
         for written, size in self._direct_writes:
             context.guest_writes.append((written, self.memory.read(written, size)))
 

@@ -389,6 +389,7 @@ class _Reader:
             after=self._ports("after"),
             called=table.texts("called"),
             not_called=table.texts("not_called"),
+            ends=table.flag("ends"),
         )
         table.done()
         return scenario

@@ -77,6 +77,8 @@ class Scenario:
     called: tuple[str, ...] = ()
     """Undefined functions that the core must have called."""
     not_called: tuple[str, ...] = ()
+    ends: bool = False
+    """The call shuts the domain down and does not return."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,8 @@ class L0:
         """gpfn to (space, index), by add_to_physmap."""
         self.params: dict[int, int] = dict(setup.params)
         self.console = bytearray()
+        self.down = False
+        """The domain has shut down: the call that did it does not return."""
 
     def open(self, number: int, state: str, vcpu: int = 0) -> None:
         """Have a port open from the start."""

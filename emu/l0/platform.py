@@ -51,7 +51,13 @@ def _is_up(l0: L0, request: Request) -> int:
     return 1 if request.arguments[1] & 0xFFFFFFFF < l0.setup.vcpus else -ENOENT
 
 
+def _yield(l0: L0, request: Request) -> int:
+    return 0
+
+
 def _shutdown(l0: L0, request: Request) -> int:
+    """Only a suspended domain ever comes back from this."""
+    l0.down = request.fields["reason"] != abi.CONSTANTS["SHUTDOWN_suspend"]
     return 0
 
 
@@ -91,8 +97,8 @@ OPERATIONS = {
     "VCPUOP_down": Operation(_vcpu_known),
     "VCPUOP_is_up": Operation(_is_up, fallible=False),
     "VCPUOP_register_vcpu_info": Operation(_vcpu_known),
-    "SCHEDOP_yield": Operation(_shutdown, fallible=False),
-    "SCHEDOP_shutdown": Operation(_shutdown),
+    "SCHEDOP_yield": Operation(_yield, fallible=False),
+    "SCHEDOP_shutdown": Operation(_shutdown, fallible=False),
     "HVMOP_get_param": Operation(_get_param, fallible=False),
     "HVMOP_set_param": Operation(_set_param),
     "XENVER_version": Operation(_version, fallible=False),

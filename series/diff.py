@@ -5,10 +5,10 @@ The grammar is that of ``git apply`` (apply.c: ``parse_git_diff_header``, ``pars
 ``parse_binary``).  Text between the files (a mail's signature, a diffstat) is skipped as git skips
 it; whatever begins like a diff must then be one, or the error names its line.
 
-The hunks are read here and not by unidiff: that works on ``str`` and splits lines with
-``splitlines``, so a form feed or a lone carriage return in a source file tears a line in two, and
-reading 77 real patches (11,000 lines) takes it several times as long as this module (measured, see
-tests/series/test_diff_unidiff.py, which holds the two against each other where both are sound).
+The hunks are read here and not by unidiff, for two reasons.  Its errors name no line, and ours must.
+And it works on ``str``: on 77 real patches (11,000 lines) it takes 31 ms against 21 ms here, before its
+objects are turned into ours and its text back into bytes.  It is sound on hunk bodies, and so a test
+holds the two against each other (tests/series/test_diff_unidiff.py).
 """
 
 from __future__ import annotations

@@ -214,7 +214,7 @@ def _bogus_author(value: bytes) -> Identity:
 
 
 def _sane_name(name: bytes, email: bytes) -> bytes:
-    if len(name) < 3 or len(name) > 60 or any(mark in name for mark in (b"@", b"<", b">")):
+    if not name or len(name) > 60 or any(mark in name for mark in (b"@", b"<", b">")):
         return email
     return name
 

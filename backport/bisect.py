@@ -67,6 +67,8 @@ def search(count: int, test: Test, known: dict[int, State] | None = None) -> Fou
         return Found(None, count, None, steps.tested, _untested(steps, count))
     good = max((n for n in range(bad) if n in steps.answers and steps.good(n)), default=0)
     good, bad = _narrow(steps, good, bad)
+    if not steps.good(good):  # not even the start can be tested: nothing is known to be good
+        return Found(bad, None, _repair(steps, bad), steps.tested, (), tuple(range(bad)))
     untestable = tuple(range(good + 1, bad))
     return Found(bad, good, _repair(steps, bad), steps.tested, _untested(steps, good), untestable)
 
@@ -111,7 +113,8 @@ def _repair(steps: _Steps, bad: int) -> int | None:
         if bad >= steps.count or not steps.good(steps.count):
             return None
         good = steps.count
-    low, high = bad, good
+    low = max(n for n, state in steps.answers.items() if n < good and state is State.FAILED)
+    high = good
     while high - low > 1:
         middle = (low + high) // 2
         if steps.good(middle):

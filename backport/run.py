@@ -92,7 +92,7 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
             branch=branch,
             target=target,
             onto=onto,
-            old=repo.ref(target),
+            old=onto if target == branch else None,
             committer=repo.committer(),
             sources=request.sources,
         )

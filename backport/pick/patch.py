@@ -11,9 +11,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from backport.errors import UsageError
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Change, Clash, How, Picked
-from backport.pick.tree import EXECUTABLE, FILE, GITLINK, Entry, InTheWay, Objects, TreeView
+from backport.pick.tree import (
+    EXECUTABLE,
+    FILE,
+    GITLINK,
+    SYMLINK,
+    Entry,
+    InTheWay,
+    Objects,
+    TreeView,
+)
 from series.model import FileChange, Oid, Patch
 from series.place import Placed, PlaceError, apply_binary, apply_change, is_applied
 
@@ -43,12 +53,22 @@ def pick_patch(objects: Objects, tree: TreeView, patch: Patch) -> Picked:
                     edits[path] = entry
     try:
         result = tree.edited(edits) if edits else tree
-    except InTheWay as obstacle:
-        clashes.append(
-            Clash(obstacle.path, f"{_show(obstacle.obstacle)} is there, and is not a directory")
-        )
+    except InTheWay as block:
+        clashes.append(_blocked(tree, patch, block))
         result = tree
     return Picked(result, tuple(changes), tuple(clashes))
+
+
+def _blocked(tree: TreeView, patch: Patch, block: InTheWay) -> Clash:
+    there = tree.entry(block.obstacle)
+    if there is None or there.mode == SYMLINK:
+        what = "a directory" if there is None else "a symbolic link"
+        raise UsageError(
+            f"{patch.name} writes {_show(block.path)}, and {_show(block.obstacle)} is {what} here",
+            "such a patch is not for this tree; leave it out of the series",
+        )
+    reason = f"is a file here, and the patch makes {_show(block.path)} below it"
+    return Clash(block.obstacle, reason, ours=there.oid, mode=there.mode)
 
 
 def _pick_change(objects: Objects, tree: TreeView, change: FileChange) -> _Done | Clash:

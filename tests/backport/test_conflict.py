@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A patch that does not go on: laid out, resolved, skipped, aborted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo, refs
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """``topic``'s second of three commits clashes with ``stable``."""
+    made = new_repo(tmp_path / "repo", {"a.c": lines(), "b.c": lines()})
+    branch_with(
+        made,
+        "topic",
+        "stable",
+        ("one", {"b.c": lines((3, "drei"))}),
+        ("two: clashes", {"a.c": lines((5, "theirs")), "b.c": lines((3, "drei"), (20, "zwanzig"))}),
+        ("three", {"b.c": lines((3, "drei"), (20, "zwanzig"), (29, "neunundzwanzig"))}),
+    )
+    commit(made, {"a.c": lines((5, "ours"))}, "stable: the same line")
+    return made
+
+
+def stop(repo: Path, *more: str) -> str:
+    words = ("apply", "--branch", "stable", "--series", "topic~3..topic", *more)
+    done = backport(repo, *words)
+    assert done.exit_code == 3, done.output
+    return done.output
+
+
+def worktree(repo: Path) -> Path:
+    return repo / ".git/backport/conflict"
+
+
+def test_the_conflict_is_laid_out_with_diff3_markers_and_stages(repo: Path) -> None:
+    before = refs(repo)
+    said = stop(repo)
+    assert "patch 2 of 3" in said
+    assert "a.c: both sides changed the same lines" in said
+    text = (worktree(repo) / "a.c").read_text()
+    assert "<<<<<<< stable\nours\n||||||| what" in text
+    assert "\nline 5\n=======\ntheirs\n>>>>>>> " in text
+    stages = git(worktree(repo), "ls-files", "-u", "--format=%(stage) %(path)")
+    assert stages.split("\n") == ["1 a.c", "2 a.c", "3 a.c"]
+    assert "zwanzig" in git(worktree(repo), "show", ":b.c"), "what fits is staged"
+    ours = [line for line in refs(repo).split("\n") if "refs/backport/" not in line]
+    assert "\n".join(ours) == before
+
+
+def test_status_names_what_is_left(repo: Path) -> None:
+    stop(repo)
+    assert "unresolved  a.c: both sides" in backport(repo, "status").output
+    (worktree(repo) / "a.c").write_text(lines((5, "both")))
+    git(worktree(repo), "add", "a.c")
+    assert "resolved    a.c" in backport(repo, "status").output
+    assert json.loads(backport(repo, "status", "--json", "-").stdout)["phase"] == "stopped"
+
+
+def test_continue_takes_the_resolution_under_the_patchs_name(repo: Path) -> None:
+    stop(repo)
+    (worktree(repo) / "a.c").write_text(lines((5, "both")))
+    git(worktree(repo), "add", "a.c")
+    done = backport(repo, "continue")
+    assert done.exit_code == 0, done.output
+    assert git(repo, "show", "stable:a.c") + "\n" == lines((5, "both"))
+    assert git(repo, "log", "-3", "--format=%s", "stable") == "three\ntwo: clashes\none"
+    assert not worktree(repo).exists()
+    assert "conflict" not in git(repo, "worktree", "list")
+    assert "no run is on" in backport(repo, "status").output
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda tree: None, "still unresolved: a.c"),
+        (lambda tree: git(tree, "add", "a.c"), "conflict markers are left in a.c"),
+        (
+            lambda tree: (
+                (git(tree, "checkout", "--ours", "a.c"), git(tree, "add", "a.c"))
+                and (tree / "b.c").write_text("forgotten\n")
+            ),
+            "changed and not added: b.c",
+        ),
+    ],
+)
+def test_continue_refuses_half_a_resolution(repo: Path, make: object, said: str) -> None:
+    stop(repo)
+    assert callable(make)
+    make(worktree(repo))
+    done = backport(repo, "continue")
+    assert done.exit_code == 3
+    assert said in done.output
+    assert backport(repo, "abort").exit_code == 0
+
+
+def test_skip_leaves_the_patch_out_and_meets_what_needed_it(repo: Path) -> None:
+    stop(repo)
+    done = backport(repo, "skip", "--json", "-")
+    assert done.exit_code == 0, done.output
+    states = [step["state"] for step in json.loads(done.stdout)["steps"]]
+    assert states == ["applied", "skipped", "applied"]
+    assert "\nzwanzig\n" not in git(repo, "show", "stable:b.c")
+
+
+def test_abort_leaves_everything_as_it_was(repo: Path) -> None:
+    before = refs(repo)
+    stop(repo)
+    assert "aborted; stable is as it was" in backport(repo, "abort").output
+    assert refs(repo) == before
+    assert not worktree(repo).exists()
+    assert "conflict" not in git(repo, "worktree", "list")
+
+
+def test_a_second_run_refuses_politely(repo: Path) -> None:
+    stop(repo)
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic~3..topic")
+    assert done.exit_code == 2
+    assert "a run onto stable stopped on a conflict (1 of 3 patches)" in done.output
+
+
+def test_the_worktree_was_deleted_by_hand(repo: Path) -> None:
+    import shutil
+
+    stop(repo)
+    shutil.rmtree(worktree(repo))
+    done = backport(repo, "continue")
+    assert done.exit_code == 3
+    assert "is gone" in done.output
+    assert backport(repo, "skip").exit_code == 0
+
+
+def test_a_file_that_is_not_there_is_laid_out_as_hunks(repo: Path) -> None:
+    git(repo, "rm", "-q", "a.c")
+    git(repo, "commit", "-q", "-m", "stable: gone")
+    said = stop(repo)
+    assert "there is no such file here" in said
+    assert backport(repo, "skip").exit_code == 0
+
+
+@pytest.mark.parametrize("verb", ["continue", "skip", "abort"])
+def test_without_a_run_there_is_nothing_to_do(repo: Path, verb: str) -> None:
+    done = backport(repo, verb)
+    assert done.exit_code == 2
+    assert "no run is on" in done.output
+
+
+def test_a_journal_of_another_version_is_not_read(repo: Path) -> None:
+    stop(repo)
+    state = repo / ".git/backport/run/state.json"
+    state.write_text(state.read_text().replace('"version": 1', '"version": 99'))
+    done = backport(repo, "continue")
+    assert done.exit_code == 2
+    assert "another version" in done.output
+    state.write_text("{")
+    assert "is damaged" in backport(repo, "continue").output
+    assert backport(repo, "abort").exit_code == 0
+
+
+def test_a_gitlink_patch_cannot_be_told(repo: Path, tmp_path: Path) -> None:
+    oid = "1" * 40
+    folder = tmp_path / "p"
+    folder.mkdir()
+    (folder / "sub.patch").write_text(
+        "Subject: submodule\n\ndiff --git a/sub b/sub\nnew file mode 160000\n"
+        f"index 0000000..{oid[:7]}\n--- /dev/null\n+++ b/sub\n@@ -0,0 +1 @@\n+Subproject commit {oid}\n"
+    )
+    done = backport(repo, "apply", "--branch", "stable", "--series", str(folder))
+    assert done.exit_code == 3
+    assert "is a submodule" in done.output
+    assert backport(repo, "abort").exit_code == 0

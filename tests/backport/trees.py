@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tiny repositories from compact descriptions, made by git itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from typer.testing import CliRunner, Result
+
+Files = Mapping[str, str | bytes | None]
+
+
+def git(repo: Path, *words: str, stdin: bytes | None = None) -> str:
+    """Run git in ``repo``; its output."""
+    done = subprocess.run(
+        ["git", "-C", str(repo), *words], input=stdin, capture_output=True, check=False
+    )
+    assert done.returncode == 0, f"git {' '.join(words)}: {done.stderr.decode()}"
+    return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+def new_repo(folder: Path, files: Files, branch: str = "stable") -> Path:
+    """A repository with one commit on ``branch``."""
+    folder.mkdir(parents=True)
+    git(folder, "init", "-q", "-b", branch)
+    commit(folder, files, "base")
+    return folder
+
+
+def commit(repo: Path, files: Files, message: str) -> str:
+    """Commit ``files`` (None deletes); the commit's id."""
+    for name, content in files.items():
+        path = repo / name
+        if content is None:
+            git(repo, "rm", "-q", name)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    git(repo, "add", "-A")
+    git(repo, "commit", "-q", "--allow-empty", "-m", message)
+    return git(repo, "rev-parse", "HEAD")
+
+
+def branch_with(repo: Path, name: str, start: str, *steps: tuple[str, Files]) -> list[str]:
+    """A branch of commits ``(message, files)``; HEAD goes back to where it was."""
+    before = git(repo, "symbolic-ref", "--short", "HEAD")
+    git(repo, "checkout", "-q", "-b", name, start)
+    made = [commit(repo, files, message) for message, files in steps]
+    git(repo, "checkout", "-q", before)
+    return made
+
+
+def mbox(repo: Path, revisions: str, *options: str) -> bytes:
+    """The range as ``git format-patch --stdout`` writes it."""
+    return git(repo, "format-patch", "--stdout", *options, revisions).encode(
+        "utf-8", "surrogateescape"
+    )
+
+
+def mails(data: bytes) -> list[bytes]:
+    """An mbox cut into its mails."""
+    parts = data.split(b"\nFrom ")
+    return [part if n == 0 else b"From " + part for n, part in enumerate(parts)]
+
+
+def lines(*changed: tuple[int, str], count: int = 30) -> str:
+    """A file of numbered lines, some of them replaced."""
+    table = {number: f"line {number}" for number in range(1, count + 1)}
+    table.update(dict(changed))
+    return "".join(f"{text}\n" for _, text in sorted(table.items()))
+
+
+def backport(repo: Path, *words: str) -> Result:
+    """Run the command line in this process, on ``repo``."""
+    from backport.cli import app
+
+    command, *rest = words
+    group = [command, *rest[:1]] if command == "hook" else [command]
+    rest = rest[1:] if command == "hook" else rest
+    return CliRunner().invoke(app, [*group, "--repo", str(repo), *rest])
+
+
+def refs(repo: Path) -> str:
+    """Every ref and what is checked out, to compare before and after."""
+    seen = git(repo, "for-each-ref", "--format=%(refname) %(objectname)")
+    return f"{seen}\n{git(repo, 'status', '--porcelain')}"
+
+
+def environment() -> dict[str, str]:
+    """The sealed environment, for processes of our own."""
+    return dict(os.environ)

@@ -103,6 +103,7 @@ class Cpu:
         """Address and size of every basic block that ran."""
         for region in memory.regions:
             self._map(region.base, region.size, region.perm, region.pointer)
+        self._clean = self._engine.context_save()
         self._engine.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_invalid)
         self._engine.hook_add(uc.UC_HOOK_INTR, self._on_interrupt)
 
@@ -130,6 +131,10 @@ class Cpu:
 
     def write(self, name: str, value: int) -> None:
         self._one(name).write((value & M64,))
+
+    def reset(self) -> None:
+        """Every register, the control registers included, as it was at the beginning."""
+        self._engine.context_restore(self._clean)
 
     def on_code(self, begin: int, end: int, action: Callable[[int], None]) -> None:
         """Call ``action(address)`` before each instruction of [begin, end)."""

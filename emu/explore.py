@@ -136,7 +136,7 @@ class _Judge:
         if self._refused(base):
             refusal = abi.result_name(base.result)
             return self._neutral(Outcome.ABSENT, f"{scenario.operation} is refused with {refusal}")
-        if depth == "explore" and numbers is None and not base.no_model:
+        if depth == "explore" and numbers is None and not base.no_model and not _endless(base):
             self._explore(len(base.context.plan.seen))
         outcome, note = Outcome.PASSED, ""
         if self.unknown:
@@ -184,7 +184,7 @@ class _Judge:
         rerun = self.case.title + ("!" + ",".join(map(str, sorted(numbers))) if numbers else "")
         self._judge_run(run, rerun, expect=expect)
         traces = _leaving(machine, run)
-        for poison in poisons[1:]:
+        for poison in () if _endless(run) else poisons[1:]:
             other = machine.run(self.case, Plan(numbers, kinds), poison)
             for message in _differences(traces, _leaving(machine, other)):
                 self._find("stack contents", message, 0, run, rerun)
@@ -225,10 +225,17 @@ class _Judge:
         self.findings.append(Finding(invariant, message, where, self.case.title, calls, rerun))
 
 
+def _endless(run: Run) -> bool:
+    """A call that used up its budget: once is enough."""
+    return run.crash is not None and run.crash[0] == "budget"
+
+
 def _fail_stop(run: Run) -> bool:
     """BUG or panic after L0 refused what it cannot refuse: the core is right not to go on."""
     assert run.crash is not None
-    return run.crash[1].startswith(("BUG", "panic")) and any(not i.legal for i in run.context.plan.injected)
+    return run.crash[1].startswith(("BUG", "panic")) and any(
+        not i.legal for i in run.context.plan.injected
+    )
 
 
 Leaving = dict[str, bytes | str]

@@ -41,7 +41,7 @@ STUB_SIZE = 16
 MAX_EXTERNS = 4096
 MAX_EXTERN_SIZE = 1 << 20
 MAX_EXTERN_TOTAL = 8 << 20
-BUDGET = 50_000
+BUDGET = 20_000
 """Basic blocks a call may take; the longest path of a real core takes some hundreds."""
 MAX_FIXUPS = 1000
 RET = b"\xc3"
@@ -365,6 +365,7 @@ class Machine:
         run.buffer_before = self.memory.read(BUFFER, 64)
         self._undo = None
         self._direct_writes = []
+        self.cpu.reset()
         self._initial.write((rsp, 2, *SAVED_VALUES, *(v & (1 << 64) - 1 for v in values), 0))
         try:
             self._execute(run, address, returning)

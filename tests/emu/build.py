@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real objects from a real compiler, each source compiled once a session."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+FLAGS = (
+    *("-O1", "-g", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"),
+    *("-mno-red-zone", "-mgeneral-regs-only", "-fcf-protection=none", "-fpic", "-Wall", "-Werror"),
+)
+
+
+@lru_cache(maxsize=None)
+def compile_source(source: str, suffix: str = ".c", flags: tuple[str, ...] = FLAGS) -> bytes:
+    """The object file that gcc makes of ``source``."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"core{suffix}"
+        path.write_text(source)
+        command = ["gcc", *flags, "-c", path.name, "-o", "core.o"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return (path.parent / "core.o").read_bytes()
+
+
+def assemble(source: str) -> bytes:
+    """The object file that the assembler makes of ``source``."""
+    return compile_source(source, ".s", ())

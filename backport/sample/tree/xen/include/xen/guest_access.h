@@ -6,8 +6,8 @@
 #include <public/xen.h>
 #include <asm/uaccess.h>
 
-#define guest_handle_cast(hnd, type) ((XEN_GUEST_HANDLE_PARAM(type)){ (void *)(hnd).p })
-#define guest_handle_okay(hnd, nr) access_ok((hnd).p, sizeof(*(hnd).p) * (unsigned long)(nr))
+#define guest_handle_okay(hnd, nr) \
+    access_ok((hnd).p, sizeof(*(hnd).p) * (unsigned long)(nr))
 
 /* All return the number of bytes not copied.  The void handle of a hypercall
    takes its size from the object on our side. */

@@ -27,6 +27,8 @@ _ASM_NOISE = re.compile(
 )
 _HASH_NOISE = re.compile(rb"(?<!\\)#[^\n]*")
 _COMMENT_LINE = re.compile(rb"^[ \t]*\*(?:[ \t][^\n]*)?$", re.MULTILINE)
+# No one writes such a line of code, and patterns on it could be made to take long.
+_MAX_LINE = 4096
 _NOT_NEWLINE = re.compile(rb"[^\n]")
 
 
@@ -73,6 +75,8 @@ def code_lines(change: FileChange, side: LineOp = b"+") -> Iterator[tuple[Hunk, 
         out: list[CodeLine] = []
         continued = False
         for index, line in enumerate(lines):
+            if len(cleaned[index]) > _MAX_LINE:
+                cleaned[index] = b""
             out.append(
                 CodeLine(cleaned[index], raws[index], first + index, line.op == side, continued)
             )

@@ -24,7 +24,8 @@ from series.model import Identity, When
 
 _SPACE = b" \t\n\r"
 _HEADER = re.compile(rb"([!-9;-~]+):[ \t]*(.*)", re.DOTALL)
-_WORD = re.compile(rb"=\?([^?]*)\?([^?])\?(.*?)\?=", re.DOTALL)
+# Bounded, so that a header full of openings without an end stays linear.
+_WORD = re.compile(rb"=\?([^?]{0,100})\?([^?])\?(.{0,2000}?)\?=", re.DOTALL)
 _RUN = re.compile(rb"[ \t\n\r]+")
 _PARAM = rb'[;\s]%s\s*=\s*(?:"([^"]*)"|([^;\s]+))'
 _INBODY = re.compile(rb"(from|subject|date):", re.IGNORECASE)
@@ -169,17 +170,18 @@ def _ids(value: bytes) -> tuple[str, ...]:
 
 def clean_subject(subject: bytes) -> bytes:
     """Take ``Re:``, colons, blanks and every leading ``[...]`` off (mailinfo.c, cleanup_subject)."""
-    while subject:
-        head = subject[:1]
-        if head in b"rR" and subject[1:3] in (b"e:", b"E:") and len(subject) > 3:
-            subject = subject[3:]
+    at = 0
+    while at < len(subject):
+        head = subject[at : at + 1]
+        if head in b"rR" and subject[at + 1 : at + 3] in (b"e:", b"E:") and len(subject) > at + 3:
+            at += 3
         elif head in b" \t:":
-            subject = subject[1:]
-        elif head == b"[" and b"]" in subject:
-            subject = subject[subject.index(b"]") + 1 :]
+            at += 1
+        elif head == b"[" and (end := subject.find(b"]", at)) >= 0:
+            at = end + 1
         else:
             break
-    return subject.strip(_SPACE)
+    return subject[at:].strip(_SPACE)
 
 
 def parse_author(value: bytes) -> Identity:

@@ -37,7 +37,8 @@ def split_mbox(data: bytes) -> tuple[RawMail, ...]:
     cuts = [
         match
         for match in _SEPARATOR.finditer(data)
-        if match.start() == 0 or data[: match.start()].endswith((b"\n\n", b"\n\r\n", b"-- \n"))
+        if match.start() == 0
+        or data[max(match.start() - 4, 0) : match.start()].endswith((b"\n\n", b"\n\r\n", b"-- \n"))
     ]
     if not cuts or data[: cuts[0].start()].strip():
         return (RawMail(data, 1),) if data.strip() else ()

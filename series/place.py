@@ -20,6 +20,8 @@ from series.errors import SeriesError
 from series.model import Binary, ChangeKind, FileChange, Hunk, HunkLine, LineOp
 
 _MAX_TWINS = 8
+# Lines compared in one search at most: a text of equal lines would make it quadratic.
+_MAX_COMPARED = 20_000_000
 
 
 class PlaceError(SeriesError):
@@ -199,7 +201,7 @@ def _matches(lines: list[bytes], before: list[bytes]) -> list[int]:
     pivot = max(range(size), key=lambda i: len(before[i]))
     needle, at = before[pivot], -1
     found: list[int] = []
-    while True:
+    for _ in range(_MAX_COMPARED // size):
         try:
             at = lines.index(needle, at + 1)
         except ValueError:
@@ -207,6 +209,7 @@ def _matches(lines: list[bytes], before: list[bytes]) -> list[int]:
         start = at - pivot
         if start >= 0 and lines[start : start + size] == before:
             found.append(start)
+    return found
 
 
 def _twins(

@@ -324,9 +324,9 @@ def _declares(before: bytes, after: bytes) -> bool:
         return False
     if len(bare) < len(before):
         # a * b: a product, unless a declaration's end or start is in sight.
+        words = bare[: match.start()].split()
         return after[:1] in (b";", b"=", b",", b")", b"(", b"[") and (
-            bare[: match.start()].strip() in (b"", b"const", b"static", b"struct")
-            or match[1] in _QUALIFIERS
+            match[1] in _QUALIFIERS or all(word in _QUALIFIERS for word in words)
         )
     return after[:1] in (b";", b"=", b",", b")", b"(", b"[", b":", b"")
 

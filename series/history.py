@@ -109,15 +109,19 @@ class LineHistory:
                 # Lines removed from between: whoever removed them was here before.
                 touched.append((run.killer, "adjacent"))
             last += 1
-        touched += self._beside(range(first - 1, -1, -1), patch)
-        touched += self._beside(range(last, len(self.runs)), patch)
+        reach = self.reach
+        touched += self._beside(range(first - 1, -1, -1), patch, reach)
+        if reach > 1 and not any(run.live for run in self.runs[:first]):
+            # A hunk whose context begins the file fits there only (git's match_beginning), so what
+            # is put before that context concerns it too.
+            reach += 1
+        touched += self._beside(range(last, len(self.runs)), patch, reach)
         mark = _Run(added, patch)
         self.runs.insert(last, mark)
         self.edits.append(_Edit(patch, added - removed, mark))
         return touched
 
-    def _beside(self, indexes: range, patch: int) -> Iterator[tuple[int, How]]:
-        reach = self.reach
+    def _beside(self, indexes: range, patch: int, reach: int) -> Iterator[tuple[int, How]]:
         for index in indexes:
             run = self.runs[index]
             if not run.live:

@@ -179,3 +179,10 @@ def test_the_plain_way_does_not_import_networkx() -> None:
         "sys.exit(bool({'networkx', 'unidiff'} & set(sys.modules)))"
     )
     assert run_process([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_goes_before_an_anchored_context() -> None:
+    """The first hunk begins at line 1, so a line put there later must stay later."""
+    cut = LINES.replace(b"4\n", b"", 1)
+    assert (0, 1) in edges(steps(LINES, cut, b"new\n" + cut), {b"f": LINES}, 3)
+    assert (0, 1) not in edges(steps(LINES, cut, b"new\n" + cut), {b"f": LINES}, 1)

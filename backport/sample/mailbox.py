@@ -32,7 +32,7 @@ It is wanted on stable-4.10 as soon as it can be had; a tidier version for
 master will follow.
 
 {changes}
-{base}-- 
+{base}{signature}
 2.39.5
 
 """
@@ -77,7 +77,7 @@ def post_first(series: Mapping[str, bytes], count: int) -> Posting:
 def shuffled(posting: Posting) -> bytes:
     """All mails in an order that says nothing, the same on every run."""
     mails = (posting.cover, *posting.mails)
-    return b"".join(sorted(mails, key=lambda mail: hashlib.sha256(mail[100:]).digest()))
+    return b"".join(sorted(mails, key=lambda mail: hashlib.sha256(mail).digest()))
 
 
 def thread(first: Posting, second: Posting) -> bytes:
@@ -111,6 +111,7 @@ def _cover(version: int, total: int, date: str, changes: str, base: str) -> byte
         total=total,
         changes=changes,
         base=base,
+        signature="-- ",
     )
     return _SEPARATOR % hashlib.sha1(text.encode()).hexdigest().encode() + text.encode()
 

@@ -47,6 +47,15 @@ def foresee(
     repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings, branch: str = ""
 ) -> Outlook:
     """Order the sources and put them on ``onto``, in memory."""
+    plan, state = begin(repo, onto, sources, settings, branch)
+    done = assemble(repo, plan, state, lambda *_: None)
+    return Outlook(plan, done.state, done.stopped, done.blockers)
+
+
+def begin(
+    repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings, branch: str = ""
+) -> tuple[Plan, State]:
+    """The plan, and the state of a run that is about to assemble it."""
     plan = make_plan(combine(repo, sources), repo.tree(onto))
     state = State(
         phase="apply",
@@ -59,5 +68,4 @@ def foresee(
         sources=(),
         items=plan.items,
     )
-    done = assemble(repo, plan, state, lambda *_: None)
-    return Outlook(plan, done.state, done.stopped, done.blockers)
+    return plan, state

@@ -7,6 +7,7 @@ Content is the third witness, and belongs to picking: a change whose result is w
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
 
@@ -16,7 +17,8 @@ from series.model import Oid, Patch
 from series.patchid import fingerprint
 from series.trailers import upstream_commit
 
-_MOST_COMMITS = 2000
+_MOST_COMMITS = 1000
+"""Where the branch left upstream is not known, what is newest is what a series can repeat."""
 _PROVENANCE = re.compile(rb"(?:cherry picked from commit|master commit:)\s+([0-9a-f]{12,40})")
 
 
@@ -45,13 +47,15 @@ class Present:
     def _index(self) -> tuple[dict[bytes, list[Oid]], dict[str, Oid], frozenset[Oid]]:
         subjects: dict[bytes, list[Oid]] = {}
         origins: dict[str, Oid] = {}
-        if self._fork:
-            commits = list(islice(self._repo.log(self._onto, hide=(self._fork,)), _MOST_COMMITS))
-        else:
-            commits = list(self._repo.recent(self._onto, _MOST_COMMITS))
-        for commit in commits:
-            message = self._repo.message(commit)
+        history = list(self._history())
+        for commit, message in history:
             subjects.setdefault(message.split(b"\n", 1)[0], []).append(commit)
             for match in _PROVENANCE.finditer(message):
                 origins.setdefault(match[1].decode()[:12], commit)
-        return subjects, origins, frozenset(commits)
+        return subjects, origins, frozenset(commit for commit, _ in history)
+
+    def _history(self) -> Iterator[tuple[Oid, bytes]]:
+        if self._fork is None:
+            return self._repo.recent(self._onto, _MOST_COMMITS)
+        beyond = islice(self._repo.log(self._onto, hide=(self._fork,)), _MOST_COMMITS)
+        return ((commit, self._repo.message(commit)) for commit in beyond)

@@ -25,6 +25,7 @@ EXECUTABLE = 0o100755
 SYMLINK = 0o120000
 GITLINK = 0o160000
 DIRECTORY = 0o040000
+_FRESH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,21 @@ class Objects:
     def __init__(self, repo: pygit2.Repository) -> None:
         self.repo = repo
         self._trees: dict[Oid, dict[bytes, Entry]] = {}
+        self._fresh: dict[Oid, bytes] = {}
 
     def blob(self, oid: Oid) -> bytes:
         """The content of a blob."""
-        return cast(pygit2.Blob, self.repo[oid]).data
+        fresh = self._fresh.get(oid)
+        return fresh if fresh is not None else cast(pygit2.Blob, self.repo[oid]).data
 
     def write_blob(self, data: bytes) -> Oid:
         """Store a blob; returns its id."""
-        return Oid(str(self.repo.create_blob(data)))
+        oid = Oid(str(self.repo.create_blob(data)))
+        # What one patch leaves is what the next one starts from: the newest are kept at hand.
+        self._fresh[oid] = data
+        while len(self._fresh) > _FRESH:
+            del self._fresh[next(iter(self._fresh))]
+        return oid
 
     def find_blob(self, abbreviated: Oid | None) -> Oid | None:
         """The one blob whose id begins with ``abbreviated``; None when absent or ambiguous."""

@@ -476,6 +476,9 @@ def _check_range(reloc: Reloc, rule: _Rule, value: int, symbol: Symbol, where: s
     if rule.signed is None:
         return
     bits = 8 * rule.size
+    value &= (1 << 64) - 1  # addresses wrap: the kernel's lie in the last 2 GiB
+    if rule.signed and value >> 63:
+        value -= 1 << 64
     low, high = (-(1 << bits - 1), 1 << bits - 1) if rule.signed else (0, 1 << bits)
     if not low <= value < high:
         raise BadRelocation(

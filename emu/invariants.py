@@ -208,6 +208,8 @@ class Memory(Invariant):
         used = run.context.brk - world.heap.base
         if not memory.unchanged(world.heap, used):
             yield "the heap is written to behind its last allocation", 0
+        if not memory.unchanged(world.structs, world.structs_end - world.structs.base):
+            yield "hypervisor memory is written to that belongs to nobody", 0
 
 
 AFTER_RETURN: tuple[Invariant, ...] = (

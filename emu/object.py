@@ -104,6 +104,10 @@ class Machine:
         # Types must be known before variables can be given room, and the debug information itself is
         # relocated by a first placement with every undefined name at zero distance.
         self.layout = Layout(place(elf, base, lambda name: base))
+        if not self.layout.present and self._entries(elf):
+            raise LayoutError(
+                "no debug information, so no structure is known", hint="compile with -g"
+            )
         self.image: Image = place(elf, base, self._resolver(elf))
         apply_alternatives(self.image, profile.constants.get("ALTERNATIVE_SIZE", ALTERNATIVE_SIZE))
         self.fixups = exception_table(self.image)
@@ -119,6 +123,9 @@ class Machine:
         self._undo: tuple[int, bytes] | None = None
         self._direct_writes: list[tuple[int, int]] = []
         self._start_cpu()
+
+    def _entries(self, elf: Elf) -> bool:
+        return any(elf.defines(s) for entry in self.profile.entries.values() for s in entry.symbols)
 
     # --- placing ---------------------------------------------------------------------------------
 

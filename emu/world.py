@@ -142,6 +142,11 @@ class World:
         self.set("struct domain", self.domain, "valid_evtchns", valid + self.per_bucket)
 
     @property
+    def structs_end(self) -> int:
+        """Where the structures end; the pages behind belong to nobody."""
+        return self._next
+
+    @property
     def valid_ports(self) -> int:
         """How many ports the domain has channels for."""
         if self.layout.has("struct domain", "valid_evtchns"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 FLAGS = (
@@ -14,7 +14,7 @@ FLAGS = (
 )
 
 
-@lru_cache(maxsize=None)
+@cache
 def compile_source(source: str, suffix: str = ".c", flags: tuple[str, ...] = FLAGS) -> bytes:
     """The object file that gcc makes of ``source``."""
     with tempfile.TemporaryDirectory() as folder:

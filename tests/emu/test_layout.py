@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Offsets from DWARF are the compiler's own: each is compared with what offsetof said."""
+
+from __future__ import annotations
+
+import pytest
+
+from emu.elf import parse_elf, place
+from emu.errors import LayoutError
+from emu.layout import Field, Layout
+from tests.emu.build import compile_source
+
+SOURCE = r"""
+#include <stddef.h>
+typedef unsigned int port_t;
+enum fixed { FIRST, SECOND = 7, NEGATIVE = -3 };
+struct inner { char c; long value; };
+struct outer {
+    char first;
+    union { struct { short low, high; }; int both; };
+    const volatile port_t ports[5];
+    struct inner inner[3];
+    struct { struct { char deep; } a; } named;
+    unsigned flag : 1, wide : 12, : 0;
+    unsigned long tail : 40;
+    struct outer *next;
+    char end[];
+};
+extern struct inner elsewhere[4];
+unsigned long where[] = {
+    offsetof(struct outer, high), offsetof(struct outer, ports[3]), offsetof(struct outer, inner[2].value),
+    offsetof(struct outer, named.a.deep), offsetof(struct outer, next), sizeof(struct outer),
+};
+long use(struct outer *o, enum fixed e)
+{
+    o->flag = e;
+    return elsewhere[1].value + where[0];
+}
+"""
+
+
+@pytest.fixture(scope="module", params=["-gdwarf-3", "-gdwarf-4", "-gdwarf-5"])
+def layout(request: pytest.FixtureRequest) -> tuple[Layout, list[int]]:
+    elf = parse_elf(compile_source(SOURCE, ".c", ("-O1", request.param, "-gstrict-dwarf")))
+    image = place(elf, 0x1000, lambda name: 0x2000)
+    table = image.bytes_at(image.symbols["where"], 48)
+    offsets = [int.from_bytes(table[i : i + 8], "little") for i in range(0, 48, 8)]
+    return Layout(image), offsets
+
+
+def test_offsets(layout: tuple[Layout, list[int]]) -> None:
+    types, offsets = layout
+    paths = ("high", "ports[3]", "inner[2].value", "named.a.deep", "next")
+    assert [types.field("struct outer", path).offset for path in paths] == offsets[:5]
+    assert types.sizeof("struct outer") == offsets[5]
+
+
+def test_sizes(layout: tuple[Layout, list[int]]) -> None:
+    types, _ = layout
+    assert types.field("struct outer", "ports").size == 20
+    assert types.field("struct outer", "inner[0]").size == 16
+    assert types.field("struct outer", "next").size == 8
+    assert types.field("struct outer", "end").size == 0
+    assert types.sizeof("port_t") == 4
+
+
+def test_bitfields(layout: tuple[Layout, list[int]]) -> None:
+    types, _ = layout
+    flag, wide = types.field("struct outer", "flag"), types.field("struct outer", "wide")
+    assert (flag.bit, flag.width) == (0, 1)
+    assert 8 * wide.offset + (wide.bit or 0) == 8 * flag.offset + 1
+    assert wide.width == 12
+    assert types.field("struct outer", "tail").width == 40
+
+
+def test_enumerators_and_externs(layout: tuple[Layout, list[int]]) -> None:
+    types, _ = layout
+    assert (types.enum("SECOND"), types.enum("NEGATIVE"), types.enum("OTHER")) == (7, -3, None)
+    assert types.extern_size("elsewhere") == 64
+    assert types.extern_size("use") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("nothing", "no field 'nothing'"),
+        ("first[0]", "is no array"),
+        ("inner[0].nothing", "no field"),
+        ("a-b", "no path"),
+        ("", "no path"),
+    ],
+)
+def test_unknown_fields(layout: tuple[Layout, list[int]], path: str, words: str) -> None:
+    with pytest.raises(LayoutError, match=words):
+        layout[0].field("struct outer", path)
+
+
+def test_unknown_type(layout: tuple[Layout, list[int]]) -> None:
+    assert not layout[0].has("struct missing")
+    with pytest.raises(LayoutError, match="no description of struct missing"):
+        layout[0].sizeof("struct missing")
+
+
+def test_lines() -> None:
+    image = place(
+        parse_elf(compile_source("int f(int a)\n{\n    return a + 1;\n}\n")), 0x1000, lambda n: 0
+    )
+    line = Layout(image).line_at(image.symbols["f"])
+    assert str(line) in ("core.c:2", "core.c:3")
+    assert Layout(image).line_at(0x10) is None
+
+
+def test_object_without_debug_information() -> None:
+    image = place(parse_elf(compile_source("int f;", ".c", ("-g0",))), 0x1000, lambda n: 0)
+    with pytest.raises(LayoutError, match="compile with -g"):
+        Layout(image).sizeof("struct anything")
+
+
+def test_damaged_debug_information() -> None:
+    data = bytearray(compile_source(SOURCE, ".c", ("-O1", "-g")))
+    section = parse_elf(bytes(data)).section(".debug_abbrev")
+    assert section is not None
+    start = bytes(data).index(bytes(section.data))
+    data[start : start + section.size] = b"\xff" * section.size
+    with pytest.raises(LayoutError, match="cannot be read"):
+        Layout(place(parse_elf(bytes(data)), 0x1000, lambda n: 0))
+
+
+def test_field_is_a_value() -> None:
+    assert Field(4, 2) == Field(4, 2, None, 0)

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The object level: tables of the object, what is absent, what cannot be told, what is explored."""
+
+from __future__ import annotations
+
+import pytest
+
+from emu.errors import EmuError, LayoutError, TruncatedElf
+from emu.object import emulate_object
+from emu.verdict import Outcome
+from tests.emu import mini
+from tests.emu.build import compile_source
+
+STAC = '"1: stac\\n\\t"'
+CLAC = '"3: clac\\n\\t"'
+NOP = "0x0f,0x1f,0x00"
+
+
+def _alternative(label: str, instruction: str, size: int = 3) -> str:
+    """An instruction of three bytes that .altinstructions is to put in place of a nop."""
+    return (
+        f'"{label}: .byte {NOP}\\n\\t"'
+        '".pushsection .altinstructions, \\"a\\"\\n\\t"'
+        f'".long {label}b - ., 661f - .; .word 0x14b; .byte {size}, 3\\n\\t"'
+        '".popsection\\n\\t.pushsection .altinstr_replacement, \\"ax\\"\\n\\t"'
+        f'"661: {instruction}\\n\\t"'
+        '".popsection\\n\\t"'
+    )
+
+
+def test_alternatives_are_applied() -> None:
+    report = mini.report((STAC, _alternative("1", "stac")), (CLAC, _alternative("3", "clac")))
+    assert report.outcome is Outcome.PASSED
+
+
+def test_without_alternatives_smap_is_seen() -> None:
+    report = mini.report((STAC, f'"1: .byte {NOP}\\n\\t"'), (CLAC, f'"3: .byte {NOP}\\n\\t"'))
+    assert mini.findings(report, "SMAP")
+
+
+def test_malformed_alternatives() -> None:
+    core = mini.core((STAC, _alternative("1", "stac", size=2)))
+    with pytest.raises(TruncatedElf, match="3 bytes do not fit in 2"):
+        emulate_object(core, mini.profile())
+
+
+def test_fixups_are_taken() -> None:
+    """A list that the guest may only read: the direct write faults and the core returns -EFAULT."""
+    result = mini.result(mini.report(), "setup_table read-only list")
+    assert (result.outcome, result.result) == (Outcome.PASSED, -14)
+
+
+def test_faults_of_direct_accesses_are_explored() -> None:
+    lost = ('"4: mov $-14, %[rc]', '"4: mov $0, %[rc]')
+    messages = [f.message for f in mini.report(lost, depth="explore", only="setup_table").findings]
+    assert messages == ["guest write failed, and the result is 0 (when guest write fails)"]
+
+
+def test_a_guest_access_that_may_fault_needs_a_fixup() -> None:
+    elsewhere = ('".long 2b - ., 4b - .', '".long 3b - ., 4b - .')
+    messages = [
+        f.message for f in mini.report(elsewhere, depth="explore", only="setup_table").findings
+    ]
+    assert "a guest access that may fault has no fixup (when guest write fails)" in messages
+
+
+def test_a_resumable_trap_is_no_bug() -> None:
+    """BUGFRAME_warn: a ud2 behind which the core goes on."""
+    warn = (
+        '__asm__ volatile ("1: ud2\\n\\t.section .bug_frames.1, \\"a\\"\\n\\t'
+        '.long 1b - ., 0\\n\\t.previous"); return event_op(4, &op);'
+    )
+    assert mini.report(("return event_op(4, &op);", warn), only="send").outcome is Outcome.PASSED
+
+
+def test_an_entry_that_is_not_there_yet_is_neutral() -> None:
+    core = compile_source("int unrelated(void) { return 1; }")
+    report = emulate_object(core, mini.profile(), depth="explore")
+    assert report.outcome is Outcome.ABSENT
+    assert "the object has no pv_shim_event_channel_op" in {r.note for r in report.results}
+    assert report.calls == 0
+
+
+def test_a_refused_operation_is_neutral() -> None:
+    result = mini.result(mini.report(), "bind_ipi")
+    assert result.outcome is Outcome.ABSENT
+    assert result.note == "EVTCHNOP_bind_ipi is refused with -EOPNOTSUPP"
+
+
+def test_a_variable_that_is_not_there_is_neutral() -> None:
+    report = mini.report(("pv_console && op.port", "op.port"))
+    assert mini.result(report, "send to the console").outcome is Outcome.ABSENT
+
+
+def test_an_unmodelled_callee_is_named() -> None:
+    report = mini.report(
+        ("long consoled_guest_rx(void);", "long consoled_guest_rx(void); void mystery(void);"),
+        ("return event_op(4, &op);", "mystery(); return event_op(4, &op);"),
+    )
+    result = mini.result(report, "send")
+    assert (result.outcome, result.result) == (Outcome.CANNOT_TELL, None)
+    assert result.note == "mystery is called, and the profile gives no model for it"
+    assert report.outcome is Outcome.CANNOT_TELL
+
+
+def test_an_l0_operation_that_nobody_knows_is_named() -> None:
+    report = mini.report(("return event_op(4, &op);", "return event_op(2, &op);"))
+    assert (
+        "EVTCHNOP_bind_pirq, of which nothing is known"
+        in mini.result(report, "send beside the console").note
+    )
+
+
+def test_a_missing_structure_is_not_a_crash() -> None:
+    """A smaller tree without 32-bit guests."""
+    report = mini.report(("u8 is_32bit_pv; ", ""), ("current_domain()->arch.is_32bit_pv", "0"))
+    assert mini.result(report, "send", "64").outcome is Outcome.PASSED
+    assert mini.result(report, "send", "compat").outcome is Outcome.ABSENT
+
+
+def test_no_debug_information() -> None:
+    core = compile_source(
+        mini.CORE, ".c", ("-O1", "-ffreestanding", "-fpic", "-fcf-protection=none")
+    )
+    with pytest.raises(LayoutError, match="compile with -g"):
+        emulate_object(core, mini.profile())
+
+
+def test_exploration_finds_what_the_table_does_not() -> None:
+    """A port that is not given back when the copy to the guest fails is in no scenario."""
+    change = ("return give_back(op.port, -EFAULT);", "return -EFAULT;")
+    assert mini.report(change).outcome is Outcome.PASSED
+    report = mini.report(change, depth="explore")
+    resources = mini.findings(report, "resources")
+    assert resources and all("when copy to guest fails" in finding.message for finding in resources)
+    again = mini.report(change, only=resources[0].rerun)
+    assert resources[0] in again.findings
+
+
+def test_pairs_of_failures() -> None:
+    """Success is reported only when both the mapping and the copy of the answer fail."""
+    copy = "            op.status = -1;\n        if ( __copy_to_user_ll(arg, &op, sizeof(op)) )\n            "
+    change = (copy + "rc = -EFAULT;", copy + "rc = rc ? 0 : -EFAULT;")
+    found = mini.report(change, depth="explore", only="setup_table/64").findings
+    assert {f.invariant for f in found} == {"failure lost"}
+    assert {f.rerun.count(",") for f in found} == {1}
+
+
+def test_a_bug_is_right_when_l0_breaks_its_word() -> None:
+    """give_back() stops the machine when L0 refuses to close a port that is open: no finding."""
+    report = mini.report(depth="explore", only="alloc_unbound no memory")
+    assert report.outcome is Outcome.PASSED
+
+
+def test_control_registers_do_not_leak_into_the_next_call() -> None:
+    change = (
+        "default:",
+        'case 99: __asm__ volatile ("mov %0, %%cr0" :: "r" (0x80000001ul)); return 0;\n    default:',
+    )
+    report = mini.report(change)
+    assert mini.result(report, "unknown event channel operation").outcome is Outcome.FAILED
+    assert mini.result(report, "setup_table").outcome is Outcome.PASSED
+
+
+def test_only() -> None:
+    report = mini.report(only="send")
+    assert {(r.scenario, r.mode) for r in report.results} == {("send", "64"), ("send", "compat")}
+    assert [(r.scenario, r.mode) for r in mini.report(only="send/compat").results] == [
+        ("send", "compat")
+    ]
+
+
+@pytest.mark.parametrize("only", ["nothing", "send/32", "send!x", ""])
+def test_only_of_nothing(only: str) -> None:
+    with pytest.raises(EmuError, match="no scenario"):
+        mini.report(only=only)
+
+
+def test_coverage() -> None:
+    coverage = {c.function: c for c in mini.report(depth="explore").coverage}
+    assert coverage["pv_shim_grant_table_op"].covered == coverage["pv_shim_grant_table_op"].total
+    only = {c.function: c for c in mini.report(only="send/64").coverage}
+    events = only["pv_shim_event_channel_op"]
+    assert 0 < events.covered < events.total // 2
+    assert "pv_shim_grant_table_op" not in only
+    alloc = mini.source()[: mini.source().index("if ( copy_from_user")].count("\n") + 1
+    assert f"core.c:{alloc}" in events.missed

@@ -163,12 +163,10 @@ def _behind(edges: list[_Edge], is_base: Callable[[State], bool]) -> set[int]:
     """Patches all of whose changes lead up to the base and none away from it."""
     ahead = _reached({at for edge in edges if is_base(at := edge.start)}, edges, forward=True)
     ends = {at for edge in edges if is_base(at := edge.end)}
-    past = _reached(ends - ahead, edges, forward=False)
+    past = _reached(ends, edges, forward=False)
     verdicts: dict[int, bool] = {}
     for edge in edges:
         behind = edge.end in past and edge.start not in ahead
-        if edge.start[1] is None and is_base(edge.start):
-            behind = False
         verdicts[edge.patch] = verdicts.get(edge.patch, True) and behind
     return {patch for patch, behind in verdicts.items() if behind}
 

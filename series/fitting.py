@@ -136,9 +136,10 @@ def fit_family(
             applied += [(item.patch, change.path) for change in item.changes]
         else:
             unplaced.append(Unplaced(item.patch, *walk.why(item)))
-    return Fits(
-        tuple(_bounds(walk.sequence)), tuple(unplaced), tuple(applied), tuple(sorted(walk.moved))
-    )
+    # Line numbers say nothing where not all of them hold.
+    exact = not walk.guessed and len(walk.sequence) + len(applied) == len(items)
+    bounds = tuple(bound for bound in _bounds(walk.sequence) if bound.strong or exact)
+    return Fits(bounds, tuple(unplaced), tuple(applied), tuple(sorted(walk.moved)))
 
 
 def _joined(lines: Text) -> bytes | None:
@@ -153,6 +154,7 @@ class _Walk:
         self.shifts = shifts
         self.sequence: list[Item] = []
         self.moved: set[bytes] = set()
+        self.guessed = False
         self.spent = 0
 
     def left(self, items: Iterable[Item]) -> list[Item]:
@@ -213,6 +215,7 @@ class _Walk:
             made, placed, offset = self._nearest(item)
         except PlaceError:
             return False
+        self.guessed = True
         if offset:
             self.moved |= {change.path for change in item.changes}
         self.take(made, placed)
@@ -333,7 +336,7 @@ def _best_walk(items: Sequence[Item], start: State, known: Mapping[int, Collecti
                 for at, item in enumerate(left)
                 if item not in ready and (offset := walk.offset(item)) is not None
             ]
-        if not offers or not walk.nearest(min(offers)[2]):
+        if not offers or not walk.nearest(min(offers, key=lambda offer: offer[:2])[2]):
             return walk
     return walk
 

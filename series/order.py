@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,6 +36,8 @@ _STRENGTH: dict[Source, int] = {
     "symbol": 1,
     "changed symbol": 0,
 }
+# How often what cannot be placed may take others with it.
+_MAX_ROUNDS = 50
 # git send-email: <20180111174800.12345-7-author@host>, older ones <1515692880-12345-7-git-send-…>
 _SENT = re.compile(r"<(\d{10,14}[.-]\d+)-(\d{1,4})-")
 
@@ -230,25 +232,46 @@ def _by_context(
         known.setdefault(one.after, set()).add(one.before)
     strange = {(index, change.path) for index, change in chains.strangers}
     has: dict[int, set[bytes]] = {}
-    for paths, items in families(patches):
-        if open_paths.isdisjoint(paths):
-            continue
-        fits = fit_family(paths, items, base, rank, known, numbered=numbered)
-        _take(patches, fits, found)
-        for index, path in fits.applied:
-            has.setdefault(index, set()).add(path)
-        for path in fits.moved:
-            if any(at == path for _, at in strange):
-                found.notes.append(
-                    f"{shown(path)} was another version where the patches were made: hunks move"
-                )
+    lost: dict[int, bytes] = {}
+    todo = [family for family in families(patches) if not open_paths.isdisjoint(family[0])]
+    rounds = 0
+    while todo and rounds < _MAX_ROUNDS:
+        rounds += 1
+        lost.update({one.patch: one.path for one in found.missing if one.patch not in lost})
+        for paths, items in todo:
+            # A patch that does not fit in one file is not applied to the others either.
+            there = [item for item in items if item.patch not in lost]
+            if not there:
+                continue
+            fits = fit_family(paths, there, base, rank, known, numbered=numbered)
+            _take(patches, fits, found, lost)
+            _note_applied(fits, has)
+            _note_moved(fits, strange, found)
+        fresh = {one.patch for one in found.missing} - set(lost)
+        todo = [
+            family
+            for family in (families(patches) if fresh else ())
+            if any(item.patch in fresh for item in family[1])
+        ]
     for index, paths_had in has.items():
         if {change.path for change in patches[index].changes} <= paths_had:
             found.applied.add(index)
     found.missing = [one for one in found.missing if one.patch not in found.applied]
 
 
-def _take(patches: Sequence[Patch], fits: Fits, found: _Findings) -> None:
+def _note_applied(fits: Fits, has: dict[int, set[bytes]]) -> None:
+    for index, path in fits.applied:
+        has.setdefault(index, set()).add(path)
+
+
+def _note_moved(fits: Fits, strange: set[tuple[int, bytes]], found: _Findings) -> None:
+    for path in fits.moved:
+        note = f"{shown(path)} was another version where the patches were made: hunks move"
+        if any(at == path for _, at in strange) and note not in found.notes:
+            found.notes.append(note)
+
+
+def _take(patches: Sequence[Patch], fits: Fits, found: _Findings, lost: Collection[int]) -> None:
     for bound in fits.bounds:
         found.constraints.append(
             Reason(
@@ -263,15 +286,26 @@ def _take(patches: Sequence[Patch], fits: Fits, found: _Findings) -> None:
             (c.old_blob for c in patches[gap.patch].changes if c.path == gap.path and c.old_blob),
             None,
         )
+        if any(one.patch == gap.patch for one in found.missing):
+            continue
         needs = f"; it was made for version {blob[:12]} of the file" if blob else ""
+        above = [patches[index].name for index in sorted(lost) if _shares(patches, index, gap.path)]
+        why = (
+            f"it builds on {', '.join(above)}, which cannot be placed"
+            if above
+            else "a patch that it needs is neither in the series nor in the base"
+        )
         found.missing.append(
             Missing(
                 gap.patch,
                 gap.path,
-                f"{patches[gap.patch].name} fits nowhere: {gap.error}{needs}; a patch that it "
-                "needs is neither in the series nor in the base",
+                f"{patches[gap.patch].name} fits nowhere: {gap.error}{needs}; {why}",
             )
         )
+
+
+def _shares(patches: Sequence[Patch], index: int, path: bytes) -> bool:
+    return any(path in (change.old_path, change.new_path) for change in patches[index].changes)
 
 
 # -- what names, trailers and threads say

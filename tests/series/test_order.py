@@ -252,3 +252,22 @@ def test_many_patches_that_fit_nowhere_stay_cheap() -> None:
     found = recover(patches, {b"f": LINES})
     assert len(found.missing) == 60
     assert len(found.order) == 60
+
+
+def test_what_builds_on_a_lost_patch_is_lost_too() -> None:
+    """The first patch misfits in f; so its new file g is not there for the second."""
+    patches = [
+        patch("a", change(b"f", b"other\n", b"text\n"), change(b"g", None, LINES)),
+        patch("b", change(b"g", LINES, LINES + b"x\n")),
+        patch("c", change(b"h", None, b"x\n")),
+    ]
+    found = recover(patches, {b"f": LINES})
+    assert [one.patch for one in found.missing] == [0, 1]
+    assert "it builds on a, which cannot be placed" in found.missing[1].text
+
+
+def test_applied_patches_whose_file_goes_on_changing() -> None:
+    patches, base = three()
+    found = recover(patches[::-1], {b"f": run(patches[:2], base)[b"f"]})
+    assert found.applied == (1, 2)
+    assert found.order == (2, 1, 0)

@@ -25,7 +25,7 @@ MAX_IMAGE = 32 << 20
 MAX_DEBUG = 128 << 20
 """One debug section after decompression."""
 
-SHT_SYMTAB, SHT_RELA, SHT_NOBITS, SHT_REL = 2, 4, 8, 9
+SHT_NULL, SHT_SYMTAB, SHT_RELA, SHT_NOBITS, SHT_REL = 0, 2, 4, 8, 9
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_COMPRESSED = 1, 2, 4, 0x800
 SHN_UNDEF, SHN_LORESERVE, SHN_ABS, SHN_COMMON = 0, 0xFF00, 0xFFF1, 0xFFF2
 STT_OBJECT, STT_FUNC, STT_SECTION = 1, 2, 3
@@ -186,7 +186,7 @@ def parse_elf(data: bytes) -> Elf:
 
     def content(index: int) -> memoryview:
         _, kind, _, _, offset, size, *_ = raw[index]
-        if kind in (0, SHT_NOBITS):
+        if kind in (SHT_NULL, SHT_NOBITS):
             return view[:0]
         if offset + size > len(data):
             raise TruncatedElf(
@@ -200,6 +200,7 @@ def parse_elf(data: bytes) -> Elf:
         title = _string(names, name)
         if align & (align - 1) or align > 1 << 20:
             raise TruncatedElf(f"alignment {align:#x}", f"section {title}")
+        size = 0 if kind == SHT_NULL else size
         sections.append(
             Section(index, title, kind, flags, size, link, info, max(align, 1), content(index))
         )

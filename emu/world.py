@@ -11,7 +11,7 @@ from __future__ import annotations
 from emu.abi import Mode
 from emu.elf import PAGE, Perm
 from emu.errors import LayoutError, NotThere
-from emu.layout import Layout
+from emu.layout import Field, Layout
 from emu.memory import Memory, Region
 from emu.profile import Profile
 
@@ -59,6 +59,11 @@ class World:
         self.stack_top = self._current()
         self._domain()
         self.channel_size = layout.sizeof("struct evtchn") if layout.has("struct evtchn") else 0
+        if self.channel_size > PAGE:
+            raise LayoutError(
+                f"struct evtchn of {self.channel_size} bytes",
+                hint="the debug information is damaged",
+            )
         self.per_bucket = PAGE // _next_power_of_two(self.channel_size) if self.channel_size else 0
         self._group = 0
         if self.channel_size:
@@ -127,11 +132,11 @@ class World:
         """Fill a page with free event channels, the first numbered ``first``."""
         page = bytearray(PAGE)
         if self.layout.has("struct evtchn", "port"):
-            port = self.layout.field("struct evtchn", "port")
+            port = self._scalar("struct evtchn", "port")
             for number in range(self.per_bucket):
                 offset = number * self.channel_size + port.offset
                 page[offset : offset + port.size] = (first + number).to_bytes(port.size, "little")
-        self.memory.write(at, bytes(page))
+        self.memory.write(at, bytes(page[:PAGE]))
         return at
 
     def add_bucket(self, at: int) -> None:
@@ -160,7 +165,8 @@ class World:
         ):
             return None
         bucket = self.memory.read_int(self._group + 8 * (port // self.per_bucket), 8)
-        return bucket + port % self.per_bucket * self.channel_size
+        channel = bucket + port % self.per_bucket * self.channel_size
+        return channel if self.memory.covering(channel, self.channel_size) is not None else None
 
     def port_state(self, port: int) -> int | None:
         """``state`` of a port; None for one that is not valid."""
@@ -182,9 +188,19 @@ class World:
             self.set("struct domain", self.domain, "arch.is_32bit_pv", 1)
             self.try_set("struct domain", self.domain, "arch.hv_compat_vstart", COMPAT_HYPERVISOR)
 
+    def _scalar(self, type_name: str, path: str) -> Field:
+        place = self.layout.field(type_name, path)
+        if place.size > 8 or not 0 <= place.offset < MAX_STRUCT:
+            raise LayoutError(
+                f"{place.size} bytes at offset {place.offset:#x} are no scalar",
+                f"{type_name}.{path}",
+                "the debug information is damaged, or another tree's",
+            )
+        return place
+
     def get(self, type_name: str, base: int, path: str) -> int:
         """Read a field, bitfields included."""
-        place = self.layout.field(type_name, path)
+        place = self._scalar(type_name, path)
         value = self.memory.read_int(base + place.offset, place.size)
         if place.bit is not None:
             value = value >> place.bit & (1 << place.width) - 1
@@ -192,7 +208,7 @@ class World:
 
     def set(self, type_name: str, base: int, path: str, value: int) -> None:
         """Write a field, bitfields included."""
-        place = self.layout.field(type_name, path)
+        place = self._scalar(type_name, path)
         if place.bit is not None:
             mask = (1 << place.width) - 1 << place.bit
             value = (

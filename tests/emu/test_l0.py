@@ -68,9 +68,8 @@ class Caller:
     def field(self, op: str, name: str, at: int = KERNEL) -> int:
         struct = abi.structure(op)
         assert struct is not None
-        return struct.decode(self.pages.pages[at & -4096][at & 4095 : (at & 4095) + struct.size])[
-            name
-        ]
+        content = bytes(self.pages.pages[at & -4096])[at & 4095 :]
+        return struct.decode(content[: struct.size])[name]
 
 
 @pytest.fixture

@@ -110,8 +110,12 @@ class LineHistory:
                 touched.append((run.killer, "adjacent"))
             last += 1
         reach = self.reach
-        touched += self._beside(range(first - 1, -1, -1), patch, reach)
-        if reach > 1 and not any(run.live for run in self.runs[:first]):
+        before = sum(run.size for run in self.runs[:first] if run.live)
+        # With no more lines before it than its context takes, the hunk begins the file: also what was
+        # removed from in front of that context concerns it.
+        begins = reach > 1 and before <= reach
+        touched += self._beside(range(first - 1, -1, -1), patch, _FAR if begins else reach)
+        if reach > 1 and not before:
             # A hunk whose context begins the file fits there only (git's match_beginning), so what
             # is put before that context concerns it too.
             reach += 1

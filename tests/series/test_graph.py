@@ -63,6 +63,13 @@ def steps(*texts: bytes) -> list[Patch]:
     return as_patches({b"f": texts[0]}, [{b"f": text} for text in texts[1:]])
 
 
+def test_a_context_that_begins_the_file_needs_what_was_removed_before_it() -> None:
+    shorter = LINES.split(b"\n", 1)[1]
+    inserted = line(shorter, 3, b"new")
+    assert TextAdjacent in edges(steps(LINES, shorter, inserted), {b"f": LINES}, reach=3)[0, 1]
+    assert not edges(steps(LINES, shorter, inserted), {b"f": LINES}, reach=1)
+
+
 def test_touch_and_neighbours_and_distance() -> None:
     one = line(LINES, 10, b"x")
     touch = one.replace(b"x\n", b"y\n")

@@ -64,9 +64,8 @@ void evtchn_free(struct domain *d, struct evtchn *chn)
 {
     ASSERT(spin_is_locked(&d->event_lock));
 
-    chn->state = ECS_FREE;
     chn->notify_vcpu_id = 0;
-    chn->xen_consumer = 0;
+    chn->state = ECS_FREE;
     d->shared_info->evtchn_pending[chn->port / 64] &= ~(1UL << (chn->port % 64));
 }
 
@@ -266,9 +265,8 @@ long do_event_channel_op(int cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
 
         if ( copy_from_guest(&status, arg, 1) )
             return -EFAULT;
-        rc = evtchn_status(&status);
-        if ( !rc && __copy_to_guest(arg, &status, 1) )
-            rc = -EFAULT;
+        rc = evtchn_status(&status) ?:
+             __copy_to_guest(arg, &status, 1) ? -EFAULT : 0;
         break;
     }
 
@@ -286,10 +284,8 @@ long do_event_channel_op(int cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     {
         struct evtchn_unmask unmask;
 
-        if ( copy_from_guest(&unmask, arg, 1) )
-            return -EFAULT;
-        rc = evtchn_unmask(unmask.port);
-        break;
+        return copy_from_guest(&unmask, arg, 1) ? -EFAULT
+                                                : evtchn_unmask(unmask.port);
     }
     }
 

@@ -3,13 +3,13 @@
 #include <asm/alternative.h>
 #include <asm/setup.h>
 
-extern const struct alt_instr __alt_instructions[], __alt_instructions_end[];
+extern const struct alt_instr __start_altinstructions[], __stop_altinstructions[];
 
 void apply_alternatives(void)
 {
     const struct alt_instr *a;
 
-    for ( a = __alt_instructions; a < __alt_instructions_end; a++ )
+    for ( a = __start_altinstructions; a < __stop_altinstructions; a++ )
     {
         const char *repl = (const char *)&a->repl + a->repl;
         char *instr = (char *)&a->instr + a->instr;

@@ -27,9 +27,9 @@ SECTIONS
         *(.ex_table)
         __stop_ex_table = .;
         . = ALIGN(8);
-        __alt_instructions = .;
+        __start_altinstructions = .;
         *(.altinstructions)
-        __alt_instructions_end = .;
+        __stop_altinstructions = .;
         . = ALIGN(8);
         __start_bug_frames = .;
         *(.bug_frames.*)

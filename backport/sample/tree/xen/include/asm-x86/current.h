@@ -9,15 +9,10 @@
 struct cpu_user_regs {
     uint64_t r15, r14, r13, r12, rbp, rbx;
     uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
-    uint32_t error_code;
-    uint32_t entry_vector;
+    uint32_t error_code, entry_vector;
     uint64_t rip;
-    uint16_t cs, _pad0[1];
-    uint8_t saved_upcall_mask;
-    uint8_t _pad1[3];
-    uint64_t rflags;
-    uint64_t rsp;
-    uint16_t ss, _pad2[3];
+    uint64_t cs, rflags;
+    uint64_t rsp, ss;
 };
 
 struct vcpu;
@@ -25,11 +20,15 @@ struct vcpu;
 /* In the last bytes of every stack, which is aligned to its size. */
 struct cpu_info {
     struct cpu_user_regs guest_cpu_user_regs;
-    unsigned int processor_id;
     struct vcpu *current_vcpu;
-    unsigned long per_cpu_offset;
+    unsigned int processor_id;
     unsigned long cr4;
+    unsigned long per_cpu_offset;
 };
+
+/* The frame begins where the TSS says, and the CPU aligns that to 16 bytes. */
+_Static_assert((sizeof(struct cpu_info) - sizeof(struct cpu_user_regs)) % 16 == 0,
+               "rsp0 is not aligned");
 
 static inline struct cpu_info *get_cpu_info(void)
 {

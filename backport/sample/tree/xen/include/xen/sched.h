@@ -17,7 +17,6 @@
 
 struct evtchn {
     uint8_t state;
-    uint8_t xen_consumer;
     uint16_t notify_vcpu_id;
     uint32_t port;
     union {

@@ -17,9 +17,9 @@ from emu.profile import Profile
 
 STACK_BASE = 0xFFFF830000100000
 HEAP_BASE = 0xFFFF830000400000
-HEAP_SIZE = 64 * PAGE
+HEAP_SIZE = 24 * PAGE
+"""Small, since it is put back before each call: room for a thousand event channels."""
 WORLD_BASE = 0xFFFF830000800000
-WORLD_SIZE = 48 * PAGE
 MAX_STRUCT = 16 * PAGE
 GUEST_BASE = 0x00A00000
 GUEST_SIZE = 2 * PAGE
@@ -47,7 +47,7 @@ class World:
             )
         self.stack = memory.add("stack", STACK_BASE, stack_size)
         self.heap = memory.add("heap", HEAP_BASE, HEAP_SIZE)
-        self.structs = memory.add("domain", WORLD_BASE, WORLD_SIZE)
+        self.structs = memory.add("domain", WORLD_BASE, self._room())
         self.guest = memory.add("guest", GUEST_BASE, GUEST_SIZE, user=True)
         self.guest_readonly = memory.add(
             "guest read-only", GUEST_READONLY, PAGE, Perm.READ, user=True
@@ -77,19 +77,25 @@ class World:
                 found.append(self.memory.add(fixed.name, fixed.top - index * PAGE, PAGE))
         return tuple(found)
 
+    def _room(self) -> int:
+        """Pages for the domain, its vcpus, three tables, and one that belongs to nobody."""
+        vcpus = self.profile.world.vcpus * self._size("struct vcpu")
+        return self._size("struct domain") + vcpus + 4 * PAGE
+
     def _page(self, size: int = PAGE) -> int:
         at = self._next
-        self._next += (size + PAGE - 1) & -PAGE
-        if self._next > WORLD_BASE + WORLD_SIZE:
-            raise LayoutError("the structures of this tree are larger than the world has room for")
+        self._next += size
         return at
 
-    def _struct(self, name: str) -> int:
-        """Room for a structure; a page of zeros where its layout is not known."""
+    def _size(self, name: str) -> int:
+        """Whole pages for a structure; one where its layout is not known."""
         size = self.layout.sizeof(name) if self.layout.has(name) else PAGE
-        if size > MAX_STRUCT:
+        if not 0 < size <= MAX_STRUCT:
             raise LayoutError(f"{name} of {size} bytes", hint="the debug information is damaged")
-        return self._page(size)
+        return (size + PAGE - 1) & -PAGE
+
+    def _struct(self, name: str) -> int:
+        return self._page(self._size(name))
 
     def _current(self) -> int:
         """Fill cpu_info; returns where the stack may begin."""

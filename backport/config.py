@@ -38,6 +38,8 @@ class Settings:
     record: Record = "none"
     writable: tuple[str, ...] = ()
     """Folders outside the worktree that a sandboxed build may write to (a ccache, say)."""
+    partial: bool = False
+    """Take a series of which patches are missing."""
     sandbox: bool = True
     accept: tuple[str, ...] = ()
     """Findings that do not fail a step: ``invariant:scenario`` with shell wildcards."""
@@ -93,7 +95,7 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
             value = int(value)
         except ValueError:
             raise UsageError(f"{where}: {value!r} is not a whole number") from None
-    elif name == "sandbox":
+    elif name in ("sandbox", "partial"):
         value = str(value).lower() in ("true", "yes", "on", "1")
     else:
         allowed = {"validate": Level, "prerequisites": Prerequisites, "record": Record}.get(name)

@@ -14,7 +14,7 @@ from backport.config import Settings
 from backport.errors import ExitCode
 from backport.journal import State
 from backport.pick.outcome import Picked
-from backport.plan import Plan, combine, make_plan
+from backport.plan import Plan, combine, make_plan, refuse_gaps
 from backport.repo import Repo
 from backport.sources import Source
 from backport.upstream import Blocker
@@ -56,7 +56,10 @@ def begin(
     repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings, branch: str = ""
 ) -> tuple[Plan, State]:
     """The plan, and the state of a run that is about to assemble it."""
-    plan = make_plan(combine(repo, sources), repo.tree(onto))
+    series = combine(repo, sources)
+    if not settings.partial:
+        refuse_gaps(series)
+    plan = make_plan(series, repo.tree(onto))
     state = State(
         phase="apply",
         settings=settings,

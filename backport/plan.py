@@ -27,6 +27,8 @@ class Plan:
     reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
+    applied: frozenset[str] = frozenset()
+    """Items whose lines the branch holds already, as far as the text can tell."""
 
     def patch(self, repo: Repo, item: str) -> Patch:
         """The patch an item stands for."""
@@ -60,6 +62,22 @@ def combine(repo: Repo, sources: Sequence[Source]) -> Series:
     )
 
 
+def refuse_gaps(series: Series) -> None:
+    """Raise `UsageError` where the numbering says that patches are missing: a mailbox cut short, say."""
+    numbers = [patch.numbering for patch in series.patches if patch.numbering]
+    totals = {(numbering.total, numbering.version) for numbering in numbers}
+    if len(numbers) != len(series.patches) or len(totals) != 1:
+        return
+    total, _ = totals.pop()
+    gaps = sorted(set(range(1, total + 1)) - {numbering.number for numbering in numbers})
+    if gaps:
+        shown = ", ".join(map(str, gaps[:8])) + (", ..." if len(gaps) > 8 else "")
+        raise UsageError(
+            f"{series.origin} holds {len(series.patches)} of {total} patches: {shown} missing",
+            "--partial takes what is there",
+        )
+
+
 def make_plan(series: Series, base: TreeView) -> Plan:
     """Recover the order of ``series`` on ``base``."""
     ordering: Ordering = recover_order(series, base)
@@ -70,4 +88,5 @@ def make_plan(series: Series, base: TreeView) -> Plan:
         reasons={f"p{index}": why for index, why in enumerate(ordering.reasons)},
         notes=(*series.notes, *ordering.notes),
         contradictions=ordering.contradictions,
+        applied=frozenset(f"p{index}" for index in ordering.applied),
     )

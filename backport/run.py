@@ -17,7 +17,7 @@ from backport.assemble import assemble, commit_tree, missing
 from backport.config import Settings
 from backport.errors import BackportError, Conflict, RunInProgress, StepFailed, UsageError
 from backport.journal import RUN_REF, Journal, State, Step, with_step
-from backport.plan import Plan, combine, make_plan
+from backport.plan import Plan, combine, make_plan, refuse_gaps
 from backport.repo import Repo
 from backport.sources import Source
 from backport.verdicts import StepVerdict
@@ -188,6 +188,8 @@ def _planned(repo: Repo, journal: Journal, state: State, progress: Progress) -> 
     series = combine(repo, state.sources)
     if state.phase != "plan":
         return Plan(series, state.items), state
+    if not state.settings.partial:
+        refuse_gaps(series)
     progress.phase("order", len(series.patches))
     plan = make_plan(series, repo.tree(state.onto))
     for note in (*plan.notes, *plan.contradictions):

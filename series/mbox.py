@@ -35,10 +35,7 @@ class RawMail:
 def split_mbox(data: bytes) -> tuple[RawMail, ...]:
     """All mails of ``data``; a single mail without a separator is one."""
     cuts = [
-        match
-        for match in _SEPARATOR.finditer(data)
-        if match.start() == 0
-        or data[max(match.start() - 4, 0) : match.start()].endswith((b"\n\n", b"\n\r\n", b"-- \n"))
+        match for match in _SEPARATOR.finditer(data) if match.start() == 0 or _parted(data, match)
     ]
     if not cuts or data[: cuts[0].start()].strip():
         return (RawMail(data, 1),) if data.strip() else ()
@@ -55,6 +52,14 @@ def split_mbox(data: bytes) -> tuple[RawMail, ...]:
             commit = match[1].decode()
         mails.append(RawMail(data[match.end() : end], line, commit, escaped=not ours))
     return tuple(mails)
+
+
+def _parted(data: bytes, match: re.Match[bytes]) -> bool:
+    """A blank line parts two mails; git format-patch's own separator needs none, as for git."""
+    before = data[max(0, match.start() - 4) : match.start()]
+    if before.endswith((b"\n\n", b"\n\r\n", b"-- \n")):
+        return True
+    return _FORMAT_PATCH_DATE in match[0] and bool(_FORMAT_PATCH.match(match[1]))
 
 
 def unescape(body: bytes) -> bytes:

@@ -34,6 +34,7 @@ def apply(
     prerequisites: opt.Wanted = None,
     record: opt.Recorded = None,
     keep_going: opt.KeepGoing = False,
+    partial: opt.Partial = None,
     jobs: opt.Jobs = None,
     json: opt.Json = None,
 ) -> None:
@@ -51,6 +52,7 @@ def apply(
         profile=profile,
         accept=tuple(accept or ()),
         prerequisites=prerequisites,
+        partial=partial,
         record=record,
         jobs=jobs,
     )

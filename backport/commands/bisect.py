@@ -40,6 +40,7 @@ def bisect(
     profile: opt.Profile = None,
     accept: opt.Accept = None,
     prerequisites: opt.Wanted = None,
+    partial: opt.Partial = None,
     jobs: opt.Jobs = None,
     json: opt.Json = None,
 ) -> None:
@@ -63,6 +64,7 @@ def bisect(
         profile=profile,
         accept=tuple(accept or ()),
         prerequisites=prerequisites,
+        partial=partial,
         jobs=jobs,
     )
     start, targets = _targets(found, settings, series, commits)

@@ -26,6 +26,8 @@ def graph(
     series: opt.SeriesSrc = None,
     repo: opt.RepoDir = None,
     upstream: opt.Upstream = None,
+    prerequisites: opt.Wanted = None,
+    partial: opt.Partial = None,
     form: Annotated[
         Optional[_Format],  # noqa: UP045 - typer evaluates it at run time
         typer.Option("--format", help="Default: from the name of the output, else dot."),
@@ -45,7 +47,9 @@ def graph(
     from backport.report import graph as draw
 
     found = open_repo(repo)
-    settings = opt.settings_of(found, branch, upstream=upstream)
+    settings = opt.settings_of(
+        found, branch, upstream=upstream, prerequisites=prerequisites, partial=partial
+    )
     name = opt.branch_of(settings)
     onto = found.commit(name)
     outlook = foresee(found, onto, opt.sources_of(found, settings, series), settings)

@@ -64,6 +64,10 @@ Accept = Annotated[
         help="A finding that does not fail a step (shell wildcards); may be repeated.",
     ),
 ]
+Partial = Annotated[
+    Optional[bool],  # noqa: UP045
+    typer.Option("--partial", help="Take a series of which patches are missing."),
+]
 Jobs = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(

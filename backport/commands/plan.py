@@ -13,6 +13,8 @@ def plan(
     series: opt.SeriesSrc = None,
     repo: opt.RepoDir = None,
     upstream: opt.Upstream = None,
+    prerequisites: opt.Wanted = None,
+    partial: opt.Partial = None,
     json: opt.Json = None,
 ) -> None:
     """Show the order of a series and why; nothing is changed."""
@@ -22,7 +24,9 @@ def plan(
     from backport.report.planned import plan_json, show_plan
 
     found = open_repo(repo)
-    settings = opt.settings_of(found, branch, upstream=upstream)
+    settings = opt.settings_of(
+        found, branch, upstream=upstream, prerequisites=prerequisites, partial=partial
+    )
     name = opt.branch_of(settings)
     outlook = foresee(found, found.commit(name), opt.sources_of(found, settings, series), settings)
     write_json(json, plan_json(found, outlook) if json else {})

@@ -241,6 +241,28 @@ def test_usage_errors_say_what_to_do(repo: Path, words: tuple[str, ...], said: s
     assert refs(repo) == before
 
 
+def test_a_mailbox_cut_short_is_refused(repo: Path, tmp_path: Path) -> None:
+    whole = mails(mbox(repo, "stable..topic"))
+    box = tmp_path / "cut.mbox"
+    box.write_bytes(b"\n".join(whole[:2]) + b"\n")
+    before = refs(repo)
+    words = ("apply", "--branch", "stable", "--series", str(box))
+    refused = backport(repo, *words)
+    assert refused.exit_code == 2
+    assert "holds 2 of 4 patches: 3, 4 missing" in refused.output
+    assert refs(repo) == before
+    assert backport(repo, *words, "--partial").exit_code == 0
+
+
+def test_a_mailbox_cut_inside_a_patch_names_the_line(repo: Path, tmp_path: Path) -> None:
+    data = mbox(repo, "stable..topic")
+    box = tmp_path / "cut.mbox"
+    box.write_bytes(data[: data.rindex(b"+six") + 2])
+    done = backport(repo, "apply", "--branch", "stable", "--series", str(box))
+    assert done.exit_code == 2
+    assert "cut.mbox:" in done.output
+
+
 def test_a_dirty_worktree_of_the_target_is_refused(repo: Path) -> None:
     (repo / "a.c").write_text("mine\n")
     done = backport(repo, "apply", "--branch", "stable", "--series", "stable..topic")

@@ -203,3 +203,11 @@ def test_split_keeps_every_mail_of_a_format_patch_stream() -> None:
         + b" Mon Sep 17 00:00:00 2001\nFrom: a <a@b>\nSubject: x\n\nt\n---\n-- \n2.39\n\n"
     )
     assert len(split_mbox(one * 3)) == 3
+
+
+def test_format_patch_separators_need_no_blank_line_between_mails() -> None:
+    separator = b"From " + b"1" * 40 + b" Mon Sep 17 00:00:00 2001\n"
+    body = b"From: A <a@example.org>\nSubject: [PATCH %d/2] s\n\nm\n---\n"
+    diff = b"--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n-- \n2.39.5"
+    data = separator + body % 1 + diff + b"\n" + separator + body % 2 + diff + b"\n"
+    assert len(read_mbox(data, "glued").patches) == 2

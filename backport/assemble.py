@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from backport.errors import MissingPrerequisite
 from backport.journal import State, Step, Stop, with_step
@@ -14,8 +15,10 @@ from backport.plan import Plan
 from backport.present import Present
 from backport.provenance import recorded
 from backport.repo import Repo, Signature
-from backport.upstream import Blocker, find_blockers
-from series.model import Oid, Patch
+from series.model import Oid, Patch, shown
+
+if TYPE_CHECKING:
+    from backport.upstream import Blocker
 
 _MOST_TAKEN = 40
 """Prerequisites taken from upstream in one run; past that the branch is the wrong one."""
@@ -56,7 +59,7 @@ def assemble(repo: Repo, plan: Plan, state: State, on_step: OnStep) -> Assembly:
             continue
         blockers = _blockers(repo, state, patch, picked)
         if not blockers:
-            clashes = tuple((_show(clash.path), clash.reason) for clash in picked.clashes)
+            clashes = tuple((shown(clash.path), clash.reason) for clash in picked.clashes)
             stop = Stop(item, clashes)
             return Assembly(replace(state, phase="stopped", clash=stop), (patch, picked))
         taken = sum(1 for x in state.items if x.startswith("c"))
@@ -98,7 +101,7 @@ def _record(state: State, step: Step, patch: Patch, on_step: OnStep) -> State:
 
 
 def _commit(repo: Repo, state: State, item: str, patch: Patch, picked: Picked) -> Step:
-    notes = tuple(f"{_show(c.path)}: {note}" for c in picked.changes for note in c.notes)
+    notes = tuple(f"{shown(c.path)}: {note}" for c in picked.changes for note in c.notes)
     if picked.already and patch.changes:
         return Step(item, "already", "the tree holds all of it", None, notes)
     if not patch.changes:
@@ -110,6 +113,8 @@ def _commit(repo: Repo, state: State, item: str, patch: Patch, picked: Picked) -
 def _blockers(repo: Repo, state: State, patch: Patch, picked: Picked) -> tuple[Blocker, ...]:
     if state.settings.upstream is None:
         return ()
+    from backport.upstream import find_blockers
+
     upstream = repo.commit(state.settings.upstream)
     have = frozenset(Oid(item[1:]) for item in state.items if item.startswith("c"))
     return find_blockers(repo, upstream, state.onto, patch, picked.clashes, have)
@@ -119,7 +124,3 @@ def _fork(repo: Repo, state: State) -> Oid | None:
     if state.settings.upstream is None:
         return None
     return repo.merge_base(state.onto, repo.commit(state.settings.upstream))
-
-
-def _show(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")

@@ -21,7 +21,7 @@ from backport.pick.tree import DIRECTORY, TreeView
 from backport.repo import Repo
 from series.errors import SeriesError
 from series.mail import read_mbox, read_patch_files
-from series.model import Oid, Patch
+from series.model import Oid, Patch, shown
 from series.quilt import parse_series, read_quilt
 
 _PATCHES = (b".patch", b".diff", b".mbox", b".eml")
@@ -143,7 +143,7 @@ def _compare(
 
 def _parse(tree: TreeView, path: bytes) -> list[Complaint]:
     data = tree.read(path) or b""
-    name = _show(path)
+    name = shown(path)
     try:
         if path.endswith(b".mbox") or data.startswith(b"From "):
             read_mbox(data, name)
@@ -155,7 +155,7 @@ def _parse(tree: TreeView, path: bytes) -> list[Complaint]:
 
 
 def _series(repo: Repo, tree: TreeView, path: bytes, broken: set[str]) -> list[Complaint]:
-    name = _show(path)
+    name = shown(path)
     folder = posixpath.dirname(path)
     complaints: list[Complaint] = []
     contents: dict[str, bytes] = {}
@@ -199,12 +199,8 @@ def _chain(name: str, patches: Iterable[Patch]) -> list[Complaint]:
             if before and change.old_blob:
                 size = min(len(before[0]), len(change.old_blob))
                 if before[0][:size] != change.old_blob[:size]:
-                    what = f"{patch.name} was not made from what {before[1]} leaves of {_show(change.path)}"
+                    what = f"{patch.name} was not made from what {before[1]} leaves of {shown(change.path)}"
                     return [Complaint(name, what)]
             if change.new_blob and change.new_path:
                 last[change.new_path] = (change.new_blob, patch.name)
     return []
-
-
-def _show(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")

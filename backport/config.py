@@ -103,3 +103,31 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
             options = f"one of {', '.join(get_args(allowed))}" if allowed else "text"
             raise UsageError(f"{where}: {value!r} should be {options}")
     return replace(settings, **{name: value})
+
+
+def level_of(settings: Settings) -> tuple[Level, str]:
+    """The level in force and a phrase for it; an explicit level without a build is an error."""
+    wanted = settings.validate
+    if wanted == "none":
+        return "none", "nothing was proven: --validate none"
+    if settings.build is None:
+        proposed = (
+            f"; the tree proposes {settings.proposed_build!r}: accept it with"
+            f" `git config backport.build {settings.proposed_build!r}`"
+            if settings.proposed_build
+            else ""
+        )
+        if wanted is None:
+            return "none", f"nothing was proven: no build command is configured{proposed}"
+        raise UsageError(
+            f"--validate {wanted} needs a build command{proposed}",
+            "name it with --build '...' or `git config backport.build '...'`",
+        )
+    if wanted is None or wanted == "object":
+        return "object", "each step was built and its core emulated"
+    if wanted == "boot":
+        raise UsageError(
+            "--validate boot: this version does not boot images",
+            "--validate object is the furthest",
+        )
+    return "build", "each step was built"

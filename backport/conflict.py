@@ -17,7 +17,7 @@ from backport.errors import Conflict
 from backport.pick.outcome import Clash, Picked
 from backport.pick.tree import Objects
 from backport.repo import Repo
-from series.model import Oid, Patch
+from series.model import Oid, Patch, shown
 
 
 def lay_out(repo: Repo, tip: Oid, patch: Patch, picked: Picked, branch: str) -> Path:
@@ -153,4 +153,4 @@ def _update_index(folder: Path, stages: Iterable[str]) -> None:
 
 
 def _subject(patch: Patch) -> str:
-    return patch.subject.decode("utf-8", "replace")
+    return shown(patch.subject)

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backport.config import level_of
 from backport.journal import State
 from backport.plan import Plan
 from backport.repo import Repo
 from backport.run import Progress
-from backport.validate import Prover, Target
 from backport.verdicts import StepVerdict
+from series.model import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +23,17 @@ class Proof:
     def __call__(
         self, repo: Repo, plan: Plan, state: State, progress: Progress
     ) -> tuple[tuple[StepVerdict, ...], str]:
+        level, proven = level_of(state.settings)
+        if level == "none":
+            return (), proven
+        from backport.validate import Prover, Target
+
         targets = [
             Target(number, step.commit, _subject(plan, repo, step.item))
             for number, step in enumerate(state.steps, 1)
             if step.commit is not None
         ]
         with Prover(repo, state.settings) as prover:
-            if prover.level == "none" or not targets:
-                return (), prover.proven
             for note in prover.notes:
                 progress.note(note)
             progress.phase("validate", len(targets))
@@ -37,8 +41,8 @@ class Proof:
             def tell(verdict: StepVerdict) -> None:
                 progress.verdict(verdict.number, len(state.steps), verdict)
 
-            return prover.prove(targets, tell, keep_going=self.keep_going), prover.proven
+            return prover.prove(targets, tell, keep_going=self.keep_going), proven
 
 
 def _subject(plan: Plan, repo: Repo, item: str) -> str:
-    return plan.patch(repo, item).subject.decode("utf-8", "replace")
+    return shown(plan.patch(repo, item).subject)

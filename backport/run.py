@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from backport import conflict
 from backport.assemble import assemble, commit_tree, missing
 from backport.config import Settings
 from backport.errors import BackportError, Conflict, RunInProgress, StepFailed, UsageError
@@ -22,7 +21,7 @@ from backport.repo import Repo
 from backport.sources import Source
 from backport.verdicts import StepVerdict
 from series.errors import SeriesError
-from series.model import Oid, Patch
+from series.model import Oid, Patch, shown
 
 REJECTED_REF = "refs/backport/rejected"
 
@@ -139,6 +138,8 @@ def abort(repo: Repo) -> State | None:
             if state is None:
                 raise UsageError("no run is on: there is nothing to abort")
         journal.end()
+        from backport import conflict
+
         conflict.remove(repo, repo.state_dir / "conflict")
         repo.delete_ref(RUN_REF)
         return state
@@ -212,6 +213,8 @@ def _applied(repo: Repo, journal: Journal, state: State, plan: Plan, progress: P
         return state
     patch, picked = assembly.stopped
     branch = state.branch.removeprefix("refs/heads/")
+    from backport import conflict
+
     folder = conflict.lay_out(repo, state.tip, patch, picked, branch)
     state = replace(state, worktree=str(folder))
     journal.write(state)
@@ -225,7 +228,7 @@ def conflict_error(state: State, patch: Patch, folder: Path) -> Conflict:
         f"\n  {reason if path in reason else path + ': ' + reason}"
         for path, reason in state.clash.clashes
     )
-    subject = patch.subject.decode("utf-8", "replace")
+    subject = shown(patch.subject)
     return Conflict(
         f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not go"
         f" on:{reasons}",
@@ -236,6 +239,8 @@ def conflict_error(state: State, patch: Patch, folder: Path) -> Conflict:
 
 def _resolved(repo: Repo, journal: Journal, state: State) -> State:
     assert state.clash is not None and state.worktree is not None
+    from backport import conflict
+
     tree = conflict.take_result(repo, Path(state.worktree), state.tip)
     plan = Plan(combine(repo, state.sources), state.items)
     patch = plan.patch(repo, state.clash.item)
@@ -253,6 +258,8 @@ def _resolved(repo: Repo, journal: Journal, state: State) -> State:
 
 def _drop_worktree(repo: Repo, state: State) -> None:
     if state.worktree is not None:
+        from backport import conflict
+
         conflict.remove(repo, Path(state.worktree))
 
 

@@ -16,7 +16,7 @@ from itertools import islice
 from backport.pick.outcome import Clash
 from backport.repo import Repo
 from backport.sources import commit_patch
-from series.model import Oid, Patch
+from series.model import Oid, Patch, shown
 from series.trailers import upstream_commit
 
 _MOST_COMMITS = 400
@@ -37,7 +37,7 @@ class Blocker:
 
     def explain(self) -> str:
         """One line for a person."""
-        path = self.path.decode("utf-8", "backslashreplace")
+        path = shown(self.path)
         if not self.lines:
             return f"{self.commit[:12]} {self.subject!r} makes {path}"
         line = self.lines[0].strip().decode("utf-8", "backslashreplace")
@@ -99,7 +99,7 @@ def _touching(repo: Repo, start: Oid, fork: Oid | None, path: bytes) -> list[Oid
 
 def _writes(repo: Repo, commit: Oid, clash: Clash, wanted: set[bytes]) -> Blocker | None:
     patch = commit_patch(repo, commit)
-    subject = patch.subject.decode("utf-8", "backslashreplace")
+    subject = shown(patch.subject)
     for change in patch.changes:
         if change.path != clash.path:
             continue

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 
 from backport.build import BuildTree, Built
 from backport.cache import Cache
-from backport.config import Settings
+from backport.config import Settings, level_of
 from backport.errors import UsageError
-from backport.levels import Level
 from backport.repo import Repo
 from backport.verdicts import State, StepVerdict, Verdict
 from series.model import Oid
@@ -157,31 +156,3 @@ class Prover:
                 self.settings.jobs or os.cpu_count() or 1, mp_context=get_context("spawn")
             )
         return self._executor
-
-
-def level_of(settings: Settings) -> tuple[Level, str]:
-    """The level in force and a phrase for it; an explicit level without a build is an error."""
-    wanted = settings.validate
-    if wanted == "none":
-        return "none", "nothing was proven: --validate none"
-    if settings.build is None:
-        proposed = (
-            f"; the tree proposes {settings.proposed_build!r}: accept it with"
-            f" `git config backport.build {settings.proposed_build!r}`"
-            if settings.proposed_build
-            else ""
-        )
-        if wanted is None:
-            return "none", f"nothing was proven: no build command is configured{proposed}"
-        raise UsageError(
-            f"--validate {wanted} needs a build command{proposed}",
-            "name it with --build '...' or `git config backport.build '...'`",
-        )
-    if wanted is None or wanted == "object":
-        return "object", "each step was built and its core emulated"
-    if wanted == "boot":
-        raise UsageError(
-            "--validate boot: this version does not boot images",
-            "--validate object is the furthest",
-        )
-    return "build", "each step was built"

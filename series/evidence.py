@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from series.model import shown
 from series.symbols import Kind
 
 
@@ -112,11 +113,6 @@ class Declared:
 
 
 Evidence = TextTouch | TextAdjacent | FileLife | SymbolUse | Declared
-
-
-def shown(text: bytes) -> str:
-    """Bytes for a screen."""
-    return text.decode("utf-8", "backslashreplace")
 
 
 def _span(lines: tuple[int, int]) -> str:

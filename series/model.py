@@ -181,3 +181,8 @@ class Base(Protocol):
 
     def mode(self, path: bytes) -> int | None:
         """Git file mode at ``path``; None where there is none."""
+
+
+def shown(text: bytes) -> str:
+    """Bytes for a screen."""
+    return text.decode("utf-8", "backslashreplace")

@@ -16,14 +16,13 @@ import heapq
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from series.chains import Chains, find_chains
-from series.evidence import shown
-from series.fitting import Fits, families, fit_family
-from series.model import Base, Patch, Series
-from series.relation import declared_evidence
-from series.symbols import symbol_links
+from series.model import Base, Patch, Series, shown
+
+if TYPE_CHECKING:
+    from series.fitting import Fits
 
 Source = Literal["blob", "text", "line numbers", "threading", "trailer", "symbol", "changed symbol"]
 
@@ -227,6 +226,9 @@ def _by_context(
     open_paths |= {path for _, _, path in chains.rivals}
     if not open_paths:
         return
+    # Blob ids mostly say all there is to say: what works from context is loaded when it is needed.
+    from series.fitting import families, fit_family
+
     known: dict[int, set[int]] = {}
     for one in found.constraints:
         known.setdefault(one.after, set()).add(one.before)
@@ -320,6 +322,9 @@ def _by_words(patches: Sequence[Patch], base: Base, found: _Findings) -> None:
             found.constraints.append(
                 Reason(parent, index, "threading", f"was sent in reply to {patches[parent].name}")
             )
+    from series.relation import declared_evidence
+    from series.symbols import symbol_links
+
     for before, after, evidence in declared_evidence(patches):
         found.constraints.append(Reason(before, after, "trailer", evidence.explain()))
     for link in symbol_links(patches, base):

@@ -170,9 +170,8 @@ def _carry(
 
 
 def _validating(repo: Repo, settings: object) -> bool:
-    from backport.config import Settings
+    from backport.config import Settings, level_of
     from backport.journal import Journal
-    from backport.validate import level_of
 
     if settings is None:
         state = Journal(repo.state_dir).read()

@@ -126,13 +126,14 @@ def _targets(
     from backport.foresee import foresee
     from backport.sources import find_source, read_source
     from backport.validate import Target
+    from series.model import shown
 
     if commits is not None:
         source = find_source(repo, commits)
         patches = read_source(repo, source).patches
         assert source.range is not None
         targets = [
-            Target(n, patch.commit, patch.subject.decode("utf-8", "replace"))
+            Target(n, patch.commit, shown(patch.subject))
             for n, patch in enumerate(patches, 1)
             if patch.commit is not None
         ]
@@ -151,7 +152,7 @@ def _targets(
         (step, outlook.plan.patch(repo, step.item)) for step in outlook.state.steps if step.commit
     ]
     return onto, [
-        Target(n, step.commit, patch.subject.decode("utf-8", "replace"))
+        Target(n, step.commit, shown(patch.subject))
         for n, (step, patch) in enumerate(made, 1)
         if step.commit is not None
     ]

@@ -106,9 +106,10 @@ def _check_core(
     repo: Repo, settings: Settings, tree: object, head: Oid | None, changed: list[bytes]
 ) -> tuple[StepVerdict | None, str]:
     from backport.check import reaches_core
+    from backport.config import level_of
     from backport.journal import Journal
     from backport.pick.tree import TreeView
-    from backport.validate import Prover, Target, level_of
+    from backport.validate import Prover, Target
     from emu.profile import load_profile
 
     assert isinstance(tree, TreeView)
@@ -153,11 +154,12 @@ def _check_range(
     from backport.sources import find_source, read_source
     from backport.validate import Prover, Target
     from backport.verdicts import State
+    from series.model import shown
 
     source = find_source(repo, commits)
     patches = read_source(repo, source).patches
     targets = [
-        Target(n, patch.commit, patch.subject.decode("utf-8", "replace"))
+        Target(n, patch.commit, shown(patch.subject))
         for n, patch in enumerate(patches, 1)
         if patch.commit is not None
     ]

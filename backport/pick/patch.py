@@ -24,7 +24,7 @@ from backport.pick.tree import (
     Objects,
     TreeView,
 )
-from series.model import FileChange, Oid, Patch
+from series.model import FileChange, Oid, Patch, shown
 from series.place import Placed, PlaceError, apply_binary, apply_change, is_applied
 
 Edits = dict[bytes, Entry | None]
@@ -64,10 +64,10 @@ def _blocked(tree: TreeView, patch: Patch, block: InTheWay) -> Clash:
     if there is None or there.mode == SYMLINK:
         what = "a directory" if there is None else "a symbolic link"
         raise UsageError(
-            f"{patch.name} writes {_show(block.path)}, and {_show(block.obstacle)} is {what} here",
+            f"{patch.name} writes {shown(block.path)}, and {shown(block.obstacle)} is {what} here",
             "such a patch is not for this tree; leave it out of the series",
         )
-    reason = f"is a file here, and the patch makes {_show(block.path)} below it"
+    reason = f"is a file here, and the patch makes {shown(block.path)} below it"
     return Clash(block.obstacle, reason, ours=there.oid, mode=there.mode)
 
 
@@ -146,7 +146,7 @@ def _modify(objects: Objects, tree: TreeView, change: FileChange) -> _Done | Cla
         if change.kind == "rename" or moved.oid != there.oid:
             return Clash(
                 target,
-                f"the patch makes it of {_show(source)}, and a file of that name is there",
+                f"the patch makes it of {shown(source)}, and a file of that name is there",
                 ours=moved.oid,
                 mode=moved.mode,
                 content=objects.blob(moved.oid),
@@ -321,7 +321,3 @@ def _marked(text: bytes, change: FileChange) -> bytes:
 
 def _ended(lines: list[bytes] | tuple[bytes, ...]) -> list[bytes]:
     return [line if line.endswith(b"\n") else line + b"\n" for line in lines]
-
-
-def _show(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from series.model import Patch
+from series.model import Patch, shown
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -140,7 +140,7 @@ def _arc(start: int, end: int, left: float, reach: int, evidence: Sequence[Any])
 
 def subject(graph: nx.DiGraph[int], node: int) -> str:
     """The subject of a node's patch."""
-    return patch(graph, node).subject.decode("utf-8", "replace")
+    return shown(patch(graph, node).subject)
 
 
 def patch(graph: nx.DiGraph[int], node: int) -> Patch:

@@ -11,7 +11,7 @@ from backport.relation import relate
 from backport.repo import Repo
 from backport.report.graph import evidence_kind
 from backport.report.table import show_table
-from series.model import Oid
+from series.model import Oid, shown
 
 _LETTER = {"text": "", "file": "f", "symbol": "s", "declared": "d"}
 
@@ -33,9 +33,7 @@ def show_plan(repo: Repo, outlook: Outlook, branch: str) -> None:
             f"{before + 1}{_LETTER[evidence_kind(relation.edges[before, place]['evidence'][0])]}"
             for before in sorted(relation.predecessors(place))
         )
-        rows.append(
-            (str(place + 1), posted, patch.subject.decode("utf-8", "replace"), how, needs or "-")
-        )
+        rows.append((str(place + 1), posted, shown(patch.subject), how, needs or "-"))
     show_table(
         ("#", "posted", "subject", "goes on", "needs"),
         rows,
@@ -55,7 +53,7 @@ def _show_stop(outlook: Outlook) -> None:
     sys.stdout.flush()
     print(f"\nstops at {patch.name} {patch.subject.decode('utf-8', 'replace')!r}:")
     for clash in picked.clashes:
-        path = clash.path.decode("utf-8", "backslashreplace")
+        path = shown(clash.path)
         print(f"  {clash.reason if path in clash.reason else path + ': ' + clash.reason}")
     for blocker in outlook.blockers:
         print(f"  upstream: {blocker.explain()}")
@@ -72,7 +70,7 @@ def plan_json(repo: Repo, outlook: Outlook) -> dict[str, Any]:
             {
                 "place": place + 1,
                 "item": item,
-                "subject": outlook.plan.patch(repo, item).subject.decode("utf-8", "replace"),
+                "subject": shown(outlook.plan.patch(repo, item).subject),
                 "posted": int(item[1:]) + 1 if item.startswith("p") else None,
                 "commit": Oid(item[1:]) if item.startswith("c") else None,
                 "state": steps[place].state if place < len(steps) else None,
@@ -83,7 +81,7 @@ def plan_json(repo: Repo, outlook: Outlook) -> dict[str, Any]:
         ],
         "notes": [*outlook.plan.notes, *outlook.plan.contradictions],
         "conflict": [
-            {"path": clash.path.decode("utf-8", "backslashreplace"), "reason": clash.reason}
+            {"path": shown(clash.path), "reason": clash.reason}
             for clash in outlook.stopped[1].clashes
         ]
         if outlook.stopped

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from backport.journal import Step
 from backport.verdicts import State, StepVerdict
-from series.model import Patch
+from series.model import Patch, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -69,11 +69,11 @@ class Reporter:
     def step(self, number: int, total: int, patch: Patch, step: Step) -> None:
         """A patch has been dealt with."""
         self._steps[number] = step
-        self._advance(patch.subject.decode("utf-8", "replace"))
+        self._advance(shown(patch.subject))
         if not self._validating or step.commit is None or step.notes:
             mark = ("ok", "green") if step.state in ("applied", "resolved") else ("-", "dim")
             how = step.how if step.state == "applied" else f"{step.state}: {step.how}"
-            subject = patch.subject.decode("utf-8", "replace")
+            subject = shown(patch.subject)
             self._line(mark, number, total, subject, how, _DETAIL[step.state])
             for note in step.notes:
                 self._say(f"{'':14}{note}", "yellow")

@@ -9,6 +9,7 @@ from typing import Any
 from backport.repo import Repo
 from backport.run import Result
 from backport.verdicts import State, StepVerdict
+from series.model import shown
 
 
 def summary(repo: Repo, result: Result, seconds: float) -> str:
@@ -110,4 +111,4 @@ def verdict_json(step: StepVerdict | None) -> list[dict[str, Any]]:
 
 
 def _subject(repo: Repo, result: Result, item: str) -> str:
-    return result.plan.patch(repo, item).subject.decode("utf-8", "replace")
+    return shown(result.plan.patch(repo, item).subject)

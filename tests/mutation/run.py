@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The whole job: a sample tree in a scratch folder, its mutants, their fates, the score."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.mutation.build import Tree
+from tests.mutation.judge import Judged, explained, judge_all
+from tests.mutation.mutants import select
+from tests.mutation.reasons import FILE, read_reasons
+
+JOBS = 2
+
+
+def sample_tree(folder: Path) -> Tree:
+    """The sample with its series applied, built."""
+    from backport.sample.write import write_sample
+
+    where = folder / "sample"
+    write_sample(where)
+    ours = str(Path(sys.executable).parent / "backport")
+    words = [ours, "apply", "--repo", str(where), "--branch", "stable-4.10", "--validate", "none"]
+    for command in (
+        words,
+        ["git", "-C", str(where), "checkout", "-qf", "stable-4.10"],
+        ["make", "-sj2", "-C", str(where)],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+    return Tree.at(where)
+
+
+def measure(
+    tree: Tree,
+    limit: int | None,
+    tell: Callable[[Judged], None] = lambda one: None,
+    only: str = "",
+) -> tuple[list[Judged], float]:
+    """Judge ``limit`` mutants (None: all), or those whose name has ``only`` in it."""
+    found = [mutant for mutant in tree.mutants() if only in mutant.name]
+    judged, seconds = judge_all(tree, select(found, limit), JOBS, tell)
+    return explained(judged, read_reasons(FILE.read_text())), seconds

@@ -14,7 +14,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache as cache_once
 from pathlib import Path
@@ -52,7 +52,7 @@ class BuildTree:
         repo: Repo,
         cache: Cache,
         command: str,
-        wanted: Sequence[str],
+        wanted: Mapping[str, str],
         *,
         timeout: int,
         writable: Sequence[str] = (),
@@ -61,7 +61,8 @@ class BuildTree:
         self.repo = repo
         self.cache = cache
         self.command = command
-        self.wanted = tuple(sorted(wanted))
+        self.wanted = dict(sorted(wanted.items()))
+        """Files to hand on, each with the source it is made from."""
         self.timeout = timeout
         self.folder = repo.state_dir / "build"
         temporary = repo.state_dir / "tmp"
@@ -107,7 +108,7 @@ class BuildTree:
         seconds = time.monotonic() - begun
         self._failing = bool(code)
         self._fresh = False
-        built = self._answer(code, log, seconds)
+        built = self._answer(commit, code, log, seconds)
         if code >= 0:
             self.cache.put(
                 _KIND,
@@ -167,7 +168,7 @@ class BuildTree:
             )
         return process.returncode, text
 
-    def _answer(self, code: int, log: str, seconds: float) -> Built:
+    def _answer(self, commit: Oid, code: int, log: str, seconds: float) -> Built:
         if code:
             lines = compiler_errors(log)
             # 125 is how `git bisect run` is told that a tree cannot be tested.
@@ -175,7 +176,10 @@ class BuildTree:
             what = f"no end after {self.timeout} s" if code < 0 else f"exit {code}"
             return Built(Verdict("build", state, what, lines, seconds), {})
         artefacts: dict[str, str] = {}
-        for name in self.wanted:
+        tree = self.repo.tree(commit)
+        for name, source in self.wanted.items():
+            if tree.entry(source.encode()) is None:
+                continue  # what lies there was left by the build of another step
             path = self.folder / name
             if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):
                 artefacts[name] = self.cache.put_blob(path.read_bytes())

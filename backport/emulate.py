@@ -7,6 +7,7 @@ that leave the core alone cost nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from backport.cache import Cache, digest, tool_version
 from backport.verdicts import State, Verdict
 from emu.object import emulate_object
 from emu.profile import Profile
-from emu.verdict import ObjectReport, Outcome
+from emu.verdict import Finding, ObjectReport, Outcome
 
 _KIND = "object"
 _STATES = {
@@ -82,21 +83,23 @@ def verdict_of(
     report: ObjectReport, accepted: Sequence[str] = (), *, cached: bool = False
 ) -> Verdict:
     """A report as one verdict; findings that the user has accepted do not fail a step."""
-    counts = dict.fromkeys(Outcome, 0)
-    lines: list[str] = []
+    counts = Counter(result.outcome for result in report.results)
+    live: list[Finding] = []
     failed = waived = 0
     for result in report.results:
-        counts[result.outcome] += 1
-        live = [
+        kept = [
             f for f in result.findings if not is_accepted(f"{f.invariant}:{f.scenario}", accepted)
         ]
-        waived += len(result.findings) - len(live)
-        if result.outcome is Outcome.FAILED and not live and result.findings:
-            continue
-        failed += result.outcome is Outcome.FAILED
-        for finding in live:
-            place = f" ({finding.where})" if finding.where else ""
-            lines.append(f"{finding.invariant}: {finding.scenario}: {finding.message}{place}")
+        live += kept
+        waived += len(result.findings) - len(kept)
+        failed += result.outcome is Outcome.FAILED and bool(kept or not result.findings)
+    lines = [
+        f"{finding.invariant}: {scenarios[0]}"
+        + (f" and {len(scenarios) - 1} more" if len(scenarios) > 1 else "")
+        + f": {finding.message}"
+        + (f" ({finding.where})" if finding.where else "")
+        for finding, scenarios in merge_findings(live)
+    ]
     state = _STATES[report.outcome]
     if state is State.FAILED and not failed:
         state = State.PASSED
@@ -109,6 +112,15 @@ def verdict_of(
     parts += [f"{counts[Outcome.ABSENT]} not there yet"] if counts[Outcome.ABSENT] else []
     data: dict[str, Any] = report.to_json()
     return Verdict("object", state, ", ".join(parts), tuple(lines), report.seconds, cached, data)
+
+
+def merge_findings(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]]]:
+    """Each distinct finding once, with the scenarios in which it shows."""
+    merged: dict[tuple[str, str, str], tuple[Finding, list[str]]] = {}
+    for finding in findings:
+        key = (finding.invariant, finding.message, finding.where)
+        merged.setdefault(key, (finding, []))[1].append(finding.scenario)
+    return list(merged.values())
 
 
 def is_accepted(finding: str, accepted: Sequence[str]) -> bool:

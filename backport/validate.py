@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
 
 from backport.build import BuildTree, Built
@@ -46,12 +46,12 @@ class Prover:
         if self.level == "none":
             return
         assert settings.build is not None
-        wanted: tuple[str, ...] = ()
+        wanted: dict[str, str] = {}
         if self.level != "build":
             from emu.profile import load_profile
 
             self._profile = load_profile(settings.profile)
-            wanted = (self._profile.core_object,)
+            wanted = {self._profile.core_object: self._profile.core_source}
         if shutil.which("git") is None:
             raise UsageError("git itself is not installed", "Debian: apt install git")
         self._builder = BuildTree(
@@ -91,8 +91,12 @@ class Prover:
         keep_going: bool = False,
     ) -> tuple[StepVerdict, ...]:
         """Prove each commit in turn; stops after the first that fails unless told to go on."""
+        from backport.regress import Regressions
+
         found: list[StepVerdict] = []
-        for verdict in self._stream(targets):
+        regressions = Regressions(self.settings.accept)
+        for answer in self._stream(targets):
+            verdict = regressions.judge(answer)
             found.append(verdict)
             tell(verdict)
             if verdict.failed and not keep_going:
@@ -144,7 +148,16 @@ class Prover:
 
         oracle = Oracle(self.cache, self._profile, self._pool(), self.settings.accept)
         emulation = oracle.begin(sha)
-        return lambda: step(oracle.finish(emulation))
+
+        def finish() -> StepVerdict:
+            try:
+                return step(oracle.finish(emulation))
+            except BrokenExecutor:
+                # The worker died (out of memory, a crash in the emulator): the next step gets a new pool.
+                self._executor = None
+                return step(Verdict("object", State.CANNOT_TELL, "the emulator's process died"))
+
+        return finish
 
     def _pool(self) -> Executor:
         if self._executor is None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from backport.commands import options as opt
@@ -15,6 +17,9 @@ def plan(
     upstream: opt.Upstream = None,
     prerequisites: opt.Wanted = None,
     partial: opt.Partial = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Under each patch, all the evidence for its place.")
+    ] = False,
     json: opt.Json = None,
 ) -> None:
     """Show the order of a series and why; nothing is changed."""
@@ -31,6 +36,6 @@ def plan(
     outlook = foresee(found, found.commit(name), opt.sources_of(found, settings, series), settings)
     write_json(json, plan_json(found, outlook) if json else {})
     if json != "-":
-        show_plan(found, outlook, name)
+        show_plan(found, outlook, name, why=why)
     if outlook.exit_code:
         raise typer.Exit(outlook.exit_code)

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One object's emulation for a person: operation, L0 calls, result; then what is wrong."""
+"""One object's emulation for a person: operation, L0 calls, result; then what is wrong.
+
+What is the same for 64-bit and 32-bit guests is said once.
+"""
 
 from __future__ import annotations
 
+from itertools import groupby
+
+from backport.emulate import merge_findings
 from backport.report.table import show_table
 from backport.verdicts import State, Verdict
-from emu.verdict import ObjectReport, Outcome, ScenarioResult
+from emu.verdict import Finding, ObjectReport, Outcome, ScenarioResult
 
 _MARK = {
     Outcome.PASSED: "ok",
@@ -17,48 +23,56 @@ _MARK = {
 
 def show_report(report: ObjectReport, verdict: Verdict, name: str) -> None:
     """Print the table, the findings with their context, the coverage, and the verdict."""
-    rows = [
-        (
-            _MARK[result.outcome],
-            result.scenario,
-            result.mode,
-            "  ".join(_call(call.hypercall, call.op, call.result) for call in result.l0_calls)
-            or "-",
-            _result(result),
-        )
-        for result in report.results
-    ]
     show_table(
         ("", "scenario", "mode", "L0 calls", "result"),
-        rows,
+        _rows(report.results),
         title=f"{name} under {report.profile}",
         styles=("bold", "", "dim", "cyan", ""),
     )
+    _show_findings(report.findings)
     for result in report.results:
-        for finding in result.findings:
-            place = f" at {finding.where}" if finding.where else ""
-            print(f"{finding.invariant}: {finding.scenario}{place}\n  {finding.message}")
-            if finding.l0_before:
-                print("  after " + "; ".join(str(call) for call in finding.l0_before))
-            if finding.rerun:
-                print(f"  again: --only '{finding.rerun}'")
         if result.outcome is Outcome.CANNOT_TELL:
-            print(f"cannot tell: {result.scenario}: {result.note}")
-    covered = [part for part in report.coverage if part.total]
-    if covered:
-        print("blocks reached:")
-        for part in covered:
-            percent = 100 * part.covered / part.total
-            print(f"  {part.function}: {part.covered}/{part.total} ({percent:.0f}%)")
-            if part.missed:
-                print(
-                    f"    not reached: {', '.join(part.missed[:8])}"
-                    + (f" and {len(part.missed) - 8} more" if len(part.missed) > 8 else "")
-                )
+            print(f"cannot tell: {result.scenario}/{result.mode}: {result.note}")
+    _show_coverage(report)
     speed = f", {report.calls / report.seconds:.0f} a second" if report.seconds else ""
     print(f"{verdict.state.value}: {verdict.summary} ({report.calls} calls{speed})")
     if verdict.state is State.ABSENT:
-        print("none of the profile's entry points is in this object: cannot tell")
+        print("none of the profile's operations is in this object: cannot tell")
+
+
+def _rows(results: tuple[ScenarioResult, ...]) -> list[tuple[str, str, str, str, str]]:
+    rows = [
+        (_MARK[result.outcome], result.scenario, _calls(result), _result(result), result.mode)
+        for result in results
+    ]
+    return [
+        (mark, scenario, ", ".join(row[4] for row in group), calls, said)
+        for (mark, scenario, calls, said), group in groupby(rows, key=lambda row: row[:4])
+    ]
+
+
+def _show_findings(findings: tuple[Finding, ...]) -> None:
+    for finding, scenarios in merge_findings(findings):
+        place = f" at {finding.where}" if finding.where else ""
+        more = f" and {len(scenarios) - 4} more" if len(scenarios) > 4 else ""
+        print(f"{finding.invariant}{place}: {finding.message}")
+        print(f"  in {', '.join(scenarios[:4])}{more}")
+        if finding.l0_before:
+            print("  after " + "; ".join(str(call) for call in finding.l0_before))
+        if finding.rerun:
+            print(f"  again: --only '{finding.rerun}'")
+
+
+def _show_coverage(report: ObjectReport) -> None:
+    covered = [part for part in report.coverage if part.total]
+    if covered:
+        print("blocks reached:")
+    for part in covered:
+        percent = 100 * part.covered / part.total
+        missed = ", ".join(part.missed[:6])
+        more = f" and {len(part.missed) - 6} more" if len(part.missed) > 6 else ""
+        rest = f"; not {missed}{more}" if missed else ""
+        print(f"  {part.function}: {part.covered}/{part.total} ({percent:.0f}%){rest}")
 
 
 def _result(result: ScenarioResult) -> str:
@@ -71,8 +85,14 @@ def _result(result: ScenarioResult) -> str:
     return str(result_name(result.result))
 
 
-def _call(hypercall: str, op: str, result: int) -> str:
+def _calls(result: ScenarioResult) -> str:
     from emu.abi import result_name
 
-    shown = "" if result == 0 else f"={result_name(result)}"
-    return f"{op or hypercall}{shown}"
+    said = []
+    for (name, code), group in groupby(
+        (call.op or call.hypercall, call.result) for call in result.l0_calls
+    ):
+        count = len(list(group))
+        times = f" x{count}" if count > 1 else ""
+        said.append(f"{name}{times}" + (f"={result_name(code)}" if code else ""))
+    return "  ".join(said) or "-"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backport.foresee import Outlook
 from backport.relation import relate
@@ -13,37 +13,73 @@ from backport.report.graph import evidence_kind
 from backport.report.table import show_table
 from series.model import Oid, shown
 
+if TYPE_CHECKING:
+    import networkx as nx
+
 _LETTER = {"text": "", "file": "f", "symbol": "s", "declared": "d"}
 
 
-def show_plan(repo: Repo, outlook: Outlook, branch: str) -> None:
-    """Print the plan as a table, then what would stop the run."""
-    rows = []
+def show_plan(repo: Repo, outlook: Outlook, branch: str, *, why: bool = False) -> None:
+    """Print the plan as a table, or with all the evidence, then what would stop the run."""
+    from series.graph import premature
+
     relation = relate(repo, outlook.state.onto, outlook)
-    for place, item in enumerate(outlook.patches):
-        patch = outlook.plan.patch(repo, item)
-        posted = (
-            "from upstream" if item.startswith("c") else _posted(patch.position, patch.numbering)
-        )
-        step = outlook.state.steps[place] if place < len(outlook.state.steps) else None
-        how = "" if step is None else step.how if step.state == "applied" else step.state
-        if step is None and place == len(outlook.state.steps):
-            how = "PREREQUISITE MISSING" if outlook.blockers else "CONFLICT"
-        needs = ", ".join(
-            f"{before + 1}{_LETTER[evidence_kind(relation.edges[before, place]['evidence'][0])]}"
-            for before in sorted(relation.predecessors(place))
-        )
-        rows.append((str(place + 1), posted, shown(patch.subject), how, needs or "-"))
-    show_table(
-        ("#", "posted", "subject", "goes on", "needs"),
-        rows,
-        title=f"{len(rows)} patches onto {branch}",
-        styles=("dim", "dim", "", "cyan", "yellow"),
-    )
-    print("needs: by lines; f by the life of a file, s by a symbol or option, d as declared")
+    subjects = [shown(outlook.plan.patch(repo, item).subject) for item in outlook.patches]
+    title = f"{len(subjects)} patches onto {branch}"
+    if why:
+        print(title)
+        _show_evidence(outlook, relation, subjects)
+    else:
+        rows = [
+            (
+                str(at + 1),
+                _posted(repo, outlook, item),
+                subjects[at],
+                _fate(outlook, at),
+                _needs(relation, at),
+            )
+            for at, item in enumerate(outlook.patches)
+        ]
+        heads = ("#", "posted", "subject", "goes on", "needs")
+        show_table(heads, rows, title=title, styles=("dim", "dim", "", "cyan", "yellow"))
+        print("needs: by lines; f by the life of a file, s by a symbol or option, d as declared")
+        print("all the evidence: --why")
     for note in (*outlook.plan.notes, *outlook.plan.contradictions):
         print(f"note: {note}")
+    for use in premature(relation):
+        print(
+            f"note: {use.user + 1} {subjects[use.user]!r} comes before {use.maker + 1}, which it needs:"
+            f" {use.evidence.explain()}; step {use.user + 1} may not build"
+        )
     _show_stop(outlook)
+
+
+def _show_evidence(outlook: Outlook, relation: nx.DiGraph[int], subjects: list[str]) -> None:
+    for at, item in enumerate(outlook.patches):
+        print(f"{at + 1:>3} {subjects[at]}  [{_fate(outlook, at)}]")
+        for reason in outlook.plan.reasons.get(item, ()):
+            print(f"      {reason}")
+        for before in sorted(relation.predecessors(at)):
+            for evidence in relation.edges[before, at]["evidence"]:
+                print(f"      needs {before + 1}: {evidence.explain()}")
+
+
+def _fate(outlook: Outlook, at: int) -> str:
+    """How the patch at that place goes on."""
+    steps = outlook.state.steps
+    if at < len(steps):
+        return steps[at].how if steps[at].state == "applied" else steps[at].state
+    if at > len(steps) or outlook.stopped is None:
+        return ""
+    return "PREREQUISITE MISSING" if outlook.blockers else "CONFLICT"
+
+
+def _needs(relation: nx.DiGraph[int], at: int) -> str:
+    found = [
+        f"{before + 1}{_LETTER[evidence_kind(relation.edges[before, at]['evidence'][0])]}"
+        for before in sorted(relation.predecessors(at))
+    ]
+    return ", ".join(found) or "-"
 
 
 def _show_stop(outlook: Outlook) -> None:
@@ -92,7 +128,10 @@ def plan_json(repo: Repo, outlook: Outlook) -> dict[str, Any]:
     }
 
 
-def _posted(position: int, numbering: Any) -> str:
-    if numbering is not None and numbering.total:
-        return f"{numbering.number}/{numbering.total}"
-    return str(position + 1)
+def _posted(repo: Repo, outlook: Outlook, item: str) -> str:
+    if item.startswith("c"):
+        return "upstream"
+    patch = outlook.plan.patch(repo, item)
+    if patch.numbering is not None and patch.numbering.total:
+        return f"{patch.numbering.number}/{patch.numbering.total}"
+    return str(patch.position + 1)

@@ -149,3 +149,20 @@ def test_a_build_cannot_reach_the_network_or_the_rest_of_the_disk(
     assert not outside.exists()
     assert (repo / ".git/backport/build/inside").exists()
     assert os.access(tmp_path, os.W_OK)
+
+
+def test_an_object_left_by_another_step_is_not_this_steps_core(repo: Path) -> None:
+    from backport.build import BuildTree
+    from backport.cache import Cache
+    from backport.repo import open_repo
+    from series.model import Oid
+
+    commit(repo, {".gitignore": "*.o\n"}, "ignore")
+    made = branch_with(repo, "topic", "stable", ("core", {"core.c": "int core;\n"}))
+    found = open_repo(repo)
+    build = "if [ -e core.c ]; then cc -c core.c -o core.o; fi"
+    wanted = {"core.o": "core.c"}
+    tree = BuildTree(found, Cache(found.state_dir / "cache"), build, wanted, timeout=60)
+    assert tree.build(Oid(made[0])).artefacts
+    assert not tree.build(found.commit("stable")).artefacts
+    assert (tree.folder / "core.o").exists()

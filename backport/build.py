@@ -31,9 +31,11 @@ _FORMAT = "build-1"
 _LOG_TAIL = 64 << 10
 _CANNOT_TEST = 125
 _ERROR = re.compile(
-    r"(?:: (?:fatal )?error: |: undefined reference to |Error: |: multiple definition of "
-    r"|command not found|No rule to make target)"
+    r":\d+(?::\d+)?: (?:fatal )?[Ee]rror: |: undefined reference to |: multiple definition of "
+    r"|command not found|No rule to make target"
 )
+_NO_TOOL = re.compile(r"\*\*\* .*Error 127$", re.M)
+"""How make says that a program of the recipe is not there: no verdict on any patch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,14 @@ class BuildTree:
             raise CannotTest(
                 f"the build command cannot be run: {self.command!r}: {_last(text)}",
                 "set it with `git config backport.build '...'` or --build",
+            )
+        if process.returncode and _NO_TOOL.search(text):
+            said = [
+                line for line in text.splitlines() if "not found" in line or "No such file" in line
+            ]
+            raise CannotTest(
+                f"the build lacks a program: {(said or [_last(text)])[0].strip()}",
+                "install it (a compiler: Debian's gcc and make)",
             )
         return process.returncode, text
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backport.bisect import describe, search
 from backport.verdicts import State
-from tests.backport.trees import backport, branch_with, git, new_repo
+from tests.backport.trees import backport, branch_with, commit, git, new_repo
 
 P, F, C = State.PASSED, State.FAILED, State.CANNOT_TELL
 
@@ -149,6 +149,18 @@ def test_a_missing_compiler_is_not_a_bad_patch(repo: Path) -> None:
     done = backport(repo, "bisect", *words)
     assert done.exit_code == 125, done.output
     assert "cannot be run" in done.output
+
+
+def test_a_compiler_that_make_cannot_find_is_no_verdict(repo: Path) -> None:
+    git(repo, "checkout", "-q", "topic")
+    commit(repo, {"Makefile": "f.o: f.c\n\tno-such-cc -c f.c -o f.o\n"}, "make")
+    before = git(repo, "rev-parse", "stable")
+    words = ("--branch", "stable", "--series", "topic~1..topic", "--build", "make")
+    done = backport(repo, "apply", *words, "--validate", "build")
+    assert done.exit_code == 125, done.output
+    assert "no-such-cc" in done.output
+    assert git(repo, "rev-parse", "stable") == before
+    assert "no run is on" in backport(repo, "status").output
 
 
 def test_a_build_that_never_ends(repo: Path) -> None:

@@ -48,7 +48,8 @@ def relate(patches: Sequence[Patch], base: Base | None, *, reach: int = 1) -> Re
     for earlier, later, evidence in (*name_evidence(patches, base), *declared_evidence(patches)):
         if earlier < later:
             edges.setdefault((earlier, later), {})[evidence] = None
-        else:
+        elif not (isinstance(evidence, SymbolUse) and evidence.kind == "member"):
+            # Two structures may have a member of the same name: too little to warn of.
             premature.append(Premature(later, earlier, evidence))
     return Relation(
         {pair: tuple(edges[pair]) for pair in sorted(edges)},

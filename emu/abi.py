@@ -123,7 +123,11 @@ OPERATIONS: Mapping[str, Mapping[str, int]] = {
         "SCHEDOP_watchdog": 6,
         "SCHEDOP_pin_override": 7,
     },
-    "hvm_op": {"HVMOP_set_param": 0, "HVMOP_get_param": 1},
+    "hvm_op": {
+        "HVMOP_set_param": 0,
+        "HVMOP_get_param": 1,
+        "HVMOP_set_evtchn_upcall_vector": 23,
+    },
     "xen_version": {
         "XENVER_version": 0,
         "XENVER_extraversion": 1,
@@ -305,6 +309,9 @@ _NATIVE: Mapping[str, Struct] = {
     ),
     "HVMOP_set_param": _struct(
         "xen_hvm_param", 16, _in("domid", 0, 2), _in("index", 4, 4), _in("value", 8, 8)
+    ),
+    "HVMOP_set_evtchn_upcall_vector": _struct(
+        "xen_hvm_evtchn_upcall_vector", 8, _in("vcpu", 0, 4), _in("vector", 4, 1)
     ),
     "SCHEDOP_shutdown": _struct("sched_shutdown", 4, _in("reason", 0, 4)),
     "SCHEDOP_poll": _struct(

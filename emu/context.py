@@ -8,17 +8,16 @@ guest access), in the order of their happening, so that exploration can make the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from emu import abi
 from emu.l0 import L0
 from emu.memory import Memory
+from emu.scenario import FIRST_UNUSED_PAGE
 from emu.world import HEAP_BASE, HEAP_SIZE, World
 
 FREED = b"\x5a"
-FIRST_UNUSED_PAGE = 0x12340
-"""Frame number of the first page from the unused-page allocator: recognisable in memory."""
 MAX_INTERACTIONS = 10_000
 
 
@@ -47,6 +46,8 @@ class Interaction:
     legal: bool
     ignorable: bool = False
     """The caller may go on as if nothing had happened."""
+    errno: int = 0
+    """With which it failed."""
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class Plan:
             wanted = all(i.kind != kind for i in self.injected)
         if not wanted:
             return 0
-        self.injected.append(interaction)
+        self.injected.append(replace(interaction, errno=self.errno or errno))
         return self.errno or errno
 
 
@@ -106,13 +107,20 @@ class Context:
     """Live heap allocations and their sizes."""
     pages: set[int] = field(default_factory=set)
     """Frame numbers taken from the unused-page allocator."""
+    guest_reads: list[tuple[int, int]] = field(default_factory=list)
+    """(address, size) of what the core wanted to read of the guest."""
     guest_writes: list[tuple[int, bytes]] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
+    watched: int | None = None
+    """Port whose mask in the page shared with L0 is looked at."""
+    masked: list[bool] = field(default_factory=list)
+    """Before each call into L0: whether the port that the scenario watches was masked."""
     call_site: int = 0
     brk: int = HEAP_BASE
     """End of the heap in use."""
-    _next_page: int = FIRST_UNUSED_PAGE
+    next_page: int = FIRST_UNUSED_PAGE
+    """What the unused-page allocator hands out next."""
 
     def violate(self, invariant: str, message: str) -> None:
         """Note a broken invariant and let the core go on."""
@@ -140,8 +148,8 @@ class Context:
         self.memory.write(address, FREED * size)
 
     def take_page(self) -> int:
-        page = self._next_page
-        self._next_page += 1
+        page = self.next_page
+        self.next_page += 1
         self.pages.add(page)
         return page
 

@@ -6,7 +6,8 @@
     │   ├── NotElf
     │   ├── WrongMachine     another machine, class, byte order or file type
     │   ├── TruncatedElf     something points out of the file, or a table is malformed
-    │   └── BadRelocation    unknown, out of range, or of something that is not there
+    │   ├── BadRelocation    unknown, out of range, or of something that is not there
+    │   └── NoPvhEntry       a linked image without XEN_ELFNOTE_PHYS32_ENTRY
     ├── LayoutError          a type, field or constant that neither DWARF nor the profile gives
     │   └── NotThere         something that a scenario needs and this object does not (yet) have
     └── ProfileError         the profile: which file, which key, why
@@ -51,6 +52,10 @@ class TruncatedElf(ElfError):
 
 class BadRelocation(ElfError):
     """A relocation that cannot be applied."""
+
+
+class NoPvhEntry(ElfError):
+    """A linked image that no PVH loader would start."""
 
 
 class LayoutError(EmuError):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from emu import abi
 from emu.invariants import guest_field
 from emu.scenario import ExpectedCall, PortState, Value
-from emu.world import LIST
 
 if TYPE_CHECKING:
     from emu.object import Machine, Run
@@ -26,6 +25,8 @@ def unmet(machine: Machine, run: Run) -> Iterator[str]:
     scenario = run.case.scenario
     for port in scenario.after:
         yield from _port(machine, port)
+    if scenario.masked is not None and not all(run.context.masked):
+        yield f"port {scenario.masked} is not masked in L0's shared page before L0 is asked"
     for name in scenario.called:
         if name not in run.context.called:
             yield f"{name} is not called"
@@ -97,12 +98,13 @@ def _guest(machine: Machine, run: Run) -> Iterator[str]:
 def _frames(machine: Machine, run: Run, count: int) -> Iterator[str]:
     """Entry i of the guest's list must be the frame at which L0 has mapped grant frame i."""
     width = 4 if run.case.mode == "compat" else 8
+    start = machine.value(dict(run.case.scenario.fields)["frame_list"], run.case)
     space = abi.CONSTANTS["XENMAPSPACE_grant_table"]
     by_index = {
         index: gpfn for gpfn, (kind, index) in run.context.l0.mapped.items() if kind == space
     }
     for index in range(count):
-        seen = machine.memory.read_int(LIST + width * index, width)
+        seen = machine.memory.read_int(start + width * index, width)
         wanted = by_index.get(index)
         if wanted is None:
             yield f"grant frame {index} is not mapped in L0"

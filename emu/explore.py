@@ -106,6 +106,8 @@ class _Judge:
     causes: dict[tuple[str, str, str], list[frozenset[str]]] = field(default_factory=dict)
     """For each thing found: the sets of failures that brought it about, none a superset of another."""
     unknown: dict[str, None] = field(default_factory=dict)
+    lacking: str = ""
+    """What a scenario asks for that a core may lack."""
 
     def result(self, depth: Depth, numbers: frozenset[int] | None) -> ScenarioResult:
         machine, scenario = self.machine, self.case.scenario
@@ -138,6 +140,8 @@ class _Judge:
             return self._neutral(Outcome.ABSENT, f"{scenario.operation} is refused with {refusal}")
         if depth == "explore" and numbers is None and not base.no_model and not _endless(base):
             self._explore(len(base.context.plan.seen))
+        if self.lacking and not self.findings:
+            return self._neutral(Outcome.ABSENT, self.lacking)
         outcome, note = Outcome.PASSED, ""
         if self.unknown:
             outcome, note = Outcome.CANNOT_TELL, "; ".join(self.unknown)
@@ -210,7 +214,10 @@ class _Judge:
                 self._find(invariant_class.name, message, address, run, rerun)
         if expect and (run.result is not None or run.ended) and not self._refused(run):
             for message in expectations.unmet(self.machine, run):
-                self._find(expectations.NAME, message, 0, run, rerun)
+                if self.case.scenario.may_lack:
+                    self.lacking = self.lacking or message
+                else:
+                    self._find(expectations.NAME, message, 0, run, rerun)
 
     def _find(self, invariant: str, message: str, address: int, run: Run, rerun: str) -> None:
         failures = frozenset(i.kind for i in run.context.plan.injected)

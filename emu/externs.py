@@ -20,8 +20,8 @@ from emu.elf import PAGE, Perm
 Returns = Literal["void", "bool", "int", "long"]
 Function = Callable[[Context, Sequence[int]], int]
 
-ENOMEM, ENOSPC, EBUSY, EINVAL, ENOENT = (
-    abi.ERRNO[name] for name in ("ENOMEM", "ENOSPC", "EBUSY", "EINVAL", "ENOENT")
+ENOMEM, ENOSPC, EBUSY, EINVAL, ENOENT, EFAULT = (
+    abi.ERRNO[name] for name in ("ENOMEM", "ENOSPC", "EBUSY", "EINVAL", "ENOENT", "EFAULT")
 )
 M32 = 0xFFFFFFFF
 MAX_COPY = 1 << 20
@@ -62,8 +62,10 @@ def in_rax(value: int, returns: Returns) -> int:
 
 
 def _from_guest(ctx: Context, to: int, source: int, size: int) -> int:
+    ctx.guest_reads.append((source, size))
     region = ctx.memory.covering(source, size)
-    if ctx.plan.fails("copy from guest") or region is None or not region.user or size > MAX_COPY:
+    failed = ctx.plan.fails("copy from guest", errno=EFAULT)
+    if failed or region is None or not region.user or size > MAX_COPY:
         ctx.memory.write(
             to, bytes(min(size, MAX_COPY))
         )  # the destination of a failed copy is zeroed
@@ -97,7 +99,8 @@ def _to_guest(ctx: Context, to: int, source: int, size: int, *, checked: bool) -
         ctx.crash(
             "guest pointers", f"{size} bytes for the guest are written to {to:#x} of the hypervisor"
         )
-    if ctx.plan.fails("copy to guest") or region is None or not region.user or size > MAX_COPY:
+    failed = ctx.plan.fails("copy to guest", errno=EFAULT)
+    if failed or region is None or not region.user or size > MAX_COPY:
         return size
     if not region.perm & Perm.WRITE:
         return size
@@ -283,13 +286,14 @@ def _evtchn_bind_vcpu(ctx: Context, arguments: Sequence[int]) -> int:
 
 @_model("int")
 def _evtchn_close(ctx: Context, arguments: Sequence[int]) -> int:
-    errno = ctx.plan.fails("evtchn_close", errno=EINVAL)
-    if errno:
-        return -errno
     port = arguments[1] & M32
     free = ctx.world.profile.constant("ECS_FREE")
-    if ctx.world.port_state(port) in (None, free):
-        return -EINVAL
+    # A guest may not close what the hypervisor has kept for itself.
+    kept = ctx.world.profile.constant("ECS_RESERVED") if arguments[2] & 0xFF else None
+    closed = ctx.world.port_state(port) in (None, free, kept)
+    errno = ctx.plan.fails("evtchn_close", closed, errno=EINVAL)
+    if errno or closed:
+        return -(errno or EINVAL)
     ctx.world.set_port(port, free)
     return 0
 

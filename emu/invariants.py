@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
+from emu import abi
 from emu.world import BUFFER, LIST
 
 if TYPE_CHECKING:
@@ -81,14 +82,49 @@ class FailureReported(Invariant):
     reason = "what failed below must not look like success above"
 
     def check(self, machine: Machine, run: Run) -> Found:
-        if run.result != 0:
+        if run.result is None or run.result < 0:
             return
         status = guest_field(machine, run, "status")
         if status is not None and status < 0:
             return
         for interaction in run.context.plan.injected:
             if interaction.legal and not interaction.ignorable:
-                yield f"{interaction.kind} failed, and the result is 0", 0
+                yield f"{interaction.kind} failed, and the result is {run.result}", 0
+
+
+class ErrorCode(Invariant):
+    name = "error code"
+    reason = "the guest must learn what failed, or it takes it for something else"
+
+    def check(self, machine: Machine, run: Run) -> Found:
+        """Of one failure, where the call would else have gone well."""
+        injected = run.context.plan.injected
+        wanted = [machine.value(v, run.case) for v in run.case.scenario.result if v != "error"]
+        if len(injected) != 1 or run.result is None or run.result >= 0 or run.result in wanted:
+            return
+        if "error" in run.case.scenario.result:
+            return
+        (failure,) = injected
+        if failure.legal and not failure.ignorable and run.result != -failure.errno:
+            failed, told = abi.result_name(-failure.errno), abi.result_name(run.result)
+            yield f"{failure.kind} failed with {failed}, and the result is {told}", 0
+
+
+class GuestStructure(Invariant):
+    name = "guest buffer"
+    reason = "behind the guest's structure its page may end, or hold what is not ours to change"
+
+    def check(self, machine: Machine, run: Run) -> Found:
+        case, context = run.case, run.context
+        if case.struct is None or case.scenario.buffer != "buffer":
+            return
+        size = case.struct.size
+        written = [(address, len(content)) for address, content in context.guest_writes]
+        for verb, accesses in (("read", context.guest_reads), ("written", written)):
+            for address, length in accesses:
+                if BUFFER <= address < BUFFER + size < address + length:
+                    over = address + length - BUFFER - size
+                    yield f"{over} bytes are {verb} behind the {size} of the guest's structure", 0
 
 
 class Resources(Invariant):
@@ -185,6 +221,26 @@ class PortsAgree(Invariant):
                 free,
             ):
                 yield f"port {port} was closed in L0 and is still in use in the core", 0
+        if run.case.scenario.repeat > 1:
+            return
+        states = {port.number for port in run.case.scenario.ports}
+        for port in sorted(_ports_named(run) - states - after - before):
+            if world.port_state(port) not in (None, free):
+                yield f"port {port} is not open in L0, and is in use in the core", 0
+
+
+class SharedPage(Invariant):
+    name = "shared page"
+    reason = "a bit set for the wrong port takes another device's events away"
+
+    def check(self, machine: Machine, run: Run) -> Found:
+        case = run.case
+        if case.struct is None or not machine.takes_buffer(case):
+            return
+        asked = case.struct.decode(run.buffer_before)
+        for port in sorted(machine.world.masked_ports()):
+            if port != asked.get("port"):
+                yield f"port {port} is masked in L0's shared page, which nobody asked for", 0
 
 
 class Memory(Invariant):
@@ -218,14 +274,27 @@ AFTER_RETURN: tuple[Invariant, ...] = (
     GuestPointers(),
     Registers(),
     FailureReported(),
+    ErrorCode(),
+    GuestStructure(),
     Resources(),
     OutFields(),
     Translation(),
     PortsAgree(),
+    SharedPage(),
     Memory(),
 )
 ALWAYS: tuple[Invariant, ...] = (GuestPointers(), Translation())
 """Also checked where the core did not return."""
+
+
+def _ports_named(run: Run) -> set[int]:
+    """Ports that L0 was asked about or handed out in this call."""
+    return {
+        value
+        for call in run.context.l0.calls[run.calls_before :]
+        for name, value in call.arguments
+        if name in ("port", "local_port") and call.hypercall == "event_channel_op"
+    }
 
 
 def guest_field(machine: Machine, run: Run, name: str) -> int | None:

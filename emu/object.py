@@ -24,7 +24,7 @@ from emu.profile import Extern, Profile
 from emu.scenario import Case, Value
 from emu.tables import ALTERNATIVE_SIZE, UD2, apply_alternatives, exception_table, resumable_traps
 from emu.verdict import ObjectReport
-from emu.world import BUFFER, GUEST_ABSENT, GUEST_READONLY, LIST, LIST_END, World
+from emu.world import BUFFER, GUEST_ABSENT, GUEST_HIGH, GUEST_READONLY, LIST, LIST_END, World
 
 if TYPE_CHECKING:
     from emu.cpu import Batch, Stopped
@@ -44,6 +44,8 @@ MAX_EXTERN_TOTAL = 8 << 20
 BUDGET = 20_000
 """Basic blocks a call may take; the longest path of a real core takes some hundreds."""
 MAX_FIXUPS = 1000
+SCRUBBED = 512
+"""Bytes of stack that a callee may have used."""
 RET = b"\xc3"
 HYPERCALL_PAGE = "hypercall_page"
 SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
@@ -120,6 +122,7 @@ class Machine:
         self.memory.snapshot()
         self.calls = 0
         self._context: Context | None = None
+        self._poison = 0
         self._undo: tuple[int, bytes] | None = None
         self._direct_writes: list[tuple[int, int]] = []
         self._start_cpu()
@@ -230,7 +233,15 @@ class Machine:
         ctx.plan.ignorable = extern.ignorable
         result = model.function(ctx, arguments)
         ctx.plan.ignorable = False
+        self._scrub(rsp)
         self._answer.write((in_rax(result, model.returns), *CLOBBERED_VALUES))
+
+    def _scrub(self, rsp: int) -> None:
+        """What a callee leaves below its caller's stack is anything."""
+        stack = self.world.stack
+        if stack.base + SCRUBBED <= rsp <= stack.end:
+            at = rsp - stack.base
+            stack.view[at - SCRUBBED : at] = bytes((self._poison,)) * SCRUBBED
 
     def _check_locks(self, ctx: Context, extern: Extern) -> None:
         for name in extern.locks:
@@ -252,6 +263,8 @@ class Machine:
         number, rest = divmod(address - self.placed.hypercall_page, abi.HYPERCALL_STRIDE)
         if rest:
             raise Crash("crash", f"call into the middle of hypercall {number}")
+        if ctx.watched is not None:
+            ctx.masked.append(ctx.watched in self.world.masked_ports())
         result = ctx.l0.call(number, arguments, bool(eflags & EFLAGS_AC))
         if ctx.l0.down:
             raise Ended
@@ -263,7 +276,9 @@ class Machine:
         if not self.cpu.read("eflags") & EFLAGS_AC:
             kind = "write to" if write else "read of"
             raise Crash("SMAP", f"{kind} guest memory at {address:#x} with EFLAGS.AC clear")
-        if ctx.plan.fails(f"guest {'write' if write else 'read'}"):
+        if not write:
+            ctx.guest_reads.append((address, size))
+        if ctx.plan.fails(f"guest {'write' if write else 'read'}", errno=abi.ERRNO["EFAULT"]):
             self._undo = (address, self.memory.read(address, size)) if write else None
             raise GuestFault
         if write:
@@ -301,6 +316,7 @@ class Machine:
             run.calls_before = len(context.l0.calls)
             run.opened_before = frozenset(context.l0.ports)
             context.guest_writes.clear()
+            context.guest_reads.clear()
             self._call(run, address, poison)
             if run.crash or run.no_model or run.ended:
                 break
@@ -310,9 +326,13 @@ class Machine:
         scenario = case.scenario
         l0 = L0(_L0View(self.memory), plan, scenario.l0)
         context = Context(self.memory, self.world, l0, plan, self.lock_name)
+        context.next_page = scenario.first_page
+        context.watched = scenario.masked
         self.world.set_mode(case.mode)
         for port in scenario.ports:
-            self.world.set_port(port.number, self._port_state(port.state), port.vcpu or 0)
+            known = self.world.channel(port.number) is not None
+            if known or not (port.l0 and self.world.channel_size):  # else L0 alone knows it
+                self.world.set_port(port.number, self._port_state(port.state), port.vcpu or 0)
             if port.l0:
                 l0.open(port.number, port.l0, port.vcpu or 0)
         for name, value in scenario.data:
@@ -343,6 +363,7 @@ class Machine:
             "list_end": LIST_END,
             "readonly": GUEST_READONLY,
             "absent": GUEST_ABSENT,
+            "high": GUEST_HIGH,
             "hypervisor": self.world.structs.end - PAGE,
             "vcpu0": self.world.vcpus[0],
             "vcpu1": self.world.vcpus[-1],
@@ -358,6 +379,7 @@ class Machine:
 
     def _call(self, run: Run, address: int, poison: int) -> None:
         self.calls += 1
+        self._poison = poison
         case, context = run.case, run.context
         world = self.world
         values = [self.value(v, case) for v in self.arguments(case)][:6]

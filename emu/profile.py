@@ -32,7 +32,7 @@ from emu import abi
 from emu.abi import Mode
 from emu.errors import ProfileError
 from emu.l0 import L0Setup
-from emu.scenario import ExpectedCall, PortState, Scenario, Value
+from emu.scenario import FIRST_UNUSED_PAGE, ExpectedCall, PortState, Scenario, Value
 
 FORMAT = 1
 MAX_SIZE = 1 << 20
@@ -40,7 +40,7 @@ MAX_SCENARIOS = 2000
 PLACES = frozenset(
     {
         *("operation", "buffer", "list", "list_end", "readonly", "absent", "hypervisor"),
-        *("vcpu0", "vcpu1", "error"),
+        *("high", "vcpu0", "vcpu1", "error"),
     }
 )
 
@@ -386,6 +386,9 @@ class _Reader:
             silent=table.flag("silent"),
             out=self._struct_fields("out", operation, modes),
             frames=table.integer("frames") if table.has("frames") else None,
+            masked=table.integer("masked") if table.has("masked") else None,
+            first_page=table.integer("first_page", FIRST_UNUSED_PAGE),
+            may_lack=table.flag("may_lack"),
             after=self._ports("after"),
             called=table.texts("called"),
             not_called=table.texts("not_called"),

@@ -10,6 +10,7 @@ Where a value may be given by name, the names are: operations, constants and err
     list_end     8 bytes before the last page of the guest ends
     readonly     a page that the guest may only read
     absent       a guest address where no page is
+    high         a page of the guest above the hypervisor's range
     hypervisor   memory of the core itself
     vcpu0, vcpu1 the domain's vcpu structures
 """
@@ -22,6 +23,10 @@ from emu.abi import Mode, Struct, structure
 from emu.l0 import L0Setup
 
 Value = int | str
+
+
+FIRST_UNUSED_PAGE = 0x12340
+"""Recognisable in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class Scenario:
     data: tuple[tuple[str, Value], ...] = ()
     """Variables of the object or of its surroundings, by name."""
     l0: L0Setup = field(default_factory=L0Setup)
+    first_page: int = FIRST_UNUSED_PAGE
+    """Frame number of the first page that the unused-page allocator has."""
     repeat: int = 1
     """How often to call; the expectations are of the last."""
     fail: tuple[str, ...] = ()
@@ -77,6 +84,10 @@ class Scenario:
     called: tuple[str, ...] = ()
     """Undefined functions that the core must have called."""
     not_called: tuple[str, ...] = ()
+    masked: int | None = None
+    """A port that must be masked in the page shared with L0 before L0 is asked anything."""
+    may_lack: bool = False
+    """What it asks for, a series adds late: unmet means not there yet, and no finding by itself."""
     ends: bool = False
     """The call shuts the domain down and does not return."""
 

@@ -25,12 +25,19 @@ GUEST_BASE = 0x00A00000
 GUEST_SIZE = 2 * PAGE
 GUEST_READONLY = 0x00B00000
 GUEST_ABSENT = 0x00C00000
+GUEST_HIGH = 0xFFFF880000000000
+"""Where a 64-bit guest's own kernel begins: the first byte above the hypervisor's range."""
 BUFFER = GUEST_BASE + 0x100
 LIST = GUEST_BASE + PAGE
 LIST_END = GUEST_BASE + GUEST_SIZE - 8
 COMPAT_HYPERVISOR = 0xF5800000
 """Where a 32-bit guest's address space ends."""
 POINTERS_PER_PAGE = PAGE // 8
+SHARED_INFO = "shared_info"
+"""Name that a profile gives to the region of the page shared with L0."""
+MASK = "evtchn_mask"
+NOBODYS = 0xFFFF8300DEAD0000
+"""A pointer to where nothing is mapped."""
 
 
 class World:
@@ -52,6 +59,7 @@ class World:
         self.guest_readonly = memory.add(
             "guest read-only", GUEST_READONLY, PAGE, Perm.READ, user=True
         )
+        memory.add("guest kernel", GUEST_HIGH, PAGE, user=True)
         self.fixed = self._fixed_regions()
         self._next = WORLD_BASE
         self.domain = self._struct("struct domain")
@@ -111,6 +119,9 @@ class World:
     def _domain(self) -> None:
         world = self.profile.world
         array = self._page()
+        # The last one allowed was never created; what lies behind the array is somebody else's.
+        self.memory.write(array, NOBODYS.to_bytes(8, "little") * POINTERS_PER_PAGE)
+        self.memory.write_int(array + 8 * len(self.vcpus), 0, 8)
         for number, vcpu in enumerate(self.vcpus):
             self.try_set("struct vcpu", vcpu, "domain", self.domain)
             self.try_set("struct vcpu", vcpu, "vcpu_id", number)
@@ -118,7 +129,7 @@ class World:
             self.memory.write_int(array + 8 * number, vcpu, 8)
         for path, value in (
             ("domain_id", world.domain_id),
-            ("max_vcpus", world.vcpus),
+            ("max_vcpus", len(self.vcpus) + 1),
             ("vcpu", array),
             ("max_evtchns", world.max_evtchns),
             ("max_evtchn_port", 0xFFFFFFFF),
@@ -185,6 +196,17 @@ class World:
             raise NotThere(f"port {port} of the scenario has no struct evtchn")
         self.set("struct evtchn", channel, "state", state)
         self.try_set("struct evtchn", channel, "notify_vcpu_id", vcpu)
+
+    def masked_ports(self) -> frozenset[int]:
+        """Ports masked in the page shared with L0, which is clear before a call; none without one."""
+        page = next((r for r in self.fixed if r.name == SHARED_INFO), None)
+        if page is None or not self.layout.has("struct shared_info", MASK):
+            return frozenset()
+        place = self.layout.field("struct shared_info", MASK)
+        if not 0 < place.size <= page.size - place.offset:
+            return frozenset()
+        bits = int.from_bytes(self.memory.read(page.base + place.offset, place.size), "little")
+        return frozenset(i for i in range(bits.bit_length()) if bits >> i & 1)
 
     def set_mode(self, mode: Mode) -> None:
         """Make the domain a 64-bit or a 32-bit one."""

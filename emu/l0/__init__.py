@@ -5,11 +5,12 @@
     events      event channels
     grants      grant tables
     platform    memory, vcpu, sched, hvm parameters, version, console
+    shared      the shared info page: time, pending and masked events
 
 The model knows nothing of how the shim runs: the object level and the booted level give it a
 `L0Memory` each.
 """
 
-from emu.l0.model import L0, Interactions, L0Memory, L0Setup
+from emu.l0.model import L0, Frames, Interactions, L0Memory, L0Setup
 
-__all__ = ["L0", "Interactions", "L0Memory", "L0Setup"]
+__all__ = ["L0", "Frames", "Interactions", "L0Memory", "L0Setup"]

@@ -106,7 +106,12 @@ def _bind_vcpu(l0: L0, request: Request) -> int:
 
 
 def _unmask(l0: L0, request: Request) -> int:
-    return 0 if request.fields["port"] in l0.ports else -EINVAL
+    number = request.fields["port"]
+    if number not in l0.ports:
+        return -EINVAL
+    if l0.shared is not None:
+        l0.shared.unmask(number, l0.ports[number].vcpu)
+    return 0
 
 
 def _reset(l0: L0, request: Request) -> int:

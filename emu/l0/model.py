@@ -9,10 +9,11 @@ on, and why the model is told the state of AC at each call.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from emu import abi
+from emu.l0.shared import SharedInfo
 from emu.verdict import L0Call
 
 EFAULT, EINVAL, ENOSYS = (abi.ERRNO[name] for name in ("EFAULT", "EINVAL", "ENOSYS"))
@@ -29,6 +30,16 @@ class L0Memory(Protocol):
 
     def is_guest(self, address: int) -> bool:
         """Whether the page belongs to the shim's guest (U=1)."""
+
+
+class Frames(Protocol):
+    """Frames of the domain's memory, where there is more to it than one call's arguments."""
+
+    def frame(self, number: int) -> memoryview | None:
+        """The page at this frame number, put there where none was; None where no room is left."""
+
+    def now(self) -> int:
+        """Ticks of the time stamp counter."""
 
 
 class Interactions(Protocol):
@@ -62,6 +73,8 @@ class L0Setup:
     max_grant_frames: int = 4
     params: tuple[tuple[int, int], ...] = ((1, 0xFEFE0), (2, 1), (17, 0xFEFE1), (18, 2))
     version: tuple[int, int] = (4, 10)
+    memory_map: tuple[tuple[int, int, int], ...] = ((0, 64 << 20, 1),)
+    """(start, size, type) as the BIOS would give it: type 1 is RAM, 2 reserved."""
 
 
 @dataclass(slots=True)
@@ -89,10 +102,17 @@ class Operation:
 class L0:
     """The state of the domain in L0, and the calls that reached it."""
 
-    def __init__(self, memory: L0Memory, interactions: Interactions, setup: L0Setup) -> None:
+    def __init__(
+        self,
+        memory: L0Memory,
+        interactions: Interactions,
+        setup: L0Setup,
+        frames: Frames | None = None,
+    ) -> None:
         self.memory = memory
         self.interactions = interactions
         self.setup = setup
+        self.frames = frames
         self.calls: list[L0Call] = []
         self.raw: list[tuple[str, abi.Struct, bytes]] = []
         """(operation, structure, bytes) of each argument that L0 read."""
@@ -108,8 +128,27 @@ class L0:
         """gpfn to (space, index), by add_to_physmap."""
         self.params: dict[int, int] = dict(setup.params)
         self.console = bytearray()
+        self.shared: SharedInfo | None = None
+        """The page that the domain has mapped, where frames are modelled."""
+        self.vcpu_infos: dict[int, tuple[int, int]] = {}
+        """vcpu to (frame, offset), by register_vcpu_info."""
+        self.upcall_vectors: dict[int, int] = {}
+        """vcpu to the vector of its event upcalls, by set_evtchn_upcall_vector."""
         self.down = False
         """The domain has shut down: the call that did it does not return."""
+        self.reason = 0
+        """With what it has shut down."""
+
+    def fork(self, interactions: Interactions, setup: L0Setup) -> L0:
+        """As it stands now, with no calls recorded, the next port as in ``setup``: for a snapshot."""
+        new = L0(self.memory, interactions, setup, self.frames)
+        new.ports = {number: replace(port) for number, port in self.ports.items()}
+        new.mapped = dict(self.mapped)
+        new.params = dict(self.params)
+        new.vcpu_infos = dict(self.vcpu_infos)
+        new.upcall_vectors = dict(self.upcall_vectors)
+        new.shared = self.shared
+        return new
 
     def open(self, number: int, state: str, vcpu: int = 0) -> None:
         """Have a port open from the start."""

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Linear addresses: the four-level walk of long mode, and memory as L0 sees it through its caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from emu.booted.ram import BadAddress, Ram
+from emu.elf import PAGE
+
+PRESENT, WRITABLE, USER, LARGE = 1, 2, 4, 0x80
+FRAME_MASK = 0x000FFFFFFFFFF000
+SHIFTS = (39, 30, 21, 12)
+CR4_SMAP = 1 << 21
+
+
+class NotMapped(Exception):
+    """A linear address that the page tables do not map (or map to where no memory is)."""
+
+    def __init__(self, address: int) -> None:
+        super().__init__(address)
+        self.address = address
+
+    def __str__(self) -> str:
+        return f"{self.address:#x} is not mapped"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Where a linear address lies, and what all levels together allow."""
+
+    physical: int
+    user: bool
+    writable: bool
+
+
+class Linear:
+    """Memory by linear address, as the page tables under ``cr3()`` have it; nothing is checked."""
+
+    def __init__(self, ram: Ram, cr3: Callable[[], int]) -> None:
+        self.ram = ram
+        self.cr3 = cr3
+
+    def walk(self, address: int) -> Mapping:
+        """Raises NotMapped."""
+        if not -(1 << 47) <= (address if address < 1 << 63 else address - (1 << 64)) < 1 << 47:
+            raise NotMapped(address)
+        word = self.ram.word
+        table = self.cr3() & FRAME_MASK
+        allowed = USER | WRITABLE
+        try:
+            for shift in SHIFTS:
+                entry = word(table + (address >> shift & 511) * 8)
+                if not entry & PRESENT:
+                    raise NotMapped(address)
+                allowed &= entry
+                table = entry & FRAME_MASK
+                if entry & LARGE and shift in (30, 21):
+                    low = (1 << shift) - 1
+                    table = table & ~low | address & low & ~(PAGE - 1)
+                    break
+        except BadAddress:
+            raise NotMapped(address) from None
+        return Mapping(table | address & PAGE - 1, bool(allowed & USER), bool(allowed & WRITABLE))
+
+    def pages(self, address: int, size: int) -> Iterator[tuple[int, int]]:
+        """(linear address, length) of the parts of each page."""
+        while size > 0:
+            part = min(size, PAGE - address % PAGE)
+            yield address, part
+            address += part
+            size -= part
+
+    def read(self, address: int, size: int) -> bytes:
+        """Raises NotMapped."""
+        try:
+            return b"".join(
+                self.ram.read(self.walk(at).physical, part)
+                for at, part in self.pages(address, size)
+            )
+        except BadAddress:
+            raise NotMapped(address) from None
+
+    def write(self, address: int, content: bytes) -> None:
+        """Raises NotMapped; what lies in front of the hole is written."""
+        done = 0
+        try:
+            for at, part in self.pages(address, len(content)):
+                self.ram.write(self.walk(at).physical, content[done : done + part])
+                done += part
+        except BadAddress:
+            raise NotMapped(address) from None
+
+
+class L0View:
+    """The caller's memory as L0 reads it (`emu.l0.L0Memory`): its page tables, its SMAP."""
+
+    def __init__(self, linear: Linear, smap: Callable[[], bool]) -> None:
+        self._linear = linear
+        self._smap = smap
+
+    def _allowed(self, address: int, size: int, access: bool, *, write: bool) -> bool:
+        guarded = not access and self._smap()
+        for at, _ in self._linear.pages(address, size):
+            try:
+                mapping = self._linear.walk(at)
+            except NotMapped:
+                return False
+            if (guarded and mapping.user) or (write and not mapping.writable):
+                return False
+        return True
+
+    def readable(self, address: int, size: int, access: bool) -> bytes | None:
+        if not self._allowed(address, size, access, write=False):
+            return None
+        try:
+            return self._linear.read(address, size)
+        except NotMapped:
+            return None
+
+    def writable(self, address: int, content: bytes, access: bool) -> bool:
+        if not self._allowed(address, len(content), access, write=True):
+            return False
+        self._linear.write(address, content)
+        return True
+
+    def is_guest(self, address: int) -> bool:
+        try:
+            return self._smap() and self._linear.walk(address).user
+        except NotMapped:
+            return False

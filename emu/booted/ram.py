@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Physical memory of the machine, and its snapshot.
+
+The pages lie in a memory file.  Until the snapshot they are shared with it; at the snapshot the same
+addresses are mapped privately, so that nothing is copied then, and afterwards `restore` throws the
+pages that were written away (madvise).  9 µs, whatever the size.
+
+Frames outside of RAM (those that L0 maps where its caller asks) come from a few spare pages behind it,
+so that they are part of the snapshot too.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import weakref
+from collections.abc import Callable
+
+from emu.elf import PAGE
+
+SPARE_PAGES = 64
+MAX_FRAME = 1 << 40
+_MADV_DONTNEED = 4
+_MAP_FAILED = ctypes.c_void_p(-1).value
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mmap.restype = ctypes.c_void_p
+_libc.mmap.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_long,
+]
+_libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_MAP_FIXED = 0x10
+
+
+class BadAddress(Exception):
+    """No memory at this physical address."""
+
+    def __init__(self, address: int) -> None:
+        super().__init__(address)
+        self.address = address
+
+    def __str__(self) -> str:
+        return f"no memory at physical address {self.address:#x}"
+
+
+class Ram:
+    """``size`` bytes from 0, and spare pages wherever they are asked for."""
+
+    def __init__(self, size: int, on_page: Callable[[int, int], None]) -> None:
+        """``on_page(address, host pointer)`` is told of each spare page that is put somewhere."""
+        self.size = size
+        self._total = size + SPARE_PAGES * PAGE
+        self._on_page = on_page
+        self._file = os.memfd_create("ram", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(self._file, self._total)
+            self.pointer = self._map(0, mmap.MAP_SHARED)
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._finish = weakref.finalize(self, _release, self.pointer, self._total, self._file)
+        buffer = (ctypes.c_char * self._total).from_address(self.pointer)
+        self.view = memoryview(buffer).cast("B")
+        self.words = self.view.cast("Q")
+        self._extra: dict[int, int] = {}
+        """Frame to offset in the file, outside of RAM."""
+        self._kept: dict[int, int] = {}
+
+    def _map(self, at: int, kind: int) -> int:
+        found = _libc.mmap(
+            at or None, self._total, mmap.PROT_READ | mmap.PROT_WRITE, kind, self._file, 0
+        )
+        if found is None or found == _MAP_FAILED:
+            raise MemoryError(f"{self._total} bytes of memory for the machine")
+        return int(found)
+
+    def close(self) -> None:
+        """Give the memory back; nothing may use it any more."""
+        self._finish()
+
+    def page(self, frame: int) -> int:
+        """Offset of a frame that L0 has somewhere; a spare page where there was none.  -1: none left."""
+        if frame * PAGE + PAGE <= self.size:
+            return frame * PAGE
+        if frame not in self._extra:
+            if len(self._extra) >= SPARE_PAGES or frame * PAGE >= MAX_FRAME:
+                return -1
+            offset = self.size + len(self._extra) * PAGE
+            self._extra[frame] = offset
+            self._on_page(frame * PAGE, self.pointer + offset)
+        return self._extra[frame]
+
+    def offset(self, physical: int, size: int = 1) -> int:
+        """Where in `view` these bytes are; they must not cross a page outside of RAM."""
+        if physical + size <= self.size:
+            return physical
+        at = self._extra.get(physical // PAGE)
+        if at is None or physical % PAGE + size > PAGE:
+            raise BadAddress(physical)
+        return at + physical % PAGE
+
+    def read(self, physical: int, size: int) -> bytes:
+        at = self.offset(physical, size)
+        return bytes(self.view[at : at + size])
+
+    def write(self, physical: int, content: bytes) -> None:
+        at = self.offset(physical, len(content))
+        self.view[at : at + len(content)] = content
+
+    def word(self, physical: int) -> int:
+        """Eight bytes, aligned."""
+        if physical + 8 <= self.size:
+            return self.words[physical >> 3]
+        return self.words[self.offset(physical, 8) >> 3]
+
+    def find(self, content: bytes) -> list[int]:
+        """Pages of RAM that begin with ``content``."""
+        found, data, at = [], self.view[: self.size], 0
+        whole = bytes(data)
+        while (at := whole.find(content, at)) >= 0:
+            if at % PAGE == 0:
+                found.append(at)
+            at += 1
+        return found
+
+    def snapshot(self) -> None:
+        """Remember everything as it is now."""
+        self._map(self.pointer, mmap.MAP_PRIVATE | _MAP_FIXED)
+        self._kept = dict(self._extra)
+
+    def restore(self) -> bool:
+        """Put it back; True where frames that were put somewhere since are to be taken away."""
+        _libc.madvise(self.pointer, self._total, _MADV_DONTNEED)
+        return len(self._extra) != len(self._kept)
+
+    def dropped(self) -> list[int]:
+        """Frames put somewhere since the snapshot; they are forgotten."""
+        frames = [frame for frame in self._extra if frame not in self._kept]
+        for frame in frames:
+            del self._extra[frame]
+        return frames
+
+
+def _release(pointer: int, size: int, file: int) -> None:
+    _libc.munmap(pointer, size)
+    os.close(file)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A PV guest of three instructions, 64-bit or 32-bit, as an ELF file with the notes a PV kernel needs.
+
+    start:  nop             the machine stops here, first of all when the guest is entered
+            call *%rax      an entry of the hypercall page, of our choosing
+            jmp start
+
+Built here byte by byte, so that no compiler is needed where the tool runs.  The code lies at no page
+boundary of the file: a page of memory that begins with it is the guest's own, not the loader's copy.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from emu.abi import HYPERCALL_STRIDE, Mode
+from emu.elf import PAGE
+
+CODE = b"\x90\xff\xd0\xeb\xfb"
+MARK = b"guest driver of the booted level, "
+FILE_OFFSET = 0x240
+LOAD_OFFSET = 0x200000
+"""Of the first page above the guest's virtual base, in physical and virtual addresses alike."""
+BASE: dict[Mode, int] = {"64": 0xFFFFFFFF80000000, "compat": 0xC0000000}
+HV_START_LOW = 0xF5800000
+BUFFER_PAGES = 4
+ENTRY, HYPERCALL_PAGE, VIRT_BASE, XEN_VERSION = 1, 2, 3, 5
+GUEST_OS, GUEST_VERSION, LOADER, PAE_MODE, FEATURES, HV_START = 6, 7, 8, 9, 10, 12
+
+
+@dataclass(frozen=True, slots=True)
+class GuestKernel:
+    """The file, and where things are once it is loaded (linear addresses of the guest)."""
+
+    mode: Mode
+    content: bytes
+    start: int
+    hypercalls: int
+    buffer: int
+    """Pages to put arguments in."""
+    lists: int
+    """A page for lists, followed by nothing that is known."""
+    first_page: bytes
+    """How the page at ``start`` begins."""
+
+    def hypercall(self, number: int) -> int:
+        return self.hypercalls + number * HYPERCALL_STRIDE
+
+
+@cache
+def build_kernel(mode: Mode) -> GuestKernel:
+    """The driver kernel of one mode; always the same bytes."""
+    base = BASE[mode]
+    start = base + LOAD_OFFSET
+    first = CODE.ljust(16, b"\xcc") + MARK + mode.encode()
+    text = first.ljust(PAGE, b"\xcc")
+    notes = b"".join(_notes(mode, base, start))
+    image = text + b"\xcc" * PAGE + notes.ljust(PAGE, b"\0")
+    size = len(image) + (BUFFER_PAGES + 1) * PAGE
+    make = _elf64 if mode == "64" else _elf32
+    return GuestKernel(
+        mode=mode,
+        content=make(start, base, image, size, 2 * PAGE, len(notes)),
+        start=start,
+        hypercalls=start + PAGE,
+        buffer=start + 3 * PAGE,
+        lists=start + 5 * PAGE,
+        first_page=first,
+    )
+
+
+def _notes(mode: Mode, base: int, start: int) -> Iterator[bytes]:
+    word = "<Q" if mode == "64" else "<I"
+    yield _note(GUEST_OS, b"driver\0")
+    yield _note(GUEST_VERSION, b"1\0")
+    yield _note(LOADER, b"generic\0")
+    yield _note(XEN_VERSION, b"xen-3.0\0")
+    yield _note(VIRT_BASE, struct.pack(word, base))
+    yield _note(ENTRY, struct.pack(word, start))
+    yield _note(HYPERCALL_PAGE, struct.pack(word, start + PAGE))
+    yield _note(PAE_MODE, b"yes\0" if mode == "64" else b"yes,bimodal\0")
+    yield _note(FEATURES, b"\0")
+    if mode == "compat":
+        yield _note(HV_START, struct.pack(word, HV_START_LOW))
+
+
+def _note(kind: int, value: bytes) -> bytes:
+    return (
+        struct.pack("<III", 4, len(value), kind)
+        + b"Xen\0"
+        + value.ljust(len(value) + 3 & ~3, b"\0")
+    )
+
+
+def _elf64(start: int, base: int, image: bytes, size: int, notes: int, length: int) -> bytes:
+    ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
+    header = ident + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, start, 64, 0, 0, 64, 56, 2, 64, 0, 0)
+    load = struct.pack("<IIQQQQQQ", 1, 7, FILE_OFFSET, start, start - base, len(image), size, 16)
+    at = FILE_OFFSET + notes, start + notes, start + notes - base
+    note = struct.pack("<IIQQQQQQ", 4, 4, *at, length, length, 4)
+    return (header + load + note).ljust(FILE_OFFSET, b"\0") + image
+
+
+def _elf32(start: int, base: int, image: bytes, size: int, notes: int, length: int) -> bytes:
+    ident = b"\x7fELF\x01\x01\x01".ljust(16, b"\0")
+    header = ident + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, start, 52, 0, 0, 52, 32, 2, 40, 0, 0)
+    load = struct.pack("<IIIIIIII", 1, FILE_OFFSET, start, start - base, len(image), size, 7, 16)
+    at = FILE_OFFSET + notes, start + notes, start + notes - base
+    note = struct.pack("<IIIIIIII", 4, *at, length, length, 4, 4)
+    return (header + load + note).ljust(FILE_OFFSET, b"\0") + image

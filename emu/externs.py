@@ -291,7 +291,7 @@ def _evtchn_close(ctx: Context, arguments: Sequence[int]) -> int:
     # A guest may not close what the hypervisor has kept for itself.
     kept = ctx.world.profile.constant("ECS_RESERVED") if arguments[2] & 0xFF else None
     closed = ctx.world.port_state(port) in (None, free, kept)
-    errno = ctx.plan.fails("evtchn_close", closed, errno=EINVAL)
+    errno = ctx.plan.fails("evtchn_close", closed or kept is not None, errno=EINVAL)
     if errno or closed:
         return -(errno or EINVAL)
     ctx.world.set_port(port, free)

@@ -46,7 +46,10 @@ struct gnttab_setup_table { u16 dom; u32 nr_frames; short status; u64 *frame_lis
 struct gnttab_query_size { u16 dom; u32 nr_frames, max_nr_frames; short status; };
 struct xen_add_to_physmap { u16 domid, size; u32 space; u64 idx, gpfn; };
 
+struct shared_info { u64 vcpu_info[256], evtchn_pending[64], evtchn_mask[64]; };
+
 enum { ECS_FREE, ECS_RESERVED, ECS_VIRQ = 5 };
+enum fixed { FIX_HOLE, FIX_XEN_SHARED_INFO };
 
 u32 copy_from_user(void *to, const void *from, u32 size);
 u32 __copy_to_user_ll(void *to, const void *from, u32 size);
@@ -71,6 +74,7 @@ long consoled_guest_rx(void);
 #define ENOMEM 12
 #define EOPNOTSUPP 95
 #define STACK_SIZE 0x8000ul
+#define shared ((struct shared_info *)(0xffff82cffffff000ul - (FIX_XEN_SHARED_INFO << 12)))
 
 static inline long hypercall(u32 nr, u64 a, const volatile void *b, u64 c)
 {
@@ -132,7 +136,8 @@ static inline int put_guest(u64 value, u64 *to)
 
 static bool bad_range(const void *p, u64 size)
 {
-    return (u64)p + size > 0x800000000000ul || (u64)p + size < (u64)p;
+    return ((u64)p + size > 0x800000000000ul && (u64)p < 0xffff880000000000ul) ||
+           (u64)p + size < (u64)p;
 }
 
 static long give_back(u32 port, long rc)
@@ -187,6 +192,7 @@ long pv_shim_event_channel_op(int cmd, void *arg)
             rc = evtchn_close(d, op.port, 1);
             return rc ? rc : event_op(3, &op);
         }
+        shared->evtchn_mask[op.port / 64] |= 1ul << op.port % 64;
         rc = event_op(3, &op);
         if ( rc )
             return rc;

@@ -26,6 +26,26 @@ FREE_CHANNEL = "            return rc;\n        _spin_lock(&d->event_lock);\n" +
 LEAK = 'struct { u64 a, b; } leak; __asm__ ("" : "=m" (leak)); '
 SEND = "return event_op(4, &op);"
 NO_FRAMES = "    if ( !grant_frames )\n        return -ENOMEM;\n"
+RANGE = "((u64)p + size > 0x800000000000ul && (u64)p < 0xffff880000000000ul) ||\n           "
+STALE = """
+static void __attribute__((noinline)) fill(void)
+{
+    u32 x[8];
+
+    for ( int i = 0; i < 8; i++ )
+        x[i] = 12;
+    __asm__ volatile ("" : : "m" (x));
+}
+
+static u32 __attribute__((noinline)) stale(void)
+{
+    u32 x[8];
+
+    __asm__ volatile ("" : "=m" (x));
+    return x[3];
+}
+
+long pv_shim_event_channel_op("""
 CPU_INFO = "(((struct cpu_info *)(((u64)__builtin_frame_address(0) | (STACK_SIZE - 1)) + 1)) - 1)"
 FREE_PAGE = "        hypervisor_free_unused_page(xatp.gpfn);\n        return rc;"
 
@@ -99,6 +119,35 @@ BROKEN: list[tuple[str, str, tuple[Change, ...]]] = [
         "page 0x12341 is given back, but was not taken",
         (FREE_PAGE, FREE_PAGE.replace("xatp.gpfn)", "xatp.gpfn + 1)")),
     ),
+    _row(
+        "error code",
+        "alloc_unused_page failed with -ENOMEM, and the result is -EINVAL",
+        ("        return rc;\n    rc = memory_op", "        return -EINVAL;\n    rc = memory_op"),
+    ),
+    _row(
+        "guest buffer",
+        "4 bytes are read behind the 4 of the guest's structure",
+        (SEND, "u64 more; copy_from_user(&more, arg, sizeof(more)); " + SEND),
+    ),
+    _row(
+        "shared page",
+        "port 13 is masked in L0's shared page, which nobody asked for",
+        ("1ul << op.port % 64", "3ul << op.port % 64"),
+    ),
+    _row(
+        "ports agree",
+        "port 12 is not open in L0, and is in use in the core",
+        (
+            "        if ( !rc )\n            channel(d, op.port)->state",
+            "        channel(d, op.port)->state",
+        ),
+    ),
+    _row(
+        "stack contents",
+        "the sequence of L0 calls depends on what the stack held",
+        ("long pv_shim_event_channel_op(", STALE.lstrip()),
+        (SEND, "fill(); pv_console_evtchn(); if ( stale() != 0 ) " + SEND + " return 0;"),
+    ),
     _row("out fields", "L0 answered status = 2, the guest sees 0", (COPY_BACK, "")),
     _row(
         "translation",
@@ -135,12 +184,12 @@ BROKEN: list[tuple[str, str, tuple[Change, ...]]] = [
     _row(
         "memory",
         "hypervisor memory is written to that belongs to nobody",
-        ("(u64)p + size > 0x800000000000ul || ", ""),
+        (RANGE, ""),
     ),
     _row(
         "guest pointers",
         "8 bytes for the guest are written to 0xffff",
-        ("(u64)p + size > 0x800000000000ul || ", ""),
+        (RANGE, ""),
         (PUT, "rc = __copy_to_user_ll(&op.frame_list[i], &grant_frames[i], 8) ? -EFAULT : 0;"),
     ),
     _row(
@@ -276,3 +325,37 @@ def test_the_calls_before_a_finding_are_told() -> None:
     assert [str(call) for call in finding.l0_before] == [
         "EVTCHNOP_alloc_unbound(dom=0x7ff0, remote_dom=3, port=0xc) = 0"
     ]
+
+
+def test_what_a_core_may_lack_is_absent_and_not_wrong() -> None:
+    """A series may add the mask later; the report tells having it from not having it."""
+    mask = "        shared->evtchn_mask[op.port / 64] |= 1ul << op.port % 64;\n"
+    late = ("        rc = event_op(3, &op);\n", "        rc = event_op(3, &op);\n" + mask)
+    assert mini.result(mini.report(), "close masks port 77").outcome is Outcome.PASSED
+    for changes in ([(mask, "")], [(mask, ""), late]):
+        result = mini.result(mini.report(*changes), "close masks port 77")
+        assert result.outcome is Outcome.ABSENT
+        assert result.note == "port 77 is not masked in L0's shared page before L0 is asked"
+        assert result.findings == ()
+
+
+def test_a_page_with_a_number_beyond_32_bits() -> None:
+    narrow = ("    grant_frames[i] = xatp.gpfn;", "    grant_frames[i] = (u32)xatp.gpfn;")
+    name = "setup_table page above 16 TiB"
+    assert mini.result(mini.report(), name).outcome is Outcome.PASSED
+    assert mini.result(mini.report(narrow), name).outcome is Outcome.FAILED
+
+
+def test_vcpus_that_are_not_there() -> None:
+    """One within the limit that was never created, and what lies behind the array."""
+    check = "if ( op.vcpu >= d->max_vcpus || !d->vcpu[op.vcpu] )\n            return -2;\n        "
+    ask = "rc = event_op(8, &op);"
+    for words, lost in (
+        ("", ()),
+        (" || !d->vcpu[op.vcpu]", ("uncreated",)),
+        ("op.vcpu >= d->max_vcpus || ", ("first absent", "absent")),
+    ):
+        report = mini.report((ask, check.replace(words, "", 1) + ask))
+        for which in ("uncreated", "first absent", "absent"):
+            wanted = Outcome.ABSENT if which in lost else Outcome.PASSED
+            assert mini.result(report, f"bind_vcpu {which} vcpu").outcome is wanted

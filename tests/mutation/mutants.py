@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.mutation.operators import OPERATORS, Edit, World
+from tests.mutation.operators import OPERATORS, SILENT, Edit, World
 from tests.mutation.source import Source
 
 _STRUCT = re.compile(r"\bstruct\s+(\w+)\s*\{([^{}]*)\}", re.DOTALL)
@@ -41,9 +41,13 @@ def mutants(sources: Sequence[Source], world: World) -> Iterator[Mutant]:
     for source in sources:
         seen = {source.text}
         for function in source.functions:
+            silent = [c.span for c in source.calls(function.span) if c.name in SILENT]
             for operator, make in OPERATORS.items():
                 number = 0
                 for edit in make(source, function, world):
+                    inner = edit.span
+                    if any(s.first <= inner.first and inner.last <= s.last for s in silent):
+                        continue
                     text = _changed(source, edit)
                     if text in seen:
                         continue

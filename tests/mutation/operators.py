@@ -41,6 +41,8 @@ OPERATORS: dict[str, Operator] = {}
 _RELEASES = re.compile(r".*(?:close|free|unlock|put|release|remove|undo)\w*")
 _LOCK, _UNLOCK = re.compile(r"_?spin_lock\w*"), re.compile(r"_?spin_unlock\w*")
 _COPY_IN, _COPY_OUT = re.compile(r"_*copy_from_\w+"), re.compile(r"_*copy_to_\w+")
+SILENT = ("ASSERT", "printk")
+"""An assertion that holds changes nothing, and what is printed is nobody's translation."""
 _RESULT = re.compile(r"rc|ret|err|result")
 _ERRNO = re.compile(r"E[A-Z0-9]{2,}")
 _NARROWER = {
@@ -49,8 +51,8 @@ _NARROWER = {
     "evtchn_port_t": "uint16_t",
     "unsigned int": "uint16_t",
     "unsigned long": "uint32_t",
-    "long": "int",
-    "int": "int8_t",
+    "long": "unsigned int",
+    "int": "unsigned int",
     "compat_pfn_t": "uint16_t",
     "mfn_t": "uint32_t",
 }
@@ -101,6 +103,8 @@ def _plain_calls(source: Source, function: Function) -> Iterator[tuple[Statement
         if statement.kind != "plain":
             continue
         call = next(source.calls(statement.span), None)
+        if call is not None and call.name in SILENT:
+            continue
         if call is not None and call.span == Span(statement.span.first, statement.span.last - 1):
             yield statement, call
 
@@ -165,7 +169,7 @@ def _not_given_back(source: Source, function: Function, world: World) -> Iterato
 def _call_dropped(source: Source, function: Function, world: World) -> Iterator[Edit]:
     for statement, call in _plain_calls(source, function):
         known = (_LOCK, _UNLOCK, _RELEASES)
-        if not any(k.fullmatch(call.name) for k in known) and call.name != "printk":
+        if not any(k.fullmatch(call.name) for k in known):
             yield _stop(source, statement.span)
 
 
@@ -460,7 +464,13 @@ def _wrong_order(source: Source, function: Function, world: World) -> Iterator[E
             span = Span(one.span.first, other.span.last)
             declares = any(i in names for i, _ in source.within(span))
             kinds = {one.kind, other.kind}
-            if not declares and kinds <= {"plain", "if"} and "plain" in kinds:
+            names_both = {source.tokens[s.span.first].text for s in (one, other)}
+            if (
+                not declares
+                and kinds <= {"plain", "if"}
+                and "plain" in kinds
+                and not names_both & set(SILENT)
+            ):
                 yield Edit(span, f"{source.cut(other.span)} {source.cut(one.span)}")
 
 

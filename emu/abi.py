@@ -161,12 +161,14 @@ CONSTANTS = {
     "SHUTDOWN_reboot": 1,
     "SHUTDOWN_suspend": 2,
     "SHUTDOWN_crash": 3,
+    "HVM_PARAM_CALLBACK_IRQ": 0,
     "HVM_PARAM_STORE_PFN": 1,
     "HVM_PARAM_STORE_EVTCHN": 2,
     "HVM_PARAM_CONSOLE_PFN": 17,
     "HVM_PARAM_CONSOLE_EVTCHN": 18,
     "VIRQ_TIMER": 0,
     "VIRQ_DEBUG": 1,
+    "VIRQ_DOM_EXC": 3,
 }
 """Named values that a profile may use."""
 

@@ -448,9 +448,6 @@ class System:
         """Host memory as the machine's physical memory."""
         self._engine.mem_map_ptr(base, size, uc.UC_PROT_ALL, pointer)
 
-    def unmap(self, base: int, size: int) -> None:
-        self._engine.mem_unmap(base, size)
-
     def map_device(
         self,
         base: int,

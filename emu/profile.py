@@ -12,6 +12,8 @@ TOML, format 1:
     [regions.NAME]      pages at a fixed place: top, enumerator (page index below top)
     [entries.NAME]      symbols (candidates), arguments, refusals
     [externs]           symbol = "model", or {model, locks, takes, ignorable}
+    [boot]              command_line, memory (MiB), vcpus: the machine of the booted level
+    [[boot.probe]]      a scenario without entry: any hypercall, made by a booted guest only
     [[scenario]]        see emu/scenario.py
 
 An unknown key is an error, since it is a misspelt one.
@@ -90,6 +92,21 @@ class World:
     domain_id: int = 0
 
 
+PROBE = "guest"
+"""Entry of a scenario that is a hypercall and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """How an image is booted, and what its guest tries besides the scenarios."""
+
+    command_line: str = "pv-shim console=xen loglvl=all"
+    memory: int = 64
+    """MiB."""
+    vcpus: int = 1
+    probes: tuple[Scenario, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One loaded profile.  ``digest`` is the sha256 of its text."""
@@ -106,6 +123,7 @@ class Profile:
     entries: Mapping[str, Entry]
     externs: Mapping[str, Extern]
     scenarios: tuple[Scenario, ...]
+    boot: Boot = field(default_factory=Boot)
     origin: str = field(default="", compare=False)
 
     def constant(self, name: str) -> int:
@@ -175,6 +193,7 @@ def parse_profile(text: bytes, origin: str) -> Profile:
         entries=entries,
         externs=_externs(top.table("externs", optional=True)),
         scenarios=_scenarios(top, entries, constants),
+        boot=_boot(top.table("boot", optional=True), constants),
         origin=origin,
     )
     core.done()
@@ -293,6 +312,27 @@ def _world(table: _Table) -> World:
     return world
 
 
+def _boot(table: _Table, constants: Mapping[str, int]) -> Boot:
+    default = Boot()
+    memory, vcpus = table.integer("memory", default.memory), table.integer("vcpus", default.vcpus)
+    if not 16 <= memory <= 1024:
+        raise table.error("memory", "16 to 1024 MiB")
+    if not 1 <= vcpus <= 2:
+        raise table.error("vcpus", "1 or 2")
+    guest = {PROBE: Entry(PROBE, (), ("operation", "buffer"))}
+    probes: dict[str, Scenario] = {}
+    for item in table.items("probe"):
+        probe = _Reader(item, guest, constants).scenario(PROBE)
+        if probe.name in probes or len(probes) >= MAX_SCENARIOS:
+            raise item.error("name", "there is another probe of that name")
+        probes[probe.name] = probe
+    boot = Boot(
+        table.text("command_line", default.command_line), memory, vcpus, tuple(probes.values())
+    )
+    table.done()
+    return boot
+
+
 def _region(name: str, table: _Table, constants: Mapping[str, int]) -> FixedRegion:
     top = table.get("top", object, "a number or a constant")
     value = constants.get(top) if isinstance(top, str) else top
@@ -353,12 +393,13 @@ class _Reader:
         self.entries = entries
         self.constants = constants
 
-    def scenario(self) -> Scenario:
+    def scenario(self, entry: str = "") -> Scenario:
+        """``entry``: of a table that names none."""
         table = self.table
         name = table.text("name")
         if not name or not all(c.isalnum() or c in " _-.+" for c in name):
             raise table.error("name", "letters, digits, spaces and _-.+ are wanted")
-        entry = table.text("entry")
+        entry = entry or table.text("entry")
         if entry not in self.entries:
             raise table.error("entry", f"no entry {entry!r}; there are: {', '.join(self.entries)}")
         operation = table.text("operation")

@@ -25,6 +25,7 @@ from emu.platform import (
     HYPERCALL_MSR,
     HYPERCALL_PORT,
     LAPIC_BASE,
+    LOOK,
     RSDP,
     Clock,
     Cpuid,
@@ -260,6 +261,7 @@ class Machine:
         self.callers.append(caller)
         if len(self.callers) > MAX_L0_CALLS:
             raise Ended("loop", f"more than {MAX_L0_CALLS} calls to L0", caller)
+        self.devices.clock.pass_by(LOOK)
         result = self.l0.call(number, arguments, bool(eflags & EFLAGS_AC))
         if self.l0.down:
             raise Ended("shutdown", f"shuts down with reason {self.l0.reason}", caller)

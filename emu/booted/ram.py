@@ -70,6 +70,9 @@ class Ram:
         self.words = self.view.cast("Q")
         self._extra: dict[int, int] = {}
         """Frame to offset in the file, outside of RAM."""
+        self._placed: dict[int, int] = {}
+        """As above, with those that were put there in the future of the snapshot: for the processor
+        they stay, since to take them away costs it all its translated code."""
         self._kept: dict[int, int] = {}
 
     def _map(self, at: int, kind: int) -> int:
@@ -89,11 +92,13 @@ class Ram:
         if frame * PAGE + PAGE <= self.size:
             return frame * PAGE
         if frame not in self._extra:
-            if len(self._extra) >= SPARE_PAGES or frame * PAGE >= MAX_FRAME:
-                return -1
-            offset = self.size + len(self._extra) * PAGE
-            self._extra[frame] = offset
-            self._on_page(frame * PAGE, self.pointer + offset)
+            if frame not in self._placed:
+                if len(self._placed) >= SPARE_PAGES or frame * PAGE >= MAX_FRAME:
+                    return -1
+                offset = self.size + len(self._placed) * PAGE
+                self._placed[frame] = offset
+                self._on_page(frame * PAGE, self.pointer + offset)
+            self._extra[frame] = self._placed[frame]
         return self._extra[frame]
 
     def offset(self, physical: int, size: int = 1) -> int:
@@ -134,17 +139,11 @@ class Ram:
         self._map(self.pointer, mmap.MAP_PRIVATE | _MAP_FIXED)
         self._kept = dict(self._extra)
 
-    def restore(self) -> bool:
-        """Put it back; True where frames that were put somewhere since are to be taken away."""
+    def restore(self) -> None:
+        """Put it back."""
         _libc.madvise(self.pointer, self._total, _MADV_DONTNEED)
-        return len(self._extra) != len(self._kept)
-
-    def dropped(self) -> list[int]:
-        """Frames put somewhere since the snapshot; they are forgotten."""
-        frames = [frame for frame in self._extra if frame not in self._kept]
-        for frame in frames:
-            del self._extra[frame]
-        return frames
+        if len(self._extra) != len(self._kept):
+            self._extra = dict(self._kept)
 
 
 def _release(pointer: int, size: int, file: int) -> None:

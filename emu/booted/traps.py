@@ -11,7 +11,7 @@ from __future__ import annotations
 from emu.booted.paging import Linear, NotMapped
 from emu.cpu import System
 
-VECTOR_UD, VECTOR_DF, VECTOR_GP, VECTOR_PF = 6, 8, 13, 14
+VECTOR_BP, VECTOR_UD, VECTOR_DF, VECTOR_GP = 3, 6, 8, 13
 WITH_ERROR_CODE = frozenset({8, 10, 11, 12, 13, 14, 17})
 EXCEPTIONS = 32
 EFLAGS_TF, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF = 1 << 8, 1 << 9, 1 << 14, 1 << 16
@@ -51,13 +51,13 @@ class Traps:
     def exception(self, vector: int) -> None:
         """What Unicorn calls an interrupt: an exception, or ``int n``."""
         rip, cs = self._cpu.read("rip"), self._cpu.read("cs")
-        length = self._software(vector, rip)
-        if length:
+        behind = self._software(vector, rip)
+        if behind is not None:
             self.system_calls += 1
             if not self._allowed(vector, cs & 3):
                 self._deliver(VECTOR_GP, vector * 8 + 2, rip)
                 return
-            self._deliver(vector, None, rip + length)
+            self._deliver(vector, None, behind)
             return
         self.taken.append((vector, rip))
         code = self._cpu.error_code() if vector in WITH_ERROR_CODE else None
@@ -67,14 +67,16 @@ class Traps:
         """One from outside; the caller sees to EFLAGS.IF."""
         self._deliver(vector, None, self._cpu.read("rip"))
 
-    def _software(self, vector: int, rip: int) -> int:
-        """Length of the ``int n`` that raised this; 0 for an exception."""
+    def _software(self, vector: int, rip: int) -> int | None:
+        """Where to go on behind the ``int n`` that raised this; None for an exception."""
+        if vector < EXCEPTIONS and vector != VECTOR_BP:
+            return None
+        code = b"\xcc" if vector == VECTOR_BP else bytes((0xCD, vector))
         try:
-            if vector == 3:
-                return int(self._linear.read(rip, 1) == b"\xcc")
-            return 2 if self._linear.read(rip, 2) == bytes((0xCD, vector)) else 0
+            behind = self._linear.read(rip - len(code), len(code)) == code
         except NotMapped:
-            return 0
+            behind = False
+        return rip if behind else rip + len(code)
 
     def _gate(self, vector: int) -> tuple[int, int, int, int, int]:
         """(offset, selector, ist, type, dpl) of a gate."""

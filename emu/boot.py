@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The booted level: a linked image in, a `BootReport` out.
+
+The image is booted twice, with a 64-bit and with a 32-bit guest; from each guest's first instruction on
+every scenario is a real hypercall from a snapshot.  Nothing of the image itself is modelled, only what
+is below it, so the report says what the image does and not what a model of it would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from emu.abi import Mode
+from emu.booted.behaviour import Judge, Only
+from emu.booted.drive import Drive
+from emu.booted.image import LinkedImage, parse_image
+from emu.booted.machine import MIB, Ended, Machine, Settings, TooSlow
+from emu.booted.milestones import climb, guest_rung
+from emu.booted.report import BehaviourRow, BootReport, Milestone, Treatment
+from emu.guest import build_kernel
+from emu.profile import Profile
+from emu.verdict import Finding, Outcome
+
+MODES: tuple[Mode, ...] = ("64", "compat")
+
+
+def emulate_image(elf: bytes, profile: Profile, *, only: str | None = None) -> BootReport:
+    """Boot an image and try every operation; ``only`` names one scenario (or one finding's rerun).
+
+    Raises an `EmuError` for an image that cannot be started; whatever it does wrong is in the report.
+    """
+    started = time.perf_counter()
+    image = parse_image(elf)
+    run = _Run(image, profile, Only.parse(only, profile))
+    for mode in MODES:
+        run.mode(mode)
+    return BootReport(
+        profile=profile.name,
+        profile_digest=profile.digest,
+        image_digest=hashlib.sha256(elf).hexdigest(),
+        outcome=run.outcome(),
+        ladder=tuple(run.ladder),
+        behaviour=tuple(run.rows),
+        console=run.console,
+        boot_findings=tuple(run.findings),
+        calls=run.calls,
+        boot_seconds=run.boot_seconds,
+        seconds=time.perf_counter() - started,
+    )
+
+
+class _Run:
+    """What comes together while one image is looked at."""
+
+    def __init__(self, image: LinkedImage, profile: Profile, only: Only) -> None:
+        self.image = image
+        self.profile = profile
+        self.only = only
+        self.ladder: list[Milestone] = []
+        self.rows: list[BehaviourRow] = []
+        self.findings: list[Finding] = []
+        self.unknown = False
+        """L0 was asked for something of which nothing is known."""
+        self.console = ""
+        self.calls = 0
+        self.boot_seconds = 0.0
+
+    def mode(self, mode: Mode) -> None:
+        """Boot with a guest of this mode and let it ask."""
+        boot = self.profile.boot
+        settings = Settings(boot.memory * MIB, boot.command_line.encode(), boot.vcpus)
+        begun = time.perf_counter()
+        machine, end = _boot(self.image, mode, settings)
+        if mode == MODES[0]:
+            self.boot_seconds = time.perf_counter() - begun
+        try:
+            self._look(machine, mode, end)
+        finally:
+            machine.close()
+
+    def _look(self, machine: Machine, mode: Mode, end: Ended | None) -> None:
+        if mode == MODES[0]:
+            self.ladder.extend(climb(machine, end))
+            self.console = bytes(machine.l0.console).decode("utf-8", "replace")
+            if end is not None:
+                self._failed(machine, end)
+        else:
+            self.ladder.append(guest_rung(mode, self.image, end))
+        for number, op in enumerate(machine.l0.unknown):
+            self._unknown(machine, op, number)
+        if end is None:
+            drive = Drive(machine)
+            self.rows.extend(Judge(drive, self.profile, self.only).rows())
+            self.calls += drive.calls
+
+    def _failed(self, machine: Machine, end: Ended) -> None:
+        if not self._is_shim():
+            return
+        said = self.console.strip().splitlines()[-8:]
+        word = next((line for line in said if "anic" in line or "BUG" in line), "")
+        self.findings.append(
+            Finding(
+                end.kind,
+                f"the guest is never entered: {end.message} {word}".strip(),
+                self.image.where(end.address),
+                "boot",
+                tuple(c for c in machine.l0.calls if c.hypercall != "console_io")[-8:],
+            )
+        )
+
+    def _is_shim(self) -> bool:
+        """Whether the image has any of what the profile is about; before, how far it comes is told by
+        the ladder and is no failure."""
+        wanted = (s for entry in self.profile.entries.values() for s in entry.symbols)
+        return any(symbol in self.image.symbols for symbol in wanted)
+
+    def _unknown(self, machine: Machine, op: str, number: int) -> None:
+        calls = [n for n, call in enumerate(machine.l0.calls) if call.op == op]
+        caller = machine.callers[calls[0]] if calls else 0
+        message = f"L0 is asked for {op}, of which nothing is known"
+        self.unknown = True
+        if all(finding.message != message for finding in self.findings):
+            self.findings.append(Finding("L0 model", message, self.image.where(caller), "boot"))
+
+    def outcome(self) -> Outcome:
+        rows = [finding for row in self.rows for finding in row.findings]
+        if rows or any(finding.invariant != "L0 model" for finding in self.findings):
+            return Outcome.FAILED
+        if self.findings:
+            return Outcome.CANNOT_TELL
+        if any(row.treatment is not Treatment.UNREACHED for row in self.rows):
+            return Outcome.PASSED
+        return Outcome.ABSENT
+
+
+def _boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Machine, Ended | None]:
+    """A machine at its guest's first instruction, or where the boot ended."""
+    machine = Machine(image, build_kernel(mode), settings)
+    try:
+        try:
+            machine.boot()
+        except TooSlow:
+            machine.close()
+            machine = Machine(image, build_kernel(mode), settings)
+            machine.boot(counted=True)
+    except Ended as end:
+        return machine, end
+    return machine, None
+
+
+__all__ = ["BootReport", "emulate_image"]

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What becomes of each operation when a booted guest asks for it.
+
+The scenarios are those of the object level, as far as a guest can bring them about: ports are opened by
+the guest's own hypercalls, and only L0 can be made to fail.  Every scenario is run once as it is and
+once for each call to L0 that it makes, with that call failing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from emu import abi
+from emu.booted.checks import CHECKS, Observed, unmet
+from emu.booted.drive import ABSENT, Answer, Drive
+from emu.booted.machine import l0_setup
+from emu.booted.paging import NotMapped
+from emu.booted.report import BehaviourRow, Treatment
+from emu.context import Crash, Plan
+from emu.elf import PAGE
+from emu.errors import EmuError
+from emu.guest.kernel import BUFFER_PAGES
+from emu.l0 import L0Setup
+from emu.profile import PROBE, Profile
+from emu.scenario import FIRST_UNUSED_PAGE, Case, ExpectedCall, PortState, Scenario, Value
+from emu.verdict import Finding
+
+BUFFER_OFFSET = 0x100
+MAX_FAILURES = 24
+"""Calls to L0 of one scenario that are made to fail."""
+MAX_FINDINGS = 12
+REFUSALS = (-abi.ERRNO["ENOSYS"], -abi.ERRNO["EOPNOTSUPP"])
+_ONLY = re.compile(r"(?P<name>[^/!]+)(?:/(?P<mode>64|compat))?(?:!(?P<number>\d+))?")
+
+
+class CannotPrepare(Exception):
+    """What a scenario presupposes cannot be brought about by a guest of this image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """What ``only`` asks for: ``name``, ``name/mode`` or ``name/mode!3``."""
+
+    name: str = ""
+    mode: str = ""
+    number: int | None = None
+
+    @classmethod
+    def parse(cls, text: str | None, profile: Profile) -> Only:
+        if text is None:
+            return cls()
+        match = _ONLY.fullmatch(text)
+        names = [scenario.name for scenario in (*profile.scenarios, *profile.boot.probes)]
+        if match is None or match["name"] not in names:
+            raise EmuError(
+                f"no scenario {text!r}", profile.origin, f"there are: {', '.join(names)}"
+            )
+        number = match["number"]
+        return cls(match["name"], match["mode"] or "", int(number) if number else None)
+
+    def takes(self, case: Case) -> bool:
+        return self.name in ("", case.scenario.name) and self.mode in ("", case.mode)
+
+
+def cases(profile: Profile, mode: abi.Mode) -> Iterator[Case]:
+    """The probes, then the scenarios that are hypercalls, in the order of the profile."""
+    for scenario in (*profile.boot.probes, *profile.scenarios):
+        arguments = arguments_of(profile, scenario)
+        if mode not in scenario.modes or not arguments or arguments[0] != "operation":
+            continue
+        if scenario.data or any(not kind.startswith("L0 ") for kind in scenario.fail):
+            continue
+        if scenario.first_page != FIRST_UNUSED_PAGE:
+            continue
+        if hypercall_of(scenario.operation) is not None:
+            yield Case(scenario, mode)
+
+
+def arguments_of(profile: Profile, scenario: Scenario) -> tuple[Value, ...]:
+    if scenario.arguments is not None:
+        return scenario.arguments
+    if scenario.entry == PROBE:
+        return ("operation", "buffer")
+    return profile.entries[scenario.entry].arguments
+
+
+def hypercall_of(operation: str) -> tuple[int, int] | None:
+    """(hypercall, operation) numbers of ``EVTCHNOP_send`` or ``event_channel_op:99``."""
+    hypercall, _, number = operation.rpartition(":")
+    if hypercall in abi.HYPERCALLS and number.isdigit():
+        return abi.HYPERCALLS[hypercall], int(number)
+    for name, operations in abi.OPERATIONS.items():
+        if operation in operations:
+            return abi.HYPERCALLS[name], operations[operation]
+    return None
+
+
+@dataclass(slots=True)
+class Judge:
+    """Runs the cases of one booted guest."""
+
+    drive: Drive
+    profile: Profile
+    only: Only
+    setup: L0Setup = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.setup = l0_setup(self.drive.machine.settings)
+
+    def rows(self) -> Iterator[BehaviourRow]:
+        for case in cases(self.profile, self.drive.kernel.mode):
+            if self.only.takes(case):
+                yield self._row(Case(self._fitted(case.scenario), case.mode))
+
+    def _row(self, case: Case) -> BehaviourRow:
+        scenario = case.scenario
+        number = self.only.number
+        plan = Plan(frozenset() if number is None else frozenset({number}), scenario.fail)
+        try:
+            seen = self._run(case, plan)
+        except CannotPrepare as exc:
+            return BehaviourRow(
+                scenario.name,
+                scenario.operation,
+                case.mode,
+                Treatment.UNREACHED,
+                None,
+                note=str(exc),
+            )
+        treatment = self._treatment(case, seen)
+        findings = _Findings(self.drive, case)
+        findings.judge(seen, expect=number is None and not scenario.may_lack)
+        if number is None and treatment is not Treatment.REFUSED and seen.answer.end is None:
+            for failing, interaction in enumerate(plan.seen[:MAX_FAILURES]):
+                if not interaction.legal:  # that it stops then is right, and takes five seconds
+                    continue
+                again = self._run(case, Plan(frozenset({failing}), scenario.fail))
+                findings.judge(again, expect=False)
+        return BehaviourRow(
+            scenario.name,
+            scenario.operation,
+            case.mode,
+            treatment,
+            seen.answer.result,
+            seen.answer.calls,
+            tuple(findings.found),
+        )
+
+    def _treatment(self, case: Case, seen: Observed) -> Treatment:
+        answer = seen.answer
+        forwarded = any(call.op == case.scenario.operation for call in answer.calls)
+        if answer.end is not None and not (answer.end.kind == "shutdown" and forwarded):
+            return Treatment.CRASHED
+        if forwarded:
+            return Treatment.FORWARDED
+        if answer.result in REFUSALS and not answer.calls:
+            return Treatment.REFUSED
+        return Treatment.LOCAL
+
+    def _fitted(self, scenario: Scenario) -> Scenario:
+        """The scenario with the profile's last vcpu where this machine has fewer."""
+        last = self.drive.machine.settings.vcpus - 1
+
+        def fit(pairs: tuple[tuple[str, Value], ...]) -> tuple[tuple[str, Value], ...]:
+            return tuple((n, self._vcpu(v, last) if n == "vcpu" else v) for n, v in pairs)
+
+        return replace(
+            scenario,
+            fields=fit(scenario.fields),
+            out=fit(scenario.out),
+            expect=tuple(ExpectedCall(call.op, fit(call.fields)) for call in scenario.expect),
+            ports=tuple(
+                replace(port, vcpu=min(port.vcpu, last) if port.vcpu else port.vcpu)
+                for port in scenario.ports
+            ),
+        )
+
+    def _vcpu(self, value: Value, last: int) -> Value:
+        known = isinstance(value, int) and value < self.profile.world.vcpus
+        return min(value, last) if known and isinstance(value, int) else value
+
+    # --- one run ---
+
+    def _run(self, case: Case, plan: Plan) -> Observed:
+        scenario, drive = case.scenario, self.drive
+        machine = drive.machine
+        plan.armed = False
+        setup = replace(
+            self.setup,
+            first_port=scenario.l0.first_port,
+            nr_grant_frames=scenario.l0.nr_grant_frames,
+            max_grant_frames=scenario.l0.max_grant_frames,
+        )
+        drive.restore(plan, setup)
+        for port in scenario.ports:
+            self._open(port, case.mode)
+        machine.l0.next_port = setup.first_port
+        numbers = hypercall_of(scenario.operation)
+        assert numbers is not None
+        for turn in range(scenario.repeat):
+            plan.armed = turn == scenario.repeat - 1
+            arguments = [self._value(v, case) for v in arguments_of(self.profile, scenario)]
+            self._fill(case)
+            before = machine.linear.read(drive.kernel.buffer, PAGE)
+            opened = frozenset(machine.l0.ports)
+            l0 = machine.l0
+            l0.raw.clear()
+            l0.guest_pointers.clear()
+            l0.allocated.clear()
+            answer = self._call(numbers[0], arguments)
+            if answer.end is not None:
+                break
+        try:
+            after = machine.linear.read(drive.kernel.buffer, PAGE)
+        except NotMapped:
+            after = before
+        return Observed(
+            case, answer, plan, machine, before, after, opened, self._takes_buffer(scenario)
+        )
+
+    def _takes_buffer(self, scenario: Scenario) -> bool:
+        return "buffer" in arguments_of(self.profile, scenario) and scenario.buffer == "buffer"
+
+    def _call(self, hypercall: int, arguments: list[int]) -> Answer:
+        try:
+            return self.drive.call(hypercall, arguments)
+        except Crash as exc:
+            raise EmuError(exc.message) from exc
+
+    def _fill(self, case: Case) -> None:
+        struct = case.struct
+        if struct is not None:
+            fields = {name: self._value(value, case) for name, value in case.scenario.fields}
+            self.drive.machine.linear.write(self._buffer(), struct.encode(fields))
+
+    def _buffer(self) -> int:
+        return self.drive.kernel.buffer + BUFFER_OFFSET
+
+    def _value(self, value: Value, case: Case) -> int:
+        if isinstance(value, int):
+            return value
+        kernel = self.drive.kernel
+        if value == "operation":
+            numbers = hypercall_of(case.scenario.operation)
+            return numbers[1] if numbers else 0
+        if value == "buffer":
+            target = case.scenario.buffer
+            return self._buffer() if target == "buffer" else self._value(target, case)
+        if value == "list":
+            return kernel.lists
+        if value == "list_end":
+            return self._list_end()
+        if value == "absent":
+            return ABSENT
+        if value == "hypervisor":
+            return self.drive.machine.image.loads[0].virtual & (
+                (1 << 64) - 1 if case.mode == "64" else 0xFFFFFFFF
+            )
+        if value == "readonly":
+            if self.drive.read_only is None:
+                raise CannotPrepare("the guest has no page that it may only read")
+            return self.drive.read_only
+        raise CannotPrepare(f"{value} is nothing that a guest has")
+
+    def _list_end(self) -> int:
+        """8 bytes before the guest's mapped memory ends."""
+        at, linear = self.drive.kernel.buffer + BUFFER_PAGES * PAGE, self.drive.machine.linear
+        for _ in range(4096):
+            try:
+                linear.walk(at)
+            except NotMapped:
+                return at - 8
+            at += PAGE
+        raise CannotPrepare("the end of the guest's memory is not found")
+
+    # --- what stands before ---
+
+    def _open(self, port: PortState, mode: abi.Mode) -> None:
+        """Open a port the way a guest does, unless it was open from the start."""
+        l0 = self.drive.machine.l0
+        if port.number in l0.ports:
+            return
+        l0.next_port = port.number
+        known = abi.CONSTANTS["DOMID_SELF"]
+        if port.state == "virq":
+            virq = abi.CONSTANTS["VIRQ_DOM_EXC"]  # of the domain, so that it may change its vcpu
+            self._prepare("EVTCHNOP_bind_virq", virq=virq, vcpu=0)
+        elif port.l0 == "ipi" or port.state == "ipi":
+            self._prepare("EVTCHNOP_bind_ipi", vcpu=0)
+        elif port.l0 == "interdomain":
+            self._prepare("EVTCHNOP_bind_interdomain", remote_dom=3, remote_port=5)
+        else:
+            self._prepare("EVTCHNOP_alloc_unbound", dom=known, remote_dom=3)
+        if port.vcpu:
+            self._prepare("EVTCHNOP_bind_vcpu", port=port.number, vcpu=port.vcpu)
+        if port.l0 is None and port.state != "virq":
+            l0.ports.pop(port.number, None)
+
+    def _prepare(self, operation: str, **fields: int) -> None:
+        struct, numbers = abi.structure(operation), hypercall_of(operation)
+        assert struct is not None
+        assert numbers is not None
+        self.drive.machine.linear.write(self._buffer(), struct.encode(fields))
+        answer = self.drive.call(numbers[0], (numbers[1], self._buffer()))
+        if answer.result != 0:
+            shown = "does not return" if answer.result is None else abi.result_name(answer.result)
+            raise CannotPrepare(f"{operation} before it: {shown}")
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What was found in one case, each thing once."""
+
+    drive: Drive
+    case: Case
+    found: list[Finding] = field(default_factory=list)
+    _known: set[tuple[str, str]] = field(default_factory=set)
+
+    def judge(self, seen: Observed, *, expect: bool) -> None:
+        for check in CHECKS:
+            for message, address in check.check(seen):
+                self._add(check.name, message, address, seen)
+        if expect:
+            for message in unmet(seen):
+                self._add("expectation", message, 0, seen)
+
+    def _add(self, invariant: str, message: str, address: int, seen: Observed) -> None:
+        if len(self.found) >= MAX_FINDINGS or (invariant, message) in self._known:
+            return
+        self._known.add((invariant, message))
+        numbers = ",".join(map(str, sorted(seen.plan.numbers)))
+        if seen.plan.injected:
+            message += f" (when {' and '.join(i.kind for i in seen.plan.injected)} fails)"
+        image = self.drive.machine.image
+        self.found.append(
+            Finding(
+                invariant,
+                message,
+                image.where(address) if address else self.case.scenario.operation,
+                self.case.title,
+                seen.answer.calls,
+                self.case.title + (f"!{numbers}" if numbers else ""),
+            )
+        )

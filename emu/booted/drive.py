@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Hypercalls of the guest, each from the snapshot taken at its first instruction.
+
+What is asked goes through the real entry (``syscall`` or ``int $0x82``), the real copies from and to the
+guest, the real translation of 32-bit structures.  Nothing of the image is modelled here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emu import abi
+from emu.booted.machine import (
+    CALL_INSTRUCTIONS,
+    Ended,
+    Machine,
+    TooSlow,
+)
+from emu.booted.paging import NotMapped
+from emu.cpu import Saved
+from emu.elf import PAGE
+from emu.l0 import Interactions, L0Setup
+from emu.verdict import L0Call
+
+COMPAT_REGISTERS = ("rbx", "rcx", "rdx", "rsi", "rdi")
+"""Hypercall arguments of a 32-bit guest."""
+ABSENT = 0x50000000
+PRESERVED = ("rbp", "rsp", "r12", "r13", "r14", "r15")
+RESULT_BITS: dict[abi.Mode, int] = {"64": 64, "compat": 32}
+MAX_CONSOLE_SHOWN = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one hypercall."""
+
+    result: int | None
+    calls: tuple[L0Call, ...]
+    callers: tuple[int, ...]
+    end: Ended | None = None
+    """Why it did not come back."""
+    console: str = ""
+    taken: tuple[tuple[int, int], ...] = ()
+    """(vector, address) of the exceptions on the way."""
+
+
+class Drive:
+    """A booted machine and its snapshot."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.kernel = machine.kernel
+        self.calls = 0
+        cpu = machine.cpu
+        machine.ram.snapshot()
+        self._saved: Saved = cpu.save()
+        self._devices = machine.devices.copy()
+        self._l0 = machine.l0
+        names = abi.ARGUMENT_REGISTERS if self.kernel.mode == "64" else COMPAT_REGISTERS
+        self._arguments = cpu.batch("rax", *names)
+        self._rax = cpu.batch("rax")
+        self._mask = (1 << RESULT_BITS[self.kernel.mode]) - 1
+        self._walk_guest()
+
+    def _walk_guest(self) -> None:
+        self.cr3 = self.machine.cpu.read("cr3")
+        self.read_only = self._find_read_only()
+
+    def _find_read_only(self) -> int | None:
+        """A page that the guest may only read: its page tables, as a rule."""
+        linear, start = self.machine.linear, self.kernel.start
+        for page in range(2048):
+            address = start + page * PAGE
+            try:
+                mapping = linear.walk(address)
+            except NotMapped:
+                continue
+            if mapping.user and not mapping.writable:
+                return address
+        return None
+
+    def restore(self, interactions: Interactions, setup: L0Setup) -> None:
+        """Everything as at the snapshot; L0 with these answers from now on."""
+        machine = self.machine
+        machine.ram.restore()
+        machine.cpu.restore(self._saved)
+        machine.devices = self._devices.copy()
+        machine.l0 = self._l0.fork(interactions, setup)
+
+    def call(self, number: int, arguments: Sequence[int], *, counted: bool = False) -> Answer:
+        """One hypercall of the guest, from wherever the machine is now (at the guest's start)."""
+        machine = self.machine
+        self.calls += 1
+        l0, taken = machine.l0, machine.traps.taken
+        calls_before, console_before = len(l0.calls), len(l0.console)
+        machine.callers.clear()
+        taken.clear()
+        values = [value & self._mask for value in arguments][:5]
+        values += [0] * (5 - len(values))
+        self._arguments.write((self.kernel.hypercall(number), *values))
+        end: Ended | None = None
+        try:
+            machine.run_from(self.kernel.start + 1, CALL_INSTRUCTIONS if counted else 0)
+        except Ended as exc:
+            end = exc
+        result = None
+        if end is None:
+            result = abi.signed(self._rax.read()[0], RESULT_BITS[self.kernel.mode])
+        text = bytes(l0.console[console_before:]).decode("utf-8", "replace")
+        return Answer(
+            result,
+            tuple(l0.calls[calls_before:]),
+            tuple(machine.callers),
+            end,
+            text[-MAX_CONSOLE_SHOWN:],
+            tuple(taken),
+        )
+
+
+__all__ = ["ABSENT", "Answer", "Drive", "TooSlow"]

@@ -91,7 +91,7 @@ def commit_tree(repo: Repo, state: State, patch: Patch, tree: Oid, item: str) ->
     if item.startswith("c") and record == "none":
         record = "cherry"  # a commit that the user did not post must say where it is from
     message = recorded(patch, record)
-    return repo.write_commit(tree, state.tip, author, state.committer, message)
+    return repo.write_commit(tree, state.tip, author, state.committer, message, patch.encoding)
 
 
 def _record(state: State, step: Step, patch: Patch, on_step: OnStep) -> State:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-import signal
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,9 @@ from functools import cache as cache_once
 from pathlib import Path
 
 from backport.cache import Cache, digest
+from backport.check import changed_paths, is_build_file
 from backport.errors import CannotTest
+from backport.process import run_bounded
 from backport.repo import Repo
 from backport.sandbox import Sandbox, sandbox
 from backport.verdicts import State, Verdict
@@ -30,6 +32,8 @@ _KIND = "build"
 _FORMAT = "build-1"
 _LOG_TAIL = 64 << 10
 _CANNOT_TEST = 125
+_TRUST_NOTHING = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+"""The worktree is where the tree's own code runs; the user's hooks are not for it either."""
 _ERROR = re.compile(
     r":\d+(?::\d+)?: (?:fatal )?[Ee]rror: |: undefined reference to |: multiple definition of "
     r"|command not found|No rule to make target"
@@ -70,8 +74,8 @@ class BuildTree:
         temporary = repo.state_dir / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         self.sandbox: Sandbox = sandbox(self.folder, temporary, writable, boxed)
-        self._failing = False
-        self._fresh = False
+        self._unclean = repo.state_dir / "build-unclean"
+        """There from before a build until it has succeeded: what lies in the worktree is suspect."""
 
     def key(self, commit: Oid) -> str:
         """What the answer depends on: the tree, the command, the compiler, the files asked for."""
@@ -99,18 +103,15 @@ class BuildTree:
         """Build a commit's tree.  Raises `CannotTest` when the build cannot even be tried."""
         found = self.known(commit)
         if found is not None:
-            self._failing = found.verdict.state is State.FAILED
             return found
-        self._check_out(commit)
         begun = time.monotonic()
+        fresh = self._check_out(commit)
         code, log = self._run()
-        if code > 0 and not self._failing and not self._fresh:
-            self.repo.git("clean", "-fdxq", cwd=self.folder)
+        if code > 0 and not fresh:
+            # A stale object, or a makefile with a gap, must not pass for a bad patch.
+            self._git("clean", "-fdxq")
             code, log = self._run()
-        seconds = time.monotonic() - begun
-        self._failing = bool(code)
-        self._fresh = False
-        built = self._answer(commit, code, log, seconds)
+        built = self._answer(commit, code, log, time.monotonic() - begun)
         if code >= 0:
             self.cache.put(
                 _KIND,
@@ -119,56 +120,74 @@ class BuildTree:
                     "state": built.verdict.state.value,
                     "summary": built.verdict.summary,
                     "lines": list(built.verdict.lines),
-                    "seconds": round(seconds, 3),
+                    "seconds": round(built.verdict.seconds, 3),
                     "artefacts": built.artefacts,
                 },
             )
         return built
 
-    def _check_out(self, commit: Oid) -> None:
-        if not (self.folder / ".git").exists():
+    def _check_out(self, commit: Oid) -> bool:
+        """Have the commit's files in the worktree; True when nothing of another build is there."""
+        admin = self._admin()
+        if admin is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
             self.repo.git("worktree", "prune")
-            self.repo.git(
-                "worktree", "add", "--detach", "--force", "--no-checkout", str(self.folder), commit
-            )
-            self.repo.git("reset", "--hard", "-q", commit, cwd=self.folder)
-            self._fresh = True
-            return
-        (Path(self._git_dir()) / "index.lock").unlink(missing_ok=True)  # ours, from a killed run
-        self.repo.git("checkout", "--detach", "--force", "-q", commit, cwd=self.folder)
+            add = ("worktree", "add", "--detach", "--force", "--no-checkout")
+            self.repo.git(*_TRUST_NOTHING, *add, str(self.folder), commit)
+            self._git("reset", "--hard", "-q", commit)
+            return True
+        (admin / "index.lock").unlink(missing_ok=True)  # ours, from a killed run
+        before = Oid(self._git("rev-parse", "HEAD"))
+        self._git("checkout", "--detach", "--force", "-q", commit)
+        if self._unclean.exists():
+            self._git("clean", "-fdxq")
+            return True
+        changed = changed_paths(self.repo, self.repo.tree(before).id, self.repo.tree(commit).id)
+        if any(is_build_file(path) for path in changed):
+            # Another makefile may no longer make what an earlier one left here.
+            for name in self.wanted:
+                (self.folder / name).unlink(missing_ok=True)
+        return False
 
-    def _git_dir(self) -> str:
-        return (self.folder / ".git").read_text().removeprefix("gitdir:").strip()
+    def _admin(self) -> Path | None:
+        """Git's own folder for the worktree; None when there is none.
+
+        It is looked up from the repository's side.  The worktree's ``.git`` file lies where the tree's
+        own code runs: what it says is put right, never followed.
+        """
+        pointer = self.folder / ".git"
+        for entry in sorted((self.repo.common_dir / "worktrees").glob("*/gitdir")):
+            if entry.read_text().strip() == str(pointer) and self.folder.is_dir():
+                wanted = f"gitdir: {entry.parent}\n"
+                if not pointer.is_file() or pointer.is_symlink() or pointer.read_text() != wanted:
+                    if pointer.is_dir() and not pointer.is_symlink():
+                        shutil.rmtree(pointer)
+                    pointer.unlink(missing_ok=True)
+                    pointer.write_text(wanted)
+                return entry.parent
+        return None
+
+    def _git(self, *words: str) -> str:
+        admin = self._admin()
+        assert admin is not None
+        where = (f"--git-dir={admin}", f"--work-tree={self.folder}")
+        return self.repo.git(*_TRUST_NOTHING, *where, *words, cwd=self.folder)
 
     def _run(self) -> tuple[int, str]:
+        self._unclean.touch()
         words = [*self.sandbox.prefix, "/bin/sh", "-c", self.command]
         env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-        process = subprocess.Popen(
-            words,
-            cwd=self.folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            out, _ = process.communicate(timeout=self.timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            out, _ = process.communicate()
-            return -1, out.decode("utf-8", "replace") + f"\nno end after {self.timeout} s: killed\n"
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            raise
-        text = out.decode("utf-8", "replace")
-        if process.returncode in (126, 127):
+        code, text = run_bounded(words, self.folder, env, self.timeout)
+        if code is None:
+            return -1, f"{text}\nno end after {self.timeout} s: killed\n"
+        if code == 0:
+            self._unclean.unlink(missing_ok=True)
+        if code in (126, 127):
             raise CannotTest(
                 f"the build command cannot be run: {self.command!r}: {_last(text)}",
                 "set it with `git config backport.build '...'` or --build",
             )
-        if process.returncode and _NO_TOOL.search(text):
+        if code and _NO_TOOL.search(text):
             said = [
                 line for line in text.splitlines() if "not found" in line or "No such file" in line
             ]
@@ -176,7 +195,7 @@ class BuildTree:
                 f"the build lacks a program: {(said or [_last(text)])[0].strip()}",
                 "install it (a compiler: Debian's gcc and make)",
             )
-        return process.returncode, text
+        return code, text
 
     def _answer(self, commit: Oid, code: int, log: str, seconds: float) -> Built:
         if code:

@@ -3,8 +3,8 @@
 
 Three questions, cheapest first: does every staged patch parse; does every staged quilt series still
 go on in its order; and, only where something staged can reach the core's object file, does the core
-still build and translate.  What reaches it is the core's source, the closure of its ``#include``s
-and the make and Kconfig files above them; all read from the staged tree itself.
+still build and translate.  What reaches it is told from the staged tree itself: the core's source,
+the closure of its ``#include``s, and whatever is neither code nor a document.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import pygit2
 
+from backport.errors import UsageError
 from backport.pick.patch import pick_patch
 from backport.pick.tree import DIRECTORY, TreeView
 from backport.repo import Repo
@@ -26,7 +27,15 @@ from series.quilt import parse_series, read_quilt
 
 _PATCHES = (b".patch", b".diff", b".mbox", b".eml")
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"\n]+)[>"]', re.M)
-_BUILD_FILE = re.compile(rb"(^|/)(Makefile[^/]*|Kbuild|Kconfig[^/]*|[^/]*\.(mk|lds|lds\.S))$")
+_BUILD_FILE = re.compile(
+    rb"(^|/)(Makefile[^/]*|Kbuild|Kconfig[^/]*|[^/]*defconfig|[^/]*\.(mk|config|lds|lds\.S|cmake))$"
+)
+_NO_PART = re.compile(
+    rb"(^|/)(docs?|Documentation|LICENSES)/|(^|/)(README|COPYING|CHANGELOG|MAINTAINERS|CREDITS)[^/]*$"
+    rb"|\.(md|rst|txt|pandoc|patch|diff|mbox|eml)$|(^|/)(series|\.git[a-z]+)$"
+)
+_CODE = re.compile(rb"\.(c|h|S|s|inc)$")
+_GENERATOR = re.compile(rb"offset|(^|/)(tools|scripts)/")
 _MOST_INCLUDES = 4000
 
 
@@ -50,7 +59,12 @@ class Looked:
 def staged_tree(repo: Repo, index_file: str | None) -> Oid:
     """The tree that the commit would have."""
     index = pygit2.Index(index_file) if index_file else repo.native.index
-    return Oid(str(index.write_tree(repo.native)))
+    try:
+        return Oid(str(index.write_tree(repo.native)))
+    except pygit2.GitError as error:
+        raise UsageError(
+            f"the index cannot be written as a tree: {error}", "resolve it first"
+        ) from error
 
 
 def changed_paths(repo: Repo, old: Oid | None, new: Oid) -> dict[bytes, bool]:
@@ -76,22 +90,21 @@ def look_at_patches(repo: Repo, tree: TreeView, changed: dict[bytes, bool]) -> L
 
 
 def reaches_core(tree: TreeView, core: bytes, changed: Iterable[bytes]) -> list[bytes]:
-    """The changed paths that the core's object file can depend on."""
-    touched = set(changed)
-    if not touched:
-        return []
-    closure = _closure(tree, core)
-    above = {b""}
-    for path in closure:
-        at = posixpath.dirname(path)
-        while at:
-            above.add(at)
-            at = posixpath.dirname(at)
-    return sorted(
-        path
-        for path in touched
-        if path in closure or (_BUILD_FILE.search(path) and posixpath.dirname(path) in above)
-    )
+    """The changed paths that the core's object file can depend on.
+
+    C and assembly count where the core includes them, or where they look like the source of a
+    generated header; documents do not; everything else (makefiles, lists, scripts) may, and does.
+    """
+    touched = {path for path in changed if not _NO_PART.search(path)}
+    code = {path for path in touched if _CODE.search(path) and not _GENERATOR.search(path)}
+    if not code:
+        return sorted(touched)
+    return sorted((touched - code) | (code & _closure(tree, core)))
+
+
+def is_build_file(path: bytes) -> bool:
+    """True for what says how the tree is built: makefiles, Kconfig, linker scripts."""
+    return bool(_BUILD_FILE.search(path))
 
 
 def _closure(tree: TreeView, core: bytes) -> set[bytes]:

@@ -45,17 +45,21 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _main(
-    version: bool = typer.Option(
-        False, "--version", help="Show the version and exit.", is_eager=True
-    ),
-) -> None:
-    if version:
+def _version(wanted: bool) -> None:
+    if wanted:
         from importlib.metadata import version as of
 
         print(f"backport {of('backport')}")
         raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: bool = typer.Option(
+        False, "--version", help="Show the version and exit.", is_eager=True, callback=_version
+    ),
+) -> None:
+    """Options of the program itself."""
 
 
 app.command("apply")(apply.apply)
@@ -95,8 +99,9 @@ def _translate(error: Exception) -> int | None:
     if isinstance(error, BrokenPipeError):
         sys.stderr.close()
         return 0
-    if isinstance(error, OSError) and error.filename is not None:
-        _say(f"{error.filename}: {error.strerror}")
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename is not None else ""
+        _say(f"{where}{error.strerror or error}")
         return int(ExitCode.USAGE)
     return None
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Settings, weakest first: built-in profile, ``backport.toml``, ``git config backport.*``, options.
 
-A tree's own ``backport.toml`` comes from strangers: it may say which profile and branches fit the
-tree (`_TREE_MAY_SET`) and may *propose* a build command, which is shown and never run before the
-user has named it himself with ``git config backport.build`` or ``--build``.
+A tree's own ``backport.toml`` comes from strangers: it may say which built-in profile and upstream fit
+the tree (`_TREE_MAY_SET`: nothing that proves less) and may *propose* a build command, which is shown
+and never run before the user has named it himself with ``git config backport.build`` or ``--build``.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -17,7 +18,8 @@ from backport.errors import UsageError
 from backport.levels import Level, Prerequisites, Record
 
 TREE_FILE = b"backport.toml"
-_TREE_MAY_SET = frozenset({"profile", "upstream", "validate"})
+_TREE_MAY_SET = frozenset({"profile", "upstream"})
+_BUILT_IN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?<!\.toml)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ def _from_tree(settings: Settings, data: bytes) -> Settings:
     for key, value in table.items():
         if key == "build" and isinstance(value, str):
             settings = replace(settings, proposed_build=value)
+        elif key == "profile" and not _BUILT_IN_NAME.fullmatch(str(value)):
+            raise UsageError(
+                f"{where} of the branch names the profile {value!r}",
+                "a tree may name a built-in profile; name a file with --profile or git config",
+            )
         elif key in _TREE_MAY_SET:
             settings = _set(settings, key, [value], where)
         else:

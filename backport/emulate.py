@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
+from backport.accept import is_accepted
 from backport.cache import Cache, digest, tool_version
 from backport.verdicts import State, Verdict
 from emu.object import emulate_object
@@ -121,8 +121,3 @@ def merge_findings(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]
         key = (finding.invariant, finding.message, finding.where)
         merged.setdefault(key, (finding, []))[1].append(finding.scenario)
     return list(merged.values())
-
-
-def is_accepted(finding: str, accepted: Sequence[str]) -> bool:
-    """True when the user has accepted the finding: ``invariant:scenario`` with shell wildcards."""
-    return any(fnmatchcase(finding, pattern) for pattern in accepted)

@@ -6,6 +6,7 @@
     │   ├── NotARepository
     │   ├── UnknownRevision
     │   ├── RunInProgress         another run holds the lock, or an interrupted one waits
+    │   ├── GitFailed             git itself refused
     │   ├── DirtyWorktree
     │   └── BranchMoved           somebody else moved the branch: nothing was overwritten
     ├── StepFailed            1   a step did not pass its validation
@@ -60,6 +61,10 @@ class UnknownRevision(UsageError):
 
 class RunInProgress(UsageError):
     """A run is going on, or one was stopped and waits."""
+
+
+class GitFailed(UsageError):
+    """A git command failed; the message is git's own."""
 
 
 class DirtyWorktree(UsageError):

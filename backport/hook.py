@@ -28,8 +28,15 @@ def install(repo: Repo, *, force: bool = False) -> Path:
             raise UsageError(
                 f"{path} exists and is not ours", "--force keeps it and runs it before ours"
             )
-        path.rename(path.with_name(_BEFORE))
-    program = f"{shlex.quote(sys.executable)} -m backport.cli"
+        before = path.with_name(_BEFORE)
+        if before.exists():
+            raise UsageError(
+                f"{before} is kept from an earlier install and would be lost",
+                "`backport hook uninstall` puts it back, or move one of the two away",
+            )
+        path.rename(before)
+    # -P: the folder of the commit, a stranger's tree perhaps, is no place to import from.
+    program = f"{shlex.quote(sys.executable)} -P -m backport.cli"
     script = (
         f"#!/bin/sh\n{_MARK}\n"
         f'before="$(dirname "$0")/{_BEFORE}"\n'

@@ -120,6 +120,18 @@ class Journal:
             file.flush()
             yield
 
+    def owner(self) -> str | None:
+        """The process that is at work now; None when nobody is."""
+        try:
+            with (self.dir / "lock").open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return file.read().strip() or "?"
+        except OSError:
+            return None
+        return None
+
     def begin(self, state: State) -> None:
         """Write the sources, then the state: from here on the run can be continued."""
         shutil.rmtree(self.run, ignore_errors=True)
@@ -148,7 +160,13 @@ class Journal:
                 f"{self.file} was written by another version of backport",
                 "finish the run with that version, or `backport abort`",
             )
-        return self._from_json(data)
+        try:
+            return self._from_json(data)
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise UsageError(
+                f"{self.run} is damaged: {error}",
+                "`backport abort` drops the run; no branch has moved",
+            ) from error
 
     def end(self) -> None:
         """Forget the run."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backport.emulate import is_accepted
+from backport.accept import is_accepted
 from backport.verdicts import State, StepVerdict, Verdict
 
 _PASSED, _ABSENT = "passed", "absent"

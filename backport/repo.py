@@ -16,7 +16,7 @@ import heapq
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,12 +24,22 @@ from typing import TYPE_CHECKING, cast
 
 import pygit2
 
-from backport.errors import BranchMoved, DirtyWorktree, NotARepository, UnknownRevision, UsageError
+from backport.errors import (
+    BranchMoved,
+    DirtyWorktree,
+    GitFailed,
+    NotARepository,
+    UnknownRevision,
+    UsageError,
+)
 from backport.pick.tree import Objects, TreeView
 from series.model import Identity, Oid, When
 
 if TYPE_CHECKING:
     import git
+
+_PATIENCE = 15
+"""Tenths of a second that a ref may stay locked before its lock counts as left behind."""
 
 _KEEP = re.compile(
     r"GIT_(AUTHOR|COMMITTER|CONFIG|SSH|ASKPASS|TRACE|CEILING|EXEC_PATH|EDITOR|PAGER|TERMINAL).*"
@@ -219,17 +229,32 @@ class Repo:
         raw = b"\n".join(head) + b"\n\n" + message
         return Oid(str(self.native.write(pygit2.enums.ObjectType.COMMIT, raw)))
 
-    def move_branch(self, ref: str, new: Oid, old: Oid | None, reason: str) -> None:
+    def move_branch(
+        self,
+        ref: str,
+        new: Oid,
+        old: Oid | None,
+        reason: str,
+        before: Callable[[], object] = lambda: None,
+    ) -> None:
         """Move (or, with ``old`` None, create) a ref by compare-and-swap, with a reflog entry.
 
-        Raises `BranchMoved` when it is not at ``old`` any more; nothing is changed then.  The ref is
-        locked as git locks it while its value is compared, so the two cannot cross.
+        The ref is locked as git locks it while its value is compared and ``before`` runs, so that
+        nobody's commit can come between; an exception from ``before`` leaves the ref alone.  Raises
+        `BranchMoved` when it is not at ``old`` any more; nothing is changed then.
         """
         self.native.set_ident(*self._plain_identity())
         with self.native.transaction() as change:
-            change.lock_ref(ref)
+            try:
+                change.lock_ref(ref)
+            except pygit2.GitError as error:
+                raise GitFailed(
+                    f"{ref} is locked by another git: {error}",
+                    f"if none runs, remove {self.common_dir / ref}.lock, then `backport continue`",
+                ) from error
             now = self.ref(ref)
             if now == old:
+                before()
                 change.set_target(ref, pygit2.Oid(hex=new), message=reason)
                 return
         short = ref.removeprefix("refs/heads/")
@@ -237,6 +262,19 @@ class Repo:
             f"{short} is no longer where this run began ({(old or 'absent')[:12]}); left alone",
             f"the result is kept at {new[:12]}: look at `git log {short}...{new[:12]}`",
         )
+
+    def unlock(self, ref: str, since: float) -> None:
+        """Remove the ref's lock when a killed run of ours left it: not older than ``since`` (seconds
+        since the epoch), and nobody has let go of it for as long as no git holds one."""
+        lock = self.common_dir / f"{ref}.lock"
+        for _ in range(_PATIENCE):
+            try:
+                made = lock.stat().st_mtime
+            except FileNotFoundError:
+                return
+            time.sleep(0.1)
+        if made >= since - 1:
+            lock.unlink(missing_ok=True)
 
     def _plain_identity(self) -> tuple[str, str]:
         who = self.committer().who
@@ -258,12 +296,19 @@ class Repo:
         return git.Repo(self.git_dir)
 
     def git(self, *words: str, cwd: Path | None = None, index: Path | None = None) -> str:
-        """Run git; its output without the last newline.  Raises `git.GitCommandError`."""
+        """Run git; its output without the last newline.  Raises `GitFailed`."""
         import git
 
         runner = git.Git(str(cwd or self.native.workdir or self.git_dir))
         env = {"GIT_INDEX_FILE": str(index)} if index else None
-        out = runner.execute(["git", *words], env=env, strip_newline_in_stdout=True)
+        try:
+            out = runner.execute(["git", *words], env=env, strip_newline_in_stdout=True)
+        except git.GitCommandError as error:
+            verb = next(
+                (word for word in words if not word.startswith("-") and "=" not in word), ""
+            )
+            said = str(error.stderr).strip().removeprefix("stderr: ").strip("' \n")
+            raise GitFailed(f"git {verb} failed: {said or error.status}") from error
         assert isinstance(out, str)
         return out
 
@@ -319,4 +364,7 @@ def open_repo(path: Path | None = None) -> Repo:
         raise NotARepository(
             f"{start} is not in a git repository", "go to one, or name it with --repo DIR"
         )
-    return Repo(pygit2.Repository(found))
+    try:
+        return Repo(pygit2.Repository(found))
+    except pygit2.GitError as error:
+        raise NotARepository(f"the repository at {start} cannot be opened: {error}") from error

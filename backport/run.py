@@ -7,18 +7,29 @@ objects; the user's branch moves once, at the end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from backport.accept import is_accepted
 from backport.assemble import assemble, commit_tree, missing
-from backport.config import Settings
-from backport.errors import BackportError, Conflict, RunInProgress, StepFailed, UsageError
+from backport.config import Settings, with_options
+from backport.errors import (
+    BackportError,
+    CannotTest,
+    Conflict,
+    DirtyWorktree,
+    GitFailed,
+    RunInProgress,
+    StepFailed,
+    UsageError,
+)
 from backport.journal import RUN_REF, Journal, State, Step, with_step
 from backport.plan import Plan, combine, make_plan, refuse_gaps
 from backport.repo import Repo
 from backport.sources import Source
+from backport.verdicts import State as VerdictState
 from backport.verdicts import StepVerdict
 from series.errors import SeriesError
 from series.model import Oid, Patch, shown
@@ -81,9 +92,13 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
     journal = Journal(repo.state_dir)
     with journal.locked():
         refuse_second(journal)
-        branch = repo.branch_ref(request.branch)
-        target = _target(repo, request.to) if request.to else branch
-        onto = repo.commit(branch)
+        if request.to:
+            # The branch itself is left alone, so any commit will do.
+            onto, target = repo.commit(request.branch), _target(repo, request.to)
+            branch = request.branch
+        else:
+            branch = target = repo.branch_ref(request.branch)
+            onto = repo.commit(branch)
         repo.refuse_dirty(target)
         state = State(
             phase="plan",
@@ -91,7 +106,7 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
             branch=branch,
             target=target,
             onto=onto,
-            old=onto if target == branch else None,
+            old=None if request.to else onto,
             committer=repo.committer(),
             sources=request.sources,
         )
@@ -99,11 +114,21 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
         return _drive(repo, journal, state, validation, progress)
 
 
-def resume(repo: Repo, validation: Validation, progress: Progress) -> Result:
-    """Carry on a run that was interrupted, or stopped on a conflict the user has resolved."""
+def resume(
+    repo: Repo, validation: Validation, progress: Progress, changed: Mapping[str, Any] | None = None
+) -> Result:
+    """Carry on a run that was interrupted, or stopped on a conflict the user has resolved.
+
+    ``changed`` are settings that the user has changed his mind about.
+    """
     journal = Journal(repo.state_dir)
     with journal.locked():
         state = _waiting(journal)
+        if state.phase == "move":
+            repo.unlock(state.target, journal.file.stat().st_mtime)
+        if changed:
+            state = replace(state, settings=with_options(state.settings, **changed))
+            journal.write(state)
         if state.phase == "stopped":
             state = _resolved(repo, journal, state)
         return _drive(repo, journal, state, validation, progress)
@@ -173,16 +198,37 @@ def _drive(
             state = replace(state, phase="move")
             journal.write(state)
         _move(repo, state)
-    except Conflict:
+    except (BackportError, SeriesError) as error:
+        if not _waits(journal, error):
+            _forget(repo, journal)
         raise
-    except (BackportError, SeriesError):
-        # An expected failure ends the run with nothing changed; only a conflict waits.
-        journal.end()
-        raise
+    _forget(repo, journal)
+    return Result(state, plan, verdicts, proven)
+
+
+def _waits(journal: Journal, error: Exception) -> bool:
+    """Whether the run stays to be continued after an expected failure; else it ends, nothing changed.
+
+    A conflict waits, so does a worktree that is in the way of the last act; and the resolutions that
+    somebody made by hand are never thrown away unasked.
+    """
+    if isinstance(error, Conflict | DirtyWorktree | GitFailed):
+        return True
+    state = journal.read()
+    by_hand = state is not None and any(step.state == "resolved" for step in state.steps)
+    if by_hand and isinstance(error, BackportError):
+        error.hint = (
+            f"{error.hint}; `backport continue` tries again with what you have resolved".lstrip(
+                "; "
+            )
+        )
+    return by_hand
+
+
+def _forget(repo: Repo, journal: Journal) -> None:
     journal.end()
     if RUN_REF in repo.native.references:
         repo.native.references.delete(RUN_REF)
-    return Result(state, plan, verdicts, proven)
 
 
 def _planned(repo: Repo, journal: Journal, state: State, progress: Progress) -> tuple[Plan, State]:
@@ -224,10 +270,7 @@ def _applied(repo: Repo, journal: Journal, state: State, plan: Plan, progress: P
 def conflict_error(state: State, patch: Patch, folder: Path) -> Conflict:
     """What a person reads when a run stops."""
     assert state.clash is not None
-    reasons = "".join(
-        f"\n  {reason if path in reason else path + ': ' + reason}"
-        for path, reason in state.clash.clashes
-    )
+    reasons = "".join(f"\n  {path}: {reason}" for path, reason in state.clash.clashes)
     subject = shown(patch.subject)
     return Conflict(
         f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not go"
@@ -266,6 +309,7 @@ def _drop_worktree(repo: Repo, state: State) -> None:
 def _refuse_failed(repo: Repo, state: State, verdicts: Sequence[StepVerdict]) -> None:
     failed = [verdict for verdict in verdicts if verdict.failed]
     if not failed:
+        _refuse_unproven(state, verdicts)
         return
     repo.native.references.create(REJECTED_REF, state.tip, force=True)
     first = failed[0]
@@ -278,18 +322,46 @@ def _refuse_failed(repo: Repo, state: State, verdicts: Sequence[StepVerdict]) ->
     )
 
 
+def _refuse_unproven(state: State, verdicts: Sequence[StepVerdict]) -> None:
+    """A step that cannot be told is not proven: the branch moves only when the user accepts that."""
+    unproven = [
+        (step, verdict)
+        for step in verdicts
+        for verdict in step.verdicts
+        if verdict.state is VerdictState.CANNOT_TELL
+        and not is_accepted(f"unproven:{verdict.validator}", state.settings.accept)
+    ]
+    if not unproven:
+        return
+    step, verdict = unproven[0]
+    more = f", and {len(unproven) - 1} more" if len(unproven) > 1 else ""
+    branch = state.target.removeprefix("refs/heads/")
+    raise CannotTest(
+        f"step {step.number} of {len(state.items)}, {step.subject!r}, cannot be told{more}; {branch} was"
+        f" not moved:\n{step.explain()}",
+        f"--accept 'unproven:{verdict.validator}' moves the branch all the same",
+    )
+
+
 def _move(repo: Repo, state: State) -> None:
     new = state.tip
-    if new == state.old or (state.old is None and new == state.onto):
-        return
-    done = sum(1 for step in state.steps if step.commit)
-    where = repo.checked_out(state.target)
-    if where is not None and state.old is not None:
-        # Index and files first, then the ref: repeated after a kill, both do nothing twice.
-        repo.git("read-tree", "-m", "-u", state.old, new, cwd=where.path)
     if repo.ref(state.target) == new:
         return
-    repo.move_branch(state.target, new, state.old, f"backport: {done} patches")
+    done = sum(1 for step in state.steps if step.commit)
+    where = repo.checked_out(state.target) if state.old is not None else None
+
+    def files_first() -> None:
+        # Index and files, then the ref: repeated after a kill, both do nothing twice.
+        if where is not None and state.old is not None:
+            try:
+                repo.git("read-tree", "-m", "-u", state.old, new, cwd=where.path)
+            except GitFailed as error:
+                raise DirtyWorktree(
+                    f"{where.path} is in the way: {error.message}",
+                    "move or commit what is there, then `backport continue`",
+                ) from error
+
+    repo.move_branch(state.target, new, state.old, f"backport: {done} patches", files_first)
 
 
 def _target(repo: Repo, name: str) -> str:

@@ -2,9 +2,9 @@
 """Where a build may run: without network, and writing only to its own worktree.
 
 A build runs the tree's own code.  With bubblewrap (bwrap(1)) the file system is read-only but for
-the worktree, a private temporary folder and what the user names in ``backport.writable``, and the
-network is unshared.  Where bubblewrap is missing or may not make namespaces, the build runs without,
-and the run says so.
+the worktree, a private temporary folder and what the user names in ``backport.writable``; the network,
+other processes and the sockets in /run are out of reach.  Where bubblewrap is missing or may not make
+namespaces, the build runs without, and the run says so.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ def sandbox(worktree: Path, temporary: Path, writable: Sequence[str], wanted: bo
     why = _unusable()
     if why:
         return Sandbox((), why)
-    words = ["bwrap", "--die-with-parent", "--unshare-net", "--unshare-ipc", "--ro-bind", "/", "/"]
-    words += ["--dev", "/dev", "--proc", "/proc"]
+    words = ["bwrap", "--die-with-parent", "--unshare-net", "--unshare-ipc", "--unshare-pid"]
+    words += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"]
     for folder in (str(worktree), str(temporary), *writable):
         words += ["--bind", folder, folder]
+    # The worktree's .git says which repository git works on, with whose configuration and commands.
+    words += ["--ro-bind", str(worktree / ".git"), str(worktree / ".git")]
     words += ["--setenv", "TMPDIR", str(temporary), "--chdir", str(worktree), "--"]
     return Sandbox(tuple(words))
 
@@ -44,18 +46,8 @@ def sandbox(worktree: Path, temporary: Path, writable: Sequence[str], wanted: bo
 def _unusable() -> str:
     if shutil.which("bwrap") is None:
         return "bubblewrap is not installed (Debian: apt install bubblewrap)"
-    probe = [
-        "bwrap",
-        "--unshare-net",
-        "--ro-bind",
-        "/",
-        "/",
-        "--dev",
-        "/dev",
-        "--proc",
-        "/proc",
-        "true",
-    ]
+    probe = ["bwrap", "--unshare-net", "--unshare-pid", "--ro-bind", "/", "/", "--dev", "/dev"]
+    probe += ["--proc", "/proc", "--tmpfs", "/run", "true"]
     done = subprocess.run(probe, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return ""

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import BinaryIO, Literal, cast
 
 import pygit2
 
@@ -42,7 +42,7 @@ class Source:
 def find_source(repo: Repo, given: str, cwd: Path | None = None) -> Source:
     """Read what ``given`` names into memory.  Raises `UsageError` when it names nothing."""
     if given == "-":
-        return Source("mbox", given, (("stdin", sys.stdin.buffer.read(_MOST_BYTES)),))
+        return Source("mbox", given, (("stdin", _bounded(sys.stdin.buffer, "stdin")),))
     path = (cwd or Path()) / given
     if path.is_dir():
         listing = path / "series"
@@ -54,11 +54,11 @@ def find_source(repo: Repo, given: str, cwd: Path | None = None) -> Source:
                 f"{given}: no patches in that folder", f"looked for *{', *'.join(_PATCH_NAMES)}"
             )
         return Source("folder", given, tuple((x.name, _read(x)) for x in names))
-    if path.is_file():
+    if path.exists():
         if path.name == "series" or path.suffix == ".series":
             return _quilt(path, given)
         return Source("mbox", given, ((path.name, _read(path)),))
-    if ".." in given:
+    if ".." in given and not given.startswith((".", "/", "~")):
         first, _, last = given.partition("...") if "..." in given else given.partition("..")
         if "..." in given:
             raise UsageError(f"{given}: a symmetric difference is not a series", "use A..B")
@@ -105,6 +105,9 @@ def commit_patch(repo: Repo, commit: Oid, position: int = 0) -> Patch:
         date=When(int(seconds), offset),
         message=message,
         changes=_changes(repo, commit),
+        encoding=next(
+            (x[len(b"encoding ") :] for x in head.split(b"\n") if x.startswith(b"encoding ")), None
+        ),
         commit=commit,
         parent=parents[0] if parents else None,
         trailers=parse_trailers(message),
@@ -174,6 +177,12 @@ def _quilt(listing: Path, given: str) -> Source:
 
 
 def _read(path: Path) -> bytes:
-    if path.stat().st_size > _MOST_BYTES:
-        raise UsageError(f"{path}: over {_MOST_BYTES >> 20} MiB, not a patch series")
-    return path.read_bytes()
+    with path.open("rb") as file:
+        return _bounded(file, str(path))
+
+
+def _bounded(file: BinaryIO, name: str) -> bytes:
+    data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise UsageError(f"{name}: over {_MOST_BYTES >> 20} MiB, not a patch series")
+    return data

@@ -127,6 +127,8 @@ class Patch:
     message: bytes
     """The whole commit message, subject first, as ``git am`` would store it."""
     changes: tuple[FileChange, ...]
+    encoding: bytes | None = None
+    """The ``encoding`` header of the commit it was read from: the message's, where it is not UTF-8."""
     commit: Oid | None = None
     parent: Oid | None = None
     """Set when the patch was read from a repository: then its base tree is at hand."""

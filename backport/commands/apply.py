@@ -64,14 +64,22 @@ def apply(
 
 
 def continue_(
-    repo: opt.RepoDir = None, keep_going: opt.KeepGoing = False, json: opt.Json = None
+    repo: opt.RepoDir = None,
+    validate: opt.Validate = None,
+    build: opt.Build = None,
+    accept: opt.Accept = None,
+    keep_going: opt.KeepGoing = False,
+    json: opt.Json = None,
 ) -> None:
     """Carry on a run that stopped on a conflict or was interrupted."""
     from backport.repo import open_repo
     from backport.run import resume
 
     found = open_repo(repo)
-    _carry(found, lambda progress: resume(found, _proof(keep_going), progress), json, None)
+    changed = {"validate": validate, "build": build, "accept": tuple(accept or ())}
+    given = {key: value for key, value in changed.items() if value}
+    proof = _proof(keep_going)
+    _carry(found, lambda progress: resume(found, proof, progress, given), json, None)
 
 
 def skip(
@@ -107,7 +115,8 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     from backport.report.out import write_json
 
     found = open_repo(repo)
-    state = Journal(found.state_dir).read()
+    journal = Journal(found.state_dir)
+    state = journal.read()
     if state is None:
         write_json(json, {"phase": None})
         if json != "-":
@@ -130,6 +139,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     if json == "-":
         return
     branch = state.branch.removeprefix("refs/heads/")
+    owner = journal.owner()
     print(f"{branch}: {len(state.steps)} of {len(state.items) or '?'} patches, phase {state.phase}")
     if clash is not None and state.worktree is not None:
         from pathlib import Path
@@ -141,8 +151,10 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
         left = conflict.unresolved(found, folder) if folder.is_dir() else ()
         for path, reason in clash.clashes:
             mark = "unresolved" if path in left else "resolved"
-            print(f"  {mark:10}  {reason if path in reason else path + ': ' + reason}")
+            print(f"  {mark:10}  {path}: {reason}")
         print("then `backport continue`; or `backport skip`, or `backport abort`")
+    elif owner is not None:
+        print(f"at work now, in process {owner}")
     else:
         print("interrupted: `backport continue` or `backport abort`")
 
@@ -156,13 +168,18 @@ def _proof(keep_going: bool) -> Proof:
 def _carry(
     repo: Repo, go: Callable[[Progress], Result], json: str | None, settings: object
 ) -> None:
+    from backport.errors import BackportError
     from backport.report.out import write_json
     from backport.report.progress import Reporter
-    from backport.report.summary import summary, to_json
+    from backport.report.summary import stopped_json, summary, to_json
 
     begun = time.monotonic()
-    with Reporter(validating=_validating(repo, settings)) as progress:
-        result = go(progress)
+    try:
+        with Reporter(validating=_validating(repo, settings)) as progress:
+            result = go(progress)
+    except BackportError as error:
+        write_json(json, stopped_json(repo, error))
+        raise
     seconds = time.monotonic() - begun
     write_json(json, to_json(repo, result, seconds) if json else {})
     if json != "-":

@@ -30,6 +30,7 @@ _NAMES = {
     "declared": "declared by the author",
 }
 _ROW = 20
+_LEGEND = "; an arc leads down from a patch to one that needs it"
 _TOP = 64
 
 
@@ -102,7 +103,7 @@ def to_svg(graph: nx.DiGraph[int], order: Sequence[int], title: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}"'
         f' viewBox="0 0 {width:.0f} {height}" font-family="DejaVu Sans, sans-serif" font-size="11">',
         '<rect width="100%" height="100%" fill="#ffffff"/>',
-        f'<text x="20" y="24" font-size="14" font-weight="bold">{escape(title)}</text>',
+        f'<text x="20" y="24" font-size="14" font-weight="bold">{escape(title)}{_LEGEND}</text>',
     ]
     for number, kind in enumerate(used):
         x = 20 + 230 * number

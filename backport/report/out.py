@@ -19,6 +19,8 @@ def write_json(where: str | None, document: dict[str, Any]) -> None:
     if where == "-":
         print(text)
         return
+    if not Path(where).absolute().parent.is_dir():
+        raise UsageError(f"--json {where}: there is no such folder")
     try:
         write_atomic(Path(where), text.encode() + b"\n", durable=False)
     except OSError as error:

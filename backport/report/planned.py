@@ -89,8 +89,7 @@ def _show_stop(outlook: Outlook) -> None:
     sys.stdout.flush()
     print(f"\nstops at {patch.name} {patch.subject.decode('utf-8', 'replace')!r}:")
     for clash in picked.clashes:
-        path = shown(clash.path)
-        print(f"  {clash.reason if path in clash.reason else path + ': ' + clash.reason}")
+        print(f"  {shown(clash.path)}: {clash.reason}")
     for blocker in outlook.blockers:
         print(f"  upstream: {blocker.explain()}")
     if outlook.blockers:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from backport.errors import BackportError
 from backport.repo import Repo
 from backport.run import Result
 from backport.verdicts import State, StepVerdict
@@ -45,12 +46,17 @@ def _proof(result: Result) -> list[str]:
     verdicts = result.verdicts
     if not verdicts:
         return [f"  {result.proven}"] if result.proven else []
-    built = [v for verdict in verdicts for v in verdict.verdicts if v.validator == "build"]
+    built = [
+        v
+        for verdict in verdicts
+        for v in verdict.verdicts
+        if v.validator == "build" and v.state is State.PASSED
+    ]
     others = [v for verdict in verdicts for v in verdict.verdicts if v.validator != "build"]
     parts = [f"{len(built)} built ({sum(v.cached for v in built)} from the cache)"]
-    ran = [v for v in others if v.state is not State.ABSENT]
+    ran = [v for v in others if v.state in (State.PASSED, State.FAILED)]
     if others:
-        absent = len(others) - len(ran)
+        absent = sum(v.state is State.ABSENT for v in others)
         parts.append(
             f"{len(ran)} cores emulated ({sum(v.cached for v in ran)} from the cache"
             + (f"; {absent} steps have no core yet)" if absent else ")")
@@ -89,6 +95,21 @@ def to_json(repo: Repo, result: Result, seconds: float) -> dict[str, Any]:
             }
             for number, step in enumerate(state.steps, 1)
         ],
+    }
+
+
+def stopped_json(repo: Repo, error: BackportError) -> dict[str, Any]:
+    """A run that stopped, for a program: why, and whether it waits to be continued."""
+    from backport.journal import Journal
+
+    state = Journal(repo.state_dir).read()
+    return {
+        "error": error.message,
+        "hint": error.hint,
+        "exit_code": int(error.exit_code),
+        "waits": state is not None,
+        "worktree": state.worktree if state else None,
+        "clash": [list(x) for x in state.clash.clashes] if state and state.clash else None,
     }
 
 

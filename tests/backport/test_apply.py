@@ -308,3 +308,94 @@ def test_somebody_else_moves_the_branch_meanwhile(
     assert done.exit_code == 2, done.output
     assert "no longer where this run began" in done.output
     assert git(repo, "rev-parse", "other") == git(repo, "rev-parse", "topic~3")
+
+
+def test_an_untracked_file_in_the_way_keeps_the_run_and_both_versions(repo: Path) -> None:
+    (repo / "new.h").write_text("mine\n")
+    before = git(repo, "rev-parse", "stable")
+    branch = ("apply", "--branch", "stable", "--series", "stable..topic~2")
+    done = backport(repo, *branch)
+    assert done.exit_code == 2, done.output
+    assert "is in the way" in done.output
+    assert git(repo, "rev-parse", "stable") == before
+    assert (repo / "new.h").read_text() == "mine\n"
+    (repo / "new.h").unlink()
+    assert backport(repo, "continue").exit_code == 0
+    assert (repo / "new.h").read_text() == "#define NEW 1\n"
+
+
+def test_a_commit_made_meanwhile_is_left_alone_with_its_files(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backport.repo import Repo
+
+    genuine = Repo.checked_out
+
+    def commit_first(self: Repo, ref: str) -> object:
+        if self.state_dir.joinpath("run/state.json").exists():
+            commit(repo, {"users.c": "mine\n"}, "the user's own")
+        return genuine(self, ref)
+
+    monkeypatch.setattr(Repo, "checked_out", commit_first)
+    done = backport(repo, "apply", "--branch", "stable", "--series", "stable..topic")
+    assert done.exit_code == 2
+    assert "left alone" in done.output
+    assert git(repo, "log", "-1", "--format=%s") == "the user's own"
+    assert git(repo, "status", "--porcelain") == ""
+
+
+def test_resolutions_survive_a_later_failure(tmp_path: Path) -> None:
+    repo = new_repo(tmp_path / "r", {"a.c": lines(), "b.c": lines()})
+    branch_with(repo, "topic", "stable", ("clash", {"a.c": lines((5, "theirs"))}))
+    commit(repo, {"a.c": lines((5, "ours"))}, "ours")
+    words = ("apply", "--branch", "stable", "--series", "topic~1..topic", "--validate", "build")
+    assert backport(repo, *words, "--build", "no-such-program").exit_code == 3
+    (repo / ".git/backport/conflict/a.c").write_text(lines((5, "both")))
+    git(repo / ".git/backport/conflict", "add", "a.c")
+    assert backport(repo, "continue").exit_code == 125
+    assert backport(repo, "continue", "--build", "true").exit_code == 0
+    assert "both" in git(repo, "show", "stable:a.c")
+
+
+def test_json_when_a_run_stops(tmp_path: Path) -> None:
+    repo = new_repo(tmp_path / "r", {"a.c": lines()})
+    branch_with(repo, "topic", "stable", ("clash", {"a.c": lines((5, "theirs"))}))
+    commit(repo, {"a.c": lines((5, "ours"))}, "ours")
+    done = backport(
+        repo, "apply", "--branch", "stable", "--series", "topic~1..topic", "--json", "-"
+    )
+    assert done.exit_code == 3
+    document = json.loads(done.stdout)
+    assert document["exit_code"] == 3
+    assert document["waits"] is True
+    assert document["clash"][0][0] == "a.c"
+
+
+def test_the_encoding_of_a_commit_is_kept(repo: Path) -> None:
+    git(repo, "checkout", "-q", "topic")
+    git(repo, "-c", "i18n.commitEncoding=ISO-8859-1", "commit", "-q", "--allow-empty", "-m", "x")
+    (repo / "u.c").write_text("u\n")
+    git(repo, "add", "u.c")
+    message = tmp = repo / ".git/message"
+    tmp.write_bytes("f\u00fcr\n".encode("latin-1"))
+    git(repo, "-c", "i18n.commitEncoding=ISO-8859-1", "commit", "-q", "-F", str(message))
+    done = backport(
+        repo, "apply", "--branch", "stable", "--series", "topic~1..topic", "--to", "new"
+    )
+    assert done.exit_code == 0, done.output
+    assert git(repo, "log", "-1", "--format=%s", "new") == "f\u00fcr"
+
+
+def test_the_result_branch_is_made_even_when_all_is_there(repo: Path) -> None:
+    git(repo, "branch", "-f", "done", "topic")
+    words = (
+        "apply",
+        "--branch",
+        git(repo, "rev-parse", "done"),
+        "--series",
+        "stable..topic",
+        "--to",
+        "new",
+    )
+    assert backport(repo, *words).exit_code == 0
+    assert git(repo, "rev-parse", "new") == git(repo, "rev-parse", "topic")

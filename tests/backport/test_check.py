@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -166,3 +168,104 @@ def test_an_object_left_by_another_step_is_not_this_steps_core(repo: Path) -> No
     assert tree.build(Oid(made[0])).artefacts
     assert not tree.build(found.commit("stable")).artefacts
     assert (tree.folder / "core.o").exists()
+
+
+def test_a_step_that_cannot_be_told_does_not_move_the_branch(repo: Path) -> None:
+    branch_with(repo, "topic", "stable", ("one", {"f.c": "int f;\n"}))
+    before = git(repo, "rev-parse", "stable")
+    words = ("apply", "--branch", "stable", "--series", "stable..topic", "--validate", "build")
+    done = backport(repo, *words, "--build", "exit 125")
+    assert done.exit_code == 125, done.output
+    assert git(repo, "rev-parse", "stable") == before
+    accepted = backport(repo, *words, "--build", "exit 125", "--accept", "unproven:build")
+    assert accepted.exit_code == 0, accepted.output
+    assert "proven: 0 built" in accepted.output
+
+
+def test_a_failing_step_leaves_nothing_for_the_next(repo: Path) -> None:
+    # The recipe leaves its target behind when it fails: make would take it for done.
+    make = "out: a.c\n\tcp a.c out\n\t! grep -q BAD a.c\n"
+    commit(repo, {"Makefile": make, ".gitignore": "out\n"}, "make")
+    branch_with(
+        repo,
+        "topic",
+        "stable",
+        ("bad", {"a.c": "BAD\n"}),
+        ("still bad", {"other.c": "int x;\n"}),
+        ("good", {"a.c": "fine\n"}),
+    )
+    done = backport(repo, "bisect", "--range", "stable..topic", "--build", "make", "--json", "-")
+    found = json.loads(done.stdout)
+    assert (found["first_bad"], found["repaired_by"]) == (1, 3)
+
+
+def test_a_build_cannot_send_git_elsewhere(repo: Path, tmp_path: Path) -> None:
+    evil = tmp_path / "evil"
+    config = (
+        f"git init -q {tmp_path}/own; git -C {tmp_path}/own config core.fsmonitor 'touch {evil}'"
+    )
+    build = f"({config}; echo gitdir: {tmp_path}/own/.git > .git) 2>/dev/null; true"
+    branch_with(repo, "topic", "stable", ("one", {"f.c": "1\n"}), ("two", {"f.c": "2\n"}))
+    for boxed in ("true", "false"):
+        git(repo, "config", "backport.sandbox", boxed)
+        words = (
+            "check",
+            "--range",
+            "stable..topic",
+            "--validate",
+            "build",
+            "--build",
+            f"{build} #{boxed}",
+        )
+        done = backport(repo, *words)
+        assert done.exit_code == 0, done.output
+        assert not evil.exists()
+        assert (
+            backport(
+                repo, "check", "--commit", "topic", "--validate", "build", "--build", "true"
+            ).exit_code
+            == 0
+        )
+
+
+def test_what_a_build_leaves_running_is_not_waited_for(repo: Path) -> None:
+    begun = time.monotonic()
+    words = ("check", "--commit", "HEAD", "--validate", "build", "--build", "sleep 60 & echo built")
+    assert backport(repo, *words).exit_code == 0
+    assert time.monotonic() - begun < 20
+
+
+def test_a_talkative_build_is_bounded(repo: Path) -> None:
+    git(repo, "config", "backport.buildTimeout", "1")
+    done = backport(repo, "check", "--commit", "HEAD", "--validate", "build", "--build", "yes")
+    assert done.exit_code == 125
+    assert len(done.output) < 10_000
+
+
+def test_the_hook_imports_nothing_from_the_tree(repo: Path) -> None:
+    assert backport(repo, "hook", "install").exit_code == 0
+    stage(repo, {"backport/__init__.py": "raise SystemExit('ran')\n", "typing.py": "1/0\n"})
+    done = subprocess.run(
+        ["git", "commit", "-m", "x"], cwd=repo, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_tree_cannot_lower_the_proof_or_name_a_file(repo: Path) -> None:
+    for text, said in (
+        ('validate = "none"', "sets 'validate'"),
+        ('profile = "/etc/passwd"', "names the profile"),
+    ):
+        commit(repo, {"backport.toml": text}, "config")
+        done = backport(repo, "apply", "--branch", "stable", "--series", "stable~1..stable")
+        assert done.exit_code == 2
+        assert said in done.output
+
+
+def test_an_index_with_conflicts_is_named(repo: Path) -> None:
+    branch_with(repo, "topic", "stable", ("one", {"a.c": "1\n"}))
+    commit(repo, {"a.c": "2\n"}, "two")
+    subprocess.run(["git", "merge", "topic"], cwd=repo, capture_output=True, check=False)
+    done = backport(repo, "check")
+    assert done.exit_code == 2
+    assert "the index cannot be written" in done.output

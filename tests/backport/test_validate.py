@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backport.emulate import is_accepted
+from backport.accept import is_accepted
 from backport.regress import Regressions
 from backport.sample.write import write_sample
 from backport.verdicts import State, StepVerdict, Verdict

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A command of the user's, bounded in time and in what it may say."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_KEEP = 1 << 20
+"""Bytes kept of the beginning and of the end of what a command prints."""
+
+
+def run_bounded(
+    words: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float
+) -> tuple[int | None, str]:
+    """Exit code (None: killed after ``timeout`` seconds) and output, the middle of a long one left out.
+
+    The command's process group ends with it: what it left running in the background is not waited for.
+    """
+    out, into = os.pipe()
+    said = _Said(out)
+    try:
+        process = subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=into,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(out)
+        raise
+    finally:
+        os.close(into)
+    said.start()
+    code: int | None = None
+    try:
+        code = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        said.finish()
+    return code, said.text()
+
+
+class _Said:
+    """Reads a pipe to its end, or until nobody waits for more."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._lost = 0
+        self._over = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def start(self) -> None:
+        self._reader.start()
+
+    def finish(self) -> None:
+        """Take what is there; what a left-over process may still say does not count."""
+        self._reader.join(0.2)
+        self._over = True
+        self._reader.join()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                ready, _, _ = select.select([self._pipe], [], [], 0.05)
+                if not ready:
+                    if self._over:
+                        return
+                    continue
+                chunk = os.read(self._pipe, 65536)
+                if not chunk:
+                    return
+                self._keep(chunk)
+        finally:
+            os.close(self._pipe)
+
+    def _keep(self, chunk: bytes) -> None:
+        room = max(0, _KEEP - len(self._head))
+        self._head += chunk[:room]
+        self._tail += chunk[room:]
+        if len(self._tail) > 2 * _KEEP:
+            self._lost += len(self._tail) - _KEEP
+            del self._tail[:-_KEEP]
+
+    def text(self) -> str:
+        """What was said, the middle of a long speech left out."""
+        gap = b"\n... %d bytes left out ...\n" % self._lost if self._lost else b""
+        return bytes(self._head + gap + self._tail).decode("utf-8", "replace")

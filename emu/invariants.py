@@ -115,16 +115,43 @@ class GuestStructure(Invariant):
     reason = "behind the guest's structure its page may end, or hold what is not ours to change"
 
     def check(self, machine: Machine, run: Run) -> Found:
-        case, context = run.case, run.context
+        context = run.context
+        written = [(address, len(content)) for address, content in context.guest_writes]
+        for name, begin, size in self._areas(machine, run):
+            for verb, accesses in (("read", context.guest_reads), ("written", written)):
+                for address, length in accesses:
+                    if begin <= address < begin + size < address + length:
+                        over = address + length - begin - size
+                        yield f"{over} bytes are {verb} behind the {size} of the guest's {name}", 0
+
+    @staticmethod
+    def _areas(machine: Machine, run: Run) -> Iterator[tuple[str, int, int]]:
+        """Name, address and size of what the guest has given the core to use."""
+        case = run.case
         if case.struct is None or case.scenario.buffer != "buffer":
             return
-        size = case.struct.size
-        written = [(address, len(content)) for address, content in context.guest_writes]
-        for verb, accesses in (("read", context.guest_reads), ("written", written)):
-            for address, length in accesses:
-                if BUFFER <= address < BUFFER + size < address + length:
-                    over = address + length - BUFFER - size
-                    yield f"{over} bytes are {verb} behind the {size} of the guest's structure", 0
+        yield "structure", BUFFER, case.struct.size
+        fields = dict(case.scenario.fields)
+        if {"frame_list", "nr_frames"} <= fields.keys():
+            width = 4 if case.mode == "compat" else 8
+            count = machine.value(fields["nr_frames"], case)
+            yield "list", machine.value(fields["frame_list"], case), width * count
+
+
+class Refusal(Invariant):
+    name = "refusal"
+    reason = "an operation that L0 refuses has no answer: nothing may be written as if it were one"
+
+    def check(self, machine: Machine, run: Run) -> Found:
+        case = run.case
+        if case.struct is None or not machine.takes_buffer(case):
+            return
+        refused = any(
+            call.op == case.scenario.operation and call.result < 0
+            for call in run.context.l0.calls[run.calls_before :]
+        )
+        for address, content in run.context.guest_writes if refused else ():
+            yield f"L0 refused, and {len(content)} bytes are written to the guest ({address:#x})", 0
 
 
 class Resources(Invariant):
@@ -144,6 +171,8 @@ class Resources(Invariant):
         for page in sorted(context.pages):
             if not self._kept(machine, run, page):
                 yield f"page {page:#x} is neither given back nor remembered", 0
+            elif page not in context.l0.mapped:
+                yield f"page {page:#x} is kept, and L0 has nothing mapped there", 0
         for block in sorted(context.blocks):
             if not self._kept(machine, run, block):
                 yield f"{context.blocks[block]} allocated bytes are neither freed nor remembered", 0
@@ -276,6 +305,7 @@ AFTER_RETURN: tuple[Invariant, ...] = (
     FailureReported(),
     ErrorCode(),
     GuestStructure(),
+    Refusal(),
     Resources(),
     OutFields(),
     Translation(),

@@ -46,6 +46,7 @@ BUDGET = 20_000
 MAX_FIXUPS = 1000
 SCRUBBED = 512
 """Bytes of stack that a callee may have used."""
+LEFTOVER = 0x2A2A2A2A2A2A2A2A
 RET = b"\xc3"
 HYPERCALL_PAGE = "hypercall_page"
 SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
@@ -346,7 +347,9 @@ class Machine:
         struct = case.struct
         if struct is None:
             return
-        fields = {name: self.value(value, case) for name, value in case.scenario.fields}
+        # What is only answered holds the guest's leftovers: an answer that is not written shows.
+        fields = {m.name: LEFTOVER for m in struct.members if m.out}
+        fields |= {name: self.value(value, case) for name, value in case.scenario.fields}
         self.memory.write(BUFFER, struct.encode(fields))
 
     def value(self, value: Value, case: Case) -> int:

@@ -120,6 +120,11 @@ BROKEN: list[tuple[str, str, tuple[Change, ...]]] = [
         (FREE_PAGE, FREE_PAGE.replace("xatp.gpfn)", "xatp.gpfn + 1)")),
     ),
     _row(
+        "resources",
+        "page 0x12340 is kept, and L0 has nothing mapped there",
+        (FREE_PAGE, "        grant_frames[i] = xatp.gpfn;\n        return rc;"),
+    ),
+    _row(
         "error code",
         "alloc_unused_page failed with -ENOMEM, and the result is -EINVAL",
         ("        return rc;\n    rc = memory_op", "        return -EINVAL;\n    rc = memory_op"),
@@ -128,6 +133,16 @@ BROKEN: list[tuple[str, str, tuple[Change, ...]]] = [
         "guest buffer",
         "4 bytes are read behind the 4 of the guest's structure",
         (SEND, "u64 more; copy_from_user(&more, arg, sizeof(more)); " + SEND),
+    ),
+    _row(
+        "guest buffer",
+        "8 bytes are written behind the 16 of the guest's list",
+        (PUT, "rc = -(__copy_to_user_ll(&op.frame_list[i], &grant_frames[i], 16) != 0);"),
+    ),
+    _row(
+        "refusal",
+        "L0 refused, and 24 bytes are written to the guest (0xa00100)",
+        (COPY_BACK, COPY_BACK.replace("!rc && ", "")),
     ),
     _row(
         "shared page",
@@ -148,7 +163,7 @@ BROKEN: list[tuple[str, str, tuple[Change, ...]]] = [
         ("long pv_shim_event_channel_op(", STALE.lstrip()),
         (SEND, "fill(); pv_console_evtchn(); if ( stale() != 0 ) " + SEND + " return 0;"),
     ),
-    _row("out fields", "L0 answered status = 2, the guest sees 0", (COPY_BACK, "")),
+    _row("out fields", "L0 answered status = 2, the guest sees 707406378", (COPY_BACK, "")),
     _row(
         "translation",
         "the guest asked for vcpu = 1, L0 is asked for 12",

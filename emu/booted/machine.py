@@ -48,8 +48,8 @@ MAX_L0_CALLS = 100_000
 BOOT_SECONDS = 60.0
 BOOT_INSTRUCTIONS = 400_000_000
 """A real boot takes about 60 million; only counted when the time above was not enough."""
-CALL_SECONDS = 5.0
-CALL_INSTRUCTIONS = 2_000_000
+CALL_INSTRUCTIONS = 5_000_000
+"""Of one hypercall; a panic that waits five seconds before it restarts takes half a million."""
 
 
 class Ended(Exception):

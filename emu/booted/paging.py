@@ -42,12 +42,12 @@ class Linear:
         self.ram = ram
         self.cr3 = cr3
 
-    def walk(self, address: int) -> Mapping:
-        """Raises NotMapped."""
+    def walk(self, address: int, root: int | None = None) -> Mapping:
+        """Raises NotMapped.  ``root``: the value of CR3, where the caller has it."""
         if not -(1 << 47) <= (address if address < 1 << 63 else address - (1 << 64)) < 1 << 47:
             raise NotMapped(address)
         word = self.ram.word
-        table = self.cr3() & FRAME_MASK
+        table = (self.cr3() if root is None else root) & FRAME_MASK
         allowed = USER | WRITABLE
         try:
             for shift in SHIFTS:
@@ -75,8 +75,11 @@ class Linear:
     def read(self, address: int, size: int) -> bytes:
         """Raises NotMapped."""
         try:
+            if address % PAGE + size <= PAGE:
+                return self.ram.read(self.walk(address).physical, size)
+            root = self.cr3()
             return b"".join(
-                self.ram.read(self.walk(at).physical, part)
+                self.ram.read(self.walk(at, root).physical, part)
                 for at, part in self.pages(address, size)
             )
         except BadAddress:
@@ -100,29 +103,44 @@ class L0View:
         self._linear = linear
         self._smap = smap
 
-    def _allowed(self, address: int, size: int, access: bool, *, write: bool) -> bool:
-        guarded = not access and self._smap()
-        for at, _ in self._linear.pages(address, size):
+    def _places(
+        self, address: int, size: int, access: bool, *, write: bool
+    ) -> list[tuple[int, int]] | None:
+        """(physical address, length) of each part; None where L0 would fault."""
+        linear = self._linear
+        guarded, root = not access and self._smap(), linear.cr3()
+        found = []
+        for at, part in linear.pages(address, size):
             try:
-                mapping = self._linear.walk(at)
+                mapping = linear.walk(at, root)
             except NotMapped:
-                return False
+                return None
             if (guarded and mapping.user) or (write and not mapping.writable):
-                return False
-        return True
+                return None
+            found.append((mapping.physical, part))
+        return found
 
     def readable(self, address: int, size: int, access: bool) -> bytes | None:
-        if not self._allowed(address, size, access, write=False):
+        places = self._places(address, size, access, write=False)
+        if places is None:
             return None
+        ram = self._linear.ram
         try:
-            return self._linear.read(address, size)
-        except NotMapped:
+            return b"".join(ram.read(at, part) for at, part in places)
+        except BadAddress:
             return None
 
     def writable(self, address: int, content: bytes, access: bool) -> bool:
-        if not self._allowed(address, len(content), access, write=True):
+        places = self._places(address, len(content), access, write=True)
+        if places is None:
             return False
-        self._linear.write(address, content)
+        done = 0
+        try:
+            for at, part in places:
+                self._linear.ram.write(at, content[done : done + part])
+                done += part
+        except BadAddress:
+            return False
         return True
 
     def is_guest(self, address: int) -> bool:

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The booted level with the sample's own image: it boots, its guests ask, and every run is the same."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+
+from emu.boot import BootReport, emulate_image
+from emu.booted.report import BehaviourRow, Treatment
+from emu.errors import EmuError
+from emu.profile import Profile, load_profile
+from emu.verdict import Outcome
+from tests.emu.images import sample_image
+
+
+@pytest.fixture(scope="module")
+def profile() -> Profile:
+    return load_profile("xen-pv-shim-4.10")
+
+
+@pytest.fixture(scope="module")
+def report(profile: Profile) -> BootReport:
+    return emulate_image(sample_image(), profile)
+
+
+def row(report: BootReport, title: str) -> BehaviourRow:
+    (found,) = (row for row in report.behaviour if row.title == title)
+    return found
+
+
+def test_the_good_image_climbs_every_rung(report: BootReport) -> None:
+    assert [m.name for m in report.ladder if not m.reached] == []
+    assert report.ladder[-1].name == "L2 entered (32-bit)"
+    assert "guest: 64-bit" in report.console
+
+
+def test_nothing_is_found_in_the_good_image(report: BootReport) -> None:
+    assert report.findings == ()
+    assert report.outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("mode", ["64", "compat"])
+@pytest.mark.parametrize(
+    ("scenario", "treatment", "result", "ops"),
+    [
+        ("alloc_unbound", Treatment.FORWARDED, 0, ["EVTCHNOP_alloc_unbound"]),
+        ("alloc_unbound bad pointer", Treatment.LOCAL, -14, []),
+        (
+            "alloc_unbound port in use",
+            Treatment.FORWARDED,
+            -16,
+            ["EVTCHNOP_alloc_unbound", "EVTCHNOP_close"],
+        ),
+        ("bind_virq", Treatment.LOCAL, 0, ["EVTCHNOP_alloc_unbound"]),
+        ("status of a virq", Treatment.LOCAL, 0, []),
+        ("send", Treatment.FORWARDED, 0, ["EVTCHNOP_send"]),
+        ("bind_pirq", Treatment.REFUSED, -95, []),
+        (
+            "setup_table",
+            Treatment.LOCAL,
+            0,
+            ["GNTTABOP_query_size", "XENMEM_add_to_physmap", "XENMEM_add_to_physmap"],
+        ),
+    ],
+)
+def test_what_becomes_of_an_operation(
+    report: BootReport,
+    mode: str,
+    scenario: str,
+    treatment: Treatment,
+    result: int,
+    ops: list[str],
+) -> None:
+    """Through ``syscall`` for the 64-bit guest, ``int $0x82`` for the 32-bit one."""
+    seen = row(report, f"{scenario}/{mode}")
+    assert (seen.treatment, seen.result) == (treatment, result)
+    assert [call.op for call in seen.l0_calls] == ops
+
+
+def test_the_same_image_gives_the_same_bytes(report: BootReport, profile: Profile) -> None:
+    again = emulate_image(sample_image(), profile)
+    assert json.dumps(again.to_json(timing=False)) == json.dumps(report.to_json(timing=False))
+
+
+def test_a_report_survives_pickle_and_json(report: BootReport) -> None:
+    assert pickle.loads(pickle.dumps(report)) == report
+    assert BootReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+    with pytest.raises(ValueError, match="format 99"):
+        BootReport.from_json({**report.to_json(), "format": 99})
+
+
+def test_one_scenario_alone(report: BootReport, profile: Profile) -> None:
+    one = emulate_image(sample_image(), profile, only="setup_table/compat")
+    assert one.behaviour == (row(report, "setup_table/compat"),)
+    with pytest.raises(EmuError, match="no scenario 'setup_tabel'"):
+        emulate_image(sample_image(), profile, only="setup_tabel")
+
+
+def test_an_l0_failure_can_be_seen_again(profile: Profile) -> None:
+    again = emulate_image(sample_image(), profile, only="alloc_unbound/64!0")
+    (seen,) = again.behaviour
+    assert seen.result == -22
+    assert [call.result for call in seen.l0_calls] == [-22]

@@ -27,6 +27,9 @@ def main() -> None:
     parser.add_argument("--range", default="", help="A..B, its patches in their right order")
     parser.add_argument("--object", type=Path, help="the core's object; default: the sample's")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument(
+        "--mutants", type=int, default=300, help="of the sample's core; 0: none (default: 300)"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="backport-bench-") as scratch:
         folder = Path(scratch)
@@ -43,6 +46,8 @@ def main() -> None:
         _start_up(folder, given.runs)
         if built is not None:
             _emulation(built, given.runs)
+        if given.mutants:
+            _mutants(folder, given.mutants)
 
 
 def _applying(course: peers.Course, runs: int) -> None:
@@ -97,6 +102,15 @@ def _emulation(built: Path, runs: int) -> None:
         print(
             f"emulated hypercalls, {depth}: {rate:.0f} a second ({calls} calls, {seconds:.2f} s with loading)"
         )
+
+
+def _mutants(folder: Path, limit: int) -> None:
+    from tests.mutation.report import lines
+    from tests.mutation.run import measure, sample_tree
+
+    where = folder / "mutation"
+    where.mkdir()
+    print("\n" + "\n".join(lines(*measure(sample_tree(where), limit))))
 
 
 def _table(title: str, samples: dict[str, Sample], reference: str) -> None:

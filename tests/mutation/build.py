@@ -19,12 +19,14 @@ from tests.mutation.mutants import Mutant, mutants, world_of
 from tests.mutation.source import Source
 
 CORE = "xen/arch/x86/pv/shim.c"
+OBJECT = "xen/arch/x86/pv/shim.o"
 HEADERS = (
     "xen/include/asm-x86/uaccess.h",
     "xen/include/xen/guest_access.h",
     "xen/include/asm-x86/guest/hypercall.h",
 )
 """What the core has of others in its own object: guest accesses and its calls into L0."""
+IMAGE = "xen/xen-syms"
 INCLUDE = "xen/include"
 COMPILE_TIME = 60
 
@@ -35,22 +37,25 @@ class BuildError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A built sample tree and the command that makes its core's object."""
+    """A built sample tree, and the commands that make its core's object and link its image."""
 
     root: Path
     command: tuple[str, ...]
+    link: tuple[str, ...]
 
     @classmethod
     def at(cls, root: Path) -> Tree:
-        """Ask make how it would compile the core."""
-        target = str(Path(CORE).with_suffix(".o"))
-        words = ["make", "-n", "-W", CORE, target]
+        """Ask make how it would compile the core and link the image."""
+        words = ["make", "-n", "-W", CORE, IMAGE]
         done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
-        for line in done.stdout.splitlines():
-            command = shlex.split(line)
-            if CORE in command and "-c" in command and target in command:
-                return cls(root, tuple(command))
-        raise BuildError(f"make -n says nothing of {target} in {root}: {done.stderr.strip()}")
+        lines = [shlex.split(line) for line in done.stdout.replace("\\\n", " ").splitlines()]
+        found = []
+        for made, of in ((OBJECT, CORE), (IMAGE, OBJECT)):
+            ways = [w for w in lines if of in w and "-o" in w and w[w.index("-o") + 1] == made]
+            if len(ways) != 1:
+                raise BuildError(f"make -n does not say how {made} is made: {done.stderr.strip()}")
+            found.append(tuple(ways[0]))
+        return cls(root, *found)
 
     def sources(self) -> list[Source]:
         """The core and the headers that are part of it."""
@@ -77,14 +82,25 @@ class Tree:
                 header = folder / "include" / inside
                 header.parent.mkdir(parents=True)
                 header.write_text(_named(path, text))
-            target = str(Path(CORE).with_suffix(".o"))
-            replaced = {CORE: str(core), target: str(folder / "core.o")}
+            replaced = {CORE: str(core), OBJECT: str(folder / "core.o")}
             words = [replaced.get(word, word) for word in self.command]
             words[1:1] = [f"-I{folder / 'include'}"]
             done = subprocess.run(
                 words, cwd=self.root, capture_output=True, check=False, timeout=COMPILE_TIME
             )
             return (folder / "core.o").read_bytes() if done.returncode == 0 else None
+
+    def image(self, core: bytes) -> bytes | None:
+        """The image with ``core`` as its core's object; None where it does not link."""
+        with tempfile.TemporaryDirectory(prefix="mutant-") as name:
+            folder = Path(name)
+            (folder / "core.o").write_bytes(core)
+            replaced = {OBJECT: str(folder / "core.o"), IMAGE: str(folder / "image")}
+            words = [replaced.get(word, word) for word in self.link]
+            done = subprocess.run(
+                words, cwd=self.root, capture_output=True, check=False, timeout=COMPILE_TIME
+            )
+            return (folder / "image").read_bytes() if done.returncode == 0 else None
 
     def original(self) -> bytes:
         """The core's object as it is, made the same way."""

@@ -16,6 +16,7 @@ from enum import Enum
 from functools import cache
 from multiprocessing import get_context
 
+from emu.boot import BootReport, emulate_image
 from emu.object import Depth, emulate_object
 from emu.profile import Profile, load_profile
 from emu.verdict import ObjectReport, Outcome
@@ -23,6 +24,8 @@ from tests.mutation.build import Tree, fingerprint
 from tests.mutation.mutants import Mutant
 
 PROFILE = "xen-pv-shim-4.10"
+BY_COMPARISON = ("lost", "boot: ladder", "boot: behaviour")
+"""What the tool tells by comparing a step with the one before or with a reference."""
 
 
 class Fate(Enum):
@@ -52,6 +55,7 @@ class Original:
     print: tuple[object, ...]
     passed: frozenset[tuple[str, str]]
     """(scenario, mode) of all that pass."""
+    booted: BootReport
 
 
 class NotSound(Exception):
@@ -65,7 +69,13 @@ def original(tree: Tree) -> Original:
     if report.outcome is not Outcome.PASSED:
         raise NotSound("; ".join(f"{f.scenario}: {f.message}" for f in report.findings))
     passed = frozenset((r.scenario, r.mode) for r in report.results if r.outcome is Outcome.PASSED)
-    return Original(fingerprint(data), passed)
+    image = tree.image(data)
+    if image is None:
+        raise NotSound("the image does not link")
+    booted = emulate_image(image, _profile())
+    if booted.outcome is not Outcome.PASSED:
+        raise NotSound("; ".join(f"{f.scenario}: {f.message}" for f in booted.findings))
+    return Original(fingerprint(data), passed, booted)
 
 
 def judge(tree: Tree, base: Original, mutant: Mutant) -> Judged:
@@ -80,6 +90,12 @@ def judge(tree: Tree, base: Original, mutant: Mutant) -> Judged:
         objection = next(_objections(_emulated(data, depth), base), None)
         if objection is not None:
             return Judged(mutant, Fate.KILLED, *objection)
+    image = tree.image(data)
+    if image is None:
+        return Judged(mutant, Fate.NOT_COMPILED)
+    objection = next(_boot_objections(emulate_image(image, _profile()), base.booted), None)
+    if objection is not None:
+        return Judged(mutant, Fate.KILLED, *objection)
     return Judged(mutant, Fate.SURVIVED)
 
 
@@ -93,6 +109,20 @@ def _objections(report: ObjectReport, base: Original) -> Iterator[tuple[str, str
         key = result.scenario, result.mode
         if result.outcome is Outcome.ABSENT and key in base.passed:
             yield "lost", f"{result.scenario}/{result.mode}: {result.note}"
+
+
+def _boot_objections(report: BootReport, base: BootReport) -> Iterator[tuple[str, str]]:
+    """What the booted level says that it does not say of the original."""
+    for finding in report.findings:
+        yield f"boot: {finding.invariant}", f"{finding.scenario}: {finding.message}"
+    for now, then in zip(report.ladder, base.ladder, strict=False):
+        if then.reached and not now.reached:
+            yield "boot: ladder", f"{now.name} is not reached"
+        elif now != then:
+            yield "boot: ladder", f"{now.name}: {now.detail}, not {then.detail}"
+    for row, was in zip(report.behaviour, base.behaviour, strict=False):
+        if (row.title, row.treatment, row.result) != (was.title, was.treatment, was.result):
+            yield "boot: behaviour", f"{row.title}: {row.treatment.value} {row.shown_result}"
 
 
 def _emulated(data: bytes, depth: Depth) -> ObjectReport:

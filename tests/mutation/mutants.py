@@ -48,7 +48,7 @@ def mutants(sources: Sequence[Source], world: World) -> Iterator[Mutant]:
                     inner = edit.span
                     if any(s.first <= inner.first and inner.last <= s.last for s in silent):
                         continue
-                    text = _changed(source, edit)
+                    text = changed(source, edit)
                     if text in seen:
                         continue
                     seen.add(text)
@@ -112,7 +112,8 @@ def _members(body: str) -> dict[str, str]:
     return found
 
 
-def _changed(source: Source, edit: Edit) -> str:
+def changed(source: Source, edit: Edit) -> str:
+    """The text after an edit."""
     start, end = source.tokens[edit.span.first].start, source.tokens[edit.span.last].end
     lost = source.text.count("\n", start, end) - edit.text.count("\n")
     # Lines keep their numbers: they stand in debug information and in the frames of BUG().

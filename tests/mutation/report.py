@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from tests.mutation.judge import Fate, Judged
+from tests.mutation.judge import BY_COMPARISON, Fate, Judged
 
 
 def lines(judged: Sequence[Judged], seconds: float) -> Iterator[str]:
@@ -26,6 +26,8 @@ def lines(judged: Sequence[Judged], seconds: float) -> Iterator[str]:
             f"  {row[Fate.EQUIVALENT]:10}  {row[Fate.NOT_COMPILED]:10}"
         )
     killers = Counter(one.by for one in judged if one.fate is Fate.KILLED)
+    beside = sum(killers[name] for name in BY_COMPARISON)
+    yield f"  {beside} of the killed are seen only beside the original: {', '.join(BY_COMPARISON)}"
     yield "  killed by: " + ", ".join(f"{name} {count}" for name, count in killers.most_common())
     for one in judged:
         if one.fate is Fate.SURVIVED:

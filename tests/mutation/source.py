@@ -308,6 +308,8 @@ class _Reader:
     def _locals(self, span: Span) -> Iterator[Declared]:
         """``type name [= value] [, name ...];`` and nothing else looks like that here."""
         index = span.first
+        if self._tokens[index].kind != "name":
+            return
         while index < span.last and self._tokens[index].text in _TYPE_WORDS:
             index += 1
         words = index - span.first
@@ -318,7 +320,7 @@ class _Reader:
             index += 1
         base = self._type(span.first, index)
         token = self._tokens[min(index, span.last)]
-        if not base or not (token.kind == "name" or token.text == "*"):
+        if not (token.kind == "name" or token.text == "*"):
             return
         for part in self._source.listed(index, span.last):
             at = part.first

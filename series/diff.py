@@ -20,7 +20,7 @@ from typing import NoReturn
 from series.binary import decode_line, inflate
 from series.errors import SeriesError
 from series.model import Binary, ChangeKind, FileChange, Hunk, HunkLine, LineOp, Oid
-from series.paths import path_fault, strip_components, unquote
+from series.paths import link_fault, path_fault, strip_components, unquote
 
 _HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@ ?(.*)", re.DOTALL)
 _INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?\s*\Z")
@@ -201,9 +201,9 @@ class _Parser:
         elif line.startswith(b"deleted file mode "):
             to.old_mode, to.kind = self.mode(line[18:]), "delete"
         elif line.startswith(b"old mode "):
-            to.old_mode = self.mode(line[9:])
+            to.old_mode = self.file_mode(line[9:])
         elif line.startswith(b"new mode "):
-            to.new_mode = self.mode(line[9:])
+            to.new_mode = self.file_mode(line[9:])
         elif line.startswith((b"rename from ", b"rename old ")):
             to.kind, to.source = "rename", self.moved(line, b"rename from ", b"rename old ")
         elif line.startswith((b"rename to ", b"rename new ")):
@@ -241,6 +241,16 @@ class _Parser:
             )
         return kind
 
+    def file_mode(self, text: bytes) -> int:
+        """The mode in an ``old mode`` or ``new mode`` line: git writes a change of type as two."""
+        mode = self.mode(text)
+        if mode & 0o170000 != 0o100000:
+            self.fail(
+                f"a change of mode to or from {mode:06o}: only 100644 and 100755 turn into each other;"
+                " another type of file is a deletion and a creation"
+            )
+        return mode
+
     def assemble(self, got: _Header, default: bytes | None, start: int) -> FileChange:
         kind: ChangeKind = got.kind
         if got.seen_old and kind == "modify":
@@ -270,6 +280,8 @@ class _Parser:
                 or (kind == "delete" and got.plus is not None)
             ):
                 self.fail(f"a file to {kind} where /dev/null was to stand", start)
+        if new is not None and got.new_mode == 0o120000 and (fault := link_fault(new)):
+            raise PathError(self.where, self.first_line + start, new, fault)
         return FileChange(
             kind=kind,
             old_path=old,

@@ -15,6 +15,8 @@ _PLAIN = re.compile(rb"[A-Za-z0-9_+-][A-Za-z0-9_+.-]*(?:/[A-Za-z0-9_+-][A-Za-z0-
 _HFS_IGNORED = re.compile(
     rb"\xe2\x80[\x8c-\x8f\xaa-\xae]|\xe2\x81[\xaa-\xaf]|\xef\xbb\xbf", re.DOTALL
 )
+# The short names that NTFS may give to .gitmodules (git's path.c, is_ntfs_dotgitmodules).
+_SHORT_MODULES = re.compile(rb"(?:gitmod~[1-4]|g(?:i(?:7(?:e(?:ba?)?)?)?)?~[1-9][0-9]*)\Z")
 _ESCAPED = re.compile(rb'\\([abtnvfr"\\]|[0-3][0-7][0-7])')
 _ESCAPES = {
     b"a": b"\a",
@@ -49,6 +51,19 @@ def path_fault(path: bytes) -> str | None:
         bare = _HFS_IGNORED.sub(b"", part).split(b":")[0].rstrip(b" .").lower()
         if bare in (b".git", b"git~1"):
             return "reaches into the repository's own '.git'"
+    return None
+
+
+def link_fault(path: bytes) -> str | None:
+    """Say why no symbolic link may be made at ``path``; None when one may.
+
+    git refuses a ``.gitmodules`` that is a link (verify_path, and fsck's gitmodulesSymlink), under
+    any of the names that another system takes for it.
+    """
+    for part in path.split(b"/"):
+        bare = _HFS_IGNORED.sub(b"", part).split(b":")[0].rstrip(b" .").lower()
+        if bare == b".gitmodules" or _SHORT_MODULES.match(bare):
+            return "is '.gitmodules', which must not be a symbolic link"
     return None
 
 

@@ -198,3 +198,23 @@ def test_a_long_header_line_is_cheap() -> None:
 
 def test_garbage_is_no_diff() -> None:
     assert parse_diff(bytes(range(256)) * 50, "p") == ()
+
+
+@pytest.mark.parametrize("kind", [b"120000", b"160000"])
+@pytest.mark.parametrize("key", [b"old", b"new"])
+def test_only_files_change_their_mode(key: bytes, kind: bytes) -> None:
+    """As git apply: "new mode (120000) of f does not match old mode (100644)"."""
+    text = b"diff --git a/f b/f\nold mode 100644\nnew mode 100644\n"
+    with pytest.raises(DiffError, match="only 100644 and 100755") as info:
+        parse_diff(text.replace(key + b" mode 100644", key + b" mode " + kind), "p")
+    assert info.value.line == (2 if key == b"old" else 3)
+
+
+@pytest.mark.parametrize("name", [b".gitmodules", b"sub/.GitModules", b"gitmod~1", b"gi7eb~12"])
+def test_no_gitmodules_behind_a_link(name: bytes) -> None:
+    """git fsck's gitmodulesSymlink; verify_path refuses it as well."""
+    text = b"diff --git a/%s b/%s\nnew file mode 120000\n" % (name, name)
+    with pytest.raises(PathError, match="must not be a symbolic link"):
+        parse_diff(text, "p")
+    (found,) = parse_diff(text.replace(b"120000", b"100644"), "p")
+    assert found.path == name

@@ -12,6 +12,8 @@ Fuzz is left out on purpose: measured over real backports it adds wrong results,
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -39,15 +41,12 @@ class PlaceError(SeriesError):
     ) -> None:
         self.path, self.what, self.hunk, self.line = path, what, hunk, line
         self.expected, self.found = expected, found
-        place = path.decode("utf-8", "backslashreplace")
-        if line:
-            place += f":{line}"
-        if hunk:
-            place += f": hunk {hunk}"
-        text = f"{place}: {what}"
+        at = ", ".join([f"line {line}"] * (line > 0) + [f"hunk {hunk}"] * (hunk > 0))
+        self.reason = f"{at}: {what}" if at else what
+        """The message without the path, for where the path is said already."""
         if expected is not None:
-            text += f"; expected {_shown(expected)}, found {_shown(found)}"
-        super().__init__(text)
+            self.reason += f"; expected {_shown(expected)}, found {_shown(found)}"
+        super().__init__(f"{path.decode('utf-8', 'backslashreplace')}: {self.reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,10 +311,12 @@ def reverse_change(change: FileChange) -> FileChange:
 
 
 def is_applied(text: bytes | None, change: FileChange) -> bool:
-    """Whether ``text``, the content at the change's new path, has the change already.
+    """Whether ``text``, the content at the change's new path, may well have the change already.
 
     ``text`` is None where the path does not exist.  True only when the whole change can be taken
-    back from it, and there is something in the change to tell by.
+    back from it, and there is something in the change to tell by.  The lines are found anywhere, so
+    a twin of the block passes too: good enough to order by, never to leave a patch out by (see
+    `standing`).
     """
     if change.kind == "delete":
         return text is None
@@ -324,7 +325,7 @@ def is_applied(text: bytes | None, change: FileChange) -> bool:
     if change.binary:
         return _has_binary(text, change)
     if change.kind in ("rename", "copy") and not change.hunks:
-        return True
+        return _is_blob(text, change.old_blob)
     if not any(line.op != b" " for hunk in change.hunks for line in hunk.lines):
         return change.kind == "create" and not text
     lines = split_lines(text)
@@ -333,6 +334,64 @@ def is_applied(text: bytes | None, change: FileChange) -> bool:
     except PlaceError:
         return False
     return change.kind != "create" or not lines
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A text that holds what every hunk would make, the first of them at ``line`` (1-based).
+
+    ``sure`` when it cannot be another block of the same lines: each hunk's result stands in one place
+    only, in order, below the line that the hunk's header names, and where the header names none at
+    the very line it states.
+    """
+
+    line: int
+    sure: bool
+
+
+def standing(text: bytes, change: FileChange) -> Standing | None:
+    """Where the results of the hunks stand in ``text``; None where one of them is not there."""
+    lines = split_lines(text)
+    if not change.hunks or change.binary:
+        return None
+    first, end, sure = 0, 0, True
+    for hunk in change.hunks:
+        after = list(hunk.after)
+        if not after or all(line.op == b" " for line in hunk.lines):
+            return None
+        places = _matches(lines, after)
+        if not places:
+            return None
+        home = max(hunk.new_start - 1, 0)
+        at = min(places, key=lambda place: _distance(place, home))
+        sure = sure and len(places) == 1 and at >= end and _belongs(lines, hunk, at, home)
+        first, end = first or at + 1, at + len(after)
+    return Standing(first, sure)
+
+
+def stands_at_home(lines: Sequence[bytes], hunk: Hunk) -> bool:
+    """Whether what ``hunk`` would make stands at the line it states, before or after its neighbours."""
+    after = list(hunk.after)
+    homes = {max(start - 1, 0) for start in (hunk.old_start, hunk.new_start)}
+    return bool(after) and any(lines[home : home + len(after)] == after for home in homes)
+
+
+# What git's default driver takes for the head of a function (xdiff/xemit.c, def_ff).
+_HEAD = re.compile(rb"[A-Za-z_$]")
+
+
+def _belongs(lines: Sequence[bytes], hunk: Hunk, at: int, home: int) -> bool:
+    if not hunk.section:
+        return at == home
+    for above in reversed(lines[:at]):
+        if _HEAD.match(above):
+            return above.startswith(hunk.section)
+    return False
+
+
+def _is_blob(text: bytes, named: str | None) -> bool:
+    blob = hashlib.sha1(b"blob %d\0%s" % (len(text), text), usedforsecurity=False)
+    return bool(named) and blob.hexdigest().startswith(named or "-")
 
 
 def _has_binary(text: bytes, change: FileChange) -> bool:

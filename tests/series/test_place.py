@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,15 @@ from hypothesis import strategies as st
 
 from series.binary import apply_delta
 from series.diff import parse_diff
-from series.model import Binary, FileChange
-from series.place import PlaceError, apply_change, is_applied, reverse_change, split_lines
+from series.model import Binary, FileChange, Oid
+from series.place import (
+    PlaceError,
+    apply_change,
+    is_applied,
+    reverse_change,
+    split_lines,
+    standing,
+)
 from tests.series.strategies import LINES, change, edited, hunks, render, texts
 
 NUMBERS = b"".join(b"%d\n" % number for number in range(1, 31))
@@ -165,3 +173,56 @@ def test_delta() -> None:
 def test_hunk_numbers_agree_with_git() -> None:
     (one,) = hunks(NUMBERS, NUMBERS.replace(b"15\n", b""))
     assert (one.old_start, one.old_count, one.new_start, one.new_count) == (12, 7, 12, 6)
+
+
+def _block(name: bytes, value: bytes) -> bytes:
+    body = b"{\n    int rc;\n\n    lock();\n    rc = %s;\n    if ( rc )\n        goto out;\n}\n\n"
+    return b"static int f%s(void)\n" % name + body % value
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "sure"),
+    [
+        (_block(b"a", b"4") + _block(b"b", b"5"), 4, True),
+        (b"#include <x.h>\n" * 9 + _block(b"a", b"4"), 13, True),
+        # The same lines elsewhere: in a twin alone, in both, in a twin that came to stand there.
+        (_block(b"a", b"7") + _block(b"b", b"4"), 14, False),
+        (_block(b"a", b"4") + _block(b"b", b"4"), 4, False),
+        (_block(b"b", b"4"), 4, False),
+    ],
+)
+def test_a_twin_is_no_proof(text: bytes, line: int, sure: bool) -> None:
+    diff = (
+        b"--- a/f\n+++ b/f\n@@ -4,5 +4,5 @@ static int fa(void)\n \n     lock();\n-    rc = 3;\n"
+        b"+    rc = 4;\n     if ( rc )\n         goto out;\n"
+    )
+    (one,) = parse_diff(diff, "p")
+    found = standing(text, one)
+    assert found is not None
+    assert (found.line, found.sure) == (line, sure)
+    assert standing(_block(b"a", b"9"), one) is None
+
+
+def test_without_a_section_only_the_stated_line_is_proof() -> None:
+    new = NUMBERS.replace(b"15\n", b"x\n")
+    one = change(b"f", NUMBERS, new)
+    for text, sure in ((new, True), (b"0\n" + new, False)):
+        found = standing(text, one)
+        assert found is not None
+        assert found.sure is sure
+
+
+def test_a_pure_rename_is_told_by_its_blob() -> None:
+    one = FileChange("rename", b"f", b"g")
+    assert not is_applied(b"anything\n", one)
+    two = replace(one, old_blob=Oid("587be6b"))
+    assert is_applied(b"x\n", two)
+    assert not is_applied(b"y\n", two)
+
+
+def test_the_reason_leaves_the_path_out() -> None:
+    one = change(b"d/f", NUMBERS, NUMBERS.replace(b"15\n", b"x\n"))
+    with pytest.raises(PlaceError) as info:
+        apply_change(NUMBERS.replace(b"14\n", b"fourteen\n"), one)
+    assert info.value.reason.startswith("line 14, hunk 1: does not fit")
+    assert str(info.value) == f"d/f: {info.value.reason}"

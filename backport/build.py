@@ -22,6 +22,7 @@ from pathlib import Path
 from backport.cache import Cache, digest
 from backport.check import changed_paths, is_build_file
 from backport.errors import CannotTest
+from backport.record.replay import Replay
 from backport.process import run_bounded
 from backport.repo import Repo
 from backport.sandbox import Sandbox, sandbox
@@ -63,6 +64,7 @@ class BuildTree:
         timeout: int,
         writable: Sequence[str] = (),
         boxed: bool = True,
+        replay: bool = False,
     ) -> None:
         self.repo = repo
         self.cache = cache
@@ -76,6 +78,17 @@ class BuildTree:
         self.sandbox: Sandbox = sandbox(self.folder, temporary, writable, boxed)
         self._unclean = repo.state_dir / "build-unclean"
         """There from before a build until it has succeeded: what lies in the worktree is suspect."""
+        self.replay: Replay | None = None
+        """Runs only the commands that a step changes; None where that is switched off."""
+        if replay:
+            self.replay = Replay(
+                repo,
+                self.folder,
+                command,
+                self.sandbox.prefix,
+                timeout=timeout,
+                writable=writable,
+            )
 
     def key(self, commit: Oid) -> str:
         """What the answer depends on: the tree, the command, the compiler, the files asked for."""
@@ -106,11 +119,7 @@ class BuildTree:
             return found
         begun = time.monotonic()
         fresh = self._check_out(commit)
-        code, log = self._run()
-        if code > 0 and not fresh:
-            # A stale object, or a makefile with a gap, must not pass for a bad patch.
-            self._git("clean", "-fdxq")
-            code, log = self._run()
+        code, log = self._replay_or_run(commit, fresh)
         built = self._answer(commit, code, log, time.monotonic() - begun)
         if code >= 0:
             self.cache.put(
@@ -125,6 +134,27 @@ class BuildTree:
                 },
             )
         return built
+
+    def _replay_or_run(self, commit: Oid, fresh: bool) -> tuple[int, str]:
+        """The step by its changed commands where that is sure, else by the whole build."""
+        if self.replay is not None:
+            marked = self._unclean.exists()
+            self._unclean.touch()
+            if not fresh and not marked and self.replay.attempt(commit):
+                self._unclean.unlink(missing_ok=True)
+                return 0, ""
+            if self.replay.clean and not fresh:
+                self._git("clean", "-fdxq")
+                fresh = True
+        code, log = self._run()
+        sure = self.replay is None or self.replay.keep(commit, code, fresh)
+        if not fresh and (code > 0 or not sure):
+            # A stale object, or a makefile with a gap, must not pass for a bad patch.
+            self._git("clean", "-fdxq")
+            code, log = self._run()
+            if self.replay is not None:
+                self.replay.keep(commit, code, True)
+        return code, log
 
     def _check_out(self, commit: Oid) -> bool:
         """Have the commit's files in the worktree; True when nothing of another build is there."""
@@ -175,7 +205,8 @@ class BuildTree:
 
     def _run(self) -> tuple[int, str]:
         self._unclean.touch()
-        words = [*self.sandbox.prefix, "/bin/sh", "-c", self.command]
+        shell = ("/bin/sh",) if self.replay is None else self.replay.words
+        words = [*self.sandbox.prefix, *shell, "-c", self.command]
         env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
         code, text = run_bounded(words, self.folder, env, self.timeout)
         if code is None:
@@ -207,7 +238,7 @@ class BuildTree:
         artefacts: dict[str, str] = {}
         tree = self.repo.tree(commit)
         for name, source in self.wanted.items():
-            if tree.entry(source.encode()) is None:
+            if source and tree.entry(source.encode()) is None:
                 continue  # what lies there was left by the build of another step
             path = self.folder / name
             if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from backport.commands import apply, bisect, check, emulate, graph, hook, plan, sample
+from backport.commands import apply, behaviour, bisect, check, emulate, graph, hook, plan, sample
 
 
 class _Group(TyperGroup):
@@ -70,6 +70,7 @@ app.command("continue")(apply.continue_)
 app.command("skip")(apply.skip)
 app.command("abort")(apply.abort)
 app.command("bisect")(bisect.bisect)
+app.command("behaviour")(behaviour.behaviour)
 app.command("check")(check.check)
 app.command("emulate")(emulate.emulate)
 app.command("sample")(sample.sample)

@@ -43,6 +43,8 @@ class Settings:
     partial: bool = False
     """Take a series of which patches are missing."""
     sandbox: bool = True
+    replay: bool = True
+    """Build a step by the commands that it changes, where a watched build shows which."""
     accept: tuple[str, ...] = ()
     """Findings that do not fail a step: ``invariant:scenario`` with shell wildcards."""
     proposed_build: str | None = None
@@ -102,7 +104,7 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
             value = int(value)
         except ValueError:
             raise UsageError(f"{where}: {value!r} is not a whole number") from None
-    elif name in ("sandbox", "partial"):
+    elif name in ("sandbox", "partial", "replay"):
         value = str(value).lower() in ("true", "yes", "on", "1")
     else:
         allowed = {"validate": Level, "prerequisites": Prerequisites, "record": Record}.get(name)
@@ -133,8 +135,5 @@ def level_of(settings: Settings) -> tuple[Level, str]:
     if wanted is None or wanted == "object":
         return "object", "each step was built and its core emulated"
     if wanted == "boot":
-        raise UsageError(
-            "--validate boot: this version does not boot images",
-            "--validate object is the furthest",
-        )
+        return "boot", "each step was built, its core emulated and its image booted"
     return "build", "each step was built"

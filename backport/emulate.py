@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The emulation of one step's core at object level, as a validator with a cache.
+"""The emulation of what a step built, at object and at booted level, as validators with a cache.
 
-The answer is a function of the object's bytes, the profile and the emulator's own code, so steps
-that leave the core alone cost nothing.
+An answer is a function of the file's bytes, the profile and the emulator's own code, so steps that
+leave the core, or the image, alone cost nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +16,12 @@ from typing import Any
 from backport.accept import is_accepted
 from backport.cache import Cache, digest, tool_version
 from backport.verdicts import State, Verdict
+from emu.boot import BootReport, emulate_image
+from emu.errors import EmuError, NoPvhEntry
 from emu.object import emulate_object
 from emu.profile import Profile
 from emu.verdict import Finding, ObjectReport, Outcome
 
-_KIND = "object"
 _STATES = {
     Outcome.PASSED: State.PASSED,
     Outcome.FAILED: State.FAILED,
@@ -30,16 +31,27 @@ _STATES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Emulation:
-    """One object's emulation, under way or known."""
+class Level:
+    """One level of emulation: how it is run, kept and read."""
 
+    name: str
+    run: Callable[[bytes, Profile], Any]
+    revive: Callable[[Mapping[str, Any]], Any]
+    judge: Callable[[Any, Sequence[str], bool], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Emulation:
+    """One file's emulation, under way or known."""
+
+    level: Level
     key: str
-    cached: ObjectReport | None
-    future: Future[ObjectReport] | None = None
+    cached: Any = None
+    future: Future[Any] | None = None
 
 
 class Oracle:
-    """Emulates objects with one profile."""
+    """Emulates what steps built, with one profile."""
 
     def __init__(
         self, cache: Cache, profile: Profile, executor: Executor, accepted: Sequence[str] = ()
@@ -49,69 +61,80 @@ class Oracle:
         self.executor = executor
         self.accepted = tuple(accepted)
 
-    def begin(self, sha: str) -> Emulation:
-        """Start on the object kept under ``sha``; returns at once."""
-        key = digest("object-1", sha, self.profile.digest, tool_version("emu"))
-        answer = self.cache.get(_KIND, key)
+    def begin(self, level: Level, sha: str) -> Emulation:
+        """Start on the file kept under ``sha``; returns at once."""
+        key = digest(f"{level.name}-1", sha, self.profile.digest, tool_version("emu"))
+        answer = self.cache.get(level.name, key)
         if answer is not None:
-            return Emulation(key, ObjectReport.from_json(answer))
+            return Emulation(level, key, level.revive(answer))
         data = self.cache.blob(sha)
         assert data is not None, "the build keeps what it hands on"
-        return Emulation(key, None, self.executor.submit(run_object, data, self.profile))
+        return Emulation(level, key, None, self.executor.submit(level.run, data, self.profile))
 
     def finish(self, emulation: Emulation) -> Verdict:
         """The verdict; waits for it."""
-        from emu.errors import EmuError
-
-        report = emulation.cached
+        level, report = emulation.level, emulation.cached
         if report is None:
             assert emulation.future is not None
             try:
                 report = emulation.future.result()
+            except NoPvhEntry:
+                return Verdict(level.name, State.ABSENT, "no PVH entry yet")
             except EmuError as error:
-                return Verdict("object", State.CANNOT_TELL, str(error))
-            self.cache.put(_KIND, emulation.key, report.to_json())
-        return verdict_of(report, self.accepted, cached=emulation.cached is not None)
+                return Verdict(level.name, State.CANNOT_TELL, str(error))
+            self.cache.put(level.name, emulation.key, report.to_json())
+        return level.judge(report, self.accepted, emulation.cached is not None)
 
 
 def run_object(data: bytes, profile: Profile) -> ObjectReport:
-    """What a worker process does."""
+    """What a worker process does at object level."""
     return emulate_object(data, profile, depth="explore")
 
 
-def verdict_of(
-    report: ObjectReport, accepted: Sequence[str] = (), *, cached: bool = False
+def run_image(data: bytes, profile: Profile) -> BootReport:
+    """What a worker process does at booted level."""
+    return emulate_image(data, profile)
+
+
+def judge_object(
+    report: ObjectReport, accepted: Sequence[str] = (), cached: bool = False
 ) -> Verdict:
     """A report as one verdict; findings that the user has accepted do not fail a step."""
+    live, waived = _weigh(report.findings, accepted)
     counts = Counter(result.outcome for result in report.results)
-    live: list[Finding] = []
-    failed = waived = 0
-    for result in report.results:
-        kept = [
-            f for f in result.findings if not is_accepted(f"{f.invariant}:{f.scenario}", accepted)
-        ]
-        live += kept
-        waived += len(result.findings) - len(kept)
-        failed += result.outcome is Outcome.FAILED and bool(kept or not result.findings)
-    lines = [
-        f"{finding.invariant}: {scenarios[0]}"
-        + (f" and {len(scenarios) - 1} more" if len(scenarios) > 1 else "")
-        + f": {finding.message}"
-        + (f" ({finding.where})" if finding.where else "")
-        for finding, scenarios in merge_findings(live)
-    ]
-    state = _STATES[report.outcome]
-    if state is State.FAILED and not failed:
-        state = State.PASSED
+    failed = sum(
+        result.outcome is Outcome.FAILED
+        and (not result.findings or any(f in live for f in result.findings))
+        for result in report.results
+    )
     parts = [f"{counts[Outcome.PASSED]} scenarios pass"]
     parts += [f"{failed} fail"] if failed else []
     parts += [f"{waived} findings accepted"] if waived else []
-    parts += (
-        [f"{counts[Outcome.CANNOT_TELL]} cannot be told"] if counts[Outcome.CANNOT_TELL] else []
-    )
+    parts += [f"{counts[o]} {o.value}" for o in (Outcome.CANNOT_TELL,) if counts[o]]
     parts += [f"{counts[Outcome.ABSENT]} not there yet"] if counts[Outcome.ABSENT] else []
-    data: dict[str, Any] = report.to_json()
-    return Verdict("object", state, ", ".join(parts), tuple(lines), report.seconds, cached, data)
+    state = _state(report.outcome, bool(failed))
+    return Verdict(
+        "object", state, ", ".join(parts), _lines(live), report.seconds, cached, report.to_json()
+    )
+
+
+def judge_boot(report: BootReport, accepted: Sequence[str] = (), cached: bool = False) -> Verdict:
+    """A boot as one verdict: how far up the ladder, and what was found."""
+    live, waived = _weigh(report.findings, accepted)
+    reached = [milestone for milestone in report.ladder if milestone.reached]
+    parts = [f"{len(reached)} of {len(report.ladder)} milestones"]
+    parts += [f"to {reached[-1].name!r}"] if reached else []
+    parts += [f"{report.calls} hypercalls"] if report.calls else []
+    parts += [f"{len(live)} findings"] if live else []
+    parts += [f"{waived} findings accepted"] if waived else []
+    state = _state(report.outcome, bool(live))
+    return Verdict(
+        "boot", state, ", ".join(parts), _lines(live), report.seconds, cached, report.to_json()
+    )
+
+
+OBJECT = Level("object", run_object, ObjectReport.from_json, judge_object)
+BOOT = Level("boot", run_image, BootReport.from_json, judge_boot)
 
 
 def merge_findings(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]]]:
@@ -121,3 +144,23 @@ def merge_findings(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]
         key = (finding.invariant, finding.message, finding.where)
         merged.setdefault(key, (finding, []))[1].append(finding.scenario)
     return list(merged.values())
+
+
+def _weigh(findings: Sequence[Finding], accepted: Sequence[str]) -> tuple[list[Finding], int]:
+    live = [f for f in findings if not is_accepted(f"{f.invariant}:{f.scenario}", accepted)]
+    return live, len(findings) - len(live)
+
+
+def _state(outcome: Outcome, live: bool) -> State:
+    state = _STATES[outcome]
+    return State.PASSED if state is State.FAILED and not live else state
+
+
+def _lines(live: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(
+        f"{finding.invariant}: {scenarios[0]}"
+        + (f" and {len(scenarios) - 1} more" if len(scenarios) > 1 else "")
+        + f": {finding.message}"
+        + (f" ({finding.where})" if finding.where else "")
+        for finding, scenarios in merge_findings(live)
+    )

@@ -52,6 +52,13 @@ class Prover:
 
             self._profile = load_profile(settings.profile)
             wanted = {self._profile.core_object: self._profile.core_source}
+            if self.level == "boot":
+                if not self._profile.core_image:
+                    raise UsageError(
+                        f"the profile {self._profile.name} names no image that boots",
+                        "core.image in the profile, or --validate object",
+                    )
+                wanted[self._profile.core_image] = ""
         if shutil.which("git") is None:
             raise UsageError("git itself is not installed", "Debian: apt install git")
         self._builder = BuildTree(
@@ -62,12 +69,14 @@ class Prover:
             timeout=settings.build_timeout,
             writable=settings.writable,
             boxed=settings.sandbox,
+            replay=settings.replay,
         )
 
     def __enter__(self) -> Prover:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.cache.prune()
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
@@ -140,22 +149,31 @@ class Prover:
 
         if self._profile is None or built.verdict.state is not State.PASSED:
             return step
-        sha = built.artefacts.get(self._profile.core_object)
-        if sha is None:
-            absent = Verdict("object", State.ABSENT, f"no {self._profile.core_object} yet")
-            return lambda: step(absent)
-        from backport.emulate import Oracle
+        from backport.emulate import BOOT, OBJECT, Oracle
 
+        wanted = [(OBJECT, self._profile.core_object)]
+        if self.level == "boot":
+            wanted.append((BOOT, self._profile.core_image))
         oracle = Oracle(self.cache, self._profile, self._pool(), self.settings.accept)
-        emulation = oracle.begin(sha)
+        begun = [
+            (level, name, oracle.begin(level, sha) if (sha := built.artefacts.get(name)) else None)
+            for level, name in wanted
+        ]
 
         def finish() -> StepVerdict:
-            try:
-                return step(oracle.finish(emulation))
-            except BrokenExecutor:
-                # The worker died (out of memory, a crash in the emulator): the next step gets a new pool.
-                self._executor = None
-                return step(Verdict("object", State.CANNOT_TELL, "the emulator's process died"))
+            verdicts = []
+            for level, name, emulation in begun:
+                if emulation is None:
+                    verdicts.append(Verdict(level.name, State.ABSENT, f"no {name} yet"))
+                    continue
+                try:
+                    verdicts.append(oracle.finish(emulation))
+                except BrokenExecutor:
+                    # The worker died (out of memory, a crash in the emulator): the next gets a new pool.
+                    self._executor = None
+                    died = "the emulator's process died"
+                    verdicts.append(Verdict(level.name, State.CANNOT_TELL, died))
+            return step(*verdicts)
 
         return finish
 

@@ -116,6 +116,8 @@ class Profile:
     digest: str
     core_object: str
     core_source: str
+    core_image: str
+    """The linked image that boots, in the tree; empty where nothing does."""
     constants: Mapping[str, int]
     world: World
     data: Mapping[str, int]
@@ -184,6 +186,7 @@ def parse_profile(text: bytes, origin: str) -> Profile:
         digest=hashlib.sha256(text).hexdigest(),
         core_object=core.text("object"),
         core_source=core.text("source"),
+        core_image=core.text("image", ""),
         constants=constants,
         world=_world(top.table("world", optional=True)),
         data=top.integers("data"),

@@ -12,7 +12,9 @@ from backport.commands import options as opt
 
 
 def emulate(
-    file: Annotated[Path, typer.Argument(help="The core's object file (.o).", metavar="FILE.o")],
+    file: Annotated[
+        Path, typer.Argument(help="The core's object file, or a linked image.", metavar="FILE")
+    ],
     profile: opt.Profile = None,
     depth: Annotated[
         Literal["scenarios", "explore"],
@@ -24,9 +26,9 @@ def emulate(
     accept: opt.Accept = None,
     json: opt.Json = None,
 ) -> None:
-    """Emulate the hypercall translation core of one object and show what it does."""
+    """Emulate one object's core, or boot one image, and show what it does."""
     from backport.config import Settings
-    from backport.emulate import verdict_of
+    from backport.emulate import judge_boot, judge_object
     from backport.errors import UsageError
     from backport.report.emulated import show_report
     from backport.report.out import write_json
@@ -39,12 +41,28 @@ def emulate(
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from error
     chosen = load_profile(profile or Settings().profile)
-    report = emulate_object(data, chosen, depth=depth, only=only or None)
-    write_json(json, report.to_json() if json else {})
-    verdict = verdict_of(report, tuple(accept or ()))
-    if json != "-":
-        show_report(report, verdict, str(file))
+    given = tuple(accept or ())
+    if is_image(data):
+        from backport.report.booted import show_boot
+        from emu.boot import emulate_image
+
+        boot = emulate_image(data, chosen, only=only or None)
+        verdict = judge_boot(boot, given)
+        write_json(json, boot.to_json() if json else {})
+        if json != "-":
+            show_boot(boot, verdict, str(file))
+    else:
+        report = emulate_object(data, chosen, depth=depth, only=only or None)
+        verdict = judge_object(report, given)
+        write_json(json, report.to_json() if json else {})
+        if json != "-":
+            show_report(report, verdict, str(file))
     if verdict.state is State.FAILED:
         raise typer.Exit(1)
     if verdict.state is not State.PASSED:
         raise typer.Exit(125)
+
+
+def is_image(data: bytes) -> bool:
+    """A linked ELF file (e_type ET_EXEC or ET_DYN), as opposed to an object."""
+    return data[:4] == b"\x7fELF" and data[16:18] in (b"\x02\x00", b"\x03\x00")

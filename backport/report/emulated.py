@@ -29,7 +29,7 @@ def show_report(report: ObjectReport, verdict: Verdict, name: str) -> None:
         title=f"{name} under {report.profile}",
         styles=("bold", "", "dim", "cyan", ""),
     )
-    _show_findings(report.findings)
+    show_findings(merge_findings(report.findings))
     for result in report.results:
         if result.outcome is Outcome.CANNOT_TELL:
             print(f"cannot tell: {result.scenario}/{result.mode}: {result.note}")
@@ -51,8 +51,9 @@ def _rows(results: tuple[ScenarioResult, ...]) -> list[tuple[str, str, str, str,
     ]
 
 
-def _show_findings(findings: tuple[Finding, ...]) -> None:
-    for finding, scenarios in merge_findings(findings):
+def show_findings(merged: list[tuple[Finding, list[str]]]) -> None:
+    """Each finding: what, where, in which scenarios, after which L0 calls, and how to see it again."""
+    for finding, scenarios in merged:
         place = f" at {finding.where}" if finding.where else ""
         more = f" and {len(scenarios) - 4} more" if len(scenarios) > 4 else ""
         print(f"{finding.invariant}{place}: {finding.message}")

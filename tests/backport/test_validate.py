@@ -113,10 +113,10 @@ def test_an_operation_that_was_there_must_not_go() -> None:
     assert not follow.judge(step(2, send="passed", close="passed")).failed
     lost = follow.judge(step(3, send="passed", close="absent"))
     assert lost.failed
-    assert "close/64 was answered at step 1, and is refused now" in lost.explain()
+    assert "object close/64 was there at step 1, and is not now" in lost.explain()
     gone = StepVerdict(4, Oid("0" * 40), "s", (Verdict("object", State.ABSENT, "no core"),))
     assert follow.judge(gone).failed
-    forgiving = Regressions(("regression:close/*",))
+    forgiving = Regressions(("regression:object close/*",))
     forgiving.judge(step(1, close="passed"))
     assert not forgiving.judge(step(2, close="absent")).failed
 

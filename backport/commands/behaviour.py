@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``behaviour``: what each patch of a range changed, seen by booting it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Optional
+
+import typer
+
+from backport.commands import options as opt
+
+
+def behaviour(
+    commits: Annotated[
+        str, typer.Argument(metavar="A..B", help="The commits, A itself as the start.")
+    ],
+    repo: opt.RepoDir = None,
+    reference: Annotated[
+        Optional[str],  # noqa: UP045 - typer evaluates it at run time
+        typer.Option(
+            "--reference", metavar="REV", help="Compare the last one with this commit's build."
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every case of every operation.")] = False,
+    build: opt.Build = None,
+    profile: opt.Profile = None,
+    accept: opt.Accept = None,
+    jobs: opt.Jobs = None,
+    json: opt.Json = None,
+) -> None:
+    """Build and boot every commit of a range; show what each changed for the guest."""
+    from backport.behaviour import follow
+    from backport.errors import CannotTest, ExitCode, UsageError
+    from backport.journal import Journal
+    from backport.repo import open_repo
+    from backport.report.behaviour import show_behaviour
+    from backport.report.out import write_json
+    from backport.report.progress import Reporter
+    from backport.sources import find_source, read_source
+    from backport.validate import Prover, Target
+    from series.model import shown
+
+    found = open_repo(repo)
+    settings = replace(
+        opt.settings_of(
+            found, None, build=build, profile=profile, accept=tuple(accept or ()), jobs=jobs
+        ),
+        validate="boot",
+    )
+    source = find_source(found, commits)
+    if source.range is None:
+        raise UsageError(f"{commits}: a range A..B is wanted")
+    patches = read_source(found, source).patches
+    targets = [Target(0, source.range[0], "(the start)")]
+    targets += [
+        Target(n, patch.commit, shown(patch.subject))
+        for n, patch in enumerate(patches, 1)
+        if patch.commit is not None
+    ]
+    other = Target(len(targets), found.commit(reference), reference) if reference else None
+    lock = Journal(found.state_dir).locked()
+    with lock, Prover(found, settings) as prover, Reporter(validating=True) as progress:
+        for note in prover.notes:
+            progress.note(note)
+        progress.phase("behaviour", len(targets))
+        verdicts = prover.prove(
+            targets, lambda v: progress.verdict(v.number, len(patches), v), keep_going=True
+        )
+        compared = prover.prove_one(other) if other else None
+    steps = follow(verdicts, patches, compared)
+    write_json(json, {"steps": [step.to_json() for step in steps]})
+    if json != "-":
+        show_behaviour(steps, every=every)
+    if not any(step.report for step in steps):
+        raise CannotTest("no step could be booted", "see `backport check --range` for why")
+    if any(step.warning for step in steps):
+        raise typer.Exit(int(ExitCode.FAILED))

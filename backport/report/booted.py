@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One booted image for a person: the ladder, what it does with each operation, what is wrong."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from backport.emulate import merge_findings
+from backport.report.emulated import show_findings
+from backport.report.table import show_table
+from backport.verdicts import Verdict
+from emu.booted.report import BehaviourRow, BootReport
+
+
+def show_boot(report: BootReport, verdict: Verdict, name: str) -> None:
+    """Print ladder, table and findings."""
+    print(f"{name} under {report.profile}, booted")
+    for milestone in report.ladder:
+        mark = "reached" if milestone.reached else "-"
+        print(
+            f"  {mark:8} {milestone.name}" + (f" ({milestone.detail})" if milestone.detail else "")
+        )
+    if report.behaviour:
+        show_table(
+            ("scenario", "mode", "treatment", "L0 calls", "result"),
+            _rows(report.behaviour),
+            styles=("", "dim", "", "cyan", ""),
+        )
+    show_findings(merge_findings(report.findings))
+    speed = ""
+    spent = report.seconds - 2 * report.boot_seconds
+    if report.calls and spent > 0:
+        speed = f"; booted in {report.boot_seconds:.1f} s, {report.calls / spent:.0f} hypercalls a second"
+    print(f"{verdict.state.value}: {verdict.summary}{speed}")
+
+
+def _rows(behaviour: tuple[BehaviourRow, ...]) -> list[tuple[str, str, str, str, str]]:
+    rows = [
+        (row.scenario, row.treatment.value, _calls(row), row.shown_result, row.mode)
+        for row in behaviour
+    ]
+    place = {row[0]: at for at, row in reversed(list(enumerate(rows)))}
+    rows.sort(key=lambda row: place[row[0]])
+    return [
+        (scenario, ", ".join(row[4] for row in group), treatment, calls, said)
+        for (scenario, treatment, calls, said), group in groupby(rows, key=lambda row: row[:4])
+    ]
+
+
+def _calls(row: BehaviourRow) -> str:
+    names = [call.op or call.hypercall for call in row.l0_calls]
+    counted = ((name, len(list(group))) for name, group in groupby(names))
+    return "  ".join(f"{name} x{n}" if n > 1 else name for name, n in counted) or "-"

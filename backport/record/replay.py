@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The collaborator of `backport.build`: a step by its changed commands alone, where that is sure.
+
+The life of a step: `attempt` after the check-out; when it answers False, the full build runs behind
+`words`, from a clean worktree when `clean` says so, and `keep` takes its recording.  A replay that
+has begun and stops leaves a worktree in which make could take a file for newer than it is, so the
+build after it is a clean one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from backport.cache import digest
+from backport.record import decide, model
+from backport.record.derive import Paths, derive, identity, is_noise, plain
+from backport.record.model import Recording
+from backport.record.places import Places
+from backport.record.run import Runner, Stopped
+from backport.record.watch import CANNOT, Process, read_log, watcher, works
+from backport.repo import Repo
+from series.model import Oid
+
+_FORMAT = "record-1"
+__all__ = ["CANNOT", "Replay", "Tally", "identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How the steps of this process were built."""
+
+    replayed: int = 0
+    commands: int = 0
+    full: tuple[str, ...] = ()
+    """Why, for each full build."""
+
+
+class Replay:
+    """The recording of one worktree."""
+
+    def __init__(
+        self,
+        repo: Repo,
+        folder: Path,
+        command: str,
+        prefix: Sequence[str],
+        *,
+        timeout: int,
+        writable: Sequence[str] = (),
+        jobs: int = 0,
+    ) -> None:
+        self.repo = repo
+        self.folder = folder
+        self.prefix = tuple(prefix)
+        self.timeout = timeout
+        self.writable = tuple(writable)
+        self.jobs = jobs or os.cpu_count() or 1
+        self.tally = Tally()
+        self.clean = False
+        """The next full build must begin from a clean worktree."""
+        self._state = repo.state_dir / "record"
+        self._temporary = repo.state_dir / "tmp"
+        self._temporary.mkdir(parents=True, exist_ok=True)
+        self._log = self._temporary / f"watch-{os.getpid()}.log"
+        self._file = self._state / "recording.json"
+        self._recording: Recording | None = None
+        self._loaded = False
+        self.why = ""
+        """Why nothing is watched here, once that is known."""
+        env = sorted(f"{k}={v}" for k, v in os.environ.items() if not is_noise(f"{k}={v}"))
+        self._key = digest(_FORMAT, command, str(folder), *self.prefix, "", *map(plain, env))
+
+    @cached_property
+    def _binary(self) -> Path | None:
+        # Asked for when the worktree is there: the sandbox that is tried here needs it.
+        binary, self.why = watcher(self._state)
+        if binary is not None:
+            self.why = works(binary, self.prefix, self._log)
+        return None if self.why else binary
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What goes before ``sh -c COMMAND`` in the sandbox so that it is watched."""
+        if self._binary is None:
+            return ("/bin/sh",)
+        return (str(self._binary), str(self._log), str(self.folder), "/bin/sh", "sh")
+
+    def attempt(self, commit: Oid) -> bool:
+        """Bring the outputs to ``commit``, which is checked out; False when the full build must."""
+        if self._binary is None:
+            return False
+        tree = str(self.repo.tree(commit).id)
+        begun = False
+        try:
+            recording = self._usable()
+            changed = decide.changes(self.repo, recording.tree, tree)
+            if isinstance(changed, decide.Unsure):
+                raise Stopped(changed.why)
+            first = decide.dirty(recording, changed)
+            if isinstance(first, decide.Unsure):
+                raise Stopped(first.why)
+            runner = Runner(
+                recording,
+                self.folder,
+                self.prefix,
+                self._binary,
+                self._temporary,
+                self.writable,
+                self.timeout,
+            )
+            begun = True
+            self._forget()
+            runner.run(first, self.jobs)
+        except Stopped as stopped:
+            self._forget()
+            self.clean = True
+            self.tally = replace(self.tally, full=(*self.tally.full, str(stopped)))
+            return False
+        except BaseException:
+            self.clean = begun
+            raise
+        self._settle(runner, tree)
+        self.tally = replace(
+            self.tally,
+            replayed=self.tally.replayed + 1,
+            commands=self.tally.commands + len(runner.ran),
+        )
+        return True
+
+    def keep(self, commit: Oid, status: int, fresh: bool) -> bool:
+        """Take the recording of the full build that has just run; False when it proves nothing."""
+        self.clean = False
+        if self._binary is None:
+            return True
+        processes = read_log(self._log)
+        if status or not processes:
+            self._forget()
+            return True
+        self._store(self._record(processes, str(self.repo.tree(commit).id)))
+        return True
+
+    def _usable(self) -> Recording:
+        if not self._loaded:
+            self._recording = model.load(self._file)
+            self._loaded = True
+        found = self._recording
+        if found is None:
+            raise Stopped("no build was watched yet")
+        if found.key != self._key:
+            raise Stopped("the build command or its environment is another")
+        changed = decide.outside_changed(found)
+        if changed:
+            raise Stopped(f"{changed} changed since the build was watched")
+        changed = decide.outputs_changed(found, str(self.folder))
+        if changed:
+            raise Stopped(f"{changed} is not as the build left it")
+        return found
+
+    def _record(self, processes: tuple[Process, ...], tree: str) -> Recording:
+        paths = Paths(Places(self.folder), [str(self._temporary), "/tmp"], self.writable)
+        derived = derive(processes, paths)
+        written = {path for command in derived.commands for path in command.writes}
+        return Recording(
+            self._key,
+            tree,
+            derived.commands,
+            derived.keepers,
+            decide.signatures(str(self.folder), written),
+            derived.outside,
+            derived.outside_absent,
+        )
+
+    def _settle(self, runner: Runner, tree: str) -> None:
+        old = runner.recording
+        outputs = dict(old.outputs)
+        written = {path for n in runner.ran for path in old.commands[n].writes}
+        for path in written:
+            outputs.pop(path, None)
+        outputs |= decide.signatures(str(self.folder), written)
+        self._store(
+            replace(
+                old,
+                tree=tree,
+                commands=tuple(runner.commands),
+                outputs=outputs,
+                outside={**old.outside, **runner.outside},
+                outside_absent=old.outside_absent | runner.outside_absent,
+            )
+        )
+
+    def _store(self, recording: Recording) -> None:
+        model.save(recording, self._file)
+        self._recording = recording
+        self._loaded = True
+
+    def _forget(self) -> None:
+        self._file.unlink(missing_ok=True)
+        self._recording = None
+        self._loaded = True

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: PTH
+# (paths by the hundred thousand: os.path takes a tenth of the time)
+"""Runs the commands of a recording whose inputs changed, each under watch again.
+
+Whether a command that only reads what another makes must run is known when that one has ended: an
+output whose bytes are the same stops the change there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
+
+from backport.record.derive import Paths, summarize
+from backport.record.model import Command, Recording, Run, Signature, Touched, signature
+from backport.record.places import Places
+from backport.record.watch import read_log
+
+
+class Stopped(Exception):
+    """A replay that cannot be trusted or did not succeed; the full build decides."""
+
+
+class Runner:
+    """One replay of a recording."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        root: Path,
+        prefix: Sequence[str],
+        watcher: Path,
+        temporary: Path,
+        writable: Sequence[str],
+        timeout: int,
+    ) -> None:
+        self.recording = recording
+        self.root = root
+        self.prefix = (*prefix, str(watcher))
+        self.temporary = temporary
+        self.writable = tuple(writable)
+        self.timeout = timeout
+        self.commands = list(recording.commands)
+        self.outside: dict[str, Signature] = {}
+        self.outside_absent: set[str] = set()
+        self.ran: list[int] = []
+        self._stop = threading.Event()
+        self._writer = {p: n for n, command in enumerate(self.commands) for p in command.writes}
+        self._kept = frozenset[str]().union(
+            *(k.touched.reads | k.touched.listings for k in recording.keepers)
+        )
+        self._above = [
+            self._makers(command.touched) - {n} for n, command in enumerate(self.commands)
+        ]
+
+    def run(self, first: frozenset[int], jobs: int) -> None:
+        """Run ``first`` and what their outputs reach.  Raises `Stopped`."""
+        reach = self._reach(first)
+        unsure = next(
+            (self.commands[n].unsure for n in sorted(first) if self.commands[n].unsure), ""
+        )
+        if unsure:
+            raise Stopped(unsure)
+        due, done = set(first), set[int]()
+        going: dict[Future[frozenset[str]], int] = {}
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
+                while len(done) < len(reach):
+                    for n in sorted(reach - done - set(going.values())):
+                        if self._above[n] & reach <= done:
+                            if n in due:
+                                going[pool.submit(self._one, n)] = n
+                            else:
+                                done.add(n)
+                    if not going:
+                        continue
+                    for future in wait(going, return_when=FIRST_COMPLETED).done:
+                        n = going.pop(future)
+                        changed = future.result()
+                        done.add(n)
+                        self.ran.append(n)
+                        due |= {m for m in reach if not changed.isdisjoint(self._inputs(m))}
+            except BaseException:
+                self._stop.set()
+                raise
+
+    def _inputs(self, n: int) -> frozenset[str]:
+        touched = self.recording.commands[n].touched
+        return touched.reads | touched.exists
+
+    def _makers(self, touched: Touched) -> set[int]:
+        return {self._writer[p] for p in touched.reads | touched.exists if p in self._writer}
+
+    def _reach(self, first: frozenset[int]) -> frozenset[int]:
+        found, edge = set(first), set(first)
+        while edge:
+            edge = {n for n, above in enumerate(self._above) if above & edge} - found
+            found |= edge
+        return frozenset(found)
+
+    def _one(self, n: int) -> frozenset[str]:
+        """Run one command from the state it was recorded in; the outputs that differ now."""
+        command = self.commands[n]
+        if command.unsure:
+            raise Stopped(command.unsure)
+        before = {path: _hash(self.root / path) for path in command.writes}
+        for path, what in before.items():
+            if what:
+                (self.root / path).unlink()
+        events: list[tuple[int, str, str]] = []
+        made: dict[str, int] = {}
+        for at, run in enumerate(command.runs):
+            seen, paths = self._start(run, f"{n}.{at}", made)
+            events += [(0, kind, path) for kind, path in seen]
+            self.outside_absent |= paths.outside_absent
+            for path in paths.outside:
+                now = signature(path)
+                if now is not None:
+                    self.outside[path] = now
+        self._adopt(n, command, events)
+        after = {path: _hash(self.root / path) for path in command.writes}
+        changed = frozenset(path for path in command.writes if before[path] != after[path])
+        for path in changed & self._kept:
+            raise Stopped(f"{path} changed: make decides by it")
+        return changed
+
+    def _start(
+        self, run: Run, name: str, made: dict[str, int]
+    ) -> tuple[list[tuple[str, str]], Paths]:
+        if self._stop.is_set():
+            raise Stopped("another command stopped the replay")
+        log = self.temporary / f"replay-{os.getpid()}-{name}.log"
+        words = [*self.prefix, str(log), run.cwd, run.exe, *run.argv]
+        env = dict(x.split("=", 1) for x in run.env if "=" in x)
+        process = subprocess.Popen(
+            words,
+            cwd=self.root,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(self.timeout)
+        except subprocess.TimeoutExpired:
+            raise Stopped(f"{_name(run)} did not end") from None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        processes = read_log(log)
+        if not processes:
+            raise Stopped(f"{_name(run)} could not be watched")
+        if status != run.status:
+            raise Stopped(f"{_name(run)} ended with {status}")
+        opaque = next((p.opaque for p in processes if p.opaque), "")
+        if opaque:
+            raise Stopped(f"{_name(run)}: {opaque}")
+        paths = Paths(Places(self.root), [str(self.temporary), "/tmp"], self.writable)
+        paths.made = made
+        events = sorted((e for p in processes for e in p.events), key=lambda e: e[0])
+        seen = [(kind, path) for _, kind, path in paths.sort(events, 0)]
+        paths.left()
+        if paths.stray:
+            raise Stopped(f"{_name(run)} {paths.stray[0]}")
+        return seen, paths
+
+    def _adopt(self, n: int, command: Command, events: list[tuple[int, str, str]]) -> None:
+        """Take over what the command looked at this time, if its place is still the same."""
+        touched, writes, _ = summarize(events)
+        passing = {
+            path
+            for path in writes - command.writes
+            if not os.path.lexists(self.root / path) and path not in self._writer
+        }
+        writes -= passing
+        if writes != command.writes:
+            other = min(writes ^ command.writes)
+            raise Stopped(f"{_name(command.runs[0])} treated {other} in another way than before")
+        touched = Touched(
+            touched.reads - passing,
+            touched.exists - passing,
+            touched.absent - passing,
+            touched.listings,
+        )
+        if touched.reads & writes:
+            raise Stopped(
+                f"{_name(command.runs[0])} changes {min(touched.reads & writes)} in place"
+            )
+        new = self._makers(touched) - self._above[n] - {n}
+        if new:
+            raise Stopped(f"{_name(command.runs[0])} takes what another command makes")
+        if command.touched.listings != touched.listings:
+            raise Stopped(f"{_name(command.runs[0])} listed other directories than before")
+        self.commands[n] = replace(command, touched=touched)
+
+
+def _name(run: Run) -> str:
+    return " ".join([os.path.basename(run.exe), *run.argv[-1:]])[:120]
+
+
+def _hash(path: Path) -> bytes:
+    """What a path holds; b"" for nothing.  A mode or link target counts as content."""
+    try:
+        if path.is_symlink():
+            return b"link" + os.fsencode(os.readlink(path))
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            return b"%o" % mode + hashlib.file_digest(file, "sha256").digest()
+    except FileNotFoundError:
+        return b""

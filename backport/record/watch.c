@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * watch LOG CWD EXE ARG0 [ARG...]: run a command and log what every process of it does with files.
+ *
+ * ptrace(2) with a seccomp(2) filter, so that only the calls that name a file stop.  A preloaded
+ * library was the other way; it misses static programs, what libc does inside fopen() or opendir(),
+ * and whoever clears its environment, and a missed read means a wrong object.
+ *
+ * A record is "KIND SERIAL LENGTH\n", that many bytes, "\n".  SERIAL numbers a process (never used
+ * twice, threads count as their process).  KIND:
+ *   F  child process (bytes: serial of the parent)      Q  it ended (exit status; 128+n for a signal)
+ *   X  program image in place (bytes: resolved path); then c (directory), a (arguments), e
+ *      (environment), 0 1 2 (what these descriptors are)
+ *   R  opened for reading, executed, or link read       W  made anew, or emptied and written
+ *   A  changed in place                                 U  removed
+ *   N  a name that now stands for another file
+ *   S  asked about, and there                           E  asked for, and absent
+ *   D  directory opened                                 O  something that cannot be followed
+ *   Z  last record: the log is whole
+ * Exit status: the command's; 250 when it could not be started under watch.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/openat2.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define NATIVE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE AUDIT_ARCH_AARCH64
+#else
+#error "this processor's system calls are not described here"
+#endif
+
+#define CANNOT 250
+#define BUCKETS 1024
+
+/* What a system call means: which argument is the path, and what it says of it. */
+enum what { OPEN, OPEN2, CREAT, LOOK, LINKREAD, EXEC, RENAME, REMOVE, LINK, SYMLINK, MAKE, MKDIR,
+            CHANGE, CONNECT, OPAQUE };
+
+struct call {
+    int nr;
+    enum what what;
+    int at;    /* argument that holds the directory descriptor, or -1 */
+    int path;  /* argument that holds the path, or -1 */
+    int flags; /* argument that holds the flags, or -1 */
+};
+
+static const struct call calls[] = {
+#ifdef SYS_open
+    { SYS_open, OPEN, -1, 0, 1 },
+    { SYS_creat, CREAT, -1, 0, -1 },
+    { SYS_stat, LOOK, -1, 0, -1 },
+    { SYS_lstat, LOOK, -1, 0, -1 },
+    { SYS_access, LOOK, -1, 0, -1 },
+    { SYS_readlink, LINKREAD, -1, 0, -1 },
+    { SYS_rename, RENAME, -1, 0, -1 },
+    { SYS_unlink, REMOVE, -1, 0, -1 },
+    { SYS_rmdir, REMOVE, -1, 0, -1 },
+    { SYS_link, LINK, -1, 0, -1 },
+    { SYS_symlink, SYMLINK, -1, 1, -1 },
+    { SYS_mkdir, MKDIR, -1, 0, -1 },
+    { SYS_mknod, MAKE, -1, 0, -1 },
+    { SYS_chmod, CHANGE, -1, 0, -1 },
+    { SYS_chown, CHANGE, -1, 0, -1 },
+    { SYS_lchown, CHANGE, -1, 0, -1 },
+    { SYS_utime, CHANGE, -1, 0, -1 },
+    { SYS_utimes, CHANGE, -1, 0, -1 },
+    { SYS_futimesat, CHANGE, 0, 1, -1 },
+#endif
+#ifdef SYS_renameat
+    { SYS_renameat, RENAME, 0, 1, -1 },
+#endif
+    { SYS_openat, OPEN, 0, 1, 2 },
+    { SYS_openat2, OPEN2, 0, 1, 2 },
+    { SYS_newfstatat, LOOK, 0, 1, -1 },
+    { SYS_statx, LOOK, 0, 1, -1 },
+    { SYS_faccessat, LOOK, 0, 1, -1 },
+#ifdef SYS_faccessat2
+    { SYS_faccessat2, LOOK, 0, 1, -1 },
+#endif
+    { SYS_readlinkat, LINKREAD, 0, 1, -1 },
+    { SYS_execve, EXEC, -1, 0, -1 },
+    { SYS_execveat, EXEC, 0, 1, -1 },
+    { SYS_renameat2, RENAME, 0, 1, 4 },
+    { SYS_unlinkat, REMOVE, 0, 1, -1 },
+    { SYS_linkat, LINK, 0, 1, -1 },
+    { SYS_symlinkat, SYMLINK, 1, 2, -1 },
+    { SYS_mkdirat, MKDIR, 0, 1, -1 },
+    { SYS_mknodat, MAKE, 0, 1, -1 },
+    { SYS_truncate, CHANGE, -1, 0, -1 },
+    { SYS_fchmodat, CHANGE, 0, 1, -1 },
+    { SYS_fchownat, CHANGE, 0, 1, -1 },
+    { SYS_utimensat, CHANGE, 0, 1, -1 },
+    { SYS_connect, CONNECT, -1, -1, -1 },
+    { SYS_open_by_handle_at, OPAQUE, -1, -1, -1 },
+    { SYS_io_uring_setup, OPAQUE, -1, -1, -1 },
+    { SYS_ptrace, OPAQUE, -1, -1, -1 },
+    { SYS_chroot, OPAQUE, -1, -1, -1 },
+    { SYS_unshare, OPAQUE, -1, -1, -1 },
+    { SYS_setns, OPAQUE, -1, -1, -1 },
+    { SYS_mount, OPAQUE, -1, -1, -1 },
+};
+#define CALLS (sizeof(calls) / sizeof(calls[0]))
+
+struct task {
+    struct task *next;
+    pid_t tid;
+    unsigned long serial;
+    int held;   /* stopped at birth until its parent's event tells whose child it is */
+    int known;  /* that event has come */
+    int thread; /* not its process's first */
+    const struct call *call;
+    unsigned long flags;
+    int existed;
+    char *path;
+    char *other;
+};
+
+static struct task *tasks[BUCKETS];
+static unsigned long serials;
+static FILE *out;
+
+static void record(char kind, unsigned long serial, const void *bytes, size_t size)
+{
+    fprintf(out, "%c %lu %zu\n", kind, serial, size);
+    fwrite(bytes, 1, size, out);
+    fputc('\n', out);
+}
+
+static void say(char kind, const struct task *task, const char *text)
+{
+    record(kind, task->serial, text, strlen(text));
+}
+
+static struct task *find(pid_t tid)
+{
+    struct task *task = tasks[tid % BUCKETS];
+    while (task && task->tid != tid)
+        task = task->next;
+    return task;
+}
+
+static struct task *add(pid_t tid)
+{
+    struct task *task = calloc(1, sizeof(*task));
+    if (!task)
+        abort();
+    task->tid = tid;
+    task->next = tasks[tid % BUCKETS];
+    tasks[tid % BUCKETS] = task;
+    return task;
+}
+
+static void forget_call(struct task *task)
+{
+    free(task->path);
+    free(task->other);
+    task->path = task->other = NULL;
+    task->call = NULL;
+}
+
+static void drop(struct task *gone)
+{
+    struct task **at = &tasks[gone->tid % BUCKETS];
+    while (*at != gone)
+        at = &(*at)->next;
+    *at = gone->next;
+    forget_call(gone);
+    free(gone);
+}
+
+static pid_t group_of(pid_t tid)
+{
+    char name[64], line[256];
+    pid_t group = tid;
+    snprintf(name, sizeof(name), "/proc/%d/status", tid);
+    FILE *file = fopen(name, "re");
+    if (!file)
+        return tid;
+    while (fgets(line, sizeof(line), file))
+        if (sscanf(line, "Tgid: %d", &group) == 1)
+            break;
+    fclose(file);
+    return group;
+}
+
+static char *link_of(pid_t tid, const char *name)
+{
+    char proc[64], buffer[8192];
+    snprintf(proc, sizeof(proc), "/proc/%d/%s", tid, name);
+    ssize_t size = readlink(proc, buffer, sizeof(buffer) - 1);
+    if (size < 0)
+        return strdup("?");
+    buffer[size] = 0;
+    return strdup(buffer);
+}
+
+static void copy_proc(char kind, const struct task *task, const char *name)
+{
+    char proc[64];
+    size_t size = 0, room = 1 << 16;
+    char *bytes = malloc(room);
+    snprintf(proc, sizeof(proc), "/proc/%d/%s", task->tid, name);
+    int fd = open(proc, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && bytes) {
+        ssize_t got = read(fd, bytes + size, room - size);
+        if (got <= 0)
+            break;
+        size += got;
+        if (size == room)
+            bytes = realloc(bytes, room *= 2);
+    }
+    if (!bytes)
+        abort();
+    if (fd >= 0)
+        close(fd);
+    record(kind, task->serial, bytes, size);
+    free(bytes);
+}
+
+static ssize_t peek(pid_t tid, unsigned long from, void *to, size_t size)
+{
+    struct iovec here = { to, size }, there = { (void *)from, size };
+    return process_vm_readv(tid, &here, 1, &there, 1, 0);
+}
+
+/* A path argument made absolute; NULL where there is none (or it is empty: a descriptor is meant). */
+static char *path_of(pid_t tid, int directory, unsigned long from)
+{
+    char text[4097], *base, *whole;
+    size_t size = 0;
+    while (size < sizeof(text) - 1) {
+        size_t step = 256 - (from + size) % 256; /* never across a page that may not be there */
+        if (step > sizeof(text) - 1 - size)
+            step = sizeof(text) - 1 - size;
+        ssize_t got = from ? peek(tid, from + size, text + size, step) : -1;
+        if (got <= 0)
+            return NULL;
+        if (memchr(text + size, 0, got))
+            break;
+        size += got;
+    }
+    text[sizeof(text) - 1] = 0;
+    if (!text[0])
+        return NULL;
+    if (text[0] == '/')
+        return strdup(text);
+    if (directory == AT_FDCWD) {
+        base = link_of(tid, "cwd");
+    } else {
+        char name[32];
+        snprintf(name, sizeof(name), "fd/%d", directory);
+        base = link_of(tid, name);
+    }
+    if (asprintf(&whole, "%s/%s", base, text) < 0)
+        abort();
+    free(base);
+    return whole;
+}
+
+static void restart(pid_t tid, enum __ptrace_request how, int signal)
+{
+    /* A task that was killed meanwhile is not there any more: its end is reported by waitpid. */
+    ptrace(how, tid, 0L, (long)signal);
+}
+
+/* A watched call begins.  Returns whether its end matters. */
+static int enter(struct task *task)
+{
+    struct __ptrace_syscall_info info;
+    forget_call(task);
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof(info), &info) <= 0)
+        return 0;
+    if (info.op != PTRACE_SYSCALL_INFO_SECCOMP || info.arch != NATIVE) {
+        say('O', task, "a program for another processor");
+        return 0;
+    }
+    const __typeof__(info.seccomp.args[0]) *args = info.seccomp.args;
+    for (size_t i = 0; i < CALLS; i++)
+        if ((unsigned)calls[i].nr == info.seccomp.nr)
+            task->call = &calls[i];
+    const struct call *call = task->call;
+    if (!call)
+        return 0;
+    if (call->path >= 0) {
+        int directory = call->at < 0 ? AT_FDCWD : (int)args[call->at];
+        task->path = path_of(task->tid, directory, args[call->path]);
+        if (!task->path)
+            return call->what == EXEC;
+    }
+    if (call->what == RENAME || call->what == LINK) {
+        int far = call->at < 0 ? 1 : 3;
+        int directory = call->at < 0 ? AT_FDCWD : (int)args[2];
+        task->other = path_of(task->tid, directory, args[far]);
+        if (call->what == RENAME && call->flags >= 0 && (args[call->flags] & ~(unsigned long)1))
+            say('O', task, "an exchange of two names");
+    }
+    task->flags = call->flags >= 0 ? args[call->flags] : 0;
+    if (call->what == OPEN2) {
+        struct open_how how = { 0 };
+        peek(task->tid, args[call->flags], &how, sizeof(how));
+        task->flags = how.flags;
+        if (how.resolve)
+            say('O', task, "a path resolved in a way of its own");
+    }
+    if (call->what == CREAT)
+        task->flags = O_CREAT | O_WRONLY | O_TRUNC;
+    if (call->what == OPEN || call->what == OPEN2 || call->what == CREAT)
+        task->existed = access(task->path, F_OK) == 0;
+    return 1;
+}
+
+static void opened(struct task *task, long fd)
+{
+    char name[64];
+    struct stat st;
+    unsigned long flags = task->flags;
+    if ((flags & O_TMPFILE) == O_TMPFILE)
+        return;
+    if (flags & O_PATH) {
+        say('S', task, task->path);
+        return;
+    }
+    snprintf(name, sizeof(name), "/proc/%d/fd/%ld", task->tid, fd);
+    if (stat(name, &st) == 0 && S_ISDIR(st.st_mode))
+        say('D', task, task->path);
+    else if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC))
+        say('R', task, task->path);
+    else if ((flags & O_TRUNC) || !task->existed)
+        say('W', task, task->path);
+    else
+        say('A', task, task->path);
+}
+
+/* A watched call has ended. */
+static void leave(struct task *task)
+{
+    struct __ptrace_syscall_info info;
+    const struct call *call = task->call;
+    if (!call || ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof(info), &info) <= 0 ||
+        info.op != PTRACE_SYSCALL_INFO_EXIT)
+        return;
+    long result = info.exit.rval;
+    if (call->path < 0) {
+        if (result >= 0)
+            say('O', task, call->what == CONNECT ? "a connection" : "a call that hides files");
+        return;
+    }
+    if (!task->path)
+        return;
+    if (info.exit.is_error) {
+        /* Of a rename or link that fails it is not known which side was absent: both are told. */
+        if (result == -ENOENT || result == -ENOTDIR || result == -ELOOP)
+            say('E', task, task->path);
+        else
+            say('S', task, task->path);
+        if (task->other)
+            say('S', task, task->other);
+        return;
+    }
+    switch (call->what) {
+    case OPEN: case OPEN2: case CREAT: opened(task, result); break;
+    case LOOK: say('S', task, task->path); break;
+    case LINKREAD: say('R', task, task->path); break;
+    case RENAME:
+        say('R', task, task->path);
+        say('U', task, task->path);
+        if (task->other)
+            say('N', task, task->other);
+        break;
+    case REMOVE: say('U', task, task->path); break;
+    case LINK:
+        say('R', task, task->path);
+        if (task->other)
+            say('N', task, task->other);
+        break;
+    case SYMLINK: case MAKE: say('N', task, task->path); break;
+    case MKDIR: say('S', task, task->path); break;
+    case CHANGE: say('A', task, task->path); break;
+    default: break;
+    }
+}
+
+static void executed(struct task *task)
+{
+    static const char *const proc[] = { "exe", "cwd", "fd/0", "fd/1", "fd/2" };
+    static const char kinds[] = "Xc012";
+    if (task->path)
+        say('R', task, task->path);
+    for (int i = 0; i < 5; i++) {
+        char *where = link_of(task->tid, proc[i]);
+        say(kinds[i], task, where);
+        free(where);
+    }
+    copy_proc('a', task, "cmdline");
+    copy_proc('e', task, "environ");
+    forget_call(task);
+}
+
+static void born(struct task *parent)
+{
+    unsigned long tid = 0;
+    char text[32];
+    ptrace(PTRACE_GETEVENTMSG, parent->tid, 0L, &tid);
+    struct task *child = find(tid);
+    if (!child)
+        child = add(tid);
+    child->known = 1;
+    pid_t group = group_of(tid);
+    struct task *leader = group == (pid_t)tid ? NULL : find(group);
+    if (leader) {
+        child->serial = leader->serial;
+        child->thread = 1;
+    } else {
+        child->serial = ++serials;
+        snprintf(text, sizeof(text), "%lu", parent->serial);
+        say('F', child, text);
+    }
+    if (child->held) {
+        child->held = 0;
+        restart(child->tid, PTRACE_CONT, 0);
+    }
+}
+
+static int filter(void)
+{
+    struct sock_filter code[CALLS + 8];
+    size_t n = 0;
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                                             offsetof(struct seccomp_data, arch));
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 0, CALLS + 2);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                                             offsetof(struct seccomp_data, nr));
+    for (size_t i = 0; i < CALLS; i++)
+        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].nr,
+                                                 CALLS - i, 0);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
+    struct sock_fprog program = { n, code };
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        return -1;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void stopped(pid_t tid, int status)
+{
+    int signal = WSTOPSIG(status), event = status >> 16;
+    struct task *task = find(tid);
+    if (!task)
+        task = add(tid);
+    switch (event) {
+    case PTRACE_EVENT_STOP:
+        if (!task->known)
+            task->held = 1;
+        else if (signal == SIGTRAP)
+            restart(tid, PTRACE_CONT, 0);
+        else
+            restart(tid, PTRACE_LISTEN, 0);
+        return;
+    case PTRACE_EVENT_SECCOMP:
+        restart(tid, enter(task) ? PTRACE_SYSCALL : PTRACE_CONT, 0);
+        return;
+    case PTRACE_EVENT_EXEC: {
+        /* A thread that executes takes the place of its process's first; its own number ends. */
+        unsigned long before = tid;
+        ptrace(PTRACE_GETEVENTMSG, tid, 0L, &before);
+        struct task *thread = (pid_t)before == tid ? NULL : find(before);
+        if (thread) {
+            forget_call(task);
+            task->path = thread->path;
+            thread->path = NULL;
+            drop(thread);
+        }
+        executed(task);
+        restart(tid, PTRACE_CONT, 0);
+        return;
+    }
+    case PTRACE_EVENT_FORK: case PTRACE_EVENT_VFORK: case PTRACE_EVENT_CLONE:
+        born(task);
+        restart(tid, PTRACE_CONT, 0);
+        return;
+    default:
+        if (signal == (SIGTRAP | 0x80)) {
+            leave(task);
+            forget_call(task);
+            signal = 0;
+        }
+        restart(tid, PTRACE_CONT, signal);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int gate[2], status, code = CANNOT;
+    if (argc < 5 || !(out = fopen(argv[1], "we")) || pipe2(gate, O_CLOEXEC))
+        return CANNOT;
+    pid_t root = fork();
+    if (root < 0)
+        return CANNOT;
+    if (root == 0) {
+        char go;
+        close(gate[1]);
+        if (read(gate[0], &go, 1) != 1 || chdir(argv[2]) || filter())
+            _exit(CANNOT);
+        execv(argv[3], argv + 4);
+        _exit(127);
+    }
+    close(gate[0]);
+    if (ptrace(PTRACE_SEIZE, root, 0L,
+               (long)(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEEXEC |
+                      PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+                      PTRACE_O_EXITKILL))) {
+        kill(root, SIGKILL);
+        return CANNOT;
+    }
+    struct task *first = add(root);
+    first->known = 1;
+    first->serial = ++serials;
+    if (write(gate[1], "g", 1) != 1)
+        return CANNOT;
+    close(gate[1]);
+    for (;;) {
+        pid_t tid = waitpid(-1, &status, __WALL);
+        if (tid < 0 && errno == EINTR)
+            continue;
+        if (tid < 0)
+            break;
+        if (WIFSTOPPED(status)) {
+            stopped(tid, status);
+            continue;
+        }
+        int ended = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        struct task *task = find(tid);
+        if (tid == root)
+            code = ended;
+        if (task) {
+            char text[32];
+            snprintf(text, sizeof(text), "%d", ended);
+            if (!task->thread)
+                say('Q', task, text);
+            drop(task);
+        }
+    }
+    record('Z', 0, "", 0);
+    return fclose(out) ? CANNOT : code;
+}

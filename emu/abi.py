@@ -370,6 +370,17 @@ def structure(operation: str, mode: Mode = "64") -> Struct | None:
     return _NATIVE.get(operation)
 
 
+def numbers(operation: str) -> tuple[int, int] | None:
+    """(hypercall, operation) numbers of ``EVTCHNOP_send`` or ``event_channel_op:99``."""
+    hypercall, _, number = operation.rpartition(":")
+    if hypercall in HYPERCALLS and number.isdigit():
+        return HYPERCALLS[hypercall], int(number)
+    for name, operations in OPERATIONS.items():
+        if operation in operations:
+            return HYPERCALLS[name], operations[operation]
+    return None
+
+
 def operation_name(hypercall: str, number: int) -> str:
     """``EVTCHNOP_send``; a number of which nothing is known is given as it is."""
     for name, value in OPERATIONS.get(hypercall, {}).items():

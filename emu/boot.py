@@ -91,7 +91,7 @@ class _Run:
             self._unknown(machine, op, number)
         if end is None:
             drive = Drive(machine)
-            self.rows.extend(Judge(drive, self.profile, self.only).rows())
+            self.rows.extend(Judge(drive, self.profile, self.only, self._is_shim()).rows())
             self.calls += drive.calls
 
     def _failed(self, machine: Machine, end: Ended) -> None:
@@ -129,9 +129,8 @@ class _Run:
             return Outcome.FAILED
         if self.findings:
             return Outcome.CANNOT_TELL
-        if any(row.treatment is not Treatment.UNREACHED for row in self.rows):
-            return Outcome.PASSED
-        return Outcome.ABSENT
+        reached = any(row.treatment is not Treatment.UNREACHED for row in self.rows)
+        return Outcome.PASSED if reached and self._is_shim() else Outcome.ABSENT
 
 
 def _boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Machine, Ended | None]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from emu import abi
 from emu.booted.checks import CHECKS, Observed, unmet
 from emu.booted.drive import ABSENT, Answer, Drive
+from emu.booted.events import Events
 from emu.booted.machine import l0_setup
 from emu.booted.paging import NotMapped
 from emu.booted.report import BehaviourRow, Treatment
@@ -74,7 +75,7 @@ def cases(profile: Profile, mode: abi.Mode) -> Iterator[Case]:
             continue
         if scenario.first_page != FIRST_UNUSED_PAGE:
             continue
-        if hypercall_of(scenario.operation) is not None:
+        if abi.numbers(scenario.operation) is not None:
             yield Case(scenario, mode)
 
 
@@ -86,17 +87,6 @@ def arguments_of(profile: Profile, scenario: Scenario) -> tuple[Value, ...]:
     return profile.entries[scenario.entry].arguments
 
 
-def hypercall_of(operation: str) -> tuple[int, int] | None:
-    """(hypercall, operation) numbers of ``EVTCHNOP_send`` or ``event_channel_op:99``."""
-    hypercall, _, number = operation.rpartition(":")
-    if hypercall in abi.HYPERCALLS and number.isdigit():
-        return abi.HYPERCALLS[hypercall], int(number)
-    for name, operations in abi.OPERATIONS.items():
-        if operation in operations:
-            return abi.HYPERCALLS[name], operations[operation]
-    return None
-
-
 @dataclass(slots=True)
 class Judge:
     """Runs the cases of one booted guest."""
@@ -104,6 +94,8 @@ class Judge:
     drive: Drive
     profile: Profile
     only: Only
+    shim: bool = True
+    """Whether the image has what the profile is about: before, what it answers is its own affair."""
     setup: L0Setup = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,6 +105,9 @@ class Judge:
         for case in cases(self.profile, self.drive.kernel.mode):
             if self.only.takes(case):
                 yield self._row(Case(self._fitted(case.scenario), case.mode))
+
+        if not self.only.name:
+            yield from Events(self.drive, self.setup).rows()
 
     def _row(self, case: Case) -> BehaviourRow:
         scenario = case.scenario
@@ -131,7 +126,7 @@ class Judge:
             )
         treatment = self._treatment(case, seen)
         findings = _Findings(self.drive, case)
-        findings.judge(seen, expect=number is None and not scenario.may_lack)
+        findings.judge(seen, expect=self.shim and number is None and not scenario.may_lack)
         if number is None and treatment is not Treatment.REFUSED and seen.answer.end is None:
             for failing, interaction in enumerate(plan.seen[:MAX_FAILURES]):
                 if not interaction.legal:  # that it stops then is right, and takes five seconds
@@ -197,7 +192,7 @@ class Judge:
         for port in scenario.ports:
             self._open(port, case.mode)
         machine.l0.next_port = setup.first_port
-        numbers = hypercall_of(scenario.operation)
+        numbers = abi.numbers(scenario.operation)
         assert numbers is not None
         for turn in range(scenario.repeat):
             plan.armed = turn == scenario.repeat - 1
@@ -243,7 +238,7 @@ class Judge:
             return value
         kernel = self.drive.kernel
         if value == "operation":
-            numbers = hypercall_of(case.scenario.operation)
+            numbers = abi.numbers(case.scenario.operation)
             return numbers[1] if numbers else 0
         if value == "buffer":
             target = case.scenario.buffer
@@ -299,7 +294,7 @@ class Judge:
             l0.ports.pop(port.number, None)
 
     def _prepare(self, operation: str, **fields: int) -> None:
-        struct, numbers = abi.structure(operation), hypercall_of(operation)
+        struct, numbers = abi.structure(operation), abi.numbers(operation)
         assert struct is not None
         assert numbers is not None
         self.drive.machine.linear.write(self._buffer(), struct.encode(fields))

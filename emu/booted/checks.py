@@ -82,10 +82,10 @@ class Returns(Check):
         end, plan = seen.answer.end, seen.plan
         if end is None:
             return
+        if seen.case.scenario.ends:
+            return
         if end.kind == "shutdown":
-            asked = seen.case.scenario.operation == "SCHEDOP_shutdown"
-            impossible = any(not i.legal for i in plan.injected)
-            if asked or impossible:
+            if any(not i.legal for i in plan.injected):
                 return
             said = seen.answer.console.strip().splitlines()
             last = next((line for line in said if "anic" in line or "BUG" in line), "")
@@ -220,7 +220,10 @@ def unmet(seen: Observed) -> Iterator[str]:
     """What the scenario expects and was not seen, as far as it can be seen from outside."""
     scenario, answer = seen.case.scenario, seen.answer
     if answer.end is not None:
+        yield from _missing(seen, scenario.expect)
         return
+    if scenario.ends:
+        yield "the call comes back, and should not"
     if answer.result in (-abi.ERRNO["ENOSYS"], -abi.ERRNO["EOPNOTSUPP"]) and not answer.calls:
         return
     wanted = scenario.result

@@ -17,6 +17,7 @@ from emu.booted.machine import (
     Machine,
 )
 from emu.booted.paging import NotMapped
+from emu.booted.traps import TripleFault
 from emu.cpu import Saved
 from emu.elf import PAGE
 from emu.l0 import Interactions, L0Setup
@@ -59,10 +60,8 @@ class Drive:
         self._arguments = cpu.batch("rax", *names)
         self._rax = cpu.batch("rax")
         self._mask = (1 << RESULT_BITS[self.kernel.mode]) - 1
-        self._walk_guest()
-
-    def _walk_guest(self) -> None:
-        self.cr3 = self.machine.cpu.read("cr3")
+        self.start_info = cpu.read("rsi")
+        """Address of the guest's start info, as it is given to it."""
         self.read_only = self._find_read_only()
 
     def _find_read_only(self) -> int | None:
@@ -117,3 +116,12 @@ class Drive:
             text[-MAX_CONSOLE_SHOWN:],
             tuple(taken),
         )
+
+    def interrupt(self, vector: int) -> None:
+        """One from outside while the guest is at its start; raises Ended."""
+        machine = self.machine
+        try:
+            machine.traps.interrupt(vector)
+        except TripleFault as exc:
+            raise Ended("crash", str(exc), exc.address) from exc
+        machine.run_from(machine.cpu.read("rip"), CALL_INSTRUCTIONS)

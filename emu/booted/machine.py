@@ -204,9 +204,9 @@ class Machine:
         cpu = self.cpu
         self._hypercall = cpu.batch(*abi.ARGUMENT_REGISTERS, "rsp", "eflags", "rax")
         self._wrmsr = cpu.batch("rcx", "rax", "rdx")
-        rip = cpu.batch("rip")
+        place = cpu.batch("rip", "rsp")
         cpu.on_cpuid(self.cpuid)
-        cpu.on_time(lambda: self._look(rip.read()[0]))
+        cpu.on_time(lambda: self._look(*place.read()))
         cpu.on_port(lambda port, size: self.devices.ports.read(port, size), self._out)
         cpu.on_syscall(self.traps.system_call)
         cpu.on_exception(self._exception)
@@ -240,11 +240,11 @@ class Machine:
         self.hypercalls_at = at
         self.ram.write(at, hypercall_page())
 
-    def _look(self, place: int) -> int:
+    def _look(self, rip: int, rsp: int) -> int:
         clock = self.devices.clock
         if clock.looks > MAX_LOOKS:
-            raise Ended("loop", "waits for ever", place)
-        return clock.look(place)
+            raise Ended("loop", "waits for ever", rip)
+        return clock.look(rip ^ rsp)
 
     def _out(self, port: int, size: int, value: int) -> None:
         if port == HYPERCALL_PORT and size == 4:
@@ -325,10 +325,17 @@ class Machine:
             if stopped.reason is Stop.RETURNED:
                 return
             if stopped.reason is Stop.INVALID:
-                self._exception(VECTOR_UD)
-                rip = self.cpu.read("rip")
+                rip = self._invalid(rip)
                 continue
             self._end(stopped.reason, rip, stopped.address, count)
+
+    def _invalid(self, rip: int) -> int:
+        """The one exception for which the library stops instead of calling back."""
+        try:
+            self._exception(VECTOR_UD)
+        except TripleFault as exc:
+            raise Ended("crash", str(exc), exc.address) from exc
+        return self.cpu.read("rip")
 
     def _end(self, reason: Stop, rip: int, address: int, count: int) -> None:
         if self._late:
@@ -336,7 +343,7 @@ class Machine:
         if reason is Stop.BUDGET:
             raise Ended("loop", f"is not done after {count} instructions", rip)
         if reason is Stop.HALTED:
-            raise Ended("halt", "halts, and nothing is there to wake it", rip)
+            raise Ended("halt", "halts, and nothing is there to wake it", rip - 1)
         raise Ended("crash", f"{reason.value} ({address:#x})", rip)
 
 

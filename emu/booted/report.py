@@ -24,6 +24,7 @@ class Treatment(Enum):
 
     LOCAL = "handled locally"
     FORWARDED = "forwarded to L0"
+    DELIVERED = "delivered"
     REFUSED = "refused"
     CRASHED = "crashes"
     UNREACHED = "not reached"
@@ -65,6 +66,8 @@ class BehaviourRow:
 
     @property
     def shown_result(self) -> str:
+        if self.treatment is Treatment.UNREACHED:
+            return "-"
         return "does not return" if self.result is None else result_name(self.result)
 
     def to_json(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ EFLAGS_TF, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF = 1 << 8, 1 << 9, 1 << 14, 1 << 16
 INTERRUPT_GATE, TRAP_GATE = 14, 15
 MSR_EFER, MSR_STAR, MSR_LSTAR, MSR_FMASK = 0xC0000080, 0xC0000081, 0xC0000082, 0xC0000084
 EFER_SCE = 1
+CR0_PG = 1 << 31
 SYSCALL_SIZE = 2
 
 
@@ -51,6 +52,8 @@ class Traps:
     def exception(self, vector: int) -> None:
         """What Unicorn calls an interrupt: an exception, or ``int n``."""
         rip, cs = self._cpu.read("rip"), self._cpu.read("cs")
+        if not self._cpu.read("cr0") & CR0_PG:
+            raise TripleFault(vector, rip, "the image is not in 64-bit mode yet")
         behind = self._software(vector, rip)
         if behind is not None:
             self.system_calls += 1

@@ -76,12 +76,10 @@ class SharedInfo:
         return bool(self._page[at] & bit)
 
     def set_pending(self, port: int, vcpu: int) -> bool:
-        """Raise an event; True where its vcpu is now to be given an upcall."""
+        """Raise an event; True where its vcpu has an upcall to take, now or still."""
         if not 0 <= port < NR_PORTS:
             return False
         at, bit = self._bit(PENDING, port)
-        if self._page[at] & bit:
-            return False
         self._page[at] |= bit
         return not self.masked(port) and self._notify(port, vcpu)
 
@@ -98,6 +96,5 @@ class SharedInfo:
         info = self.vcpu(vcpu)
         word = port // 64
         info[8 + word // 8] |= 1 << word % 8
-        raised = not info[0]
         info[0] = 1
-        return raised
+        return True

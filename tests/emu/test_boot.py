@@ -104,3 +104,20 @@ def test_an_l0_failure_can_be_seen_again(profile: Profile) -> None:
     (seen,) = again.behaviour
     assert seen.result == -22
     assert [call.result for call in seen.l0_calls] == [-22]
+
+
+@pytest.mark.parametrize("mode", ["64", "compat"])
+@pytest.mark.parametrize(
+    ("title", "treatment"),
+    [
+        ("event from L0", Treatment.DELIVERED),
+        ("console ring", Treatment.DELIVERED),
+        ("event of the timer", Treatment.UNREACHED),
+        ("shutdown", Treatment.FORWARDED),
+    ],
+)
+def test_what_comes_to_the_guest(
+    report: BootReport, mode: str, title: str, treatment: Treatment
+) -> None:
+    """The sample has no timer for its guest; its upcalls and its console work."""
+    assert row(report, f"{title}/{mode}").treatment is treatment

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Images that cannot be started, or that do wrong: an error or a verdict that names the place."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emu.boot import BootReport, emulate_image
+from emu.booted import machine
+from emu.errors import ElfError, NoPvhEntry, NotElf, TruncatedElf, WrongMachine
+from emu.profile import load_profile
+from emu.verdict import Outcome
+from tests.emu.images import SHIM, link, shim32, shim64
+
+PROFILE = load_profile("xen-pv-shim-4.10")
+HYPERCALL_PAGE = """
+        mov     $0x40000002, %eax
+        cpuid
+        mov     %ebx, %ecx
+        lea     page(%rip), %rax
+        movabs  $0xffff82d080000000, %rbx
+        sub     %rbx, %rax
+        xor     %edx, %edx
+        wrmsr
+"""
+PAGE = "\n.balign 4096\npage: .fill 4096, 1, 0xc3\n"
+
+
+def boot(elf: bytes) -> BootReport:
+    return emulate_image(elf, PROFILE)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "BOOT_SECONDS", 0.1)
+    monkeypatch.setattr(machine, "BOOT_INSTRUCTIONS", 100_000)
+
+
+def verdict(elf: bytes) -> tuple[str, str, str]:
+    """(invariant, message, where) of the one thing that is found."""
+    report = boot(elf)
+    assert report.outcome is Outcome.FAILED
+    (finding,) = report.findings
+    assert report.ladder[-2].detail.endswith(finding.where)
+    return finding.invariant, finding.message, finding.where
+
+
+def test_no_elf() -> None:
+    with pytest.raises(NotElf, match="not an ELF file"):
+        boot(b"#!/bin/sh\n")
+
+
+def test_no_pvh_note() -> None:
+    with pytest.raises(NoPvhEntry, match="XEN_ELFNOTE_PHYS32_ENTRY"):
+        boot(link(f".text\npvh_start: hlt\n{SHIM}"))
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "message"),
+    [
+        (4, b"\x01", "32-bit"),
+        (18, struct.pack("<H", 183), "AArch64"),
+        (16, struct.pack("<H", 1), "file type 1"),
+    ],
+)
+def test_another_machine(offset: int, value: bytes, message: str) -> None:
+    elf = bytearray(shim32("hlt"))
+    elf[offset : offset + len(value)] = value
+    with pytest.raises(WrongMachine, match=message):
+        boot(bytes(elf))
+
+
+def test_an_image_larger_than_the_machine() -> None:
+    elf = bytearray(shim32("hlt"))
+    elf[64 + 40 : 64 + 48] = struct.pack("<Q", 1 << 30)
+    with pytest.raises(TruncatedElf, match="the machine has 64 MiB"):
+        boot(bytes(elf))
+
+
+@given(st.integers(4, 600))
+@settings(max_examples=30, deadline=None)
+def test_a_truncated_image(size: int) -> None:
+    with pytest.raises(ElfError):
+        boot(shim32("hlt")[:size])
+
+
+@given(st.lists(st.tuples(st.integers(16, 300), st.integers(0, 255)), max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_a_hostile_header(edits: list[tuple[int, int]]) -> None:
+    """Either an error of ours or a verdict; nothing else, and soon."""
+    elf = bytearray(shim32("hlt"))
+    for at, value in edits:
+        elf[at] = value
+    try:
+        report = boot(bytes(elf))
+    except ElfError:
+        return
+    assert report.outcome in (Outcome.FAILED, Outcome.ABSENT)
+
+
+def test_an_entry_outside_of_the_image() -> None:
+    elf = shim32("hlt").replace(b"Xen\0\0\0 \0", b"Xen\0\0\0\0\x7f")
+    report = boot(elf)
+    assert not report.ladder[0].reached
+    assert report.findings[0].message.startswith("the guest is never entered: ")
+    assert report.findings[0].where == "0x7f000000"
+
+
+def test_an_image_that_halts() -> None:
+    kind, message, where = verdict(shim32("cli\nhlt"))
+    assert (kind, where) == ("halt", "pvh_start+0x1")
+    assert "nothing is there to wake it" in message
+
+
+def test_an_image_that_loops(impatient: None) -> None:
+    kind, message, where = verdict(shim32("nop\n1: jmp 1b"))
+    assert (kind, where) == ("loop", "pvh_start+0x1")
+    assert "100000 instructions" in message
+
+
+def test_an_image_that_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "MAX_LOOKS", 1000)
+    kind, message, where = verdict(shim64("wait: rdtsc\njmp wait"))
+    assert (kind, where) == ("loop", "wait+0x0")
+    assert "waits for ever" in message
+
+
+def test_a_triple_fault() -> None:
+    kind, message, where = verdict(shim64("fault: ud2"))
+    assert (kind, where) == ("crash", "fault+0x0")
+    assert "triple fault: exception 6" in message
+
+
+def test_an_exception_before_long_mode() -> None:
+    kind, message, where = verdict(shim32("ud2"))
+    assert (kind, where) == ("crash", "pvh_start+0x0")
+    assert "not in 64-bit mode" in message
+
+
+def test_an_image_that_writes_over_its_page_tables() -> None:
+    clear = "mov %cr3, %rdi\nmov $512, %ecx\nxor %eax, %eax\nrep stosq\n"
+    code = clear + "gone: mov %cr3, %rax\nmov %rax, %cr3\nnop"
+    kind, message, where = verdict(shim64(code))
+    assert kind == "crash"
+    assert "triple fault" in message
+    assert where.startswith("gone+")
+
+
+def test_an_operation_of_l0_that_nobody_modelled() -> None:
+    """memory_op 77: told by name, and where it was asked for."""
+    code = f"{HYPERCALL_PAGE}\nmov $77, %edi\nxor %esi, %esi\nask: call page + 12 * 32\nhlt"
+    report = boot(shim64(code + PAGE))
+    told = {finding.invariant: finding for finding in report.findings}
+    assert "memory_op:77" in told["L0 model"].message
+    assert told["L0 model"].where.startswith("ask+")
+    assert report.milestone("hypercall page filled") is not None
+
+
+def test_an_image_that_is_no_shim_yet_fails_nothing() -> None:
+    report = boot(
+        shim32("cli\nhlt").replace(b"pv_shim_event_channel_op", b"pv_shim_event_channel_no")
+    )
+    assert report.outcome is Outcome.ABSENT
+    assert report.ladder[-1].detail.endswith("at pvh_start+0x1")

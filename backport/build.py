@@ -22,8 +22,8 @@ from pathlib import Path
 from backport.cache import Cache, digest
 from backport.check import changed_paths, is_build_file
 from backport.errors import CannotTest
-from backport.record.replay import Replay
 from backport.process import run_bounded
+from backport.record.replay import Replay
 from backport.repo import Repo
 from backport.sandbox import Sandbox, sandbox
 from backport.verdicts import State, Verdict

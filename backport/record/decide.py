@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ruff: noqa: PTH
+# ruff: noqa: PTH118, PTH119, PTH120
 # (paths by the hundred thousand: os.path takes a tenth of the time)
 """From a step's changed paths to the commands that must run again, or why that is not sure."""
 
@@ -23,6 +23,8 @@ class Change:
 
     kind: str
     path: str
+    folders: tuple[str, ...] = ()
+    """For A and D the directories whose listing differs by it (several where they come or go)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,10 @@ def changes(repo: Repo, before: str, after: str) -> tuple[Change, ...] | Unsure:
         path = os.fsdecode(delta.new_file.raw_path)
         if os.path.basename(path) == ".gitattributes":
             return Unsure(f"{path} changes what git checks out")
-        found.append(Change(kind if kind in "AD" else "M", path))
+        if kind in "AD":
+            found.append(Change(kind, path, tuple(_listed(one if kind == "A" else other, path))))
+        else:
+            found.append(Change("M", path))
     return tuple(found)
 
 
@@ -60,11 +65,10 @@ def touches(change: Change, looked: Touched) -> bool:
         return True
     if change.kind == "M":
         return False
-    if not looked.listings.isdisjoint(_above(path)):
+    if not looked.listings.isdisjoint(change.folders):
         return True
-    if change.kind == "A":
-        return path in looked.absent or not looked.absent.isdisjoint(_above(path))
-    return path in looked.exists
+    names = {path, *change.folders}
+    return not names.isdisjoint(looked.absent if change.kind == "A" else looked.exists)
 
 
 def dirty(recording: Recording, changed: Sequence[Change]) -> frozenset[int] | Unsure:
@@ -105,7 +109,10 @@ def signatures(root: str, paths: Iterable[str]) -> dict[str, tuple[int, int, int
     return {p: s for p in sorted(paths) if (s := signature(os.path.join(root, p))) is not None}
 
 
-def _above(path: str) -> Iterator[str]:
+def _listed(tree: pygit2.Tree, path: str) -> Iterator[str]:
+    """The directories above a path, up to the first that ``tree`` has too."""
     while path:
         path = os.path.dirname(path)
         yield path
+        if not path or path in tree:
+            return

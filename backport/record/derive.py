@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ruff: noqa: PTH
+# ruff: noqa: PTH118, PTH119, PTH120
 # (paths by the hundred thousand: os.path takes a tenth of the time)
 """From the log of a watched build to its commands and keepers.
 
@@ -44,7 +44,8 @@ class _Unit:
     events: list[tuple[int, str, str]] = field(default_factory=list)
     unsure: str = ""
     answers: bool = False
-    """Its keeper reads what it prints."""
+    """Its keeper reads what it prints, or (a shell) may go by how it ends."""
+    under_make: bool = False
     writes: set[str] = field(default_factory=set)
 
 
@@ -176,7 +177,9 @@ def derive(processes: Sequence[Process], paths: Paths) -> Derived:
     working = []
     for unit in units:
         unit.unsure = unit.unsure or paths.stray.get(unit.processes[0].serial, "")
-        if unit.answers or not unit.writes:
+        # A recipe that writes nothing is a check: make goes on or not, as it does on every run.
+        unit.answers |= not unit.writes and not unit.under_make
+        if unit.answers:
             keeper_events[unit.keeper] += unit.events
         else:
             working.append(unit)
@@ -242,7 +245,7 @@ def _unit(process: Process, parent: Process) -> _Unit:
         unit.unsure = "a part of a shell's own script"
         unit.answers = start is None and not process.events
         return unit
-    is_make = os.path.basename(above.exe) in _MAKES
+    is_make = unit.under_make = os.path.basename(above.exe) in _MAKES
     if start.stdout != above.stdout and start.stdout.startswith(("pipe:", "socket:")):
         unit.answers = True
     elif start.stdout != above.stdout and not is_make and start.stdout != "/dev/null":

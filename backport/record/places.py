@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ruff: noqa: PTH
+# ruff: noqa: PTH115, PTH118, PTH120
 # (paths by the hundred thousand: os.path takes a tenth of the time)
 """Paths as processes named them, resolved to paths in the worktree.
 

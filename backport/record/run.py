@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ruff: noqa: PTH
+# ruff: noqa: PTH115, PTH119
 # (paths by the hundred thousand: os.path takes a tenth of the time)
 """Runs the commands of a recording whose inputs changed, each under watch again.
 

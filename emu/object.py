@@ -24,7 +24,16 @@ from emu.profile import Extern, Profile
 from emu.scenario import Case, Value
 from emu.tables import ALTERNATIVE_SIZE, UD2, apply_alternatives, exception_table, resumable_traps
 from emu.verdict import ObjectReport
-from emu.world import BUFFER, GUEST_ABSENT, GUEST_HIGH, GUEST_READONLY, LIST, LIST_END, World
+from emu.world import (
+    BUFFER,
+    GUEST_ABSENT,
+    GUEST_FAR,
+    GUEST_HIGH,
+    GUEST_READONLY,
+    LIST,
+    LIST_END,
+    World,
+)
 
 if TYPE_CHECKING:
     from emu.cpu import Batch, Stopped
@@ -37,6 +46,8 @@ DATA_OFFSET = 0x4000000
 STUBS_OFFSET = 0x5000000
 HYPERCALLS_OFFSET = 0x6000000
 RETURN_OFFSET = 0x6800000
+RETURN_WITHIN = 0x7E4
+"""No round address: a core that hands out its return address as data is to be seen."""
 STUB_SIZE = 16
 MAX_EXTERNS = 4096
 MAX_EXTERN_SIZE = 1 << 20
@@ -366,6 +377,7 @@ class Machine:
             "list_end": LIST_END,
             "readonly": GUEST_READONLY,
             "absent": GUEST_ABSENT,
+            "far": GUEST_FAR,
             "high": GUEST_HIGH,
             "hypervisor": self.world.structs.end - PAGE,
             "vcpu0": self.world.vcpus[0],
@@ -391,7 +403,7 @@ class Machine:
         room = world.stack_top - stack.base
         stack.view[:room] = bytes((poison,)) * room
         rsp = (world.stack_top - 64 & -16) - 8
-        returning = self._base + RETURN_OFFSET
+        returning = self._base + RETURN_OFFSET + RETURN_WITHIN
         self.memory.write_int(rsp, returning, 8)
         run.rsp = rsp + 8
         run.buffer_before = self.memory.read(BUFFER, 64)

@@ -42,7 +42,7 @@ MAX_SCENARIOS = 2000
 PLACES = frozenset(
     {
         *("operation", "buffer", "list", "list_end", "readonly", "absent", "hypervisor"),
-        *("high", "vcpu0", "vcpu1", "error"),
+        *("far", "high", "vcpu0", "vcpu1", "error"),
     }
 )
 

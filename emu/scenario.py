@@ -10,6 +10,7 @@ Where a value may be given by name, the names are: operations, constants and err
     list_end     8 bytes before the last page of the guest ends
     readonly     a page that the guest may only read
     absent       a guest address where no page is
+    far          a page of the guest that 32 bits do not reach
     high         a page of the guest above the hypervisor's range
     hypervisor   memory of the core itself
     vcpu0, vcpu1 the domain's vcpu structures

@@ -25,6 +25,7 @@ GUEST_BASE = 0x00A00000
 GUEST_SIZE = 2 * PAGE
 GUEST_READONLY = 0x00B00000
 GUEST_ABSENT = 0x00C00000
+GUEST_FAR = 0x00007F8000000000
 GUEST_HIGH = 0xFFFF880000000000
 """Where a 64-bit guest's own kernel begins: the first byte above the hypervisor's range."""
 BUFFER = GUEST_BASE + 0x100
@@ -59,6 +60,7 @@ class World:
         self.guest_readonly = memory.add(
             "guest read-only", GUEST_READONLY, PAGE, Perm.READ, user=True
         )
+        memory.add("guest beyond 32 bits", GUEST_FAR, PAGE, user=True)
         memory.add("guest kernel", GUEST_HIGH, PAGE, user=True)
         self.fixed = self._fixed_regions()
         self._next = WORLD_BASE

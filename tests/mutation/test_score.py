@@ -36,7 +36,7 @@ def mutant(tree: Tree, name: str) -> Mutant:
         ("unlock dropped: finish_port 1", "locks"),
         ("not given back: map_grant_frame 1", "resources"),
         ("stac or clac dropped: put_user_asm 2", "SMAP"),
-        ("wrong field: shim_bind_ipi 3", "crash"),
+        ("wrong field: shim_bind_ipi 3", "ports agree"),
     ],
 )
 def test_killed(tree: Tree, base: Original, name: str, by: str) -> None:

@@ -53,10 +53,6 @@ def assemble(repo: Repo, plan: Plan, state: State, on_step: OnStep) -> Assembly:
         if picked.clean:
             state = _record(state, _commit(repo, state, item, patch, picked), patch, on_step)
             continue
-        if item in plan.applied:
-            step = Step(item, "already", "the branch holds its lines", None)
-            state = _record(state, step, patch, on_step)
-            continue
         blockers = _blockers(repo, state, patch, picked)
         if not blockers:
             clashes = tuple((shown(clash.path), clash.reason) for clash in picked.clashes)

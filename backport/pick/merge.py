@@ -28,12 +28,20 @@ class Merge:
     marked: Oid | None = None
 
 
-def merge_file(objects: Objects, base: Oid, ours: Oid, theirs: Oid) -> Merge:
-    """Merge two versions of a file that come from ``base``."""
+def merge_file(
+    objects: Objects, base: Oid, ours: Oid, theirs: Oid, *, whole: bool = False
+) -> Merge:
+    """Merge two versions of a file that come from ``base``.
+
+    ``whole``: it cannot be taken apart (binary content, the target of a link), so that one side must
+    be as it was.  What has no lines is never marked.
+    """
     if ours == theirs or theirs == base:
         return Merge(ours)
     if ours == base:
         return Merge(theirs)
+    if whole or any(_is_binary(objects.blob(blob)) for blob in (base, ours, theirs)):
+        return Merge(None)
     index = _merge_trees(objects, base, ours, theirs, MergeFileFlag.DEFAULT)
     if not index.conflicts:
         return Merge(Oid(str(index[_NAME.decode()].id)))
@@ -45,6 +53,11 @@ def merge_file(objects: Objects, base: Oid, ours: Oid, theirs: Oid) -> Merge:
     except KeyError:
         return Merge(None)
     return Merge(None, Oid(str(entry.id)))
+
+
+def _is_binary(data: bytes) -> bool:
+    # As git decides it (xdiff-interface.c, buffer_is_binary).
+    return b"\0" in data[:8000]
 
 
 def _merge_trees(

@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """One path that does not go on.
+    """One path that does not go on; ``reason`` leaves the path out, whoever prints it names it.
 
     ``content`` is the file with diff3 markers where one can be made; the three ids are the index
     stages a merge tool wants, None where that side has no file.
@@ -46,6 +46,10 @@ class Clash:
     ours: Oid | None = None
     theirs: Oid | None = None
     mode: int = 0o100644
+    their_mode: int | None = None
+    """Of ``theirs``, where it is another type of file; else ``mode``."""
+    deleted: bool = False
+    """The patch takes the file away: there is no ``theirs`` to be had."""
     content: bytes | None = None
     missing: tuple[bytes, ...] = ()
     """Lines that the patch expects and the tree does not hold: what to look for upstream."""

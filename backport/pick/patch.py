@@ -5,13 +5,31 @@ For each path, the first of these that fits: the very blob the patch was made fr
 hand but the tree has moved on: 3-way against it; no such blob: every hunk's full context, as
 ``git apply`` finds it.  No fuzz.  A clean result is all or nothing: with one path that clashes the
 others are still computed, so that the user resolves only what needs him.
+
+Changes see each other as in ``git apply`` (apply.c, previous_patch and check_patch): a second change
+to a path works on what the first one made; renames and copies read the tree as it was, so that two
+files can swap their names; and a path that the patch takes away is free for what it creates.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from backport.errors import UsageError
+from backport.pick import submodule
+from backport.pick.content import (
+    BINARY_HINT,
+    Made,
+    descends,
+    expected,
+    from_base,
+    made_anew,
+    marked,
+    names,
+    new_content,
+    post_image_notes,
+)
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Change, Clash, How, Picked
 from backport.pick.tree import (
@@ -24,10 +42,10 @@ from backport.pick.tree import (
     Objects,
     TreeView,
 )
-from series.model import FileChange, Oid, Patch, shown
-from series.place import Placed, PlaceError, apply_binary, apply_change, is_applied
+from series.model import FileChange, Patch, shown
+from series.place import PlaceError, apply_change
 
-Edits = dict[bytes, Entry | None]
+_TYPE = {0o100000: "a file", SYMLINK: "a symbolic link", GITLINK: "a submodule"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +54,97 @@ class _Done:
     edits: tuple[tuple[bytes, Entry | None], ...] = ()
 
 
+@dataclass(slots=True)
+class _Work:
+    """The tree as the changes so far have left it."""
+
+    objects: Objects
+    tree: TreeView
+    leaving: frozenset[bytes]
+    """Paths that some change of the patch takes away."""
+    written: frozenset[bytes]
+    """Paths that some change of the patch makes anew."""
+    creations: Mapping[bytes, FileChange]
+    edits: dict[bytes, Entry | None] = field(default_factory=dict)
+    gone: set[bytes] = field(default_factory=set)
+    over: set[bytes] = field(default_factory=set)
+    """Paths that were given away before they were free."""
+
+    def now(self, path: bytes) -> Entry | None:
+        """What stands at ``path``."""
+        return self.edits[path] if path in self.edits else self.tree.entry(path)
+
+    def obstacle(self, path: bytes) -> Entry | None:
+        """What a new file at ``path`` meets: nothing, if the patch itself takes that away."""
+        if path in self.leaving and path not in self.edits:
+            if self.tree.entry(path) is not None:
+                self.over.add(path)
+            return None
+        return self.now(path)
+
+    def take(self, done: _Done) -> None:
+        for path, entry in done.edits:
+            if entry is None:
+                self.gone.add(path)
+            # The old name of a rename may have been given to another file by then.
+            if entry is not None or done.change.path == path or not self.edits.get(path):
+                self.edits[path] = entry
+
+
 def pick_patch(objects: Objects, tree: TreeView, patch: Patch) -> Picked:
     """Put ``patch`` on ``tree``; nothing but objects is written."""
-    edits: Edits = {}
+    work = _Work(
+        objects,
+        tree,
+        leaving=frozenset(
+            c.old_path for c in patch.changes if c.kind in ("delete", "rename") and c.old_path
+        ),
+        written=frozenset(c.path for c in patch.changes if c.kind in ("create", "rename", "copy")),
+        creations={c.path: c for c in patch.changes if c.kind == "create"},
+    )
     changes: list[Change] = []
-    clashes: list[Clash] = []
+    clashes: dict[bytes, Clash] = {}
     for change in patch.changes:
-        done = _pick_change(objects, tree, change)
+        if change.path in clashes:
+            clashes[change.path] = _also(objects, clashes[change.path], change)
+            continue
+        done = _pick_change(work, change)
         if isinstance(done, Clash):
-            clashes.append(done)
+            clashes.setdefault(done.path, done)
         else:
             changes.append(done.change)
-            # Removals first: a rename away from a path that another change creates must not win.
-            for path, entry in done.edits:
-                if entry is not None or path not in edits:
-                    edits[path] = entry
+            work.take(done)
+    for path in sorted(work.over - work.gone):
+        # What was to make room for it did not.
+        made, there = work.edits.get(path), tree.entry(path)
+        if made is not None and there is not None and made != there:
+            del work.edits[path]
+            changes = [change for change in changes if change.path != path]
+            clashes.setdefault(path, _taken(work, path, there, made))
     try:
-        result = tree.edited(edits) if edits else tree
+        result = tree.edited(work.edits) if work.edits else tree
     except InTheWay as block:
-        clashes.append(_blocked(tree, patch, block))
+        clash = _blocked(tree, patch, block)
+        clashes.setdefault(clash.path, clash)
         result = tree
-    return Picked(result, tuple(changes), tuple(clashes))
+    return Picked(result, tuple(changes), tuple(clashes.values()))
+
+
+def _also(objects: Objects, first: Clash, change: FileChange) -> Clash:
+    """A second change to a path whose first one clashed."""
+    if change.kind == "create":
+        made = _created(objects, change)
+        if isinstance(made, Entry):
+            return replace(
+                first,
+                reason=f"the patch puts another one in its place; {first.reason}",
+                theirs=made.oid,
+                their_mode=made.mode,
+                deleted=False,
+            )
+    if first.content is not None and change.hunks:
+        return replace(first, content=marked(first.content, change), theirs=None)
+    return first
 
 
 def _blocked(tree: TreeView, patch: Patch, block: InTheWay) -> Clash:
@@ -71,53 +159,98 @@ def _blocked(tree: TreeView, patch: Patch, block: InTheWay) -> Clash:
     return Clash(block.obstacle, reason, ours=there.oid, mode=there.mode)
 
 
-def _pick_change(objects: Objects, tree: TreeView, change: FileChange) -> _Done | Clash:
+def _pick_change(work: _Work, change: FileChange) -> _Done | Clash:
     match change.kind:
         case "create":
-            return _create(objects, tree, change)
+            return _create(work, change)
         case "delete":
-            return _delete(objects, tree, change)
+            return _delete(work, change)
+        case "modify":
+            return _modify(work, change)
         case _:
-            return _modify(objects, tree, change)
+            return _move(work, change)
 
 
-def _create(objects: Objects, tree: TreeView, change: FileChange) -> _Done | Clash:
-    path = change.path
-    there = tree.entry(path)
+# -- creation and deletion
+
+
+def _created(objects: Objects, change: FileChange) -> Entry | Clash:
     mode = change.new_mode or FILE
     if mode == GITLINK:
-        return Clash(path, "is a submodule: only its own repository can carry that change")
+        commit = submodule.commits(change)[1]
+        if commit is None:
+            return Clash(change.path, "is a submodule, and the patch does not say at which commit")
+        return Entry(commit, GITLINK)
     try:
-        content = _content(b"", change)
+        return Entry(objects.write_blob(made_anew(change)), mode)
     except PlaceError as error:
-        return Clash(path, str(error))
-    made = objects.write_blob(content)
+        return Clash(change.path, error.reason)
+
+
+def _create(work: _Work, change: FileChange) -> _Done | Clash:
+    path = change.path
+    made = _created(work.objects, change)
+    if isinstance(made, Clash):
+        return made
+    there = work.now(path)
+    if there is not None and change.new_mode is None and there.mode == EXECUTABLE:
+        made = replace(made, mode=EXECUTABLE)  # a plain diff says nothing of modes
+    if there == made:
+        # Named as an edit, lest the removal of the old one by this patch take it along.
+        return _Done(Change(path, How.ALREADY), ((path, made),))
+    there = work.obstacle(path)
     if there is None:
-        notes = _check_post_image(made, change)
-        return _Done(Change(path, How.EXACT, notes), ((path, Entry(made, mode)),))
-    if there.oid == made:
-        return _Done(Change(path, How.ALREADY))
-    merge = merge_file(objects, objects.write_blob(b""), there.oid, made)
+        notes = post_image_notes(made.oid, change) if made.mode != GITLINK else ()
+        return _Done(Change(path, How.EXACT, notes), ((path, made),))
+    if there.oid == made.oid and _type(there.mode) == _type(made.mode):
+        note = f"was there with mode {there.mode:o}; it has the patch's, {made.mode:o}, now"
+        return _Done(Change(path, How.MERGED, (note,)), ((path, made),))
+    return _taken(work, path, there, made)
+
+
+def _taken(work: _Work, path: bytes, there: Entry, made: Entry) -> Clash:
+    if _type(there.mode) != _type(made.mode):
+        reason = f"the patch makes {_kind(made.mode)} there, and here it is {_kind(there.mode)}"
+    else:
+        reason = "the patch creates it, and another one of that name is there"
+    content = None
+    if {there.mode, made.mode} <= {FILE, EXECUTABLE}:
+        objects = work.objects
+        merge = merge_file(objects, objects.write_blob(b""), there.oid, made.oid)
+        content = objects.blob(merge.marked) if merge.marked else None
+        reason += "" if content is not None else BINARY_HINT
     return Clash(
         path,
-        "the patch creates it, and another file of that name is there",
+        reason,
         ours=there.oid,
-        theirs=made,
-        mode=mode,
-        content=objects.blob(merge.marked) if merge.marked else None,
+        theirs=made.oid,
+        mode=there.mode,
+        their_mode=made.mode,
+        content=content,
     )
 
 
-def _delete(objects: Objects, tree: TreeView, change: FileChange) -> _Done | Clash:
-    path = change.path
-    there = tree.entry(path)
+def _delete(work: _Work, change: FileChange) -> _Done | Clash:
+    path, objects = change.path, work.objects
+    there = work.now(path)
     if there is None:
         return _Done(Change(path, How.ALREADY))
-    if _is(there.oid, change.old_blob):
+    again = work.creations.get(path)
+    if again is not None and _created(objects, again) == there:
+        # A change of type, written as a deletion and a creation: what stands there is the new one.
+        return _Done(Change(path, How.ALREADY))
+    wrong = _other_type(there, change)
+    if wrong is not None:
+        return replace(wrong, deleted=True)
+    if there.mode == GITLINK:
+        if submodule.commits(change)[0] == there.oid:
+            return _Done(Change(path, How.EXACT), ((path, None),))
+        reason = f"the patch deletes the submodule, but here it is at {there.oid[:12]}"
+        return Clash(path, reason, ours=there.oid, mode=GITLINK, deleted=True)
+    if names(there.oid, change.old_blob):
         return _Done(Change(path, How.EXACT), ((path, None),))
-    base = objects.find_blob(change.old_blob)
-    if change.old_blob is None and change.hunks:
-        # A plain diff names no blob: the removed lines are the whole file, or it is another file.
+    if not change.binary and (change.hunks or change.old_blob is None):
+        # The removed lines are the whole file, or it is another file.
         try:
             gone = apply_change(objects.blob(there.oid), change).text == b""
         except PlaceError:
@@ -127,197 +260,159 @@ def _delete(objects: Objects, tree: TreeView, change: FileChange) -> _Done | Cla
     return Clash(
         path,
         "the patch deletes it, but here it has other content",
-        base=base,
+        base=objects.find_blob(change.old_blob),
         ours=there.oid,
         mode=there.mode,
-        content=objects.blob(there.oid),
+        deleted=True,
     )
 
 
-def _modify(objects: Objects, tree: TreeView, change: FileChange) -> _Done | Clash:
+# -- changes to what is there
+
+
+def _modify(work: _Work, change: FileChange) -> _Done | Clash:
+    there = work.now(change.path)
+    return _absent_file(work, change) if there is None else _changed(work, change, there)
+
+
+def _move(work: _Work, change: FileChange) -> _Done | Clash:
+    """A rename or a copy: of the file as it was before the patch."""
     assert change.old_path is not None
     source, target = change.old_path, change.path
-    there = tree.entry(source)
-    moved = tree.entry(target) if source != target else None
-    if moved is not None:
-        if there is None:
-            # The rename was made before: the rest of the change goes to the new name.
-            return _modify(objects, tree, replace(change, kind="modify", old_path=target))
-        if change.kind == "rename" or moved.oid != there.oid:
-            return Clash(
-                target,
-                f"the patch makes it of {shown(source)}, and a file of that name is there",
-                ours=moved.oid,
-                mode=moved.mode,
-                content=objects.blob(moved.oid),
-            )
+    if source == target:
+        return _modify(work, replace(change, kind="modify"))
+    there, standing = work.tree.entry(source), work.now(target)
+    if standing is not None and target not in work.edits and _made_before(work, change, standing):
+        return _Done(Change(target, How.ALREADY))
     if there is None:
+        if standing is not None and _renamed_before(work, change, standing):
+            # The rest of the change goes to the new name.
+            done = _changed(work, replace(change, kind="modify", old_path=target), standing)
+            if isinstance(done, Clash):
+                return done
+            note = f"was renamed from {shown(source)} before"
+            return replace(done, change=replace(done.change, notes=(note, *done.change.notes)))
+        return _absent_file(work, change)
+    blocker = work.obstacle(target)
+    if blocker is not None:
         return Clash(
-            source,
-            "the patch changes it, and there is no such file here",
-            base=objects.find_blob(change.old_blob),
-            missing=_removed(change),
+            target,
+            f"the patch makes it of {shown(source)}, and one of that name is there",
+            ours=blocker.oid,
+            mode=blocker.mode,
         )
-    if there.mode == GITLINK:
-        return Clash(source, "is a submodule: only its own repository can carry that change")
-    made = _new_content(objects, there, change)
+    done = _changed(work, change, there)
+    if isinstance(done, _Done) and change.kind == "rename":
+        return replace(done, edits=((source, None), *done.edits))
+    return done
+
+
+def _made_before(work: _Work, change: FileChange, standing: Entry) -> bool:
+    """Whether the new name holds the result, and the old name not what the patch was made from."""
+    assert change.old_path is not None
+    whole = not change.hunks and not change.binary
+    result = change.new_blob or (change.old_blob if whole else None)
+    if not names(standing.oid, result):
+        return False
+    there = work.tree.entry(change.old_path)
+    if change.kind == "copy" or there is None:
+        return True
+    # A swap, or a new file under the old name: what stands there must be that.
+    return change.old_path in work.written and not names(there.oid, change.old_blob)
+
+
+def _renamed_before(work: _Work, change: FileChange, standing: Entry) -> bool:
+    base = work.objects.find_blob(change.old_blob)
+    if base is None or standing.mode not in (FILE, EXECUTABLE):
+        return False
+    return descends(work.objects.blob(standing.oid), work.objects.blob(base))
+
+
+def _absent_file(work: _Work, change: FileChange) -> Clash:
+    assert change.old_path is not None
+    base = work.objects.find_blob(change.old_blob)
+    mode = change.new_mode or FILE
+    theirs = from_base(work.objects, base, change)
+    if theirs is None and change.forward is not None and change.forward.kind == "literal":
+        theirs = work.objects.write_blob(change.forward.data)
+    moved = change.old_path != change.path and work.now(change.path) is not None
+    hint = f"; {shown(change.path)} is there: if that is it, `backport skip` leaves the patch out"
+    return Clash(
+        change.old_path,
+        "the patch changes it, and there is no such file here" + (hint if moved else ""),
+        base=base,
+        theirs=theirs,
+        mode=mode,
+        content=work.objects.blob(theirs) if theirs is not None and mode != SYMLINK else None,
+        missing=expected(change),
+    )
+
+
+def _changed(work: _Work, change: FileChange, there: Entry) -> _Done | Clash:
+    """Content and mode of the file ``there`` after the change, at the change's new path."""
+    assert change.old_path is not None
+    target = change.path
+    wrong = _other_type(there, change)
+    if wrong is not None:
+        return wrong
+    made = (
+        _advanced(there, change)
+        if there.mode == GITLINK and change.hunks
+        else new_content(work.objects, there, change)
+    )
     if isinstance(made, Clash):
         return replace(made, path=target)
-    blob, how, notes = made
     mode, mode_notes = _mode(there, change)
-    if source == target and blob == there.oid and mode == there.mode:
-        return _Done(Change(target, How.ALREADY, notes + mode_notes))
-    edits: tuple[tuple[bytes, Entry | None], ...] = ((target, Entry(blob, mode)),)
-    if change.kind == "rename":
-        edits = ((source, None), *edits)
-    return _Done(Change(target, how, notes + mode_notes), edits)
+    notes = made.notes + mode_notes
+    if change.old_path == target and made.blob == there.oid and mode == there.mode:
+        return _Done(Change(target, How.ALREADY, notes))
+    # The content may be there and yet the name or the mode be new.
+    how = How.MERGED if made.how is How.ALREADY else made.how
+    return _Done(Change(target, how, notes), ((target, Entry(made.blob, mode)),))
 
 
-def _new_content(
-    objects: Objects, there: Entry, change: FileChange
-) -> tuple[Oid, How, tuple[str, ...]] | Clash:
-    if not change.hunks and not change.binary:
-        return there.oid, How.EXACT, ()
-    if _is(there.oid, change.new_blob) and not _is(there.oid, change.old_blob):
-        return there.oid, How.ALREADY, ()
-    base = there.oid if _is(there.oid, change.old_blob) else objects.find_blob(change.old_blob)
-    if base is not None:
-        try:
-            theirs = objects.write_blob(_exactly(objects.blob(base), change))
-        except PlaceError:
-            base = None  # the index line names a blob that is not this diff's: use the text alone
-    if base is not None:
-        notes = _check_post_image(theirs, change)
-        if base == there.oid:
-            return theirs, How.EXACT, notes
-        if change.binary:
-            return _binary_clash(change, base, there, theirs)
-        merge = merge_file(objects, base, there.oid, theirs)
-        if merge.blob is not None:
-            return merge.blob, How.ALREADY if merge.blob == there.oid else How.MERGED, notes
-        return Clash(
-            change.path,
-            "both sides changed the same lines",
-            base=base,
-            ours=there.oid,
-            theirs=theirs,
-            mode=there.mode,
-            content=objects.blob(merge.marked) if merge.marked else None,
-            missing=_absent(objects.blob(there.oid), change),
-        )
-    return _by_context(objects, there, change)
-
-
-def _by_context(
-    objects: Objects, there: Entry, change: FileChange
-) -> tuple[Oid, How, tuple[str, ...]] | Clash:
-    text = objects.blob(there.oid)
-    try:
-        placed = apply_change(text, change)
-    except PlaceError as error:
-        if not change.binary and is_applied(text, change):
-            return there.oid, How.ALREADY, ()
-        return Clash(
-            change.path,
-            str(error),
-            ours=there.oid,
-            mode=there.mode,
-            content=None if change.binary else _marked(text, change),
-            missing=_absent(text, change),
-        )
-    return objects.write_blob(placed.text), How.OFFSET, _place_notes(placed)
-
-
-def _place_notes(placed: Placed) -> tuple[str, ...]:
-    notes = [
-        f"hunk {hunk.number}: {abs(hunk.offset)} lines {'later' if hunk.offset > 0 else 'earlier'}"
-        for hunk in placed.hunks
-        if hunk.offset
-    ]
-    notes += [
-        f"hunk {hunk.number} fits at line {hunk.line} and also at {', '.join(map(str, hunk.twins))}:"
-        " the nearest was taken"
-        for hunk in placed.hunks
-        if hunk.ambiguous
-    ]
-    return tuple(notes)
-
-
-def _content(pre: bytes, change: FileChange) -> bytes:
-    return apply_binary(pre, change) if change.binary else apply_change(pre, change).text
-
-
-def _exactly(pre: bytes, change: FileChange) -> bytes:
-    """The post-image from the pre-image the patch names, where every hunk must be at home."""
-    if change.binary:
-        return apply_binary(pre, change)
-    placed = apply_change(pre, change)
-    if not placed.exact:
-        raise PlaceError(change.path, "the blob that the index line names has it on another line")
-    return placed.text
-
-
-def _binary_clash(change: FileChange, base: Oid, there: Entry, theirs: Oid) -> Clash:
+def _advanced(there: Entry, change: FileChange) -> Made | Clash:
+    old, new = submodule.commits(change)
+    if new is not None and there.oid == new:
+        return Made(there.oid, How.ALREADY)
+    if new is not None and there.oid == old:
+        return Made(new, How.EXACT)
+    if old is None or new is None:
+        return Clash(change.path, "is a submodule, and the patch does not say at which commit")
     return Clash(
         change.path,
-        "is binary and differs from what the patch was made from",
-        base=base,
+        f"the submodule is at {there.oid[:12]}, and the patch moves it from {old[:12]} to {new[:12]};"
+        f" `git update-index --cacheinfo 160000,<commit>,{shown(change.path)}` settles it",
+        base=old,
         ours=there.oid,
-        theirs=theirs,
+        theirs=new,
+        mode=GITLINK,
+    )
+
+
+def _other_type(there: Entry, change: FileChange) -> Clash | None:
+    """A patch for a file does not go on a link of that name, nor the other way round."""
+    if change.old_mode is None or _type(change.old_mode) == _type(there.mode):
+        return None
+    return Clash(
+        change.path,
+        f"is {_kind(there.mode)} here, and the patch is for {_kind(change.old_mode)}",
+        ours=there.oid,
         mode=there.mode,
     )
+
+
+def _type(mode: int) -> int:
+    return mode & 0o170000
+
+
+def _kind(mode: int) -> str:
+    return _TYPE[_type(mode)]
 
 
 def _mode(there: Entry, change: FileChange) -> tuple[int, tuple[str, ...]]:
     if change.old_mode is None or change.new_mode is None or change.old_mode == change.new_mode:
         return there.mode, ()
-    if there.mode not in (change.old_mode, change.new_mode) and {there.mode, change.new_mode} <= {
-        FILE,
-        EXECUTABLE,
-    }:
+    if there.mode not in (change.old_mode, change.new_mode):
         return change.new_mode, ("its mode was not the one the patch names",)
     return change.new_mode, ()
-
-
-def _check_post_image(made: Oid, change: FileChange) -> tuple[str, ...]:
-    if change.new_blob and set(change.new_blob) != {"0"} and not _is(made, change.new_blob):
-        return (f"the result is {made[:12]}, the patch's index line says {change.new_blob}",)
-    return ()
-
-
-def _is(oid: Oid, named: Oid | None) -> bool:
-    return bool(named) and set(named or "") != {"0"} and oid.startswith(named or "-")
-
-
-def _removed(change: FileChange) -> tuple[bytes, ...]:
-    return tuple(line for hunk in change.hunks for line in hunk.before)
-
-
-def _absent(text: bytes, change: FileChange) -> tuple[bytes, ...]:
-    """The pre-image lines that the file does not hold anywhere; blank and bracket lines say nothing."""
-    have = set(text.split(b"\n"))
-    lines = (line.rstrip(b"\r\n") for line in _removed(change))
-    return tuple(dict.fromkeys(x for x in lines if x not in have and len(x.strip()) > 2))
-
-
-def _marked(text: bytes, change: FileChange) -> bytes:
-    """The file with each hunk applied that fits, and diff3 markers where one does not."""
-    result = text
-    for hunk in change.hunks:
-        one = replace(change, hunks=(hunk,))
-        try:
-            result = apply_change(result, one).text
-        except PlaceError:
-            lines = result.splitlines(keepends=True)
-            at = min(max(hunk.new_start - 1, 0), len(lines))
-            ours = lines[at : at + len(hunk.before)]
-            block = [b"<<<<<<< file\n", *_ended(ours)]
-            block += [b"||||||| file\n", *_ended(hunk.before)]
-            block += [b"=======\n", *_ended(hunk.after), b">>>>>>> file\n"]
-            lines[at : at + len(hunk.before)] = block
-            result = b"".join(lines)
-    return result
-
-
-def _ended(lines: list[bytes] | tuple[bytes, ...]) -> list[bytes]:
-    return [line if line.endswith(b"\n") else line + b"\n" for line in lines]

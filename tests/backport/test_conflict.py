@@ -162,15 +162,15 @@ def test_a_journal_of_another_version_is_not_read(repo: Path) -> None:
     assert backport(repo, "abort").exit_code == 0
 
 
-def test_a_gitlink_patch_cannot_be_told(repo: Path, tmp_path: Path) -> None:
+def test_a_submodule_is_taken_from_a_patch(repo: Path, tmp_path: Path) -> None:
     oid = "1" * 40
     folder = tmp_path / "p"
     folder.mkdir()
     (folder / "sub.patch").write_text(
-        "Subject: submodule\n\ndiff --git a/sub b/sub\nnew file mode 160000\n"
-        f"index 0000000..{oid[:7]}\n--- /dev/null\n+++ b/sub\n@@ -0,0 +1 @@\n+Subproject commit {oid}\n"
+        "From: A <a@b>\nSubject: submodule\nDate: Thu, 1 Jan 2015 00:00:00 +0000\n\n"
+        f"diff --git a/sub b/sub\nnew file mode 160000\nindex 0000000..{oid[:7]}\n"
+        f"--- /dev/null\n+++ b/sub\n@@ -0,0 +1 @@\n+Subproject commit {oid}\n"
     )
     done = backport(repo, "apply", "--branch", "stable", "--series", str(folder))
-    assert done.exit_code == 3
-    assert "is a submodule" in done.output
-    assert backport(repo, "abort").exit_code == 0
+    assert done.exit_code == 0, done.output
+    assert git(repo, "ls-tree", "stable", "sub") == f"160000 commit {oid}\tsub"

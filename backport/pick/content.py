@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a change makes of one file's content.
+
+With the blob that the patch was made from at hand, only the 3-way result counts; without it, only
+hunks whose full context is found.  A patch whose lines seem to be there already is still a clash
+unless they stand where the patch would put them and nowhere else (`series.place.standing`): to drop
+a patch for a twin of its block would lose a fix without a word.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from backport.pick.merge import merge_file
+from backport.pick.outcome import Clash, How
+from backport.pick.tree import SYMLINK, Entry, Objects
+from series.model import FileChange, Oid
+from series.place import (
+    Placed,
+    PlaceError,
+    apply_binary,
+    apply_change,
+    split_lines,
+    standing,
+    stands_at_home,
+)
+
+BINARY_HINT = (
+    "; `git checkout --ours` or `--theirs` on it in the worktree takes one side, `git add` marks it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A content, how it came about, and what is worth the user's eye."""
+
+    blob: Oid
+    how: How
+    notes: tuple[str, ...] = ()
+
+
+def made_anew(change: FileChange) -> bytes:
+    """The content of a file that the patch creates; raises `PlaceError`."""
+    return apply_binary(b"", change) if change.binary else apply_change(b"", change).text
+
+
+def new_content(objects: Objects, there: Entry, change: FileChange) -> Made | Clash:
+    """What ``change`` makes of the file ``there``."""
+    if not change.hunks and not change.binary:
+        return Made(there.oid, How.EXACT)
+    if names(there.oid, change.new_blob) and not names(there.oid, change.old_blob):
+        return Made(there.oid, How.ALREADY)
+    at_hand = names(there.oid, change.old_blob)
+    base = there.oid if at_hand else objects.find_blob(change.old_blob)
+    theirs = from_base(objects, base, change)
+    if base is None or theirs is None:
+        return _by_context(objects, there, change)
+    notes = post_image_notes(theirs, change)
+    if base == there.oid:
+        return Made(theirs, How.EXACT, notes)
+    merge = merge_file(objects, base, there.oid, theirs, whole=_whole(there, change))
+    if merge.blob is not None:
+        return Made(merge.blob, How.ALREADY if merge.blob == there.oid else How.MERGED, notes)
+    if there.mode == SYMLINK:
+        reason = "is a symbolic link, and both sides changed it" + BINARY_HINT
+    elif merge.marked is None:
+        reason = "is binary, and both sides changed it" + BINARY_HINT
+    else:
+        reason = "both sides changed the same lines"
+    return Clash(
+        change.path,
+        reason,
+        base=base,
+        ours=there.oid,
+        theirs=theirs,
+        mode=there.mode,
+        content=objects.blob(merge.marked) if merge.marked else None,
+        missing=() if merge.marked is None else absent(objects.blob(there.oid), change),
+    )
+
+
+def from_base(objects: Objects, base: Oid | None, change: FileChange) -> Oid | None:
+    """What the patch made of ``base``; None when that is not the blob its hunks are for."""
+    if base is None:
+        return None
+    try:
+        if change.binary:
+            return objects.write_blob(apply_binary(objects.blob(base), change))
+        placed = apply_change(objects.blob(base), change)
+    except PlaceError:
+        return None
+    return objects.write_blob(placed.text) if placed.exact else None
+
+
+def _whole(there: Entry, change: FileChange) -> bool:
+    return change.binary or there.mode == SYMLINK
+
+
+def _by_context(objects: Objects, there: Entry, change: FileChange) -> Made | Clash:
+    text = objects.blob(there.oid)
+    if change.binary:
+        return _binary(objects, there, text, change)
+    try:
+        placed = apply_change(text, change)
+    except PlaceError as error:
+        stands = standing(text, change)
+        if stands is not None and stands.sure:
+            return Made(there.oid, How.ALREADY)
+        hint = f"; {_hint(stands.line)}" if stands is not None else ""
+        return _no_fit(there, text, change, error.reason + hint)
+    for hunk, place in zip(change.hunks, placed.hunks, strict=True):
+        # It went to a twin of the block that has it.
+        if place.offset and stands_at_home(split_lines(text), hunk):
+            where = f"hunk {place.number} fits at line {place.line} only; {_hint(hunk.new_start)}"
+            return _no_fit(there, text, change, where)
+    return Made(objects.write_blob(placed.text), How.OFFSET, _place_notes(placed))
+
+
+def _hint(line: int) -> str:
+    return f"looks applied at line {line} already: `backport skip` leaves it out"
+
+
+def _no_fit(there: Entry, text: bytes, change: FileChange, reason: str) -> Clash:
+    return Clash(
+        change.path,
+        reason,
+        ours=there.oid,
+        mode=there.mode,
+        content=marked(text, change) if there.mode != SYMLINK else None,
+        missing=absent(text, change),
+    )
+
+
+def _binary(objects: Objects, there: Entry, text: bytes, change: FileChange) -> Made | Clash:
+    """Without the base only the patch's own reverse half tells which content it is for."""
+    try:
+        theirs = apply_binary(text, change)
+    except PlaceError as error:
+        return Clash(change.path, error.reason, ours=there.oid, mode=there.mode)
+    if change.reverse is not None:
+        back = replace(change, forward=change.reverse, reverse=None)
+        try:
+            if apply_binary(theirs, back) == text:
+                return Made(objects.write_blob(theirs), How.OFFSET)
+        except PlaceError:
+            pass
+    if theirs == text:
+        return Made(there.oid, How.ALREADY)
+    whole = change.forward is not None and change.forward.kind == "literal"
+    return Clash(
+        change.path,
+        "is binary and differs from what the patch was made from" + BINARY_HINT,
+        ours=there.oid,
+        theirs=objects.write_blob(theirs) if whole else None,
+        mode=there.mode,
+    )
+
+
+def _place_notes(placed: Placed) -> tuple[str, ...]:
+    notes = [
+        f"hunk {hunk.number}: {abs(hunk.offset)} lines {'later' if hunk.offset > 0 else 'earlier'}"
+        for hunk in placed.hunks
+        if hunk.offset
+    ]
+    notes += [
+        f"hunk {hunk.number} fits at line {hunk.line} and also at {', '.join(map(str, hunk.twins))}:"
+        " the nearest was taken"
+        for hunk in placed.hunks
+        if hunk.ambiguous
+    ]
+    return tuple(notes)
+
+
+def post_image_notes(made: Oid, change: FileChange) -> tuple[str, ...]:
+    """A word where the result is not the blob that the patch's ``index`` line names."""
+    if change.new_blob and set(change.new_blob) != {"0"} and not names(made, change.new_blob):
+        return (f"the result is {made[:12]}, the patch's index line says {change.new_blob}",)
+    return ()
+
+
+def names(oid: Oid, named: Oid | None) -> bool:
+    """Whether the id in a patch, perhaps abbreviated, is that of ``oid``."""
+    return bool(named) and set(named or "") != {"0"} and oid.startswith(named or "-")
+
+
+def expected(change: FileChange) -> tuple[bytes, ...]:
+    """The lines that the patch expects to find."""
+    return tuple(line for hunk in change.hunks for line in hunk.before)
+
+
+def absent(text: bytes, change: FileChange) -> tuple[bytes, ...]:
+    """The pre-image lines that the file does not hold anywhere; blank and bracket lines say nothing."""
+    have = {line.rstrip(b"\r") for line in text.split(b"\n")}
+    lines = (line.rstrip(b"\r\n") for line in expected(change))
+    return tuple(dict.fromkeys(x for x in lines if x not in have and len(x.strip()) > 2))
+
+
+def descends(text: bytes, base: bytes) -> bool:
+    """Whether ``text`` may be ``base`` under another name: half of it, git's measure for a rename."""
+    one, other = Counter(split_lines(text)), Counter(split_lines(base))
+    return 2 * (one & other).total() >= max(one.total(), other.total())
+
+
+def marked(text: bytes, change: FileChange) -> bytes:
+    """The file with each hunk applied that fits, and diff3 markers where one does not."""
+    result = text
+    end = b"\r\n" if text.split(b"\n", 1)[0].endswith(b"\r") else b"\n"
+    for hunk in change.hunks:
+        one = replace(change, kind="modify", old_path=change.path, hunks=(hunk,))
+        try:
+            result = apply_change(result, one).text
+        except PlaceError:
+            lines = split_lines(result)
+            at = min(max(hunk.new_start - 1, 0), len(lines))
+            ours = lines[at : at + len(hunk.before)]
+            if at:
+                lines[at - 1] = _ended(lines[at - 1 : at])[0]
+            block = [b"<<<<<<< file" + end, *_ended(ours)]
+            block += [b"||||||| file" + end, *_ended(hunk.before)]
+            block += [b"=======" + end, *_ended(hunk.after), b">>>>>>> file" + end]
+            lines[at : at + len(hunk.before)] = block
+            result = b"".join(lines)
+    return result
+
+
+def _ended(lines: Sequence[bytes]) -> list[bytes]:
+    return [line if line.endswith(b"\n") else line + b"\n" for line in lines]

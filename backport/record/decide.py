@@ -32,6 +32,7 @@ class Unsure:
     """Why only the full build can tell."""
 
     why: str
+    path: str = ""
 
 
 def changes(repo: Repo, before: str, after: str) -> tuple[Change, ...] | Unsure:
@@ -80,7 +81,7 @@ def dirty(recording: Recording, changed: Sequence[Change]) -> frozenset[int] | U
         for keeper in recording.keepers:
             if touches(change, keeper.touched):
                 what = {"A": "is new", "D": "is gone", "M": "changed"}[change.kind]
-                return Unsure(f"{change.path} {what}: make decides by it")
+                return Unsure(f"{change.path} {what}: make decides by it", change.path)
     return frozenset(
         n
         for n, command in enumerate(recording.commands)

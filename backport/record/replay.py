@@ -17,16 +17,16 @@ from pathlib import Path
 
 from backport.cache import digest
 from backport.record import decide, model
-from backport.record.derive import Paths, derive, identity, is_noise, plain
+from backport.record.derive import Paths, derive, is_noise, plain
+from backport.record.merge import merged
 from backport.record.model import Recording
 from backport.record.places import Places
 from backport.record.run import Runner, Stopped
-from backport.record.watch import CANNOT, Process, read_log, watcher, works
+from backport.record.watch import read_log, watcher, works
 from backport.repo import Repo
 from series.model import Oid
 
 _FORMAT = "record-1"
-__all__ = ["CANNOT", "Replay", "Tally", "identity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,9 @@ class Tally:
     replayed: int = 0
     commands: int = 0
     full: tuple[str, ...] = ()
-    """Why, for each full build."""
+    """Why, for each step that the whole build made."""
+    clean: int = 0
+    """How many of them from a clean worktree."""
 
 
 class Replay:
@@ -69,6 +71,12 @@ class Replay:
         self._file = self._state / "recording.json"
         self._recording: Recording | None = None
         self._loaded = False
+        self._before: tuple[Recording, tuple[decide.Change, ...]] | None = None
+        """For an incremental build: the recording before it, and what the step changes."""
+        self._doubt = ""
+        """The path for whose sake there is an incremental build."""
+        self._gaps: set[str] = set()
+        """Paths after whose change an incremental build proved nothing: not tried again."""
         self.why = ""
         """Why nothing is watched here, once that is known."""
         env = sorted(f"{k}={v}" for k, v in os.environ.items() if not is_noise(f"{k}={v}"))
@@ -94,6 +102,7 @@ class Replay:
         if self._binary is None:
             return False
         tree = str(self.repo.tree(commit).id)
+        self._before = None
         begun = False
         try:
             recording = self._usable()
@@ -102,6 +111,8 @@ class Replay:
                 raise Stopped(changed.why)
             first = decide.dirty(recording, changed)
             if isinstance(first, decide.Unsure):
+                if first.path and first.path not in self._gaps:
+                    self._before, self._doubt = (recording, changed), first.path
                 raise Stopped(first.why)
             runner = Runner(
                 recording,
@@ -117,7 +128,7 @@ class Replay:
             runner.run(first, self.jobs)
         except Stopped as stopped:
             self._forget()
-            self.clean = True
+            self.clean = self._before is None
             self.tally = replace(self.tally, full=(*self.tally.full, str(stopped)))
             return False
         except BaseException:
@@ -132,15 +143,44 @@ class Replay:
         return True
 
     def keep(self, commit: Oid, status: int, fresh: bool) -> bool:
-        """Take the recording of the full build that has just run; False when it proves nothing."""
+        """Take the recording of the full build that has just run (``fresh``: from a clean worktree).
+
+        False when that build does not prove that it made everything again that it should have.
+        """
         self.clean = False
         if self._binary is None:
             return True
         processes = read_log(self._log)
+        self._forget()
         if status or not processes:
-            self._forget()
+            return fresh or self._before is None
+        paths = Paths(Places(self.folder), [str(self._temporary), "/tmp"], self.writable)
+        derived = derive(processes, paths)
+        tree = str(self.repo.tree(commit).id)
+        root = str(self.folder)
+        if fresh:
+            self.tally = replace(self.tally, clean=self.tally.clean + 1)
+            written = frozenset[str]().union(*(command.writes for command in derived.commands))
+            self._store(
+                Recording(
+                    self._key,
+                    tree,
+                    derived.commands,
+                    derived.keepers,
+                    decide.signatures(root, written),
+                    derived.outside,
+                    derived.outside_absent,
+                )
+            )
             return True
-        self._store(self._record(processes, str(self.repo.tree(commit).id)))
+        if self._before is None:
+            return True
+        found = merged(self._before[0], derived, self._before[1], tree, root)
+        if isinstance(found, str):
+            self._gaps.add(self._doubt)
+            self.tally = replace(self.tally, full=(*self.tally.full[:-1], found))
+            return False
+        self._store(found)
         return True
 
     def _usable(self) -> Recording:
@@ -159,20 +199,6 @@ class Replay:
         if changed:
             raise Stopped(f"{changed} is not as the build left it")
         return found
-
-    def _record(self, processes: tuple[Process, ...], tree: str) -> Recording:
-        paths = Paths(Places(self.folder), [str(self._temporary), "/tmp"], self.writable)
-        derived = derive(processes, paths)
-        written = {path for command in derived.commands for path in command.writes}
-        return Recording(
-            self._key,
-            tree,
-            derived.commands,
-            derived.keepers,
-            decide.signatures(str(self.folder), written),
-            derived.outside,
-            derived.outside_absent,
-        )
 
     def _settle(self, runner: Runner, tree: str) -> None:
         old = runner.recording

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
-import subprocess
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
+from backport.process import run_bounded
 from backport.record.derive import Paths, summarize
 from backport.record.model import Command, Recording, Run, Signature, Touched, signature
 from backport.record.places import Places
@@ -74,13 +73,14 @@ class Runner:
         with ThreadPoolExecutor(jobs) as pool:
             try:
                 while len(done) < len(reach):
-                    for n in sorted(reach - done - set(going.values())):
-                        if self._above[n] & reach <= done:
-                            if n in due:
-                                going[pool.submit(self._one, n)] = n
-                            else:
-                                done.add(n)
-                    if not going:
+                    waiting = reach - done - set(going.values())
+                    ready = {n for n in waiting if self._above[n] & reach <= done}
+                    done |= ready - due
+                    for n in sorted(ready & due):
+                        going[pool.submit(self._one, n)] = n
+                    if not ready and not going:
+                        raise Stopped("commands wait for each other in a circle")
+                    if ready - due:
                         continue
                     for future in wait(going, return_when=FIRST_COMPLETED).done:
                         n = going.pop(future)
@@ -114,7 +114,7 @@ class Runner:
         before = {path: _hash(self.root / path) for path in command.writes}
         for path, what in before.items():
             if what:
-                (self.root / path).unlink()
+                self._remove(path)
         events: list[tuple[int, str, str]] = []
         made: dict[str, int] = {}
         for at, run in enumerate(command.runs):
@@ -132,6 +132,12 @@ class Runner:
             raise Stopped(f"{path} changed: make decides by it")
         return changed
 
+    def _remove(self, path: str) -> None:
+        place = self.root / path
+        if place.parent.resolve() != self.root.resolve() / Path(path).parent:
+            raise Stopped(f"{path} is reached by a link now")
+        place.unlink()
+
     def _start(
         self, run: Run, name: str, made: dict[str, int]
     ) -> tuple[list[tuple[str, str]], Paths]:
@@ -140,23 +146,7 @@ class Runner:
         log = self.temporary / f"replay-{os.getpid()}-{name}.log"
         words = [*self.prefix, str(log), run.cwd, run.exe, *run.argv]
         env = dict(x.split("=", 1) for x in run.env if "=" in x)
-        process = subprocess.Popen(
-            words,
-            cwd=self.root,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            status = process.wait(self.timeout)
-        except subprocess.TimeoutExpired:
-            raise Stopped(f"{_name(run)} did not end") from None
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        status, _ = run_bounded(words, self.root, env, self.timeout)
         processes = read_log(log)
         if not processes:
             raise Stopped(f"{_name(run)} could not be watched")

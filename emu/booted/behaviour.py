@@ -16,7 +16,7 @@ from emu import abi
 from emu.booted.checks import CHECKS, Observed, unmet
 from emu.booted.drive import ABSENT, Answer, Drive
 from emu.booted.events import Events
-from emu.booted.machine import l0_setup
+from emu.booted.machine import Ended, l0_setup
 from emu.booted.paging import NotMapped
 from emu.booted.report import BehaviourRow, Treatment
 from emu.context import Crash, Plan
@@ -112,9 +112,9 @@ class Judge:
     def _row(self, case: Case) -> BehaviourRow:
         scenario = case.scenario
         number = self.only.number
-        plan = Plan(frozenset() if number is None else frozenset({number}), scenario.fail)
+        failing = frozenset[int]() if number is None else frozenset({number})
         try:
-            seen = self._run(case, plan)
+            seen = self._run(case, failing)
         except CannotPrepare as exc:
             return BehaviourRow(
                 scenario.name,
@@ -124,14 +124,16 @@ class Judge:
                 None,
                 note=str(exc),
             )
+        except Ended as exc:
+            return self._crashed(case, exc)
         treatment = self._treatment(case, seen)
         findings = _Findings(self.drive, case)
         findings.judge(seen, expect=self.shim and number is None and not scenario.may_lack)
         if number is None and treatment is not Treatment.REFUSED and seen.answer.end is None:
-            for failing, interaction in enumerate(plan.seen[:MAX_FAILURES]):
+            for index, interaction in enumerate(seen.plan.seen[:MAX_FAILURES]):
                 if not interaction.legal:  # that it stops then is right, and takes five seconds
                     continue
-                again = self._run(case, Plan(frozenset({failing}), scenario.fail))
+                again = self._run(case, frozenset({index}))
                 findings.judge(again, expect=False)
         return BehaviourRow(
             scenario.name,
@@ -141,6 +143,16 @@ class Judge:
             seen.answer.result,
             seen.answer.calls,
             tuple(findings.found),
+        )
+
+    def _crashed(self, case: Case, end: Ended) -> BehaviourRow:
+        """What was to prepare the ground brought the image down."""
+        where = self.drive.machine.image.where(end.address)
+        message = f"a call of the guest before it does not come back: {end.message}"
+        finding = Finding("crash", message, where, case.title, rerun=case.title)
+        operation = case.scenario.operation
+        return BehaviourRow(
+            case.scenario.name, operation, case.mode, Treatment.CRASHED, None, (), (finding,)
         )
 
     def _treatment(self, case: Case, seen: Observed) -> Treatment:
@@ -178,7 +190,10 @@ class Judge:
 
     # --- one run ---
 
-    def _run(self, case: Case, plan: Plan) -> Observed:
+    def _run(self, case: Case, failing: frozenset[int]) -> Observed:
+        return self.drive.bounded(lambda: self._attempt(case, Plan(failing, case.scenario.fail)))
+
+    def _attempt(self, case: Case, plan: Plan) -> Observed:
         scenario, drive = case.scenario, self.drive
         machine = drive.machine
         plan.armed = False
@@ -299,9 +314,10 @@ class Judge:
         assert numbers is not None
         self.drive.machine.linear.write(self._buffer(), struct.encode(fields))
         answer = self.drive.call(numbers[0], (numbers[1], self._buffer()))
+        if answer.end is not None:
+            raise answer.end
         if answer.result != 0:
-            shown = "does not return" if answer.result is None else abi.result_name(answer.result)
-            raise CannotPrepare(f"{operation} before it: {shown}")
+            raise CannotPrepare(f"{operation} before it: {abi.result_name(answer.result)}")
 
 
 @dataclass(slots=True)

@@ -7,14 +7,17 @@ guest, the real translation of 32-bit structures.  Nothing of the image is model
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from emu import abi
 from emu.booted.machine import (
     CALL_INSTRUCTIONS,
+    CALL_SECONDS,
     Ended,
     Machine,
+    TooSlow,
 )
 from emu.booted.paging import NotMapped
 from emu.booted.traps import TripleFault
@@ -28,6 +31,7 @@ COMPAT_REGISTERS = ("rbx", "rcx", "rdx", "rsi", "rdi")
 ABSENT = 0x50000000
 RESULT_BITS: dict[abi.Mode, int] = {"64": 64, "compat": 32}
 MAX_CONSOLE_SHOWN = 2000
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Drive:
         self.machine = machine
         self.kernel = machine.kernel
         self.calls = 0
+        self._counting = False
         cpu = machine.cpu
         machine.ram.snapshot()
         self._saved: Saved = cpu.save()
@@ -86,10 +91,7 @@ class Drive:
         machine.l0 = self._l0.fork(interactions, setup)
 
     def call(self, number: int, arguments: Sequence[int]) -> Answer:
-        """One hypercall of the guest, from wherever the machine is now (at the guest's start).
-
-        Instructions are counted: for a run as short as this one that costs nothing.
-        """
+        """One hypercall of the guest, from wherever the machine is now (at the guest's start)."""
         machine = self.machine
         self.calls += 1
         l0, taken = machine.l0, machine.traps.taken
@@ -101,7 +103,7 @@ class Drive:
         self._arguments.write((self.kernel.hypercall(number), *values))
         end: Ended | None = None
         try:
-            machine.run_from(self.kernel.start + 1, CALL_INSTRUCTIONS)
+            self._go(self.kernel.start + 1)
         except Ended as exc:
             end = exc
         result = None
@@ -124,4 +126,22 @@ class Drive:
             machine.traps.interrupt(vector)
         except TripleFault as exc:
             raise Ended("crash", str(exc), exc.address) from exc
-        machine.run_from(machine.cpu.read("rip"), CALL_INSTRUCTIONS)
+        self._go(machine.cpu.read("rip"))
+
+    def _go(self, start: int) -> None:
+        count = CALL_INSTRUCTIONS if self._counting else 0
+        self.machine.run_from(start, CALL_SECONDS, count)
+
+    def bounded(self, attempt: Callable[[], Outcome]) -> Outcome:
+        """``attempt``, which begins with `restore`; again with instructions counted where the time was
+        up, so that what it ends with does not depend on the machine."""
+        try:
+            return attempt()
+        except TooSlow:
+            self._counting = True
+        self.machine.cpu.forget_code()
+        try:
+            return attempt()
+        finally:
+            self._counting = False
+            self.machine.cpu.forget_code()

@@ -73,10 +73,9 @@ class Events:
     def _row(
         self, name: str, operation: str, attempt: Callable[[], tuple[Treatment, str]]
     ) -> BehaviourRow:
-        self._drive.restore(Plan(), self._setup)
         mode, findings = self._drive.kernel.mode, tuple[Finding, ...]()
         try:
-            treatment, note = attempt()
+            treatment, note = self._drive.bounded(lambda: self._afresh(attempt))
         except NoEvent as exc:
             treatment, note = Treatment.UNREACHED, str(exc)
         except Ended as exc:
@@ -87,6 +86,10 @@ class Events:
         came = treatment not in (Treatment.UNREACHED, Treatment.CRASHED)
         result = 0 if came else None
         return BehaviourRow(name, operation, mode, treatment, result, calls, findings, note)
+
+    def _afresh(self, attempt: Callable[[], tuple[Treatment, str]]) -> tuple[Treatment, str]:
+        self._drive.restore(Plan(), self._setup)
+        return attempt()
 
     # --- the three of them ---
 

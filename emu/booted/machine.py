@@ -8,7 +8,6 @@ port of ours.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 from emu import abi
@@ -16,6 +15,7 @@ from emu.booted.image import LinkedImage
 from emu.booted.paging import CR4_SMAP, L0View, Linear, NotMapped
 from emu.booted.ram import Ram
 from emu.booted.traps import VECTOR_UD, Traps, TripleFault
+from emu.booted.watchdog import Watchdog
 from emu.cpu import Stop, System, native_cpuid
 from emu.elf import PAGE
 from emu.errors import TruncatedElf
@@ -48,6 +48,7 @@ MAX_L0_CALLS = 100_000
 BOOT_SECONDS = 60.0
 BOOT_INSTRUCTIONS = 400_000_000
 """A real boot takes about 60 million; only counted when the time above was not enough."""
+CALL_SECONDS = 3.0
 CALL_INSTRUCTIONS = 5_000_000
 """Of one hypercall; a panic that waits five seconds before it restarts takes half a million."""
 
@@ -137,8 +138,8 @@ class Machine:
         """The first instruction of the entry ran."""
         self.hypercalls_at = 0
         """Physical address of the hypercall page; 0 before the image has asked for it."""
-        self._late = False
         self.cpu = System()
+        self._watchdog = Watchdog(self.cpu.stop)
         self.ram = Ram(settings.memory, lambda at, host: self.cpu.map(at, PAGE, host))
         self.cpu.map(0, self.ram.size, self.ram.pointer)
         cr3, cr4 = self.cpu.batch("cr3"), self.cpu.batch("cr4")
@@ -154,6 +155,7 @@ class Machine:
 
     def close(self) -> None:
         """Give the memory back."""
+        self._watchdog.close()
         self.cpu.close()
         self.ram.close()
 
@@ -289,32 +291,24 @@ class Machine:
 
         Bounded by time first; with ``counted`` by instructions, which takes twice as long.
         """
-        self._go(self._start, BOOT_SECONDS, BOOT_INSTRUCTIONS if counted else 0)
+        self.run_from(self._start, BOOT_SECONDS, BOOT_INSTRUCTIONS if counted else 0)
         ring = self.cpu.read("cs") & 3
         if not ring:
             raise Ended(
                 "crash", "jumps to the guest's code without leaving ring 0", self.kernel.start
             )
 
-    def _go(self, start: int, seconds: float, count: int) -> None:
-        self._late = False
-        watchdog = None
+    def run_from(self, start: int, seconds: float, count: int) -> None:
+        """Run until the guest is at its first instruction (again); raises Ended, or TooSlow where not
+        even instructions are counted."""
         if not count:
-            watchdog = threading.Timer(seconds, self._too_late)
-            watchdog.daemon = True
-            watchdog.start()
+            self._watchdog.arm(seconds)
         try:
-            self.run_from(start, count)
+            self._run(start, count)
         finally:
-            if watchdog is not None:
-                watchdog.cancel()
+            self._watchdog.disarm()
 
-    def _too_late(self) -> None:
-        self._late = True
-        self.cpu.stop()
-
-    def run_from(self, start: int, count: int = 0) -> None:
-        """Run until the guest is at its first instruction (again); raises Ended."""
+    def _run(self, start: int, count: int) -> None:
         rip = start
         while True:
             try:
@@ -338,7 +332,7 @@ class Machine:
         return self.cpu.read("rip")
 
     def _end(self, reason: Stop, rip: int, address: int, count: int) -> None:
-        if self._late:
+        if reason is Stop.ASKED and self._watchdog.fired:
             raise TooSlow
         if reason is Stop.BUDGET:
             raise Ended("loop", f"is not done after {count} instructions", rip)

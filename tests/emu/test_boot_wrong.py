@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The sample's image with one function overwritten: what no guest's call may do is found, and where."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from emu.boot import BootReport, emulate_image
+from emu.booted import drive
+from emu.booted.image import parse_image
+from emu.booted.report import Treatment
+from emu.profile import load_profile
+from emu.verdict import Outcome
+from tests.emu.images import sample_image
+
+ENTRY = "pv_shim_event_channel_op"
+UD2 = b"\x0f\x0b"
+LOOP = b"\xeb\xfe"
+RETURN_0 = b"\x31\xc0\xc3"
+
+
+@cache
+def address() -> int:
+    return parse_image(sample_image()).symbols[ENTRY]
+
+
+def overwritten(code: bytes) -> bytes:
+    image = parse_image(sample_image())
+    (load,) = image.loads
+    data = bytearray(sample_image())
+    at = sample_image().index(bytes(load.content)) + address() - load.virtual
+    data[at : at + len(code)] = code
+    return bytes(data)
+
+
+def boot(code: bytes, only: str = "send/64") -> BootReport:
+    return emulate_image(overwritten(code), load_profile("xen-pv-shim-4.10"), only=only)
+
+
+@pytest.mark.parametrize("scenario", ["send", "unknown event channel operation"])
+@pytest.mark.parametrize("mode", ["64", "compat"])
+def test_a_call_that_never_ends(monkeypatch: pytest.MonkeyPatch, scenario: str, mode: str) -> None:
+    """The first bound is one of time, the verdict is not: it counts instructions.
+
+    The first scenario binds a port beforehand, and ends there already.
+    """
+    monkeypatch.setattr(drive, "CALL_SECONDS", 0.1)
+    monkeypatch.setattr(drive, "CALL_INSTRUCTIONS", 50_000)
+    report = boot(LOOP, f"{scenario}/{mode}")
+    (row,) = report.behaviour
+    (finding,) = row.findings
+    assert (report.outcome, row.treatment) == (Outcome.FAILED, Treatment.CRASHED)
+    assert "50000 instructions" in finding.message
+    assert finding.where == f"{ENTRY}+0x0"
+
+
+def test_an_invalid_instruction() -> None:
+    report = boot(UD2, "send bad pointer/64")
+    found = {finding.invariant: finding for finding in report.findings}
+    assert found["trap"].where == f"{ENTRY}+0x0"
+    assert "does not come back" in found["crash"].message
+
+
+def test_success_without_an_answer() -> None:
+    """The core says yes to everything: L0 is never asked, and the guest gets no port."""
+    report = boot(RETURN_0, "alloc_unbound/64")
+    messages = [finding.message for finding in report.findings]
+    assert "L0 is not asked for EVTCHNOP_alloc_unbound as expected" in messages
+    assert "the guest sees port = 0, not 12" in messages
+
+
+def test_a_guest_pointer_that_is_handed_on() -> None:
+    """The guest's own arguments go to L0 as they are: with SMAP it cannot read them."""
+    image = parse_image(sample_image())
+    target = image.symbols["hypercall_page"] + 32 * 32
+    jump = b"\xe9" + (target - address() - 5).to_bytes(4, "little", signed=True)
+    report = boot(jump, "status out of range/64")
+    found = {finding.invariant: finding.message for finding in report.findings}
+    assert "EVTCHNOP_status is handed to L0 with a pointer to guest memory" in found["SMAP"]

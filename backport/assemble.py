@@ -45,13 +45,19 @@ def assemble(repo: Repo, plan: Plan, state: State, on_step: OnStep) -> Assembly:
     while len(state.steps) < len(state.items):
         item = state.items[len(state.steps)]
         patch = plan.patch(repo, item)
-        why = present.find(patch)
-        if why is not None:
-            state = _record(state, Step(item, "already", why, None), patch, on_step)
+        claim = present.find(patch)
+        if claim is not None and claim.sure:
+            state = _record(state, Step(item, "already", claim.why, None), patch, on_step)
             continue
         picked = pick_patch(repo.objects, repo.tree(state.tip), patch)
         if picked.clean:
-            state = _record(state, _commit(repo, state, item, patch, picked), patch, on_step)
+            step = _commit(repo, state, item, patch, picked)
+            if claim is not None and step.state == "applied":
+                step = replace(step, notes=(claim.doubt, *step.notes))
+            state = _record(state, step, patch, on_step)
+            continue
+        if claim is not None:
+            state = _record(state, Step(item, "already", claim.why, None), patch, on_step)
             continue
         blockers = _blockers(repo, state, patch, picked)
         if not blockers:

@@ -8,12 +8,12 @@ median and named the needed commit in 88 of 90 real cases.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
 from backport.pick.outcome import Clash
+from backport.present import standing
 from backport.repo import Repo
 from backport.sources import commit_patch
 from series.model import Oid, Patch, shown
@@ -23,7 +23,6 @@ _MOST_COMMITS = 400
 """Commits on one path that are looked into, newest first."""
 _MOST_BACKPORTED = 5000
 """Commits of the stable branch whose provenance lines are read."""
-_PROVENANCE = re.compile(rb"(?:cherry picked from commit|master commit:)\s+([0-9a-f]{40})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,8 @@ def find_blockers(
     """The commits of ``upstream`` that ``patch`` waits for; ``have`` are those taken already.
 
     History is read from the patch's own commit there, when it is known, back to where ``onto`` and
-    ``upstream`` part; what the branch has under another id (``cherry picked from``, ``master
-    commit:``) is not named again.
+    ``upstream`` part; what the branch has under another id and has not reverted (see `present`)
+    is not named again.
     """
     start = _own_commit(repo, upstream, patch) or upstream
     fork = repo.merge_base(onto, upstream)
@@ -66,7 +65,7 @@ def find_blockers(
     for clash in clashes:
         wanted = set(clash.missing)
         for commit in _touching(repo, start, fork, clash.path):
-            if commit in have or commit in backported or commit == start != upstream:
+            if commit in have or commit[:12] in backported or commit == start != upstream:
                 continue
             writer = _writes(repo, commit, clash, wanted)
             if writer is not None:
@@ -117,10 +116,8 @@ def _writes(repo: Repo, commit: Oid, clash: Clash, wanted: set[bytes]) -> Blocke
     return None
 
 
-def _backported(repo: Repo, onto: Oid, fork: Oid | None) -> frozenset[Oid]:
-    """The upstream commits that the branch has under ids of its own, as its messages say."""
-    found: set[Oid] = set()
-    for commit in islice(repo.log(onto, hide=(fork,) if fork else ()), _MOST_BACKPORTED):
-        for match in _PROVENANCE.finditer(repo.message(commit)):
-            found.add(Oid(match[1].decode()))
-    return frozenset(found)
+def _backported(repo: Repo, onto: Oid, fork: Oid | None) -> frozenset[str]:
+    """The upstream commits, abbreviated, that the branch has under ids of its own and still holds."""
+    log = islice(repo.log(onto, hide=(fork,) if fork else ()), _MOST_BACKPORTED)
+    history = ((commit, repo.message(commit)) for commit in log)
+    return frozenset(origin for _, _, named in standing(history) for origin in named)

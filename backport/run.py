@@ -130,7 +130,7 @@ def resume(
             state = replace(state, settings=with_options(state.settings, **changed))
             journal.write(state)
         if state.phase == "stopped":
-            state = _resolved(repo, journal, state)
+            state = _resolved(repo, journal, state, progress)
         return _drive(repo, journal, state, validation, progress)
 
 
@@ -280,18 +280,20 @@ def conflict_error(state: State, patch: Patch, folder: Path) -> Conflict:
     )
 
 
-def _resolved(repo: Repo, journal: Journal, state: State) -> State:
+def _resolved(repo: Repo, journal: Journal, state: State, progress: Progress) -> State:
     assert state.clash is not None and state.worktree is not None
     from backport import conflict
 
-    tree = conflict.take_result(repo, Path(state.worktree), state.tip)
     plan = Plan(combine(repo, state.sources), state.items)
     patch = plan.patch(repo, state.clash.item)
-    if tree == repo.tree(state.tip).id:
+    taken = conflict.take_result(repo, Path(state.worktree), state.tip, patch)
+    for note in taken.notes:
+        progress.note(note)
+    if taken.tree == repo.tree(state.tip).id:
         step = Step(state.clash.item, "skipped", "the resolution changes nothing", None)
     else:
-        commit = commit_tree(repo, state, patch, tree, state.clash.item)
-        step = Step(state.clash.item, "resolved", "by hand", commit)
+        commit = commit_tree(repo, state, patch, taken.tree, state.clash.item)
+        step = Step(state.clash.item, "resolved", "by hand", commit, taken.notes)
         repo.native.references.create(RUN_REF, commit, force=True)
     state = replace(with_step(state, step), phase="apply", clash=None)
     journal.write(state)

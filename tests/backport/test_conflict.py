@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,127 @@ def test_a_file_that_is_not_there_is_laid_out_as_hunks(repo: Path) -> None:
     said = stop(repo)
     assert "there is no such file here" in said
     assert backport(repo, "skip").exit_code == 0
+
+
+def carried(repo: Path, code: int, said: str = "") -> None:
+    done = backport(repo, "continue")
+    assert done.exit_code == code, done.output
+    assert said in done.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    "drop", [("|||||||", "======="), ("<<<<<<<",), ("<<<<<<<", "|||||||", ">>>>>>>")]
+)
+def test_no_part_of_a_marker_is_left(repo: Path, drop: tuple[str, ...]) -> None:
+    stop(repo)
+    file = worktree(repo) / "a.c"
+    left = [x for x in file.read_text().splitlines(keepends=True) if not x.startswith(drop)]
+    file.write_text("".join(left))
+    git(worktree(repo), "add", "a.c")
+    carried(repo, 3, "conflict markers are left in a.c")
+
+
+def test_markers_that_the_branch_or_the_patch_hold_are_content(tmp_path: Path) -> None:
+    before = "<<<<<<< mine\n" + lines()
+    made = new_repo(tmp_path / "repo", {"doc": before})
+    change = lines((5, "theirs"), (20, "Heading\n======="))
+    branch_with(made, "topic", "stable", ("doc", {"doc": "<<<<<<< mine\n" + change}))
+    commit(made, {"doc": "<<<<<<< mine\n" + lines((5, "ours"))}, "ours")
+    assert backport(made, "apply", "--branch", "stable", "--series", "stable..topic").exit_code == 3
+    (worktree(made) / "doc").write_text("<<<<<<< mine\n" + change)
+    git(worktree(made), "add", "doc")
+    carried(made, 0)
+
+
+def test_a_file_made_and_not_added_is_not_lost(repo: Path) -> None:
+    stop(repo)
+    (worktree(repo) / "a.c").write_text(lines((5, "both")))
+    git(worktree(repo), "add", "a.c")
+    (worktree(repo) / "helper.h").write_text("int x;\n")
+    carried(repo, 3, "made and not added: helper.h")
+    assert (worktree(repo) / "helper.h").is_file()
+    exclude = repo / ".git/info/exclude"
+    exclude.parent.mkdir(exist_ok=True)
+    exclude.write_text("helper.h\n")
+    carried(repo, 0)
+
+
+def test_a_commit_of_the_users_own_gives_its_tree_and_not_its_message(repo: Path) -> None:
+    stop(repo)
+    (worktree(repo) / "a.c").write_text(lines((5, "both")))
+    git(worktree(repo), "commit", "-q", "-a", "-m", "my words", "--author", "Me <me@me>")
+    carried(repo, 0, "keeps its own author and message")
+    assert git(repo, "log", "-1", "--skip=1", "--format=%an %s", "stable") == (
+        "A Maintainer two: clashes"
+    )
+    assert git(repo, "show", "stable:a.c") + "\n" == lines((5, "both"))
+
+
+def test_a_worktree_that_was_moved_elsewhere_is_refused(repo: Path) -> None:
+    stop(repo)
+    (worktree(repo) / "a.c").write_text(lines((5, "both")))
+    git(worktree(repo), "commit", "-q", "-a", "-m", "one")
+    git(worktree(repo), "commit", "-q", "--allow-empty", "-m", "two")
+    carried(repo, 3, "is not one commit on")
+    git(worktree(repo), "reset", "-q", "--soft", "HEAD~2")
+    carried(repo, 0)
+    assert git(repo, "show", "stable:a.c") + "\n" == lines((5, "both"))
+
+
+def test_a_deletion_against_a_change_is_laid_out_as_git_does(repo: Path) -> None:
+    branch_with(repo, "gone", "stable~1", ("no a.c", {"a.c": None}))
+    done = backport(repo, "apply", "--branch", "stable", "--series", "gone~1..gone")
+    assert done.exit_code == 3
+    assert git(worktree(repo), "status", "--porcelain") == "UD a.c"
+    git(worktree(repo), "rm", "-q", "a.c")
+    carried(repo, 0)
+    assert git(repo, "ls-tree", "--name-only", "stable") == "b.c"
+
+
+def test_a_change_against_a_deletion_has_something_to_resolve(repo: Path) -> None:
+    git(repo, "rm", "-q", "a.c")
+    git(repo, "commit", "-q", "-m", "stable: gone")
+    stop(repo)
+    assert git(worktree(repo), "status", "--porcelain", "a.c") == "DU a.c"
+    assert (worktree(repo) / "a.c").read_text() == lines((5, "theirs"))
+
+
+def test_markers_in_a_file_with_crlf_say_whose_they_are(tmp_path: Path) -> None:
+    dos = lines().replace("\n", "\r\n")
+    made = new_repo(tmp_path / "repo", {"c": dos})
+    branch_with(made, "topic", "stable", ("c", {"c": dos.replace("line 5\r", "theirs\r")}))
+    commit(made, {"c": dos.replace("line 5\r", "ours\r")}, "ours")
+    assert backport(made, "apply", "--branch", "stable", "--series", "stable..topic").exit_code == 3
+    text = (worktree(made) / "c").read_bytes()
+    assert b"<<<<<<< stable\r\nours\r\n||||||| what" in text
+    git(worktree(made), "add", "c")
+    carried(made, 3, "conflict markers are left in c")
+
+
+def test_a_binary_conflict_leaves_both_sides_to_choose_from(tmp_path: Path) -> None:
+    ours, theirs = b"\0ours" * 60, b"\0theirs" * 60
+    made = new_repo(tmp_path / "repo", {"f": "x\n"})
+    branch_with(made, "topic", "stable", ("bin", {"bin": theirs}))
+    commit(made, {"bin": ours}, "ours")
+    done = backport(made, "apply", "--branch", "stable", "--series", "stable..topic")
+    assert done.exit_code == 3
+    assert "git checkout --ours" in done.output
+    assert (worktree(made) / "bin").read_bytes() == ours
+    git(worktree(made), "checkout", "--theirs", "bin")
+    assert (worktree(made) / "bin").read_bytes() == theirs
+    git(worktree(made), "add", "bin")
+    carried(made, 0)
+
+
+def test_a_name_in_no_encoding_is_shown_with_escapes(tmp_path: Path) -> None:
+    made = new_repo(tmp_path / "repo", {os.fsdecode(b"\xe4.c"): lines()})
+    branch_with(made, "topic", "stable", ("c", {os.fsdecode(b"\xe4.c"): lines((5, "theirs"))}))
+    commit(made, {os.fsdecode(b"\xe4.c"): lines((5, "ours"))}, "ours")
+    assert backport(made, "apply", "--branch", "stable", "--series", "stable..topic").exit_code == 3
+    assert r"unresolved  \xe4.c: both sides" in backport(made, "status").output
+    carried(made, 3, r"still unresolved: \xe4.c")
+    git(worktree(made), "add", "-A")
+    carried(made, 3, r"conflict markers are left in \xe4.c")
 
 
 @pytest.mark.parametrize("verb", ["continue", "skip", "abort"])

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 
 from emu import abi
 from emu.booted.checks import CHECKS, Observed, unmet
-from emu.booted.drive import ABSENT, Answer, Drive
+from emu.booted.drive import ABSENT, Drive
 from emu.booted.events import Events
 from emu.booted.machine import Ended, l0_setup
 from emu.booted.paging import NotMapped
 from emu.booted.report import BehaviourRow, Treatment
-from emu.context import Crash, Plan
+from emu.context import Plan
 from emu.elf import PAGE
 from emu.errors import EmuError
 from emu.guest.kernel import BUFFER_PAGES
@@ -126,6 +126,9 @@ class Judge:
             )
         except Ended as exc:
             return self._crashed(case, exc)
+        except NotMapped as exc:  # an image that has entered a guest without its memory
+            lost = Ended("crash", f"the guest's memory is gone: {exc}", self.drive.kernel.start)
+            return self._crashed(case, lost)
         treatment = self._treatment(case, seen)
         findings = _Findings(self.drive, case)
         findings.judge(seen, expect=self.shim and number is None and not scenario.may_lack)
@@ -219,7 +222,7 @@ class Judge:
             l0.raw.clear()
             l0.guest_pointers.clear()
             l0.allocated.clear()
-            answer = self._call(numbers[0], arguments)
+            answer = drive.call(numbers[0], arguments)
             if answer.end is not None:
                 break
         try:
@@ -232,12 +235,6 @@ class Judge:
 
     def _takes_buffer(self, scenario: Scenario) -> bool:
         return "buffer" in arguments_of(self.profile, scenario) and scenario.buffer == "buffer"
-
-    def _call(self, hypercall: int, arguments: list[int]) -> Answer:
-        try:
-            return self.drive.call(hypercall, arguments)
-        except Crash as exc:
-            raise EmuError(exc.message) from exc
 
     def _fill(self, case: Case) -> None:
         struct = case.struct

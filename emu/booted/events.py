@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from emu import abi
 from emu.booted.drive import Drive
 from emu.booted.machine import Ended
+from emu.booted.paging import NotMapped
+from emu.booted.ram import BadAddress
 from emu.booted.report import BehaviourRow, Treatment
 from emu.context import Plan
 from emu.elf import PAGE
@@ -77,6 +79,8 @@ class Events:
         try:
             treatment, note = self._drive.bounded(lambda: self._afresh(attempt))
         except NoEvent as exc:
+            treatment, note = Treatment.UNREACHED, str(exc)
+        except (NotMapped, BadAddress) as exc:
             treatment, note = Treatment.UNREACHED, str(exc)
         except Ended as exc:
             where = self._machine.image.where(exc.address)

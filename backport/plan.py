@@ -27,8 +27,6 @@ class Plan:
     reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
-    applied: frozenset[str] = frozenset()
-    """Items whose lines the branch holds already, as far as the text can tell."""
 
     def patch(self, repo: Repo, item: str) -> Patch:
         """The patch an item stands for."""
@@ -88,5 +86,4 @@ def make_plan(series: Series, base: TreeView) -> Plan:
         reasons={f"p{index}": why for index, why in enumerate(ordering.reasons)},
         notes=(*series.notes, *ordering.notes),
         contradictions=ordering.contradictions,
-        applied=frozenset(f"p{index}" for index in ordering.applied),
     )

@@ -337,9 +337,12 @@ def _absent_file(work: _Work, change: FileChange) -> Clash:
         theirs = work.objects.write_blob(change.forward.data)
     moved = change.old_path != change.path and work.now(change.path) is not None
     hint = f"; {shown(change.path)} is there: if that is it, `backport skip` leaves the patch out"
+    what = (
+        f"makes {shown(change.path)} of it" if change.kind in ("rename", "copy") else "changes it"
+    )
     return Clash(
         change.old_path,
-        "the patch changes it, and there is no such file here" + (hint if moved else ""),
+        f"the patch {what}, and there is no such file here" + (hint if moved else ""),
         base=base,
         theirs=theirs,
         mode=mode,

@@ -296,3 +296,71 @@ def test_a_submodule_is_taken_from_a_patch(repo: Path, tmp_path: Path) -> None:
     done = backport(repo, "apply", "--branch", "stable", "--series", str(folder))
     assert done.exit_code == 0, done.output
     assert git(repo, "ls-tree", "stable", "sub") == f"160000 commit {oid}\tsub"
+
+
+@pytest.mark.parametrize(
+    ("diff", "status"),
+    [
+        (
+            "diff --git a/none b/none\nindex 1234567..89abcde 100644\n"
+            "Binary files a/none and b/none differ\n",
+            "DD",
+        ),
+        ("diff --git a/none b/none\nold mode 100644\nnew mode 100755\n", "DD"),
+        (
+            "diff --git a/b.c b/b.c\nindex 1234567..89abcde 100644\n"
+            "Binary files a/b.c and b/b.c differ\n",
+            "AU",
+        ),
+        (
+            "diff --git a/b.c b/b.c\nnew file mode 120000\n--- /dev/null\n+++ b/b.c\n@@ -0,0 +1 @@\n+a.c\n"
+            "\\ No newline at end of file\n",
+            "AA",
+        ),
+        (
+            f"diff --git a/b.c b/b.c\nnew file mode 160000\n--- /dev/null\n+++ b/b.c\n@@ -0,0 +1 @@\n"
+            f"+Subproject commit {'1' * 40}\n",
+            "AA",
+        ),
+        (
+            f"diff --git a/b.c b/b.c\nindex 1111111..2222222 160000\n--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n"
+            f"-Subproject commit {'1' * 40}\n+Subproject commit {'2' * 40}\n",
+            "AU",
+        ),
+    ],
+)
+def test_whatever_clashes_is_unresolved_until_it_is_settled(
+    repo: Path, tmp_path: Path, diff: str, status: str
+) -> None:
+    mail = "From: A <a@b>\nSubject: odd\nDate: Thu, 1 Jan 2015 00:00:00 +0000\n\nx\n---\n"
+    (tmp_path / "odd.patch").write_text(mail + diff)
+    words = ("apply", "--branch", "stable", "--series", str(tmp_path / "odd.patch"))
+    assert backport(repo, *words).exit_code == 3
+    path = "none" if status == "DD" else "b.c"
+    assert git(worktree(repo), "status", "--porcelain") == f"{status} {path}"
+    carried(repo, 3, f"still unresolved: {path}")
+    if status == "DD":
+        git(worktree(repo), "rm", "-q", path)
+    else:
+        git(worktree(repo), "checkout", "--ours", "b.c")
+        git(worktree(repo), "add", "b.c")
+    done = backport(repo, "continue", "--json", "-")
+    assert [step["state"] for step in json.loads(done.stdout)["steps"]] == ["skipped"]
+
+
+def test_a_submodule_that_clashes_is_settled_by_its_id(repo: Path, tmp_path: Path) -> None:
+    git(repo, "update-index", "--add", "--cacheinfo", f"160000,{'3' * 40},sub")
+    git(repo, "commit", "-q", "-m", "sub")
+    (repo / "sub").mkdir()
+    mail = "From: A <a@b>\nSubject: sub\nDate: Thu, 1 Jan 2015 00:00:00 +0000\n\nx\n---\n"
+    (tmp_path / "sub.patch").write_text(
+        f"{mail}diff --git a/sub b/sub\nindex 1111111..2222222 160000\n--- a/sub\n+++ b/sub\n"
+        f"@@ -1 +1 @@\n-Subproject commit {'1' * 40}\n+Subproject commit {'2' * 40}\n"
+    )
+    words = ("--branch", "stable", "--series", str(tmp_path / "sub.patch"))
+    done = backport(repo, "apply", *words, "--to", "out")
+    assert done.exit_code == 3
+    assert "--cacheinfo 160000,<commit>,sub" in done.output
+    git(worktree(repo), "update-index", "--cacheinfo", f"160000,{'2' * 40},sub")
+    carried(repo, 0)
+    assert git(repo, "rev-parse", "out:sub") == "2" * 40

@@ -136,6 +136,7 @@ def test_a_rename_is_not_there_because_its_target_is(tmp_path: Path) -> None:
     commit(repo, {"f": None, "g": "something else\n"}, "other")
     for patch in (given.patch(), native):
         (clash,) = given.pick(patch=patch).clashes
+        assert clash.reason.startswith("the patch makes g of it, and there is no such file here")
         assert "g is there" in clash.reason
     assert given.am() is None
     assert given.pick("stable", native).already, "the branch has that very rename"

@@ -17,6 +17,9 @@ LOOK = 2_000
 """Ticks that one look at the time takes: a microsecond."""
 EAGER = 4
 """Looks from one place before the time begins to run faster."""
+IDLE = 2_000
+"""Looks with nothing else going on: a delay written as very many short ones.  A timer's handlers look
+tens of times, and must not see the time run away from under them."""
 MAX_STEP = 4_000_000
 FIRST_TSC = 1 << 32
 PIT_HZ = 1_193_182
@@ -36,6 +39,7 @@ class Clock:
     looks: int = 0
     _place: int = 0
     _same: int = 0
+    _idle: int = 0
 
     def look(self, place: int) -> int:
         """The time; ``place`` stands for the instruction that reads it and the stack that it runs on, so
@@ -43,14 +47,18 @@ class Clock:
         self.looks += 1
         self._same = self._same + 1 if place == self._place else 0
         self._place = place
+        self._idle += 1
         step = LOOK
-        if self._same > EAGER:
+        if self._idle > IDLE:
+            step = MAX_STEP
+        elif self._same > EAGER:
             step = min(LOOK << min(self._same - EAGER, 20), MAX_STEP)
         self.ticks += step
         return self.ticks
 
     def pass_by(self, ticks: int) -> int:
         """Time that something else takes."""
+        self._idle = 0
         self.ticks += ticks
         return self.ticks
 
@@ -59,7 +67,7 @@ class Clock:
         return self.ticks * 1_000_000_000 // TSC_HZ
 
     def copy(self) -> Clock:
-        return Clock(self.ticks, self.looks, self._place, self._same)
+        return Clock(self.ticks, self.looks, self._place)
 
 
 # --- CPUID -----------------------------------------------------------------------------------------

@@ -40,6 +40,18 @@ class Observed:
     """Ports open in L0 when it asked."""
     has_buffer: bool
     """The argument is a structure in that page."""
+    left_open: tuple[int, ...] = ()
+    """Ports that L0 opened in this call and has not closed."""
+    guest_pointers: tuple[tuple[str, int], ...] = ()
+    """(operation, address) of guest memory that L0 was handed without EFLAGS.AC."""
+    out: tuple[tuple[str, int], ...] = ()
+    """What the scenario wants the guest to see."""
+    listed: tuple[int, ...] = ()
+    """The frames in the guest's list."""
+    mapped: tuple[int | None, ...] = ()
+    """Where L0 has mapped each of the grant frames that the scenario asks for."""
+    later: Answer | None = None
+    """A call that the guest made afterwards and that did not come back."""
 
     @property
     def struct(self) -> abi.Struct | None:
@@ -87,11 +99,29 @@ class Returns(Check):
         if end.kind == "shutdown":
             if any(not i.legal for i in plan.injected):
                 return
-            said = seen.answer.console.strip().splitlines()
-            last = next((line for line in said if "anic" in line or "BUG" in line), "")
-            yield f"the guest's call ends the domain: {end.message} {last}".strip(), end.address
+            yield f"the guest's call ends the domain: {seen.answer.told()}", seen.answer.culprit()
             return
         yield f"the guest's call does not come back: {end.message}", end.address
+
+
+class Afterwards(Check):
+    name = "crash"
+    reason = "no guest may bring down what it runs on, with two calls no more than with one"
+
+    def check(self, seen: Observed) -> Found:
+        later = seen.later
+        if later is not None and later.end is not None and later.end.kind != "loop":
+            yield f"the guest's next call ends the domain: {later.told()}", later.culprit()
+
+
+class Locks(Check):
+    name = "locks"
+    reason = "a lock that is held at return deadlocks the next caller"
+
+    def check(self, seen: Observed) -> Found:
+        later = seen.later
+        if later is not None and later.end is not None and later.end.kind == "loop":
+            yield f"the guest's next call does not come back: {later.told()}", later.culprit()
 
 
 class Traps(Check):
@@ -112,7 +142,7 @@ class GuestPointers(Check):
     reason = "L0 reads with its caller's SMAP: a guest's pointer without EFLAGS.AC is -EFAULT"
 
     def check(self, seen: Observed) -> Found:
-        for op, pointer in seen.machine.l0.guest_pointers:
+        for op, pointer in seen.guest_pointers:
             number = next((n for n, c in enumerate(seen.answer.calls) if c.op == op), None)
             callers = seen.answer.callers
             address = callers[number] if number is not None and number < len(callers) else 0
@@ -147,7 +177,7 @@ class Resources(Check):
             return
         if any(not i.legal for i in seen.plan.injected):
             return
-        for port in seen.machine.l0.allocated:
+        for port in seen.left_open:
             if port not in seen.opened:
                 yield (
                     f"L0's port {port}, opened in this call, stays open although the call fails",
@@ -206,6 +236,8 @@ class Memory(Check):
 
 CHECKS: tuple[Check, ...] = (
     Returns(),
+    Afterwards(),
+    Locks(),
     Traps(),
     GuestPointers(),
     FailureReported(),
@@ -235,10 +267,15 @@ def unmet(seen: Observed) -> Iterator[str]:
     if scenario.silent and answer.calls:
         yield f"L0 is asked for {answer.calls[0].op}, and should not be"
     yield from _missing(seen, scenario.expect)
-    for name, value in scenario.out:
+    for name, value in seen.out:
         sees = seen.sees(name)
-        if isinstance(value, int) and sees != value:
+        if sees != value:
             yield f"the guest sees {name} = {sees}, not {value}"
+    for index, (listed, mapped) in enumerate(zip(seen.listed, seen.mapped, strict=True)):
+        if mapped is None:
+            yield f"grant frame {index} is not mapped in L0"
+        elif listed != mapped:
+            yield f"frame {index} of the guest's list is {listed:#x}, L0 has it at {mapped:#x}"
 
 
 def _is(wanted: int | str, result: int | None) -> bool:

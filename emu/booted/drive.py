@@ -20,7 +20,7 @@ from emu.booted.machine import (
     TooSlow,
 )
 from emu.booted.paging import NotMapped
-from emu.booted.traps import TripleFault
+from emu.booted.traps import VECTOR_UD, TripleFault
 from emu.cpu import Saved
 from emu.elf import PAGE
 from emu.l0 import Interactions, L0Setup
@@ -46,6 +46,22 @@ class Answer:
     console: str = ""
     taken: tuple[tuple[int, int], ...] = ()
     """(vector, address) of the exceptions on the way."""
+
+    def told(self) -> str:
+        """How it ended, with what the image said about it."""
+        if self.end is None:
+            return ""
+        said = self.console.strip().splitlines()
+        words = [line for key in ("BUG", "anic") for line in said if key in line]
+        word = words[0] if words else ""
+        return f"{self.end.message} {word.removeprefix('(XEN) ')}".strip()
+
+    def culprit(self) -> int:
+        """Where it went wrong: the BUG that led to the end, where one did."""
+        bugs = [address for vector, address in self.taken if vector == VECTOR_UD]
+        if bugs:
+            return bugs[-1]
+        return self.end.address if self.end is not None else 0
 
 
 class Drive:

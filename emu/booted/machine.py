@@ -49,8 +49,8 @@ MAX_L0_CALLS = 100_000
 BOOT_SECONDS = 30.0
 BOOT_INSTRUCTIONS = 400_000_000
 """A real boot takes about 60 million; only counted when the time above was not enough."""
-CALL_SECONDS = 3.0
-CALL_INSTRUCTIONS = 5_000_000
+CALL_SECONDS = 2.0
+CALL_INSTRUCTIONS = 3_000_000
 """Of one hypercall; a panic that waits five seconds before it restarts takes half a million."""
 
 

@@ -96,11 +96,11 @@ def shim64(code: str) -> bytes:
 
 
 @cache
-def sample_image() -> bytes:
-    """The sample tree with its whole series, built once a session."""
+def sample_image(variant: str = "") -> bytes:
+    """The sample tree with its whole series or a variant of it, built once a session."""
     with tempfile.TemporaryDirectory() as name:
         sample = write_sample(Path(name) / "sample")
-        take_series(sample, sample.series)
+        take_series(sample, sample.variants[variant] if variant else sample.series)
         done = build(sample.directory)
         assert done.returncode == 0, done.stderr
         return (sample.directory / "xen/xen-syms").read_bytes()

@@ -79,3 +79,16 @@ def test_a_guest_pointer_that_is_handed_on() -> None:
     report = boot(jump, "status out of range/64")
     found = {finding.invariant: finding.message for finding in report.findings}
     assert "EVTCHNOP_status is handed to L0 with a pointer to guest memory" in found["SMAP"]
+
+
+def test_a_lock_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call itself comes back; the one after it does not."""
+    monkeypatch.setattr(drive, "CALL_SECONDS", 0.1)
+    monkeypatch.setattr(drive, "CALL_INSTRUCTIONS", 50_000)
+    profile = load_profile("xen-pv-shim-4.10")
+    only = "alloc_unbound port in use/64"
+    report = emulate_image(sample_image("bug-leak-lock"), profile, only=only)
+    (row,) = report.behaviour
+    found = {finding.invariant: finding for finding in row.findings}
+    assert row.result == -16
+    assert found["locks"].where.startswith("_spin_lock+")

@@ -193,7 +193,7 @@ def test_a_long_header_line_is_cheap() -> None:
     start = time.perf_counter()
     with pytest.raises(DiffError):
         parse_diff(text, "p")
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 60  # a quadratic reader takes many minutes
 
 
 def test_garbage_is_no_diff() -> None:

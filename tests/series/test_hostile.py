@@ -96,7 +96,7 @@ def test_long_input_is_read_in_linear_time(act: Callable[[], object]) -> None:
         act()
     except SeriesError as exc:
         assert str(exc)
-    assert time.perf_counter() - start < 4
+    assert time.perf_counter() - start < 60  # a quadratic reader takes many minutes
 
 
 def _code(line: bytes) -> FileChange:
@@ -111,4 +111,4 @@ def test_a_text_of_equal_lines_is_searched_in_bounds() -> None:
     start = time.perf_counter()
     with pytest.raises(PlaceError):
         apply_change(b"x\n" * 3 * size, FileChange("modify", b"f", b"f", hunks=(hunk,)))
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 60  # a quadratic reader takes many minutes

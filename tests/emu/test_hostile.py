@@ -18,7 +18,7 @@ from emu.verdict import ObjectReport
 from tests.emu import mini
 from tests.emu.build import compile_source
 
-SECONDS = 10
+SECONDS = 60
 PEAK = 192 << 20
 
 PATIENT = settings(

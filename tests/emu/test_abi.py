@@ -37,6 +37,7 @@ struct xen_remove_from_physmap { u16 domid; u64 gpfn; };
 struct xen_memory_reservation { u64 extent_start, nr_extents; u32 extent_order, mem_flags; u16 domid; };
 struct xen_memory_map { u32 nr_entries; u64 buffer; };
 struct xen_hvm_param { u16 domid, pad; u32 index; u64 value; };
+struct xen_hvm_evtchn_upcall_vector { u32 vcpu; u8 vector; };
 struct sched_shutdown { u32 reason; };
 struct sched_poll { u64 ports; u32 nr_ports; u64 timeout; };
 struct vcpu_register_vcpu_info { u64 mfn; u32 offset, rsvd; };

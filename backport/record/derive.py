@@ -423,7 +423,7 @@ def circles(nodes: Iterable[int], edges: Iterable[tuple[int, int]]) -> Iterator[
     """Strongly connected components of more than one node."""
     import networkx
 
-    graph = networkx.DiGraph()
+    graph: networkx.DiGraph[int] = networkx.DiGraph()
     graph.add_nodes_from(nodes)
     graph.add_edges_from(edges)
     for ring in networkx.strongly_connected_components(graph):

@@ -186,7 +186,7 @@ def derive(processes: Sequence[Process], paths: Paths) -> Derived:
     keepers, identities = _make_keepers(by_serial, keeping, keeper_events)
     kept_writes = frozenset[str]().union(*(keeper.writes for keeper in keepers))
     commands = _commands(working, identities, kept_writes, paths.places.root)
-    depfiles = {p for c in commands for p in c.writes if _is_depfile(c, p)}
+    depfiles = _depfiles(commands)
     keepers = tuple(
         Keeper(
             k.identity,
@@ -370,10 +370,11 @@ def _only_globs(group: Sequence[_Unit], names: Sequence[str]) -> bool:
     patterns: list[str] = []
     for unit in group:
         for process in unit.processes:
-            if not any(kind == "D" for _, kind, _ in process.events):
-                continue
-            for image in process.images:
-                if os.path.basename(image.exe) not in _SHELLS or "-c" not in image.argv:
+            for at in [number for number, kind, _ in process.events if kind == "D"]:
+                image = next((i for i in reversed(process.images) if i.at < at), unit.start)
+                if image is None or os.path.basename(image.exe) not in _SHELLS:
+                    return False
+                if "-c" not in image.argv:
                     return False
                 patterns += _GLOB.findall(" ".join(image.argv))
     return bool(patterns) and not any(
@@ -403,13 +404,18 @@ def _merge(units: Sequence[_Unit]) -> list[list[_Unit]]:
     for n, unit in enumerate(units):
         for path in unit.writes:
             up[top(n)] = top(first.setdefault(path, n))
-    touched = [summarize(unit.events)[0] for unit in units]
-    edges = [
-        (top(first[path]), top(n))
-        for n, looked in enumerate(touched)
-        for path in looked.reads | looked.exists
-        if path in first and top(first[path]) != top(n)
-    ]
+    last: dict[str, int] = {}
+    for unit in units:
+        for number, kind, path in unit.events:
+            if kind in "WANU":
+                last[path] = max(last.get(path, 0), number)
+    edges: set[tuple[int, int]] = set()
+    for n, unit in enumerate(units):
+        for number, kind, path in unit.events:
+            if kind in "RS" and path in first and top(first[path]) != top(n):
+                edges.add((top(first[path]), top(n)))
+                if last[path] > number:  # it must have been read before it goes
+                    edges.add((top(n), top(first[path])))
     for ring in circles({top(n) for n in range(len(units))}, edges):
         for n in ring[1:]:
             up[top(n)] = top(ring[0])
@@ -431,8 +437,19 @@ def circles(nodes: Iterable[int], edges: Iterable[tuple[int, int]]) -> Iterator[
             yield sorted(ring)
 
 
+def _depfiles(commands: Sequence[Command]) -> frozenset[str]:
+    """Compilers' lists of the headers they read, and what is made of such lists alone.
+
+    Make takes from them what to build again, never how.
+    """
+    found = {path for command in commands for path in command.writes if _is_depfile(command, path)}
+    for command in commands:  # in the order of their first runs: makers before users
+        if command.touched.reads and command.touched.reads <= found:
+            found |= command.writes
+    return frozenset(found)
+
+
 def _is_depfile(command: Command, path: str) -> bool:
-    """A compiler's list of the headers it read: make takes from it what to build, never how."""
     return path.endswith(".d") and any(
         _DEPFILE.match(word) or "-MD" in word or "-MMD" in word
         for run in command.runs

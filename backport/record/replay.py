@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from backport.cache import digest
+from backport.cache import digest, tool_version
 from backport.record import decide, model
 from backport.record.derive import Paths, derive, is_noise, plain
 from backport.record.merge import merged
@@ -80,7 +80,15 @@ class Replay:
         self.why = ""
         """Why nothing is watched here, once that is known."""
         env = sorted(f"{k}={v}" for k, v in os.environ.items() if not is_noise(f"{k}={v}"))
-        self._key = digest(_FORMAT, command, str(folder), *self.prefix, "", *map(plain, env))
+        self._key = digest(
+            _FORMAT,
+            tool_version("backport"),
+            command,
+            str(folder),
+            *self.prefix,
+            "",
+            *map(plain, env),
+        )
 
     @cached_property
     def _binary(self) -> Path | None:

@@ -43,8 +43,9 @@ class Settings:
     partial: bool = False
     """Take a series of which patches are missing."""
     sandbox: bool = True
-    replay: bool = True
-    """Build a step by the commands that it changes, where a watched build shows which."""
+    replay: bool = False
+    """Build a step by the commands that it changes, where a watched build shows which.  Off until it has
+    been watched on more trees than two: watching costs, and a wrong object costs more."""
     accept: tuple[str, ...] = ()
     """Findings that do not fail a step: ``invariant:scenario`` with shell wildcards."""
     proposed_build: str | None = None

@@ -232,7 +232,7 @@ def test_what_a_build_leaves_running_is_not_waited_for(repo: Path) -> None:
     begun = time.monotonic()
     words = ("check", "--commit", "HEAD", "--validate", "build", "--build", "sleep 60 & echo built")
     assert backport(repo, *words).exit_code == 0
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 55
 
 
 def test_a_talkative_build_is_bounded(repo: Path) -> None:

@@ -21,6 +21,7 @@ def _open(l0: L0, port: Port) -> int:
     if number >= NR_PORTS:
         return -ENOSPC
     l0.ports[number] = port
+    l0.once.add(number)
     l0.allocated.append(number)
     l0.next_port = number + 1
     return number
@@ -106,11 +107,13 @@ def _bind_vcpu(l0: L0, request: Request) -> int:
 
 
 def _unmask(l0: L0, request: Request) -> int:
+    """Fails for a number that is none; that nobody has the port open does not matter to L0."""
     number = request.fields["port"]
-    if number not in l0.ports:
+    if number not in l0.once:
         return -EINVAL
+    port = l0.ports.get(number)
     if l0.shared is not None:
-        l0.shared.unmask(number, l0.ports[number].vcpu)
+        l0.shared.unmask(number, port.vcpu if port is not None else 0)
     return 0
 
 

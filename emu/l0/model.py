@@ -121,6 +121,8 @@ class L0:
         self.unknown: list[str] = []
         """Operations that nobody modelled."""
         self.ports: dict[int, Port] = {}
+        self.once: set[int] = set()
+        """Ports that were ever open: L0 keeps room for them, so that they stay valid numbers."""
         self.next_port = setup.first_port
         self.allocated: list[int] = []
         """Ports opened since the model was made and not closed."""
@@ -143,6 +145,7 @@ class L0:
         """As it stands now, with no calls recorded, the next port as in ``setup``: for a snapshot."""
         new = L0(self.memory, interactions, setup, self.frames)
         new.ports = {number: replace(port) for number, port in self.ports.items()}
+        new.once = set(self.once)
         new.mapped = dict(self.mapped)
         new.params = dict(self.params)
         new.vcpu_infos = dict(self.vcpu_infos)
@@ -152,6 +155,7 @@ class L0:
 
     def open(self, number: int, state: str, vcpu: int = 0) -> None:
         """Have a port open from the start."""
+        self.once.add(number)
         self.ports[number] = Port(state, vcpu)
 
     def call(self, number: int, arguments: Sequence[int], access: bool) -> int:
@@ -186,7 +190,8 @@ class L0:
         if operation.fallible:
             return True
         port = request.fields.get("port")
-        return port is not None and port not in self.ports
+        known = self.once if request.op == "EVTCHNOP_unmask" else self.ports
+        return port is not None and port not in known
 
     def read(self, op: str, address: int, size: int, access: bool) -> bytes | None:
         """As L0 reads its caller's memory; a guest page without AC is noted."""

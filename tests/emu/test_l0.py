@@ -211,3 +211,12 @@ def test_far_ports() -> None:
     call = Caller(L0(pages, Plan(), L0Setup(first_port=100_000)), pages)
     call("EVTCHNOP_bind_ipi", vcpu=0)
     assert call.field("EVTCHNOP_bind_ipi", "port") == 100_000
+
+
+def test_a_port_that_was_closed_can_still_be_unmasked(call: Caller) -> None:
+    """L0 keeps room for every port that ever was: only a number that is none is refused."""
+    call.l0.open(5, "unbound")
+    assert call("EVTCHNOP_close", port=5) == 0
+    assert call("EVTCHNOP_close", port=5) == EINVAL
+    assert call("EVTCHNOP_unmask", port=5) == 0
+    assert call("EVTCHNOP_unmask", port=6) == EINVAL

@@ -28,6 +28,8 @@ _NOISE = re.compile(
     r"(?:_|PWD|OLDPWD|SHLVL|TERM|COLUMNS|LINES|LS_COLORS|DISPLAY|WINDOWID|MAKELEVEL|MAKE_TERM\w+"
     r"|SSH_\w+|XDG_\w+|GIT_\w+|DBUS_\w+|PYTEST_\w+|COV_\w+)="
 )
+_CLOCK = re.compile(r"\w+_(?:DATE|TIME|TIMESTAMP)=")
+"""What makefiles export of the clock: no two builds of the same would be the same by it."""
 _JOBS = re.compile(r" ?(?:-j\d*|--jobserver-(?:auth|fds)=\S+|--sync-mutex=\S+)")
 _GLOB = re.compile(r"[^\s'\";&|()<>]*[*?\[][^\s'\";&|()<>]*")
 _DEPFILE = re.compile(r"-(?:Wp,)?-?M(?:M?D|F)")
@@ -145,7 +147,7 @@ def summarize(events: Iterable[tuple[int, str, str]]) -> tuple[Touched, set[str]
 
 def identity(image: Image) -> str:
     """What a keeper is: the same in the next build when nothing above it changed."""
-    env = (plain(x) for x in image.env if not _NOISE.match(x))
+    env = (plain(x) for x in image.env if not (_NOISE.match(x) or _CLOCK.match(x)))
     return digest(image.exe, image.cwd, *map(plain, image.argv), "", *sorted(env))
 
 
@@ -360,17 +362,18 @@ def _unsure(
             return f"it looked for {path} before that was made"
     for path in touched.listings:
         near = [p for p in later if os.path.dirname(p) == path]
-        if near and not _only_globs(group, near):
+        if near and not _only_globs(group, path, near):
             return f"it listed {path or '.'} before {near[0]} was made"
     return ""
 
 
-def _only_globs(group: Sequence[_Unit], names: Sequence[str]) -> bool:
-    """Whether directories were opened by shells alone, for patterns that none of ``names`` fits."""
+def _only_globs(group: Sequence[_Unit], folder: str, names: Sequence[str]) -> bool:
+    """Whether shells alone opened ``folder``, for patterns that none of ``names`` fits."""
     patterns: list[str] = []
     for unit in group:
+        opened = {n for n, kind, path in unit.events if kind == "D" and path == folder}
         for process in unit.processes:
-            for at in [number for number, kind, _ in process.events if kind == "D"]:
+            for at in opened & {number for number, kind, _ in process.events if kind == "D"}:
                 image = next((i for i in reversed(process.images) if i.at < at), unit.start)
                 if image is None or os.path.basename(image.exe) not in _SHELLS:
                     return False

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Steps built by their changed commands alone: the objects are those of a clean build, or it is one."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from backport.build import BuildTree, Built
+from backport.cache import Cache
+from backport.record.replay import Replay, Tally
+from backport.repo import Repo, open_repo
+from backport.sample.write import write_sample
+from backport.verdicts import State
+from tests.backport.trees import Files, backport, branch_with, git, new_repo
+
+MAKE = "make -j2 -s CC='gcc -fdebug-prefix-map=$(CURDIR)=/tree'"
+"""Two worktrees, and the same bytes: the folder is in the debug information else."""
+
+TREE: Files = {
+    "Makefile": """\
+CFLAGS := -O1 -g -Iover -Iinclude -MMD
+VERSION := $(shell cat version)
+OBJS := main.o util.o gen.o
+all: app.sum
+%.o: %.c
+\t./wrap.sh $(CC) $(CFLAGS) -c $< -o $@
+gen.c: gen.sh table
+\tsh gen.sh < table > gen.c.new
+\tif cmp -s gen.c.new gen.c; then rm gen.c.new; else mv gen.c.new gen.c; fi
+app: $(OBJS)
+\tld -r -o .app.0 $(OBJS)
+\tobjcopy --add-section .v=version .app.0 app
+\trm -f .app.[0-9]*
+app.sum: app
+\tcksum < app > app.sum
+\ttest -s app.sum
+-include $(OBJS:.o=.d)
+""",
+    "version": "1\n",
+    "wrap.sh": '#!/bin/sh\nexec "$@"\n',
+    "main.c": '#include "util.h"\n#include "config.h"\nint main_value = UTIL + CONFIG;\n',
+    "util.c": '#include "util.h"\nint util_value = UTIL;\n',
+    "include/util.h": "#define UTIL 1\n",
+    "include/one.h": "#define CONFIG 10\n",
+    "include/two.h": "#define CONFIG 20\n",
+    "over/README": "headers that go before the others\n",
+    "gen.sh": 'while read -r name value; do echo "int $name = $value;"; done\n',
+    "table": "a 1\nb 2\n",
+}
+
+
+@dataclass
+class Bench:
+    """A kept worktree that learns, and a clean one to compare with."""
+
+    repo: Repo
+    tree: BuildTree
+    reference: Path
+
+    @classmethod
+    def of(cls, folder: Path, command: str = MAKE, *, boxed: bool = True) -> Bench:
+        repo = open_repo(folder)
+        cache = Cache(repo.state_dir / "cache")
+        reference = repo.state_dir / "reference"
+        tree = BuildTree(repo, cache, command, {}, timeout=120, boxed=boxed, replay=True)
+        if not reference.exists():
+            git(folder, "worktree", "add", "-q", "--detach", str(reference))
+        return cls(repo, tree, reference)
+
+    @property
+    def replay(self) -> Replay:
+        assert self.tree.replay is not None
+        assert not self.tree.replay.why
+        return self.tree.replay
+
+    @property
+    def tally(self) -> Tally:
+        return self.replay.tally
+
+    def build(self, revision: str) -> Built:
+        """Build; a verdict that is kept does not count."""
+        shutil.rmtree(self.repo.state_dir / "cache", ignore_errors=True)
+        return self.tree.build(self.repo.commit(revision))
+
+    def clean(self, revision: str) -> Mapping[str, bytes]:
+        """Every file of a clean build."""
+        git(self.reference, "checkout", "-q", "--force", "--detach", revision)
+        git(self.reference, "clean", "-fdxq")
+        subprocess.run(self.tree.command, shell=True, cwd=self.reference, check=True)
+        return contents(self.reference)
+
+    def same(self, revision: str) -> None:
+        ours, clean = contents(self.tree.folder), self.clean(revision)
+        assert {p for p in ours.keys() | clean.keys() if ours.get(p) != clean.get(p)} == set()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".git"
+    }
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = new_repo(tmp_path_factory.mktemp("small") / "tree", TREE)
+    (folder / "wrap.sh").chmod(0o755)
+    (folder / "include/config.h").symlink_to("one.h")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "mode and link")
+    return folder
+
+
+def step(small: Path, name: str, files: Files) -> str:
+    """A branch of one commit on the base."""
+    branch_with(small, name, "stable", (name, files))
+    return name
+
+
+CHANGED: list[tuple[str, Files, int]] = [
+    ("source", {"main.c": "int main_value = 7;\n"}, 4),
+    ("equal", {"util.c": '#include "util.h"\nint util_value = 1;\n'}, 1),
+    ("header", {"include/util.h": "#define UTIL 2\n"}, 5),
+    ("shadow", {"over/util.h": "#define UTIL 3\n"}, 5),
+    ("table", {"table": "a 1\nb 3\n"}, 5),
+    ("table-equal", {"table": "a  1\nb  2\n"}, 1),
+    ("generator", {"gen.sh": 'while read -r name value; do echo "long $name;"; done\n'}, 5),
+    ("wrapper", {"wrap.sh": '#!/bin/sh\nexec "$@" -DWRAPPED\n'}, 3),
+    ("unread", {"over/README": "nobody reads this\n"}, 0),
+]
+
+
+@pytest.mark.parametrize(("name", "files", "commands"), CHANGED, ids=[x[0] for x in CHANGED])
+def test_only_what_a_step_changes_is_run(
+    small: Path, name: str, files: Files, commands: int
+) -> None:
+    bench = Bench.of(small)
+    bench.build("stable")
+    before = bench.tally
+    step(small, name, files)
+    assert bench.build(name).verdict.state is State.PASSED
+    bench.same(name)
+    assert (bench.tally.replayed, bench.tally.full) == (before.replayed + 1, before.full)
+    # Compiling without debug information of its own lines may or may not reach the link.
+    assert bench.tally.commands - before.commands <= commands
+    assert (bench.tally.commands == before.commands) == (commands == 0)
+    # Back again: what was added is gone.
+    assert bench.build("stable").verdict.state is State.PASSED
+    assert bench.tally.replayed == before.replayed + 2
+    bench.same("stable")
+
+
+FULL: list[tuple[str, Files, str]] = [
+    ("flag", {"Makefile": str(TREE["Makefile"]).replace("-O1", "-O2")}, "Makefile changed"),
+    ("asked", {"version": "2\n"}, "version changed"),
+    ("no-rule", {"extra.c": "int extra;\n"}, "extra.c is new"),
+    (
+        "gone",
+        {"Makefile": str(TREE["Makefile"]).replace("util.o ", ""), "util.c": None},
+        "Makefile changed",
+    ),
+    ("written", {"app": "what the build makes\n"}, "app is not as the build left it"),
+]
+
+
+@pytest.mark.parametrize(("name", "files", "why"), FULL, ids=[x[0] for x in FULL])
+def test_what_make_decides_by_means_the_whole_build(
+    small: Path, name: str, files: Files, why: str
+) -> None:
+    bench = Bench.of(small)
+    bench.build("stable")
+    before = bench.tally
+    step(small, f"full-{name}", files)
+    said: list[str] = []
+    attempt = bench.replay.attempt
+
+    def listen(commit: object) -> bool:
+        answer = attempt(bench.repo.commit(f"full-{name}"))
+        said.extend(bench.tally.full[-1:])
+        return answer
+
+    bench.replay.attempt = listen  # type: ignore[method-assign]  # to hear the first reason
+    assert bench.build(f"full-{name}").verdict.state is State.PASSED
+    bench.same(f"full-{name}")
+    assert bench.tally.replayed == before.replayed
+    assert said[-1].startswith(why)
+
+
+def test_a_step_that_does_not_compile_is_judged_by_the_full_build(small: Path) -> None:
+    bench = Bench.of(small)
+    bench.build("stable")
+    step(small, "broken", {"util.c": "int util_value = missing;\n"})
+    built = bench.build("broken")
+    assert built.verdict.state is State.FAILED
+    assert any("missing" in line for line in built.verdict.lines)
+    assert bench.build("stable").verdict.state is State.PASSED
+    bench.same("stable")
+
+
+def test_what_somebody_else_did_to_the_outputs_is_seen(small: Path) -> None:
+    bench = Bench.of(small)
+    bench.build("stable")
+    (bench.tree.folder / "util.o").write_bytes(b"not the object")
+    bench.build("stable")
+    assert bench.tally.full[-1] == "util.o is not as the build left it"
+    bench.same("stable")
+
+
+def test_a_recording_serves_the_next_process_but_not_another_environment(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Bench.of(small).build("stable")
+    again = Bench.of(small)
+    again.build("stable")
+    assert again.tally == Tally(replayed=1)
+    monkeypatch.setenv("LIBRARY_PATH", "/nowhere")
+    other = Bench.of(small)
+    other.build("stable")
+    assert other.tally.full == ("the build command or its environment is another",)
+
+
+def test_a_replay_that_was_killed_leaves_nothing_to_go_by(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench.of(small)
+    bench.build("stable")
+    step(small, "killed", {"main.c": "int main_value = 9;\n"})
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("backport.record.run.Runner._adopt", die)
+        with pytest.raises(KeyboardInterrupt):
+            bench.build("killed")
+    after = Bench.of(small)
+    after.build("stable")
+    assert after.tally.replayed == 0
+    after.same("stable")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "why"),
+    [
+        ("cat in >> count; cp count out", "count is not as the build left it"),
+        ("cp in {outside}; cp {outside} out", "writes {outside}"),
+        ("cat in > out; ls > list", "it listed . before late was made"),
+        ("cat in > out; test -e late || echo early >> out", "it looked for late before"),
+    ],
+    ids=["in-place", "outside", "listing", "race"],
+)
+def test_a_command_that_may_do_otherwise_now_is_not_run_alone(
+    tmp_path: Path, recipe: str, why: str
+) -> None:
+    outside = tmp_path / "outside"
+    recipe = recipe.format(outside=outside)
+    makefile = f"all: out late\nout: in\n\t{recipe}\nlate: out\n\techo > late\n"
+    folder = new_repo(tmp_path / "tree", {"Makefile": makefile, "in": "1\n", "count": "0\n"})
+    branch_with(folder, "next", "stable", ("next", {"in": "2\n"}))
+    bench = Bench.of(folder, "make -s", boxed=False)
+    for revision in ("stable", "next"):
+        outside.unlink(missing_ok=True)
+        assert bench.build(revision).verdict.state is State.PASSED
+    bench.same("next")
+    assert bench.tally.replayed == 0
+    assert bench.tally.full[0].startswith(why.format(outside=outside))
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sample") / "shim"
+    write_sample(folder)
+    words = ("apply", "--branch", "stable-4.10", "--to", "good", "--validate", "none")
+    done = backport(folder, *words)
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_the_sample_series_gives_the_objects_of_clean_builds(sample: Path) -> None:
+    """Each step on top of the last replay, compared where an error would have added up."""
+    bench = Bench.of(sample, MAKE)
+    steps = git(sample, "rev-list", "--reverse", "stable-4.10..good").split()[-24:-8]
+    for number, commit in enumerate(steps):
+        assert bench.build(commit).verdict.state is State.PASSED
+        if number % 8 == 7 or number == len(steps) - 1:
+            bench.same(commit)
+    assert (bench.tally.replayed, bench.tally.full) == (len(steps) - 1, ())

@@ -31,7 +31,7 @@ from series.model import Oid, Patch
 from series.patchid import fingerprint
 from series.trailers import PICKED, UPSTREAM, parse_trailers, upstream_commit
 
-_MOST_COMMITS = 1000
+_MOST_COMMITS = 400
 """Where the branch left upstream is not known, what is newest is what a series can repeat."""
 _ABBREVIATED = 12
 """The kernel's and Xen's length for ids in messages; a shorter one names no origin here."""

@@ -83,9 +83,14 @@ class Prover:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of how the proof was made."""
-        if self._builder is None or not self._builder.sandbox.why:
+        if self._builder is None:
             return ()
-        return (f"builds run without a sandbox: {self._builder.sandbox.why}",)
+        found: list[str] = []
+        if self._builder.sandbox.why:
+            found.append(f"builds run without a sandbox: {self._builder.sandbox.why}")
+        if self._builder.replay is not None and self._builder.replay.why:
+            found.append(f"every step is a full build: {self._builder.replay.why}")
+        return tuple(found)
 
     @property
     def proven(self) -> str:

@@ -59,6 +59,8 @@ class Derived:
     keepers: tuple[Keeper, ...]
     outside: dict[str, Signature]
     outside_absent: frozenset[str]
+    blind: str
+    """What a keeper did that could not be followed: nothing is known then."""
 
 
 class Paths:
@@ -204,7 +206,10 @@ def derive(processes: Sequence[Process], paths: Paths) -> Derived:
         for k in keepers
     )
     outside = {p: s for p in paths.outside if (s := signature(p)) is not None}
-    return Derived(tuple(commands), keepers, outside, frozenset(paths.outside_absent))
+    relied = [by_serial[serial] for serial in sorted(keeping)]
+    relied += [process for unit in units if unit.answers for process in unit.processes]
+    blind = next((process.opaque for process in relied if process.opaque), "")
+    return Derived(tuple(commands), keepers, outside, frozenset(paths.outside_absent), blind)
 
 
 def _keepers(processes: Sequence[Process], by_serial: dict[int, Process]) -> set[int]:

@@ -27,15 +27,15 @@ def merged(
     moved = frozenset(
         p for p in old.outputs.keys() | now.keys() if old.outputs.get(p) != now.get(p)
     )
-    checks = {command.runs for command in new.commands if not command.writes}
+    checks = {_doing(command) for command in new.commands if not command.writes}
     believed = _Believed(old, new, changed, moved)
     kept: list[Command] = []
     for command in old.commands:
-        if command.writes & written or (not command.writes and command.runs in checks):
+        if command.writes & written or (not command.writes and _doing(command) in checks):
             if command.writes <= written:
                 continue
             return f"only a part of {min(command.writes)} and what is made with it was made again"
-        what = min(command.writes, default="a check")
+        what = min(command.writes, default=f"the check {command.runs[0].argv[-1][:60]!r}")
         if any(decide.touches(change, command.touched) for change in changed):
             return f"make did not see that {what} is out of date"
         if not moved.isdisjoint(command.touched.reads | command.touched.exists | command.writes):
@@ -53,6 +53,11 @@ def merged(
         outside={**old.outside, **new.outside},
         outside_absent=old.outside_absent | new.outside_absent,
     )
+
+
+def _doing(command: Command) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What a check does: no writes tell one from another, and an environment may hold the clock."""
+    return tuple((run.cwd, run.argv) for run in command.runs)
 
 
 class _Believed:

@@ -164,6 +164,11 @@ class Replay:
             return fresh or self._before is None
         paths = Paths(Places(self.folder), [str(self._temporary), "/tmp"], self.writable)
         derived = derive(processes, paths)
+        if derived.blind:
+            # It would be so in every step: build as if there were no watcher.
+            self.why = f"the build cannot be followed ({derived.blind})"
+            self._binary = None
+            return fresh or self._before is None
         tree = str(self.repo.tree(commit).id)
         root = str(self.folder)
         if fresh:

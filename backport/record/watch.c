@@ -549,14 +549,20 @@ int main(int argc, char **argv)
         }
         int ended = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
         struct task *task = find(tid);
-        if (tid == root)
-            code = ended;
         if (task) {
             char text[32];
             snprintf(text, sizeof(text), "%d", ended);
             if (!task->thread)
                 say('Q', task, text);
             drop(task);
+        }
+        if (tid == root) {
+            /* As without a watcher, what is left in the background is not waited for: it is killed. */
+            code = ended;
+            for (int i = 0; i < BUCKETS; i++)
+                for (task = tasks[i]; task; task = task->next)
+                    say('O', task, "left running");
+            break;
         }
     }
     record('Z', 0, "", 0);

@@ -99,13 +99,17 @@ def _parse(data: bytes) -> tuple[Process, ...]:
     while at < len(data):
         end = data.index(b"\n", at)
         kind, serial, size = data[at:end].split(b" ")
-        at = end + 1 + max(0, int(size))
+        at = end + 1 + int(size)
+        if at <= end or data[at : at + 1] != b"\n":
+            raise ValueError("a record is not as long as it says")
         text = data[end + 1 : at].decode("utf-8", "surrogateescape")
         at += 1
         number += 1
         process = found.setdefault(int(serial), Process(int(serial)))
         _note(process, kind.decode("ascii"), text, number)
     del found[0]
+    if any(not 0 < process.parent < process.serial for process in found.values() if process.parent):
+        return ()
     if any(process.parent not in found for process in found.values() if process.serial > 1):
         return ()
     return tuple(found[serial] for serial in sorted(found))

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from backport.build import BuildTree, Built
 from backport.cache import Cache
 from backport.record.replay import Replay, Tally
+from backport.record.watch import read_log, watcher, works
 from backport.repo import Repo, open_repo
 from backport.sample.write import write_sample
 from backport.verdicts import State
@@ -106,6 +108,15 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in folder.rglob("*")
         if path.is_file() and path.name != ".git"
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def watched(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("watcher")
+    binary, why = watcher(folder)
+    why = why if binary is None else works(binary, (), folder / "log")
+    if why:
+        pytest.skip(why)  # a container may forbid ptrace; the tool builds in full there
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +282,63 @@ def test_a_command_that_may_do_otherwise_now_is_not_run_alone(
     bench.same("next")
     assert bench.tally.replayed == 0
     assert bench.tally.full[0].startswith(why.format(outside=outside))
+
+
+def test_without_a_watcher_every_build_is_a_full_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = new_repo(tmp_path / "tree", {"Makefile": "out: in\n\tcp in out\n", "in": "1\n"})
+    branch_with(folder, "next", "stable", ("next", {"in": "2\n"}))
+    monkeypatch.setattr("backport.record.watch.shutil.which", lambda _: None)
+    bench = Bench.of(folder, "make -s")
+    for revision in ("stable", "next"):
+        assert bench.build(revision).verdict.state is State.PASSED
+    bench.same("next")
+    assert bench.tree.replay is not None
+    assert (bench.tree.replay.why, bench.tree.replay.tally) == ("no C compiler", Tally())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda log: log[:-1],
+        lambda log: log[: len(log) // 2],
+        lambda log: log.replace(b"\nX ", b"\nX x", 1),
+        lambda log: b"R 1 99999999999\n" + log,
+        lambda log: b"R 1 -5\n" + log,
+        lambda log: log.replace(b"F 2 1\n1\n", b"F 2 1\n9\n"),
+        lambda log: b"",
+    ],
+)
+def test_a_log_that_somebody_wrote_in_is_none(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    binary, _ = watcher(tmp_path)
+    log = tmp_path / "log"
+    words = [str(binary), str(log), "/", "/bin/sh", "sh", "-c", "/bin/true; /bin/true"]
+    subprocess.run(words, check=True)
+    whole = log.read_bytes()
+    assert len(read_log(log)) == 3
+    log.write_bytes(damage(whole))
+    assert read_log(log) == ()
+
+
+@pytest.mark.parametrize("where", ["recipe", "asked"])
+def test_what_a_build_leaves_running_is_not_waited_for(tmp_path: Path, where: str) -> None:
+    asked = "X := $(shell sleep 300 > /dev/null & echo 1)\n" if where == "asked" else ""
+    left = "\tsleep 300 & cp in out\n" if where == "recipe" else "\tcp in out\n"
+    files: Files = {"Makefile": f"{asked}out: in\n{left}", "in": "1\n"}
+    folder = new_repo(tmp_path / "tree", files)
+    branch_with(folder, "next", "stable", ("next", {"in": "2\n"}))
+    bench = Bench.of(folder, "make -s")
+    begun = time.monotonic()
+    bench.build("stable")
+    bench.build("next")
+    assert time.monotonic() - begun < 60
+    assert (bench.tree.folder / "out").read_text() == "2\n"
+    assert bench.tree.replay is not None
+    assert bench.tree.replay.tally.replayed == 0
+    assert ("left running" in bench.tree.replay.why) == (where == "asked")
 
 
 @pytest.fixture(scope="module")

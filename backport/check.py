@@ -130,7 +130,7 @@ def _closure(tree: TreeView, core: bytes) -> set[bytes]:
 
 
 def _walk(tree: TreeView, oid: Oid, prefix: bytes) -> Iterator[bytes]:
-    for name, entry in tree.objects.tree(oid).items():
+    for name, entry in tree.objects.tree(oid).entries.items():
         if entry.mode == DIRECTORY:
             yield from _walk(tree, entry.oid, prefix + name + b"/")
         elif name.endswith((b".h", b".c", b".S", b".inc")):
@@ -140,8 +140,8 @@ def _walk(tree: TreeView, oid: Oid, prefix: bytes) -> Iterator[bytes]:
 def _compare(
     repo: Repo, old: Oid | None, new: Oid | None, prefix: bytes, found: dict[bytes, bool]
 ) -> None:
-    one = repo.objects.tree(old) if old else {}
-    other = repo.objects.tree(new) if new else {}
+    one = repo.objects.tree(old).entries if old else {}
+    other = repo.objects.tree(new).entries if new else {}
     for name in one.keys() | other.keys():
         a, b = one.get(name), other.get(name)
         if a == b:

@@ -36,6 +36,7 @@ def lay_out(repo: Repo, tip: Oid, patch: Patch, picked: Picked, branch: str) -> 
     stages: list[str] = []
     for clash in picked.clashes:
         stages += _lay(repo, folder, patch, clash, labels)
+    repo.objects.store()
     _update_index(folder, stages)
     return folder
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a run would do, found by doing it in memory: for ``plan``, ``graph`` and ``bisect``.
 
-Objects are written (git's gc takes them again); no ref, file or journal is.
+Nothing is written: new objects stay in memory (see pick/objects.py).
 """
 
 from __future__ import annotations

@@ -36,6 +36,8 @@ _MOST_COMMITS = 400
 _ABBREVIATED = 12
 """The kernel's and Xen's length for ids in messages; a shorter one names no origin here."""
 _ORIGIN = re.compile(rb"([0-9a-f]{%d,40})\b" % _ABBREVIATED)
+_MENTIONS = re.compile(rb"commit\s*:?\s*[0-9a-f]{%d}" % _ABBREVIATED, re.IGNORECASE)
+"""In every line that names an origin; looked for first, for most messages name none."""
 _REVERT = re.compile(rb"^This reverts commit ([0-9a-f]{7,40})\b", re.MULTILINE)
 
 
@@ -64,7 +66,6 @@ class Present:
     def find(self, patch: Patch) -> Claim | None:
         """What says that the branch has ``patch``; None when nothing does."""
         subjects, origins, commits = self._index
-        same = fingerprint(patch.changes)
         own = patch.commit or upstream_commit(patch)
         claim: Claim | None = None
         if own is not None and own in commits:
@@ -74,9 +75,11 @@ class Present:
             claim = Claim(
                 commit, f"the branch has it as {commit[:12]}, picked from {own[:12]}", False
             )
+        namesakes = subjects.get(patch.subject, ())
+        same = fingerprint(patch.changes) if claim is not None or namesakes else ""
         if claim is not None and self._fingerprint(claim.commit) == same:
             return Claim(claim.commit, claim.why, True)
-        for commit in subjects.get(patch.subject, ()):
+        for commit in namesakes:
             if self._fingerprint(commit) == same:
                 return Claim(commit, f"the branch has it as {commit[:12]}, same patch-id", True)
         return claim
@@ -124,7 +127,7 @@ def _names(short: str, oid: str) -> bool:
 
 def origins(message: bytes) -> tuple[str, ...]:
     """The commits that a message says it is a backport of, in the abbreviation of `_ABBREVIATED`."""
-    if b"commit" not in message.lower():
+    if _MENTIONS.search(message) is None:
         return ()
     found = (
         _ORIGIN.match(trailer.value.lower())

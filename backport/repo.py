@@ -32,7 +32,8 @@ from backport.errors import (
     UnknownRevision,
     UsageError,
 )
-from backport.pick.tree import Objects, TreeView
+from backport.pick.objects import Objects
+from backport.pick.tree import TreeView
 from series.model import Identity, Oid, When
 
 if TYPE_CHECKING:
@@ -74,14 +75,9 @@ class Repo:
     def __init__(self, native: pygit2.Repository) -> None:
         self.native = native
         self.git_dir = Path(native.path)
-        common = self.git_dir / "commondir"
-        self.common_dir = (
-            (self.git_dir / common.read_text().strip()).resolve()
-            if common.is_file()
-            else self.git_dir.resolve()
-        )
-        self.state_dir = self.common_dir / "backport"
         self.objects = Objects(native)
+        self.common_dir = self.objects.common_dir
+        self.state_dir = self.common_dir / "backport"
 
     # --- what is where -------------------------------------------------------------------
 
@@ -227,7 +223,12 @@ class Repo:
         if encoding:
             head.append(b"encoding " + encoding)
         raw = b"\n".join(head) + b"\n\n" + message
-        return Oid(str(self.native.write(pygit2.enums.ObjectType.COMMIT, raw)))
+        return self.objects.write_commit(raw)
+
+    def keep(self, ref: str, commit: Oid) -> None:
+        """Have one of our own refs (``refs/backport/...``) hold a commit, and all it reaches, on disk."""
+        self.objects.store()
+        self.native.references.create(ref, commit, force=True)
 
     def move_branch(
         self,
@@ -243,6 +244,7 @@ class Repo:
         nobody's commit can come between; an exception from ``before`` leaves the ref alone.  Raises
         `BranchMoved` when it is not at ``old`` any more; nothing is changed then.
         """
+        self.objects.store()
         self.native.set_ident(*self._plain_identity())
         with self.native.transaction() as change:
             try:
@@ -296,8 +298,13 @@ class Repo:
         return git.Repo(self.git_dir)
 
     def git(self, *words: str, cwd: Path | None = None, index: Path | None = None) -> str:
-        """Run git; its output without the last newline.  Raises `GitFailed`."""
+        """Run git, which sees every object made so far; its output without the last newline.
+
+        Raises `GitFailed`.
+        """
         import git
+
+        self.objects.store()
 
         runner = git.Git(str(cwd or self.native.workdir or self.git_dir))
         env = {"GIT_INDEX_FILE": str(index)} if index else None

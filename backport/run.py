@@ -252,7 +252,7 @@ def _applied(repo: Repo, journal: Journal, state: State, plan: Plan, progress: P
     state = assembly.state
     if assembly.stopped is not None and assembly.blockers:
         raise missing(assembly.stopped[0], assembly.blockers, state)
-    repo.native.references.create(RUN_REF, state.tip, force=True)
+    repo.keep(RUN_REF, state.tip)
     if assembly.stopped is None:
         state = replace(state, phase="validate")
         journal.write(state)
@@ -294,7 +294,7 @@ def _resolved(repo: Repo, journal: Journal, state: State, progress: Progress) ->
     else:
         commit = commit_tree(repo, state, patch, taken.tree, state.clash.item)
         step = Step(state.clash.item, "resolved", "by hand", commit, taken.notes)
-        repo.native.references.create(RUN_REF, commit, force=True)
+        repo.keep(RUN_REF, commit)
     state = replace(with_step(state, step), phase="apply", clash=None)
     journal.write(state)
     _drop_worktree(repo, state)
@@ -313,7 +313,7 @@ def _refuse_failed(repo: Repo, state: State, verdicts: Sequence[StepVerdict]) ->
     if not failed:
         _refuse_unproven(state, verdicts)
         return
-    repo.native.references.create(REJECTED_REF, state.tip, force=True)
+    repo.keep(REJECTED_REF, state.tip)
     first = failed[0]
     more = f", and {len(failed) - 1} later ones" if len(failed) > 1 else ""
     branch = state.target.removeprefix("refs/heads/")

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from backport.pick.merge import merge_file
+from backport.pick.objects import Objects
 from backport.pick.outcome import Clash, How
-from backport.pick.tree import SYMLINK, Entry, Objects
+from backport.pick.tree import SYMLINK, Entry
 from series.model import FileChange, Oid
 from series.place import (
     Placed,
@@ -87,11 +88,11 @@ def from_base(objects: Objects, base: Oid | None, change: FileChange) -> Oid | N
         return None
     try:
         if change.binary:
-            return objects.write_blob(apply_binary(objects.blob(base), change))
+            return objects.write_blob(apply_binary(objects.blob(base), change), base)
         placed = apply_change(objects.blob(base), change)
     except PlaceError:
         return None
-    return objects.write_blob(placed.text) if placed.exact else None
+    return objects.write_blob(placed.text, base) if placed.exact else None
 
 
 def _whole(there: Entry, change: FileChange) -> bool:
@@ -115,7 +116,7 @@ def _by_context(objects: Objects, there: Entry, change: FileChange) -> Made | Cl
         if place.offset and stands_at_home(split_lines(text), hunk):
             where = f"hunk {place.number} fits at line {place.line} only; {_hint(hunk.new_start)}"
             return _no_fit(there, text, change, where)
-    return Made(objects.write_blob(placed.text), How.OFFSET, _place_notes(placed))
+    return Made(objects.write_blob(placed.text, there.oid), How.OFFSET, _place_notes(placed))
 
 
 def _hint(line: int) -> str:

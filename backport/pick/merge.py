@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import pygit2
 from pygit2.enums import MergeFavor, MergeFileFlag, MergeFlag
 
-from backport.pick.tree import FILE, Entry, Objects
+from backport.pick.objects import Objects
+from backport.pick.tree import EMPTY, FILE, Entry
 from series.model import Oid
 
 _NAME = b"file"
@@ -64,7 +65,7 @@ def _merge_trees(
     objects: Objects, base: Oid, ours: Oid, theirs: Oid, flags: MergeFileFlag
 ) -> pygit2.Index:
     ancestor, one, other = (
-        pygit2.Oid(hex=objects.write_tree({_NAME: Entry(blob, FILE)}))
+        pygit2.Oid(hex=objects.write_tree(EMPTY.edited({_NAME: Entry(blob, FILE)})))
         for blob in (base, ours, theirs)
     )
     return objects.repo.merge_trees(

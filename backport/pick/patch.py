@@ -31,6 +31,7 @@ from backport.pick.content import (
     post_image_notes,
 )
 from backport.pick.merge import merge_file
+from backport.pick.objects import Objects
 from backport.pick.outcome import Change, Clash, How, Picked
 from backport.pick.tree import (
     EXECUTABLE,
@@ -39,7 +40,6 @@ from backport.pick.tree import (
     SYMLINK,
     Entry,
     InTheWay,
-    Objects,
     TreeView,
 )
 from series.model import FileChange, Patch, shown

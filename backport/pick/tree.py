@@ -14,18 +14,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
-
-import pygit2
+from typing import TYPE_CHECKING
 
 from series.model import Oid
+
+if TYPE_CHECKING:
+    from backport.pick.objects import Objects
 
 FILE = 0o100644
 EXECUTABLE = 0o100755
 SYMLINK = 0o120000
 GITLINK = 0o160000
 DIRECTORY = 0o040000
-_FRESH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,54 +45,32 @@ class InTheWay(Exception):
         self.obstacle = obstacle
 
 
-class Objects:
-    """The object database, with the trees of this run parsed once."""
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One tree object: its bytes, and its entries by name (not to be changed)."""
 
-    def __init__(self, repo: pygit2.Repository) -> None:
-        self.repo = repo
-        self._trees: dict[Oid, dict[bytes, Entry]] = {}
-        self._fresh: dict[Oid, bytes] = {}
+    raw: bytes
+    entries: Mapping[bytes, Entry]
 
-    def blob(self, oid: Oid) -> bytes:
-        """The content of a blob."""
-        fresh = self._fresh.get(oid)
-        return fresh if fresh is not None else cast(pygit2.Blob, self.repo[oid]).data
+    @classmethod
+    def parse(cls, raw: bytes) -> Tree:
+        """From a tree object's content."""
+        return cls(raw, _parse(raw))
 
-    def write_blob(self, data: bytes) -> Oid:
-        """Store a blob; returns its id."""
-        oid = Oid(str(self.repo.create_blob(data)))
-        # What one patch leaves is what the next one starts from: the newest are kept at hand.
-        self._fresh[oid] = data
-        while len(self._fresh) > _FRESH:
-            del self._fresh[next(iter(self._fresh))]
-        return oid
+    def edited(self, edits: Mapping[bytes, Entry | None]) -> Tree:
+        """With entries put in, replaced, or (None) taken out."""
+        entries = dict(self.entries)
+        raw: bytes | None = self.raw
+        for name, entry in edits.items():
+            old = entries.pop(name, None) if entry is None else entries.get(name)
+            if entry is not None:
+                entries[name] = entry
+            if raw is not None and old != entry:
+                raw = _spliced(raw, name, old, entry)
+        return Tree(_written(entries) if raw is None else raw, entries)
 
-    def find_blob(self, abbreviated: Oid | None) -> Oid | None:
-        """The one blob whose id begins with ``abbreviated``; None when absent or ambiguous."""
-        if not abbreviated or set(abbreviated) == {"0"}:
-            return None
-        try:
-            found = self.repo[abbreviated]
-        except (KeyError, ValueError):
-            return None
-        return Oid(str(found.id)) if found.type == pygit2.enums.ObjectType.BLOB else None
 
-    def tree(self, oid: Oid) -> dict[bytes, Entry]:
-        """The entries of one tree object; not to be changed by the caller."""
-        entries = self._trees.get(oid)
-        if entries is None:
-            entries = self._trees[oid] = _parse(self.repo[oid].read_raw())
-        return entries
-
-    def write_tree(self, entries: dict[bytes, Entry]) -> Oid:
-        """Store a tree object; returns its id."""
-        raw = b"".join(
-            b"%o %s\0%s" % (entry.mode, name, bytes.fromhex(entry.oid))
-            for name, entry in sorted(entries.items(), key=_git_order)
-        )
-        oid = Oid(str(self.repo.write(pygit2.enums.ObjectType.TREE, raw)))
-        self._trees[oid] = dict(entries)
-        return oid
+EMPTY = Tree(b"", {})
 
 
 class TreeView:
@@ -107,11 +85,11 @@ class TreeView:
         at = self.id
         *directories, name = path.split(b"/")
         for part in directories:
-            step = self.objects.tree(at).get(part)
+            step = self.objects.tree(at).entries.get(part)
             if step is None or step.mode != DIRECTORY:
                 return None
             at = step.oid
-        found = self.objects.tree(at).get(name)
+        found = self.objects.tree(at).entries.get(name)
         return found if found is not None and found.mode != DIRECTORY else None
 
     def read(self, path: bytes) -> bytes | None:
@@ -135,37 +113,36 @@ class TreeView:
         Raises `InTheWay` when a new path leads through a file or a link, or replaces a directory.
         """
         oid = self._edit(self.id, edits, b"")
-        return TreeView(self.objects, oid if oid is not None else self.objects.write_tree({}))
+        return TreeView(self.objects, oid if oid is not None else self.objects.write_tree(EMPTY))
 
     def _edit(
         self, tree: Oid | None, edits: Mapping[bytes, Entry | None], prefix: bytes
     ) -> Oid | None:
-        entries = dict(self.objects.tree(tree)) if tree is not None else {}
+        now = self.objects.tree(tree) if tree is not None else EMPTY
         below: dict[bytes, dict[bytes, Entry | None]] = defaultdict(dict)
-        here: dict[bytes, Entry] = {}
+        here: dict[bytes, Entry | None] = {}
         for path, entry in edits.items():
             name, slash, rest = path.partition(b"/")
             if slash:
                 below[name][rest] = entry
-            elif entry is None:
-                entries.pop(name, None)
             else:
                 here[name] = entry
+        made: dict[bytes, Entry | None] = {n: None for n, entry in here.items() if entry is None}
         for name, inner in below.items():
-            there = entries.get(name)
+            there = None if name in made else now.entries.get(name)
             if there is not None and there.mode != DIRECTORY:
                 raise InTheWay(prefix + name + b"/" + next(iter(inner)), prefix + name)
             oid = self._edit(there.oid if there else None, inner, prefix + name + b"/")
-            if oid is not None:
-                entries[name] = Entry(oid, DIRECTORY)
-            else:
-                entries.pop(name, None)
+            made[name] = Entry(oid, DIRECTORY) if oid is not None else None
         for name, entry in here.items():
-            there = entries.get(name)
+            if entry is None:
+                continue
+            there = made[name] if name in made else now.entries.get(name)
             if there is not None and there.mode == DIRECTORY:
                 raise InTheWay(prefix + name, prefix + name + b"/")
-            entries[name] = entry
-        return self.objects.write_tree(entries) if entries else None
+            made[name] = entry
+        result = now.edited(made)
+        return self.objects.write_tree(result, tree) if result.entries else None
 
 
 def _parse(raw: bytes) -> dict[bytes, Entry]:
@@ -178,6 +155,23 @@ def _parse(raw: bytes) -> dict[bytes, Entry]:
         entries[raw[space + 1 : nul]] = Entry(oid, int(raw[at:space], 8))
         at = nul + 21
     return entries
+
+
+def _spliced(raw: bytes, name: bytes, old: Entry | None, new: Entry | None) -> bytes | None:
+    """The bytes with one entry replaced; None where the order of the entries may change."""
+    if old is None or new is None or (old.mode == DIRECTORY) != (new.mode == DIRECTORY):
+        return None
+    before = _record(name, old)
+    # Twice where the name of another entry ends like this one.
+    return raw.replace(before, _record(name, new)) if raw.count(before) == 1 else None
+
+
+def _record(name: bytes, entry: Entry) -> bytes:
+    return b"%o %s\0%s" % (entry.mode, name, bytes.fromhex(entry.oid))
+
+
+def _written(entries: Mapping[bytes, Entry]) -> bytes:
+    return b"".join(_record(*item) for item in sorted(entries.items(), key=_git_order))
 
 
 def _git_order(item: tuple[bytes, Entry]) -> bytes:

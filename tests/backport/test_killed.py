@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.backport.trees import backport, branch_with, git, lines, mbox, new_repo
 
 ROOT = Path(__file__).parents[2]
@@ -36,9 +38,9 @@ def words(repo: Path, build: str = BUILD) -> list[str]:
     return ["apply", *where, "--validate", "build", "--build", build]
 
 
-def killed_at(act: int, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+def killed_at(act: int, arguments: list[str], limit: int = 100) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tests.backport.killer", str(act), *arguments],
+        [sys.executable, "-m", "tests.backport.killer", str(act), str(limit), *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -47,9 +49,10 @@ def killed_at(act: int, arguments: list[str]) -> subprocess.CompletedProcess[str
     )
 
 
-def test_every_phase_survives_sigkill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [100, 1], ids=["loose objects", "one pack"])
+def test_every_phase_survives_sigkill(tmp_path: Path, limit: int) -> None:
     whole = make(tmp_path / "whole")
-    done = killed_at(0, words(whole))
+    done = killed_at(0, words(whole), limit)
     assert done.returncode == 0, done.stderr
     wanted = git(whole, "rev-parse", "stable")
     acts = int(done.stdout.split("acts ")[1])
@@ -58,7 +61,7 @@ def test_every_phase_survives_sigkill(tmp_path: Path) -> None:
     for act in sorted({1, 2, 3, acts - 2, acts - 1, acts, *range(4, acts, max(1, acts // 12))}):
         repo = make(tmp_path / f"at{act}")
         before = git(repo, "rev-parse", "stable")
-        cut = killed_at(act, words(repo))
+        cut = killed_at(act, words(repo), limit)
         assert cut.returncode == -signal.SIGKILL, cut.stderr
         died += 1
         assert git(repo, "rev-parse", "stable") in (before, wanted)
@@ -68,6 +71,7 @@ def test_every_phase_survives_sigkill(tmp_path: Path) -> None:
         assert git(repo, "rev-parse", "stable") == wanted, act
         assert git(repo, "status", "--porcelain") == "", act
         assert git(repo, "for-each-ref", "refs/backport") == "", act
+        git(repo, "fsck", "--strict", "--no-dangling")
     assert died >= 12
 
 

@@ -156,7 +156,7 @@ def whole_process(course: Course) -> Timed:
 
 
 def engine(course: Course) -> Timed:
-    """The engine in process: parsed patches in their order onto commits, nothing else."""
+    """The engine in process: parsed patches in their order onto commits that git can read."""
     from backport.assemble import assemble
     from backport.config import Settings
     from backport.foresee import begin
@@ -169,7 +169,18 @@ def engine(course: Course) -> Timed:
         repo = open_repo(course.clone)
         source = find_source(repo, str(course.patches))
         plan, state = begin(repo, repo.commit(course.base), [source], settings)
-        return clocked(lambda: assemble(repo, plan, state, lambda *_: None))
+        tip = ""
+
+        def work() -> None:
+            nonlocal tip
+            tip = assemble(repo, plan, state, lambda *_: None).state.tip
+            repo.objects.store()
+
+        taken = clocked(work)
+        made = course.git("rev-parse", f"{tip}^{{tree}}")
+        if made != course.tree:
+            raise SystemExit(f"the engine made tree {made}, not {course.tree}")
+        return taken
 
     return timed
 

@@ -19,10 +19,10 @@ from emu.booted.events import Events
 from emu.booted.machine import Ended, l0_setup
 from emu.booted.paging import NotMapped
 from emu.booted.report import BehaviourRow, Treatment
-from emu.context import Plan
 from emu.elf import PAGE
 from emu.errors import EmuError
 from emu.guest.kernel import BUFFER_PAGES
+from emu.interactions import Plan
 from emu.l0 import L0Setup
 from emu.profile import PROBE, Profile
 from emu.scenario import FIRST_UNUSED_PAGE, Case, ExpectedCall, PortState, Scenario, Value

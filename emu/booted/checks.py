@@ -15,8 +15,8 @@ from emu import abi
 from emu.booted.drive import Answer
 from emu.booted.machine import Machine
 from emu.booted.traps import VECTOR_UD
-from emu.context import Plan
 from emu.elf import PAGE
+from emu.interactions import Plan
 from emu.scenario import Case, ExpectedCall
 from emu.verdict import L0Call
 

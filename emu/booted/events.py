@@ -18,8 +18,8 @@ from emu.booted.machine import Ended
 from emu.booted.paging import NotMapped
 from emu.booted.ram import BadAddress
 from emu.booted.report import BehaviourRow, Treatment
-from emu.context import Plan
 from emu.elf import PAGE
+from emu.interactions import Plan
 from emu.l0 import L0Setup
 from emu.l0.shared import TIME
 from emu.platform import TSC_HZ

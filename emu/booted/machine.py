@@ -16,12 +16,12 @@ from emu.booted.paging import CR4_SMAP, L0View, Linear, NotMapped
 from emu.booted.ram import Ram
 from emu.booted.traps import VECTOR_UD, Traps, TripleFault
 from emu.booted.watchdog import Watchdog
-from emu.context import Crash
 from emu.cpu import Stop, System, native_cpuid
 from emu.elf import PAGE
 from emu.errors import TruncatedElf
 from emu.guest import GuestKernel
-from emu.l0 import L0, L0Setup
+from emu.interactions import Crash
+from emu.l0 import L0, OPERATIONS, L0Setup
 from emu.platform import (
     HYPERCALL_MSR,
     HYPERCALL_PORT,
@@ -149,7 +149,7 @@ class Machine:
         self.devices = Devices.new()
         setup = l0_setup(settings)
         view = L0View(self.linear, lambda: bool(cr4.read()[0] & CR4_SMAP))
-        self.l0 = L0(view, Calm(), setup, self)
+        self.l0 = L0(OPERATIONS, view, Calm(), setup, self)
         self.cpuid = Cpuid(native_cpuid, setup.version, setup.domid)
         self._start = self._load(setup)
         self._attach()

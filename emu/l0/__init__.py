@@ -12,5 +12,6 @@ The model knows nothing of how the shim runs: the object level and the booted le
 """
 
 from emu.l0.model import L0, Frames, Interactions, L0Memory, L0Setup
+from emu.l0.registry import OPERATIONS
 
-__all__ = ["L0", "Frames", "Interactions", "L0Memory", "L0Setup"]
+__all__ = ["L0", "OPERATIONS", "Frames", "Interactions", "L0Memory", "L0Setup"]

@@ -8,7 +8,7 @@ on, and why the model is told the state of AC at each call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -104,11 +104,14 @@ class L0:
 
     def __init__(
         self,
+        operations: Mapping[str, Operation],
         memory: L0Memory,
         interactions: Interactions,
         setup: L0Setup,
         frames: Frames | None = None,
     ) -> None:
+        self.operations = operations
+        """How each operation is answered; the others are noted as unknown."""
         self.memory = memory
         self.interactions = interactions
         self.setup = setup
@@ -143,7 +146,7 @@ class L0:
 
     def fork(self, interactions: Interactions, setup: L0Setup) -> L0:
         """As it stands now, with no calls recorded, the next port as in ``setup``: for a snapshot."""
-        new = L0(self.memory, interactions, setup, self.frames)
+        new = L0(self.operations, self.memory, interactions, setup, self.frames)
         new.ports = {number: replace(port) for number, port in self.ports.items()}
         new.once = set(self.once)
         new.mapped = dict(self.mapped)
@@ -160,13 +163,11 @@ class L0:
 
     def call(self, number: int, arguments: Sequence[int], access: bool) -> int:
         """One hypercall; the result is what rax is to hold, as a signed number."""
-        from emu.l0.registry import operation
-
         hypercall = abi.HYPERCALL_NAMES.get(number, f"hypercall_{number}")
         op = abi.operation_name(hypercall, arguments[0] & 0xFFFFFFFF)
         pointer = arguments[2] if hypercall in ("vcpu_op", "console_io") else arguments[1]
         request = Request(hypercall, op, arguments, access, pointer, abi.structure(op))
-        result = self._answer(request, operation(op))
+        result = self._answer(request, self.operations.get(op))
         self.calls.append(L0Call(hypercall, op, _shown(request, result), result))
         return result
 

@@ -6,13 +6,8 @@ from __future__ import annotations
 from emu.l0 import events, grants, platform
 from emu.l0.model import Operation
 
-_OPERATIONS: dict[str, Operation] = {
+OPERATIONS: dict[str, Operation] = {
     **events.OPERATIONS,
     **grants.OPERATIONS,
     **platform.OPERATIONS,
 }
-
-
-def operation(name: str) -> Operation | None:
-    """How L0 answers an operation; None where nobody wrote it down."""
-    return _OPERATIONS.get(name)

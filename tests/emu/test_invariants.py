@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from emu.invariants import AFTER_RETURN
+from emu.object.invariants import AFTER_RETURN
 from emu.verdict import Outcome
 from tests.emu import mini
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from emu import abi
-from emu.context import Plan
-from emu.l0 import L0, L0Setup
+from emu.interactions import Plan
+from emu.l0 import L0, OPERATIONS, L0Setup
 
 KERNEL, GUEST = 0xFFFF830000000000, 0x1000
 EINVAL, EFAULT, ENOENT, ESRCH, ENOSYS = (
@@ -75,7 +75,7 @@ class Caller:
 @pytest.fixture
 def call() -> Caller:
     pages = Pages()
-    return Caller(L0(pages, Plan(), L0Setup()), pages)
+    return Caller(L0(OPERATIONS, pages, Plan(), L0Setup()), pages)
 
 
 def test_ports_are_handed_out_in_order(call: Caller) -> None:
@@ -189,7 +189,7 @@ def test_version(call: Caller) -> None:
 
 def test_any_call_can_be_made_to_fail() -> None:
     pages = Pages()
-    call = Caller(L0(pages, Plan(frozenset({1}), errno=28), L0Setup()), pages)
+    call = Caller(L0(OPERATIONS, pages, Plan(frozenset({1}), errno=28), L0Setup()), pages)
     results = [call("EVTCHNOP_alloc_unbound", dom=SELF, remote_dom=3) for _ in range(3)]
     assert results == [0, -28, 0]
     assert len(call.l0.ports) == 2
@@ -198,7 +198,7 @@ def test_any_call_can_be_made_to_fail() -> None:
 def test_what_cannot_fail_is_not_legal_to_fail() -> None:
     pages = Pages()
     plan = Plan()
-    call = Caller(L0(pages, plan, L0Setup()), pages)
+    call = Caller(L0(OPERATIONS, pages, plan, L0Setup()), pages)
     call.l0.open(5, "unbound")
     call("EVTCHNOP_unmask", port=5)
     call("EVTCHNOP_unmask", port=6)
@@ -208,7 +208,7 @@ def test_what_cannot_fail_is_not_legal_to_fail() -> None:
 
 def test_far_ports() -> None:
     pages = Pages()
-    call = Caller(L0(pages, Plan(), L0Setup(first_port=100_000)), pages)
+    call = Caller(L0(OPERATIONS, pages, Plan(), L0Setup(first_port=100_000)), pages)
     call("EVTCHNOP_bind_ipi", vcpu=0)
     assert call.field("EVTCHNOP_bind_ipi", "port") == 100_000
 

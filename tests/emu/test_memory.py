@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from emu.elf import Perm
-from emu.memory import MAX_TOTAL, Memory, Unmapped
+from emu.object.memory import MAX_TOTAL, Memory, Unmapped
 
 
 @pytest.fixture

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 import pytest
 
-from emu.errors import EmuError, LayoutError, TruncatedElf
+from emu.errors import EmuError, LayoutError, ProfileError, TruncatedElf
 from emu.object import emulate_object
+from emu.profile import parse_profile
 from emu.verdict import Outcome
 from tests.emu import mini
 from tests.emu.build import compile_source
@@ -101,6 +104,16 @@ def test_an_unmodelled_callee_is_named() -> None:
     assert (result.outcome, result.result) == (Outcome.CANNOT_TELL, None)
     assert result.note == "mystery is called, and the profile gives no model for it"
     assert report.outcome is Outcome.CANNOT_TELL
+
+
+def test_a_model_that_nobody_wrote() -> None:
+    text = (
+        resources.files("emu").joinpath("profiles", "xen-pv-shim-4.10.toml").read_text()
+    ).replace('xfree = "xfree"', 'xfree = "magic"')
+    with pytest.raises(
+        ProfileError, match=r"own\.toml: externs\.xfree: no model 'magic'; there are"
+    ):
+        emulate_object(mini.core(), parse_profile(text.encode(), "own.toml"))
 
 
 def test_an_l0_operation_that_nobody_knows_is_named() -> None:

@@ -89,7 +89,6 @@ def test_missing_file_names_the_built_in_ones() -> None:
             "entries.op.refusals",
             "unknown error",
         ),
-        ('"copy_from_user"\n[[', '"magic"\n[[', "externs.copy_from_user", "no model 'magic'"),
         ('name = "one"', 'name = "a/b"', "scenario[a/b].name", "letters"),
         ('entry = "op"', 'entry = "nop"', "scenario[one].entry", "no entry 'nop'"),
         ("port = 3", "prot = 3", "scenario[one].fields.prot", "struct evtchn_send has: port"),

@@ -9,23 +9,24 @@ block that the processor translated overlaps it.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 from emu.elf import Function, Image, Reloc
+from emu.layout import Layout
 from emu.verdict import FunctionCoverage
-
-if TYPE_CHECKING:
-    from emu.object import Machine
 
 MAX_FUNCTION = 1 << 20
 _PADDING = ("nop", "int3", "data16", "cs nop")
 
 
-def measure(machine: Machine) -> tuple[FunctionCoverage, ...]:
-    """Coverage of each function of which anything ran, by address."""
-    image = machine.image
-    ran = sorted(machine.cpu.blocks.items())
+def measure(
+    image: Image, layout: Layout, translated: Mapping[int, int]
+) -> tuple[FunctionCoverage, ...]:
+    """Coverage of each function of which anything ran, by address.
+
+    ``translated``: address and size of each block that the processor ran.
+    """
+    ran = sorted(translated.items())
     targets = sorted(_table_targets(image))
     found = []
     for function in image.functions:
@@ -36,7 +37,7 @@ def measure(machine: Machine) -> tuple[FunctionCoverage, ...]:
         total = blocks(image, function, [t for t in targets if function.address <= t < end])
         missed = [b for b in total if not any(a < b[1] and a + n > b[0] for a, n in inside)]
         lines = dict.fromkeys(
-            str(machine.layout.line_at(start) or image.where(start)) for start, _ in missed
+            str(layout.line_at(start) or image.where(start)) for start, _ in missed
         )
         found.append(
             FunctionCoverage(function.name, len(total) - len(missed), len(total), tuple(lines))

@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from emu import abi
-from emu.invariants import guest_field
+from emu.object.invariants.invariant import guest_field
+from emu.object.machine import Machine
+from emu.object.run import Run
 from emu.scenario import ExpectedCall, PortState, Value
-
-if TYPE_CHECKING:
-    from emu.object import Machine, Run
-    from emu.verdict import L0Call
+from emu.verdict import L0Call
 
 NAME = "expectation"
 

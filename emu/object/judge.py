@@ -1,102 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From a table of scenarios to verdicts, and beyond the table: every way in which a call may fail.
+"""One case, in every way in which it may go.
 
-`scenarios` runs each scenario with three stack poisons and compares what leaves the core.
-`explore` also fails the k-th interaction for every k, then every pair; a guest access that faults is
-an interaction like any other.  On a real core failing every k lifted block coverage of the two
-operations from about 60% to over 80% and takes a tenth of a second.
+As it is, with three stack poisons, comparing what leaves the core; and, for `explore`, with the k-th
+interaction failed for every k, then every pair.  A guest access that faults is an interaction like any
+other.  On a real core failing every k lifted block coverage of the two operations from about 60% to
+over 80% and takes a tenth of a second.
 """
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from emu import abi, expectations
-from emu.context import Plan
-from emu.coverage import measure
-from emu.errors import EmuError, LayoutError, NotThere
-from emu.invariants import AFTER_RETURN, ALWAYS
+from emu import abi
+from emu.abi import Mode
+from emu.errors import LayoutError, NotThere
+from emu.interactions import Plan
+from emu.object import expectations
+from emu.object.invariants import AFTER_RETURN, ALWAYS
+from emu.object.leaving import differences, leaving
+from emu.object.machine import Machine
+from emu.object.run import Run
 from emu.scenario import Case
-from emu.verdict import Finding, ObjectReport, Outcome, ScenarioResult, overall
+from emu.verdict import Finding, Outcome, ScenarioResult
 
-if TYPE_CHECKING:
-    from emu.abi import Mode
-    from emu.object import Depth, Machine, Run
-
+Depth = Literal["scenarios", "explore"]
 POISONS = (0xA5, 0x5A, 0x00)
 MAX_SINGLE = 200
 """Interactions of one scenario that are made to fail."""
-MAX_PAIRS = 6000
-"""Pairs of failures tried on one object."""
 MAX_FINDINGS = 20
 """Of one scenario; a core that is broken throughout need not say so a thousand times."""
-_ONLY = re.compile(r"(?P<name>[^/!]+)(?:/(?P<mode>64|compat))?(?:!(?P<numbers>\d+(?:,\d+)*))?")
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What ``only`` asks for: ``name``, ``name/mode``, ``name/mode!3`` or ``name/mode!3,5``."""
-
-    name: str = ""
-    mode: str = ""
-    numbers: frozenset[int] | None = None
-
-    @classmethod
-    def parse(cls, text: str | None, machine: Machine) -> Selection:
-        if text is None:
-            return cls()
-        match = _ONLY.fullmatch(text)
-        names = [scenario.name for scenario in machine.profile.scenarios]
-        if match is None or match["name"] not in names:
-            raise EmuError(
-                f"no scenario {text!r}", machine.profile.origin, f"there are: {', '.join(names)}"
-            )
-        numbers = match["numbers"]
-        return cls(
-            match["name"],
-            match["mode"] or "",
-            frozenset(int(n) for n in numbers.split(",")) if numbers else None,
-        )
-
-    def takes(self, case: Case) -> bool:
-        return (not self.name or case.scenario.name == self.name) and (
-            not self.mode or case.mode == self.mode
-        )
-
-
-def judge_object(
-    machine: Machine, digest: str, depth: Depth, only: str | None, started: float
-) -> ObjectReport:
-    """Every case that ``only`` leaves, in the order of the profile."""
-    selection = Selection.parse(only, machine)
-    pairs_left = MAX_PAIRS
-    results = []
-    for scenario in machine.profile.scenarios:
-        for mode in scenario.modes:
-            case = Case(scenario, mode)
-            if selection.takes(case):
-                judge = _Judge(machine, case, pairs_left)
-                results.append(judge.result(depth, selection.numbers))
-                pairs_left = judge.pairs_left
-    return ObjectReport(
-        profile=machine.profile.name,
-        profile_digest=machine.profile.digest,
-        object_digest=digest,
-        depth=depth,
-        outcome=overall(tuple(results)),
-        results=tuple(results),
-        coverage=measure(machine),
-        calls=machine.calls,
-        seconds=time.perf_counter() - started,
-    )
 
 
 @dataclass(slots=True)
-class _Judge:
+class Judge:
     """Runs one case in every way that the depth asks for and collects what it finds."""
 
     machine: Machine
@@ -187,10 +124,10 @@ class _Judge:
         run = machine.run(self.case, Plan(numbers, kinds), poisons[0])
         rerun = self.case.title + ("!" + ",".join(map(str, sorted(numbers))) if numbers else "")
         self._judge_run(run, rerun, expect=expect)
-        traces = _leaving(machine, run)
+        traces = leaving(run)
         for poison in () if _endless(run) else poisons[1:]:
             other = machine.run(self.case, Plan(numbers, kinds), poison)
-            for message in _differences(traces, _leaving(machine, other)):
+            for message in differences(traces, leaving(other)):
                 self._find("stack contents", message, 0, run, rerun)
         return run
 
@@ -243,28 +180,3 @@ def _fail_stop(run: Run) -> bool:
     return run.crash[1].startswith(("BUG", "panic")) and any(
         not i.legal for i in run.context.plan.injected
     )
-
-
-Leaving = dict[str, bytes | str]
-
-
-def _leaving(machine: Machine, run: Run) -> Leaving:
-    """Everything that leaves the core, by a name for the message: must not depend on the stack."""
-    found: Leaving = {"the result": abi.result_name(run.result), "the crash": str(run.crash)}
-    for number, (op, struct, raw) in enumerate(run.context.l0.raw):
-        for member in struct.members:
-            content = raw[member.offset : member.offset + member.size]
-            found[f"{member.name} of {op} (L0 call {number})"] = content
-    for number, (_, content) in enumerate(run.context.guest_writes):
-        for offset in range(0, len(content), 4):
-            found[f"bytes {offset}-{offset + 3} of copy {number} to the guest"] = content[
-                offset : offset + 4
-            ]
-    found["the sequence of L0 calls"] = " ".join(call.op for call in run.context.l0.calls)
-    return found
-
-
-def _differences(one: Leaving, other: Leaving) -> Iterator[str]:
-    for name, value in one.items():
-        if other.get(name) != value:
-            yield f"{name} depends on what the stack held before"

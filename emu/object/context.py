@@ -1,33 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a call into the core leaves behind while it runs: locks, allocations, interactions, violations.
-
-`Plan` numbers every interaction of the core with the world (a call into L0, a model that may fail, a
-guest access), in the order of their happening, so that exploration can make the k-th of them fail.
-"""
+"""What a call into the core leaves behind while it runs: locks, allocations, pages, violations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NoReturn
 
-from emu import abi
+from emu.interactions import Crash, Plan
 from emu.l0 import L0
-from emu.memory import Memory
+from emu.object.memory import Memory
+from emu.object.world import HEAP_BASE, HEAP_SIZE, World
 from emu.scenario import FIRST_UNUSED_PAGE
-from emu.world import HEAP_BASE, HEAP_SIZE, World
 
 FREED = b"\x5a"
-MAX_INTERACTIONS = 10_000
-
-
-class Crash(Exception):
-    """The core cannot go on: ``invariant`` it broke, and how."""
-
-    def __init__(self, invariant: str, message: str) -> None:
-        super().__init__(invariant, message)
-        self.invariant = invariant
-        self.message = message
 
 
 class NoModel(Exception):
@@ -36,50 +22,6 @@ class NoModel(Exception):
     def __init__(self, symbol: str) -> None:
         super().__init__(symbol)
         self.symbol = symbol
-
-
-@dataclass(frozen=True, slots=True)
-class Interaction:
-    """One point at which the world may fail; ``legal`` when a real one might fail there."""
-
-    kind: str
-    legal: bool
-    ignorable: bool = False
-    """The caller may go on as if nothing had happened."""
-    errno: int = 0
-    """With which it failed."""
-
-
-@dataclass(slots=True)
-class Plan:
-    """Which interactions are to fail: by their number, or the first of a kind."""
-
-    numbers: frozenset[int] = frozenset()
-    kinds: tuple[str, ...] = ()
-    errno: int | None = None
-    armed: bool = True
-    """Off during the calls that only prepare the ground."""
-    ignorable: bool = False
-    """Whether the callee that is running now may fail without its caller's caring."""
-    seen: list[Interaction] = field(default_factory=list)
-    injected: list[Interaction] = field(default_factory=list)
-
-    def fails(self, kind: str, legal: bool = True, errno: int = abi.ERRNO["EINVAL"]) -> int:
-        """0, or the errno with which this interaction is to fail."""
-        if not self.armed:
-            return 0
-        number = len(self.seen)
-        if number >= MAX_INTERACTIONS:
-            raise Crash("budget", f"more than {MAX_INTERACTIONS} interactions")
-        interaction = Interaction(kind, legal, self.ignorable)
-        self.seen.append(interaction)
-        wanted = number in self.numbers
-        if not wanted and kind in self.kinds:
-            wanted = all(i.kind != kind for i in self.injected)
-        if not wanted:
-            return 0
-        self.injected.append(replace(interaction, errno=self.errno or errno))
-        return self.errno or errno
 
 
 @dataclass(frozen=True, slots=True)

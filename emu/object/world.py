@@ -12,7 +12,7 @@ from emu.abi import Mode
 from emu.elf import PAGE, Perm
 from emu.errors import LayoutError, NotThere
 from emu.layout import Field, Layout
-from emu.memory import Memory, Region
+from emu.object.memory import Memory, Region
 from emu.profile import Profile
 
 STACK_BASE = 0xFFFF830000100000
@@ -260,6 +260,16 @@ class World:
         if not self.layout.has("struct domain", path):
             return None
         return self.domain + self.layout.field("struct domain", path).offset
+
+    def lock_names(self) -> dict[int, str]:
+        """Names of the locks that the profile speaks of, by address."""
+        names = {}
+        for extern in self.profile.externs.values():
+            for lock in (*extern.locks, *extern.takes):
+                address = self.lock_address(lock)
+                if address is not None:
+                    names[address] = lock
+        return names
 
 
 def _next_power_of_two(value: int) -> int:

@@ -1,266 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The processor: the one file that knows Unicorn.  `Cpu` runs an object, `System` a whole machine.
-
-Measured with Unicorn 2.1.4, and why this file looks as it does:
-- The default model has no SMAP (stac is #UD); high addresses without page tables need the virtual TLB.
-- Any ``count`` for emu_start costs 50 µs a call, a block hook 0.4 µs a block.  So the budget is
-  counted in basic blocks, by the hook that also records coverage.
-- One register through the public wrapper costs 2-3 µs; a prepared batch of any size, handed to
-  the library itself, less than 1 µs.  The binding exports that library as ``uclib``.
-- An exception raised in a hook would be lost in C: it is kept, the machine stopped, and raised again.
-"""
+"""The processor of the booted level: a whole machine with paging, rings and devices."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from functools import cache
 from typing import Any
 
-import unicorn
-from unicorn import unicorn_const as uc
-from unicorn import x86_const
+from emu.cpu.engine import (
+    M32,
+    M64,
+    VERSION,
+    Batch,
+    EngineError,
+    Stop,
+    Stopped,
+    library,
+    processor,
+    uc,
+    x86,
+)
 
-from emu.elf import Perm
-from emu.memory import Memory
-
-# The binding's wrapper has no usable annotations.
-_binding: Any = unicorn
-_library: Any = _binding.unicorn_py3.unicorn.uclib
-_EngineError: type[Exception] = _binding.UcError
-
-M32 = (1 << 32) - 1
-M64 = (1 << 64) - 1
 VECTOR_GP = 13
-EFLAGS_RESERVED = 2
-EFLAGS_AC = 1 << 18
-
-REGISTERS = (
-    *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
-    *("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip", "eflags"),
-)
-SYSTEM_REGISTERS = (
-    *("cr0", "cr2", "cr3", "cr4", "cs", "ss", "ds", "es", "fs", "gs", "fs_base", "gs_base"),
-)
-_IDS = {
-    name: getattr(x86_const, f"UC_X86_REG_{name.upper()}")
-    for name in (*REGISTERS, *SYSTEM_REGISTERS)
-}
-
-
-class Stop(Enum):
-    """Why the machine stopped."""
-
-    RETURNED = "returned"
-    READ = "read of an address that is not mapped"
-    WRITE = "write to an address that is not mapped or read-only"
-    FETCH = "jump into nowhere"
-    INVALID = "invalid instruction"
-    INTERRUPT = "exception"
-    HALTED = "halted"
-    BUDGET = "did not end"
-    ASKED = "stopped by a device"
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """Where the machine stopped and why; ``address`` is the memory address of a fault."""
-
-    reason: Stop
-    rip: int
-    address: int = 0
-    vector: int = 0
-
-
-class Batch:
-    """A fixed set of registers read or written with one call into the library."""
-
-    def __init__(self, engine: Any, names: Sequence[str]) -> None:
-        self._handle = engine._uch
-        self._count = len(names)
-        self._ids = (ctypes.c_int * self._count)(*[_IDS[name] for name in names])
-        self._values = (ctypes.c_uint64 * self._count)()
-        first = ctypes.addressof(self._values)
-        self._pointers = (ctypes.c_void_p * self._count)(
-            *[first + 8 * i for i in range(self._count)]
-        )
-
-    def read(self) -> list[int]:
-        _library.uc_reg_read_batch(self._handle, self._ids, self._pointers, self._count)
-        return list(self._values)
-
-    def write(self, values: Sequence[int]) -> None:
-        self._values[:] = list(values)
-        _library.uc_reg_write_batch(self._handle, self._ids, self._pointers, self._count)
-
-
-class Cpu:
-    """One x86-64 processor over a `Memory`, without paging: what is mapped is what there is."""
-
-    def __init__(self, memory: Memory) -> None:
-        self._engine = _processor()
-        self._engine.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
-        self._raised: BaseException | None = None
-        self._fault: tuple[Stop, int] | None = None
-        self._vector: int | None = None
-        self._single: dict[str, Batch] = {}
-        self._left = 0
-        self._spent = False
-        self.blocks: dict[int, int] = {}
-        """Address and size of every basic block that ran."""
-        for region in memory.regions:
-            self._map(region.base, region.size, region.perm, region.pointer)
-        self._clean = self._engine.context_save()
-        self._engine.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_invalid)
-        self._engine.hook_add(uc.UC_HOOK_INTR, self._on_interrupt)
-
-    def _map(self, base: int, size: int, perm: Perm, pointer: int) -> None:
-        prot = 0
-        if perm & Perm.READ:
-            prot |= uc.UC_PROT_READ
-        if perm & Perm.WRITE:
-            prot |= uc.UC_PROT_WRITE
-        if perm & Perm.EXEC:
-            prot |= uc.UC_PROT_EXEC
-        self._engine.mem_map_ptr(base, size, prot, pointer)
-
-    def batch(self, *names: str) -> Batch:
-        """Registers to be read or written together."""
-        return Batch(self._engine, names)
-
-    def _one(self, name: str) -> Batch:
-        if name not in self._single:
-            self._single[name] = self.batch(name)
-        return self._single[name]
-
-    def read(self, name: str) -> int:
-        return self._one(name).read()[0]
-
-    def write(self, name: str, value: int) -> None:
-        self._one(name).write((value & M64,))
-
-    def reset(self) -> None:
-        """Every register, the control registers included, as it was at the beginning."""
-        self._engine.context_restore(self._clean)
-
-    def on_code(self, begin: int, end: int, action: Callable[[int], None]) -> None:
-        """Call ``action(address)`` before each instruction of [begin, end)."""
-
-        def hook(_engine: Any, address: int, _size: int, _data: Any) -> None:
-            self._protect(action, address)
-
-        self._engine.hook_add(uc.UC_HOOK_CODE, hook, begin=begin, end=end - 1)
-
-    def on_access(self, begin: int, end: int, action: Callable[[bool, int, int], None]) -> None:
-        """Call ``action(is write, address, size)`` before each data access to [begin, end)."""
-
-        def hook(_engine: Any, kind: int, address: int, size: int, _value: int, _data: Any) -> None:
-            self._protect(action, kind == uc.UC_MEM_WRITE, address, size)
-
-        self._engine.hook_add(
-            uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE, hook, begin=begin, end=end - 1
-        )
-
-    def on_cpuid(self, answer: Callable[[int, int], tuple[int, int, int, int]]) -> None:
-        """Let ``answer(leaf, subleaf)`` give eax, ebx, ecx, edx."""
-        inputs, outputs = self.batch("rax", "rcx"), self.batch("rax", "rbx", "rcx", "rdx")
-
-        def respond() -> None:
-            leaf, subleaf = inputs.read()
-            outputs.write(answer(leaf & 0xFFFFFFFF, subleaf & 0xFFFFFFFF))
-
-        def hook(_engine: Any, _data: Any) -> int:
-            self._protect(respond)
-            return 1
-
-        self._engine.hook_add(uc.UC_HOOK_INSN, hook, None, 1, 0, x86_const.UC_X86_INS_CPUID)
-
-    def count_blocks(self, begin: int, end: int) -> None:
-        """Record and count the basic blocks that begin in [begin, end)."""
-        blocks = self.blocks
-
-        def hook(engine: Any, address: int, size: int, _data: Any) -> None:
-            blocks[address] = size
-            self._left -= 1
-            if self._left < 0:
-                self._spent = True
-                engine.emu_stop()
-
-        self._engine.hook_add(uc.UC_HOOK_BLOCK, hook, begin=begin, end=end - 1)
-
-    def _protect(self, action: Callable[..., None], *arguments: Any) -> None:
-        if self._raised is not None:
-            return
-        try:
-            action(*arguments)
-        except BaseException as exc:
-            self._raised = exc
-            self._engine.emu_stop()
-
-    def _on_invalid(
-        self, _engine: Any, kind: int, address: int, _size: int, _value: int, _data: Any
-    ) -> bool:
-        if kind in (uc.UC_MEM_FETCH, uc.UC_MEM_FETCH_UNMAPPED, uc.UC_MEM_FETCH_PROT):
-            self._fault = Stop.FETCH, address
-        elif kind in (uc.UC_MEM_WRITE, uc.UC_MEM_WRITE_UNMAPPED, uc.UC_MEM_WRITE_PROT):
-            self._fault = Stop.WRITE, address
-        else:
-            self._fault = Stop.READ, address
-        return False
-
-    def _on_interrupt(self, engine: Any, vector: int, _data: Any) -> None:
-        self._vector = vector
-        engine.emu_stop()
-
-    def run(self, start: int, until: int, budget: int) -> Stopped:
-        """Run from ``start`` to ``until`` or for ``budget`` counted blocks.  Raises what a hook raised."""
-        self._reset(budget)
-        error: int | None = None
-        try:
-            self._engine.emu_start(start, until)
-        except _EngineError as exc:
-            error = getattr(exc, "errno", 0)
-        self._raise()
-        rip = self.read("rip")
-        if self._spent:
-            return Stopped(Stop.BUDGET, rip)
-        if self._vector is not None:
-            return Stopped(Stop.INTERRUPT, rip, vector=self._vector)
-        if error is not None:
-            return self._stopped(error, rip)
-        return Stopped(Stop.RETURNED if rip == until else Stop.HALTED, rip)
-
-    def _reset(self, budget: int) -> None:
-        self._raised = None
-        self._fault = None
-        self._vector = None
-        self._left, self._spent = budget, False
-
-    def _raise(self) -> None:
-        if self._raised is not None:
-            raise self._raised
-
-    def _stopped(self, error: int, rip: int) -> Stopped:
-        reasons = {
-            uc.UC_ERR_READ_UNMAPPED: Stop.READ,
-            uc.UC_ERR_READ_PROT: Stop.READ,
-            uc.UC_ERR_WRITE_UNMAPPED: Stop.WRITE,
-            uc.UC_ERR_WRITE_PROT: Stop.WRITE,
-            uc.UC_ERR_FETCH_UNMAPPED: Stop.FETCH,
-            uc.UC_ERR_FETCH_PROT: Stop.FETCH,
-            uc.UC_ERR_INSN_INVALID: Stop.INVALID,
-            uc.UC_ERR_EXCEPTION: Stop.INTERRUPT,
-        }
-        reason, address = self._fault or (reasons.get(error, Stop.INVALID), 0)
-        return Stopped(reasons.get(error, reason), rip, address)
-
-
-# --- The whole machine, for the booted level ---------------------------------------------------
-
 _CPUID_HOOK = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p)
 _PLAIN_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 _IN_HOOK = ctypes.CFUNCTYPE(
@@ -270,12 +35,12 @@ _OUT_HOOK = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint32, ctypes.c_void_p
 )
 _CODE = {
-    "cpuid": x86_const.UC_X86_INS_CPUID,
-    "rdtsc": x86_const.UC_X86_INS_RDTSC,
-    "rdtscp": x86_const.UC_X86_INS_RDTSCP,
-    "in": x86_const.UC_X86_INS_IN,
-    "out": x86_const.UC_X86_INS_OUT,
-    "syscall": x86_const.UC_X86_INS_SYSCALL,
+    "cpuid": x86.UC_X86_INS_CPUID,
+    "rdtsc": x86.UC_X86_INS_RDTSC,
+    "rdtscp": x86.UC_X86_INS_RDTSCP,
+    "in": x86.UC_X86_INS_IN,
+    "out": x86.UC_X86_INS_OUT,
+    "syscall": x86.UC_X86_INS_SYSCALL,
 }
 _HF_CPL, _HF_CS32, _HF_SS32, _HF_ADDSEG, _HF_CS64, _HF_SMAP = (
     3,
@@ -293,16 +58,9 @@ class UnknownEngine(RuntimeError):
     """This version of the library keeps its state in a way that is not understood."""
 
 
-def _processor() -> Any:
-    """Of the one model that everything runs on: it has SMAP."""
-    engine = _binding.Uc(uc.UC_ARCH_X86, uc.UC_MODE_64)
-    engine.ctl_set_cpu_model(x86_const.UC_CPU_X86_BROADWELL)
-    return engine
-
-
 def _scratch() -> Any:
     """A processor to try things on, with a page of room at 0x1000."""
-    engine = _processor()
+    engine = processor()
     engine.mem_map(0x1000, 0x1000)
     return engine
 
@@ -341,7 +99,7 @@ def _layout() -> _Layout:
 
     def state() -> bytes:
         engine.context_update(context)
-        return ctypes.string_at(context.context, _library.uc_context_size(engine._uch))
+        return ctypes.string_at(context.context, library.uc_context_size(engine._uch))
 
     def find(before: bytes, after: bytes, old: int | None, new: int) -> int:
         found = [
@@ -352,15 +110,15 @@ def _layout() -> _Layout:
             and (old is None or int.from_bytes(before[at : at + 4], "little") == old)
         ]
         if len(found) != 1:
-            raise UnknownEngine(f"{_binding.__version__}: {new:#x} is found at {found}")
+            raise UnknownEngine(f"{VERSION}: {new:#x} is found at {found}")
         return found[0]
 
     first = state()
-    engine.reg_write(x86_const.UC_X86_REG_CS, 0x5678)
+    engine.reg_write(x86.UC_X86_REG_CS, 0x5678)
     cs = find(first, state(), None, 0x5678)
-    engine.reg_write(x86_const.UC_X86_REG_CS, int.from_bytes(first[cs : cs + 4], "little"))
-    cr4 = engine.reg_read(x86_const.UC_X86_REG_CR4)
-    engine.reg_write(x86_const.UC_X86_REG_CR4, cr4 | 1 << 21)
+    engine.reg_write(x86.UC_X86_REG_CS, int.from_bytes(first[cs : cs + 4], "little"))
+    cr4 = engine.reg_read(x86.UC_X86_REG_CR4)
+    engine.reg_write(x86.UC_X86_REG_CR4, cr4 | 1 << 21)
     after = state()
     (hflags,) = [
         at
@@ -370,11 +128,11 @@ def _layout() -> _Layout:
         == _HF_SMAP
     ] or [-1]
     if hflags < 0:
-        raise UnknownEngine(f"{_binding.__version__}: no summary of the mode is found")
-    engine.reg_write(x86_const.UC_X86_REG_CR4, cr4)
+        raise UnknownEngine(f"{VERSION}: no summary of the mode is found")
+    engine.reg_write(x86.UC_X86_REG_CR4, cr4)
     # #GP with an error code of our choosing: a selector behind the end of the GDT.
     engine.mem_write(0x1000, b"\x8e\xd8")
-    engine.reg_write(x86_const.UC_X86_REG_RAX, 0x7654)
+    engine.reg_write(x86.UC_X86_REG_RAX, 0x7654)
     first, seen = state(), list[bytes]()
 
     def caught(engine: Any, *_: Any) -> None:
@@ -382,10 +140,10 @@ def _layout() -> _Layout:
         engine.emu_stop()
 
     engine.hook_add(uc.UC_HOOK_INTR, caught)
-    with contextlib.suppress(_EngineError):
+    with contextlib.suppress(EngineError):
         engine.emu_start(0x1000, 0x1002)
     if not seen:
-        raise UnknownEngine(f"{_binding.__version__}: a bad selector raises nothing")
+        raise UnknownEngine(f"{VERSION}: a bad selector raises nothing")
     return _Layout(
         hflags, cs, find(first, seen[0], None, 0x7654), find(first, seen[0], M32, VECTOR_GP)
     )
@@ -417,7 +175,7 @@ class System:
     """
 
     def __init__(self) -> None:
-        engine = self._engine = _processor()
+        engine = self._engine = processor()
         self._handle = engine._uch
         self._raised: BaseException | None = None
         self._single: dict[str, Batch] = {}
@@ -425,7 +183,7 @@ class System:
         self._asked = False
         self._layout = _layout()
         self._context = engine.context_save()
-        size = _library.uc_context_size(self._handle)
+        size = library.uc_context_size(self._handle)
         self._state = (ctypes.c_char * size).from_address(
             ctypes.cast(self._context.context, ctypes.c_void_p).value or 0
         )
@@ -481,7 +239,7 @@ class System:
         callback = prototype(function)
         self._keep.append(callback)
         handle = ctypes.c_size_t()
-        _library.uc_hook_add(
+        library.uc_hook_add(
             self._handle,
             ctypes.byref(handle),
             uc.UC_HOOK_INSN,
@@ -577,7 +335,7 @@ class System:
 
     def table(self, name: str) -> Table:
         """``idtr``, ``gdtr``, ``tr`` or ``ldtr``."""
-        number = getattr(x86_const, f"UC_X86_REG_{name.upper()}")
+        number = getattr(x86, f"UC_X86_REG_{name.upper()}")
         _, base, limit, _ = self._engine.reg_read(number)
         return Table(int(base), int(limit))
 
@@ -589,7 +347,7 @@ class System:
         return self._word(self._layout.error_code)
 
     def _update(self) -> None:
-        _library.uc_context_save(self._handle, self._context.context)
+        library.uc_context_save(self._handle, self._context.context)
 
     def _word(self, at: int) -> int:
         return int.from_bytes(self._view[at : at + 4], "little")
@@ -610,7 +368,7 @@ class System:
             kind = _SS_FLAT if ss else _SS_NULL
             struct.pack_into("<IIQII", view, layout.cs + 24, ss, 0, 0, M32 if ss else 0, kind)
         struct.pack_into("<I", view, layout.hflags, flags)
-        _library.uc_context_restore(self._handle, self._context.context)
+        library.uc_context_restore(self._handle, self._context.context)
 
     # --- running ---
 
@@ -619,7 +377,7 @@ class System:
 
     def restore(self, saved: Saved) -> None:
         """Every register as it was; translations of addresses are forgotten."""
-        _library.uc_context_restore(self._handle, saved.context.context)
+        library.uc_context_restore(self._handle, saved.context.context)
         self.write("cr3", self.read("cr3"))
 
     def forget_code(self) -> None:
@@ -649,7 +407,7 @@ class System:
         error: int | None = None
         try:
             self._engine.emu_start(start, until, count=count)
-        except _EngineError as exc:
+        except EngineError as exc:
             error = getattr(exc, "errno", 0)
         if self._raised is not None:
             raise self._raised

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The public Xen ABI as data: numbers, names, structure layouts and who fills which field.
+
+numbers      hypercalls, operations, constants, errors, and their names
+struct       what a structure is
+arguments    the structure of each operation
+"""
+
+from emu.abi.arguments import Mode, structure
+from emu.abi.names import (
+    ARGUMENT_REGISTERS,
+    CONSTANTS,
+    ERRNO,
+    HYPERCALL_NAMES,
+    HYPERCALL_STRIDE,
+    HYPERCALLS,
+    OPERATIONS,
+    named_value,
+    numbers,
+    operation_name,
+    result_name,
+    signed,
+)
+from emu.abi.struct import Member, Struct
+
+__all__ = [
+    "ARGUMENT_REGISTERS",
+    "CONSTANTS",
+    "ERRNO",
+    "HYPERCALLS",
+    "HYPERCALL_NAMES",
+    "HYPERCALL_STRIDE",
+    "OPERATIONS",
+    "Member",
+    "Mode",
+    "Struct",
+    "named_value",
+    "numbers",
+    "operation_name",
+    "result_name",
+    "signed",
+    "structure",
+]

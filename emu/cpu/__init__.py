@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The processor, on Unicorn.
+
+engine      the library, found in this one file
+flat        `Cpu`, for one object without paging
+system      `System`, for a whole machine
+"""
+
+from emu.cpu.engine import Batch, Stop, Stopped
+from emu.cpu.flat import Cpu
+from emu.cpu.system import Saved, System, Table, native_cpuid
+
+__all__ = ["Batch", "Cpu", "Saved", "Stop", "Stopped", "System", "Table", "native_cpuid"]

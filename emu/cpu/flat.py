@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The processor of the object level: no paging, what is mapped is what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from emu.cpu.engine import M64, Batch, EngineError, Stop, Stopped, processor, uc
+from emu.elf import Perm
+
+
+class Cpu:
+    """One x86-64 processor that is given its memory region by region."""
+
+    def __init__(self) -> None:
+        self._engine = processor()
+        self._engine.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
+        self._raised: BaseException | None = None
+        self._fault: tuple[Stop, int] | None = None
+        self._vector: int | None = None
+        self._single: dict[str, Batch] = {}
+        self._left = 0
+        self._spent = False
+        self.blocks: dict[int, int] = {}
+        """Address and size of every basic block that ran."""
+        self._clean = self._engine.context_save()
+        self._engine.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_invalid)
+        self._engine.hook_add(uc.UC_HOOK_INTR, self._on_interrupt)
+
+    def map(self, base: int, size: int, perm: Perm, pointer: int) -> None:
+        """Host memory at ``pointer`` as ``size`` bytes at ``base``."""
+        prot = 0
+        if perm & Perm.READ:
+            prot |= uc.UC_PROT_READ
+        if perm & Perm.WRITE:
+            prot |= uc.UC_PROT_WRITE
+        if perm & Perm.EXEC:
+            prot |= uc.UC_PROT_EXEC
+        self._engine.mem_map_ptr(base, size, prot, pointer)
+
+    def batch(self, *names: str) -> Batch:
+        """Registers to be read or written together."""
+        return Batch(self._engine, names)
+
+    def _one(self, name: str) -> Batch:
+        if name not in self._single:
+            self._single[name] = self.batch(name)
+        return self._single[name]
+
+    def read(self, name: str) -> int:
+        return self._one(name).read()[0]
+
+    def write(self, name: str, value: int) -> None:
+        self._one(name).write((value & M64,))
+
+    def reset(self) -> None:
+        """Every register, the control registers included, as it was at the beginning."""
+        self._engine.context_restore(self._clean)
+
+    def on_code(self, begin: int, end: int, action: Callable[[int], None]) -> None:
+        """Call ``action(address)`` before each instruction of [begin, end)."""
+
+        def hook(_engine: Any, address: int, _size: int, _data: Any) -> None:
+            self._protect(action, address)
+
+        self._engine.hook_add(uc.UC_HOOK_CODE, hook, begin=begin, end=end - 1)
+
+    def on_access(self, begin: int, end: int, action: Callable[[bool, int, int], None]) -> None:
+        """Call ``action(is write, address, size)`` before each data access to [begin, end)."""
+
+        def hook(_engine: Any, kind: int, address: int, size: int, _value: int, _data: Any) -> None:
+            self._protect(action, kind == uc.UC_MEM_WRITE, address, size)
+
+        self._engine.hook_add(
+            uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE, hook, begin=begin, end=end - 1
+        )
+
+    def count_blocks(self, begin: int, end: int) -> None:
+        """Record and count the basic blocks that begin in [begin, end)."""
+        blocks = self.blocks
+
+        def hook(engine: Any, address: int, size: int, _data: Any) -> None:
+            blocks[address] = size
+            self._left -= 1
+            if self._left < 0:
+                self._spent = True
+                engine.emu_stop()
+
+        self._engine.hook_add(uc.UC_HOOK_BLOCK, hook, begin=begin, end=end - 1)
+
+    def _protect(self, action: Callable[..., None], *arguments: Any) -> None:
+        if self._raised is not None:
+            return
+        try:
+            action(*arguments)
+        except BaseException as exc:
+            self._raised = exc
+            self._engine.emu_stop()
+
+    def _on_invalid(
+        self, _engine: Any, kind: int, address: int, _size: int, _value: int, _data: Any
+    ) -> bool:
+        if kind in (uc.UC_MEM_FETCH, uc.UC_MEM_FETCH_UNMAPPED, uc.UC_MEM_FETCH_PROT):
+            self._fault = Stop.FETCH, address
+        elif kind in (uc.UC_MEM_WRITE, uc.UC_MEM_WRITE_UNMAPPED, uc.UC_MEM_WRITE_PROT):
+            self._fault = Stop.WRITE, address
+        else:
+            self._fault = Stop.READ, address
+        return False
+
+    def _on_interrupt(self, engine: Any, vector: int, _data: Any) -> None:
+        self._vector = vector
+        engine.emu_stop()
+
+    def run(self, start: int, until: int, budget: int) -> Stopped:
+        """Run from ``start`` to ``until`` or for ``budget`` counted blocks.  Raises what a hook raised."""
+        self._reset(budget)
+        error: int | None = None
+        try:
+            self._engine.emu_start(start, until)
+        except EngineError as exc:
+            error = getattr(exc, "errno", 0)
+        self._raise()
+        rip = self.read("rip")
+        if self._spent:
+            return Stopped(Stop.BUDGET, rip)
+        if self._vector is not None:
+            return Stopped(Stop.INTERRUPT, rip, vector=self._vector)
+        if error is not None:
+            return self._stopped(error, rip)
+        return Stopped(Stop.RETURNED if rip == until else Stop.HALTED, rip)
+
+    def _reset(self, budget: int) -> None:
+        self._raised = None
+        self._fault = None
+        self._vector = None
+        self._left, self._spent = budget, False
+
+    def _raise(self) -> None:
+        if self._raised is not None:
+            raise self._raised
+
+    def _stopped(self, error: int, rip: int) -> Stopped:
+        reasons = {
+            uc.UC_ERR_READ_UNMAPPED: Stop.READ,
+            uc.UC_ERR_READ_PROT: Stop.READ,
+            uc.UC_ERR_WRITE_UNMAPPED: Stop.WRITE,
+            uc.UC_ERR_WRITE_PROT: Stop.WRITE,
+            uc.UC_ERR_FETCH_UNMAPPED: Stop.FETCH,
+            uc.UC_ERR_FETCH_PROT: Stop.FETCH,
+            uc.UC_ERR_INSN_INVALID: Stop.INVALID,
+            uc.UC_ERR_EXCEPTION: Stop.INTERRUPT,
+        }
+        reason, address = self._fault or (reasons.get(error, Stop.INVALID), 0)
+        return Stopped(reasons.get(error, reason), rip, address)

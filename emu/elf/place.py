@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Putting an object at an address: sections onto pages by what they allow, symbols to values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emu.elf.file import (
+    PAGE,
+    SHF_WRITE,
+    SHN_COMMON,
+    SHN_LORESERVE,
+    SHN_UNDEF,
+    SHT_NOBITS,
+    STT_FUNC,
+    Elf,
+    Perm,
+    Section,
+)
+from emu.elf.image import Function, Image, Segment
+from emu.elf.relocate import Got, got_slots, relocate
+from emu.errors import TruncatedElf
+
+MAX_IMAGE = 32 << 20
+"""Everything that is allocated, .bss included: a core is tens of kilobytes."""
+
+
+def place(elf: Elf, base: int, resolve: Callable[[str], int]) -> Image:
+    """Put the object at ``base`` (page-aligned), asking ``resolve`` for undefined names."""
+    segments, addresses, commons = _arrange(elf, base)
+    values = []
+    for index, symbol in enumerate(elf.symbols):
+        if symbol.section == SHN_UNDEF:
+            values.append(resolve(symbol.name) if symbol.name else 0)
+        elif symbol.section == SHN_COMMON:
+            values.append(commons[index])
+        elif symbol.section < SHN_LORESERVE:
+            values.append(addresses.get(symbol.section, 0) + symbol.value)
+        else:
+            values.append(symbol.value)
+    got = Got(segments)
+    counts: dict[str, int] = {}
+    for section in elf.sections:
+        if section.index in addresses:
+            relocate(elf, section, addresses[section.index], segments, values, got, counts)
+    named = {
+        s.name: v
+        for s, v in zip(elf.symbols, values, strict=True)
+        if s.name and s.section != SHN_UNDEF
+    }
+    functions = sorted(
+        (
+            Function(s.name, v, s.size)
+            for s, v in zip(elf.symbols, values, strict=True)
+            if s.kind == STT_FUNC and s.section in addresses
+        ),
+        key=lambda f: (f.address, f.name),
+    )
+    return Image(elf, tuple(segments), addresses, tuple(values), named, tuple(functions), counts)
+
+
+def _arrange(elf: Elf, base: int) -> tuple[list[Segment], dict[int, int], dict[int, int]]:
+    """Sections sorted into text, read-only and writable pages; commons and a GOT behind them."""
+    total = sum(s.size + s.align for s in elf.sections if s.allocated)
+    total += sum(s.size + 16 for s in elf.symbols if s.section == SHN_COMMON)
+    if total > MAX_IMAGE:
+        raise TruncatedElf(f"{total} bytes to be loaded; at most {MAX_IMAGE} are")
+    addresses: dict[int, int] = {}
+    commons: dict[int, int] = {}
+    segments: list[Segment] = []
+    at = base
+    kinds = (
+        ("text", Perm.READ | Perm.EXEC),
+        ("rodata", Perm.READ),
+        ("data", Perm.READ | Perm.WRITE),
+    )
+    for name, perm in kinds:
+        start = at
+        content = bytearray()
+        for section in elf.sections:
+            if not section.allocated or _class(section) != perm:
+                continue
+            at = (at + section.align - 1) & -section.align
+            content.extend(bytes(at - start - len(content)))
+            addresses[section.index] = at
+            content.extend(section.data if section.type != SHT_NOBITS else bytes(section.size))
+            at = start + len(content)
+        if perm == Perm.READ | Perm.WRITE:
+            for index, symbol in enumerate(elf.symbols):
+                if symbol.section == SHN_COMMON:
+                    at = (at + 15) & -16
+                    commons[index] = at
+                    at += symbol.size
+        if name == "rodata":
+            at = ((at + 7) & -8) + 8 * got_slots(elf)
+        content.extend(bytes(at - start - len(content)))
+        at = (at + PAGE - 1) & -PAGE
+        content.extend(bytes(at - start - len(content)))
+        if content:
+            segments.append(Segment(name, start, perm, content))
+    return segments, addresses, commons
+
+
+def _class(section: Section) -> Perm:
+    if section.flags & SHF_WRITE:
+        return Perm.READ | Perm.WRITE
+    return section.perm

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where a field lies: structures, enumerators and extern variables from an object's DWARF.
+
+dwarf    opening it, bounded walks
+types    sizes and members
+lines    source lines
+index    all of it by name
+"""
+
+from emu.layout.index import Layout
+from emu.layout.lines import SourceLine
+from emu.layout.types import Field
+
+__all__ = ["Field", "Layout", "SourceLine"]

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the debug information of one object describes, by name.
+
+Only the top level of each unit is indexed, and a structure is opened when somebody asks for it: on a
+real core that is a third of the cost of walking all 6,000 entries.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emu.elf import Image
+from emu.errors import LayoutError
+from emu.layout.dwarf import MAX_ENTRIES, children, guarded, open_dwarf, units
+from emu.layout.lines import SourceLine, read_lines
+from emu.layout.types import Field, field_of, size_of, type_of
+
+_KINDS = {
+    "DW_TAG_structure_type": "struct ",
+    "DW_TAG_union_type": "union ",
+    "DW_TAG_typedef": "",
+    "DW_TAG_base_type": "",
+    "DW_TAG_enumeration_type": "enum ",
+}
+
+
+class Layout:
+    """The types of one object.  Values of macros, which DWARF does not hold, come from the profile."""
+
+    def __init__(self, image: Image) -> None:
+        self._types: dict[str, Any] = {}
+        self._externs: dict[str, Any] = {}
+        self._enums: dict[str, int] = {}
+        self._enum_types: list[Any] = []
+        self._fields: dict[tuple[str, str], Field] = {}
+        self._sizes: dict[str, int] = {}
+        self._lines: list[tuple[int, int, SourceLine]] | None = None
+        self._dwarf: Any = guarded("debug information", lambda: open_dwarf(image))
+        self.present = self._dwarf is not None
+        if self.present:
+            guarded("debug information", self._index)
+
+    def has(self, type_name: str, path: str = "") -> bool:
+        """Whether the type, and the field in it, are described."""
+        try:
+            if path:
+                self.field(type_name, path)
+            else:
+                self.sizeof(type_name)
+        except LayoutError:
+            return False
+        return True
+
+    def sizeof(self, type_name: str) -> int:
+        """Size in bytes of ``struct domain`` and the like."""
+        if type_name not in self._sizes:
+            die = self._find(type_name)
+            self._sizes[type_name] = guarded(type_name, lambda: size_of(die))
+        return self._sizes[type_name]
+
+    def field(self, type_name: str, path: str) -> Field:
+        """``field("struct domain", "arch.is_32bit_pv")``; ``name[2]`` indexes an array."""
+        key = (type_name, path)
+        if key not in self._fields:
+            die = self._find(type_name)
+            self._fields[key] = guarded(
+                f"{type_name}.{path}", lambda: field_of(die, type_name, path)
+            )
+        return self._fields[key]
+
+    def enum(self, name: str) -> int | None:
+        """Value of an enumerator, or None."""
+        if self._enum_types:
+            pending, self._enum_types = self._enum_types, []
+            guarded("enumerators", lambda: self._read_enums(pending))
+        return self._enums.get(name)
+
+    def extern_size(self, name: str) -> int | None:
+        """Size of a variable that is declared but not defined here; None where there is no such."""
+        die = self._externs.get(name)
+        return None if die is None else guarded(name, lambda: size_of(type_of(die)))
+
+    def line_at(self, address: int) -> SourceLine | None:
+        """The source line of a code address, or None."""
+        for start, end, line in self._line_table():
+            if start <= address < end:
+                return line
+        return None
+
+    def _line_table(self) -> list[tuple[int, int, SourceLine]]:
+        if self._lines is None:
+            self._lines = []
+            if self.present:
+                try:
+                    self._lines = guarded("line table", lambda: list(read_lines(self._dwarf)))
+                except LayoutError:
+                    self._lines = []  # a place without its line is still a place
+        return self._lines
+
+    def _index(self) -> None:
+        seen = 0
+        for unit in units(self._dwarf):
+            for die in unit.iter_DIE_children(unit.get_top_DIE()):
+                seen += 1
+                if seen > MAX_ENTRIES:
+                    raise LayoutError(f"more than {MAX_ENTRIES} entries in the debug information")
+                self._note(die)
+
+    def _note(self, die: Any) -> None:
+        tag = die.tag
+        if tag == "DW_TAG_enumeration_type":
+            self._enum_types.append(die)
+        name = die.attributes.get("DW_AT_name")
+        if name is None:
+            return
+        declared = "DW_AT_declaration" in die.attributes
+        prefix = _KINDS.get(tag)
+        if prefix is not None and not declared:
+            self._types.setdefault(prefix + name.value.decode(), die)
+        elif tag == "DW_TAG_variable" and declared:
+            self._externs.setdefault(name.value.decode(), die)
+
+    def _read_enums(self, types: list[Any]) -> None:
+        for die in types:
+            for child in children(die):
+                if child.tag == "DW_TAG_enumerator":
+                    name = child.attributes["DW_AT_name"].value.decode()
+                    self._enums.setdefault(name, child.attributes["DW_AT_const_value"].value)
+
+    def _find(self, type_name: str) -> Any:
+        die = self._types.get(type_name)
+        if die is None:
+            raise LayoutError(
+                f"no description of {type_name}",
+                hint="compile with -g" if not self.present else "no code of this object uses it",
+            )
+        return die

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The object level: one `.o` at an address, a world around it, and calls into it from a snapshot.
+
+Everything outside of the object is a model: undefined functions are stubs of one `ret` under a hook,
+undefined variables get room and a value from the profile, L0 answers behind the hypercall page.
+
+    core, tables               the object at its place
+    memory, world, values      what it finds around it
+    context, models, boundary  what happens where it leaves its own code
+    machine, run               one call, and what came of it
+    invariants, expectations, leaving      what is right
+    judge, selection, coverage, emulate    every case in every way, to a report
+"""
+
+from emu.object.emulate import emulate_object
+from emu.object.judge import Depth
+
+__all__ = ["Depth", "emulate_object"]

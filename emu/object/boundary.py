@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where the core leaves its own code: its callees, L0, and the guest's memory.
+
+Each hook looks, asks the plan whether this interaction is to fail, and answers for the outside.
+"""
+
+from __future__ import annotations
+
+from emu import abi
+from emu.cpu import Batch, Cpu
+from emu.elf import PAGE, Perm
+from emu.interactions import Crash
+from emu.object.context import Context, NoModel
+from emu.object.core import Core
+from emu.object.memory import Memory
+from emu.object.models import in_rax, models_of
+from emu.object.run import EFLAGS_AC
+from emu.object.world import World
+from emu.profile import Extern
+
+SCRUBBED = 512
+"""Bytes of stack that a callee may have used."""
+CLOBBERED = ("rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
+CLOBBERED_VALUES = tuple(0xDEAD00C0FFEE0000 + i for i in range(len(CLOBBERED)))
+
+
+class Ended(Exception):
+    """The domain has shut down; the call does not return."""
+
+
+class GuestFault(Exception):
+    """A direct access to the guest's memory that is to fault."""
+
+
+class Boundary:
+    """The hooks on one processor.  `begin` a call with its context; `finish` it afterwards."""
+
+    def __init__(self, cpu: Cpu, memory: Memory, world: World, core: Core) -> None:
+        self.cpu = cpu
+        self.memory = memory
+        self.world = world
+        self._page = core.hypercall_page
+        self._context: Context | None = None
+        self._poison = 0
+        self._undo: tuple[int, bytes] | None = None
+        self._direct_writes: list[tuple[int, int]] = []
+        self._arguments: Batch = cpu.batch("rdi", "rsi", "rdx", "rcx", "r8", "r9", "rsp")
+        self._hypercall: Batch = cpu.batch(*abi.ARGUMENT_REGISTERS, "rsp", "eflags")
+        self._answer: Batch = cpu.batch("rax", *CLOBBERED)
+        externs, models = world.profile.externs, models_of(world.profile)
+        self._stubs = {
+            address: (name, externs.get(name), models.get(name))
+            for address, name in core.placed.functions.items()
+        }
+        if self._stubs:
+            cpu.on_code(*core.stubs, self._on_stub)
+        cpu.on_code(self._page, self._page + PAGE, self._on_hypercall)
+        for region in memory.regions:
+            if region.user:
+                cpu.on_access(region.base, region.end, self._on_guest_access)
+
+    def begin(self, context: Context, poison: int) -> None:
+        """What happens from here on belongs to ``context``; callees leave ``poison`` on the stack."""
+        self._context = context
+        self._poison = poison
+        self._undo = None
+        self._direct_writes = []
+
+    def undo(self) -> None:
+        """Take back the access that faulted: the processor has written before it was told."""
+        if self._undo is not None:
+            self.memory.write(*self._undo)
+
+    def finish(self) -> None:
+        """Note what was written to the guest directly."""
+        ctx = self._context
+        assert ctx is not None
+        for written, size in self._direct_writes:
+            ctx.guest_writes.append((written, self.memory.read(written, size)))
+
+    def _on_stub(self, address: int) -> None:
+        ctx = self._context
+        assert ctx is not None
+        *arguments, rsp = self._arguments.read()
+        ctx.call_site = self.memory.read_int(rsp, 8) - 1
+        if address not in self._stubs:
+            raise Crash("crash", f"jump into nowhere: {address:#x}")
+        name, extern, model = self._stubs[address]
+        ctx.called.append(name)
+        if model is None or extern is None:
+            raise NoModel(name)
+        self._check_locks(ctx, extern)
+        ctx.plan.ignorable = extern.ignorable
+        result = model.function(ctx, arguments)
+        ctx.plan.ignorable = False
+        self._scrub(rsp)
+        self._answer.write((in_rax(result, model.returns), *CLOBBERED_VALUES))
+
+    def _scrub(self, rsp: int) -> None:
+        """What a callee leaves below its caller's stack is anything."""
+        stack = self.world.stack
+        if stack.base + SCRUBBED <= rsp <= stack.end:
+            at = rsp - stack.base
+            stack.view[at - SCRUBBED : at] = bytes((self._poison,)) * SCRUBBED
+
+    def _check_locks(self, ctx: Context, extern: Extern) -> None:
+        for name in extern.locks:
+            lock = self.world.lock_address(name)
+            if lock is not None and lock not in ctx.locks:
+                ctx.violate("locks", f"{extern.symbol} is called without {name}")
+        for name in extern.takes:
+            lock = self.world.lock_address(name)
+            if lock is not None and lock in ctx.locks:
+                raise Crash(
+                    "locks", f"deadlock: {extern.symbol} takes {name}, which is already held"
+                )
+
+    def _on_hypercall(self, address: int) -> None:
+        ctx = self._context
+        assert ctx is not None
+        *arguments, rsp, eflags = self._hypercall.read()
+        ctx.call_site = self.memory.read_int(rsp, 8) - 1
+        number, rest = divmod(address - self._page, abi.HYPERCALL_STRIDE)
+        if rest:
+            raise Crash("crash", f"call into the middle of hypercall {number}")
+        if ctx.watched is not None:
+            ctx.masked.append(ctx.watched in self.world.masked_ports())
+        result = ctx.l0.call(number, arguments, bool(eflags & EFLAGS_AC))
+        if ctx.l0.down:
+            raise Ended
+        self.cpu.write("rax", result)
+
+    def _on_guest_access(self, write: bool, address: int, size: int) -> None:
+        ctx = self._context
+        assert ctx is not None
+        if not self.cpu.read("eflags") & EFLAGS_AC:
+            kind = "write to" if write else "read of"
+            raise Crash("SMAP", f"{kind} guest memory at {address:#x} with EFLAGS.AC clear")
+        if not write:
+            ctx.guest_reads.append((address, size))
+        if ctx.plan.fails(f"guest {'write' if write else 'read'}", errno=abi.ERRNO["EFAULT"]):
+            self._undo = (address, self.memory.read(address, size)) if write else None
+            raise GuestFault
+        if write:
+            self._direct_writes.append((address, size))
+
+
+class L0View:
+    """The core's memory as L0 sees it (`emu.l0.L0Memory`)."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def readable(self, address: int, size: int, access: bool) -> bytes | None:
+        region = self._memory.covering(address, size)
+        if region is None or (region.user and not access):
+            return None
+        return self._memory.read(address, size)
+
+    def writable(self, address: int, content: bytes, access: bool) -> bool:
+        region = self._memory.covering(address, len(content))
+        if region is None or (region.user and not access) or not region.perm & Perm.WRITE:
+            return False
+        self._memory.write(address, content)
+        return True
+
+    def is_guest(self, address: int) -> bool:
+        region = self._memory.find(address)
+        return region is not None and region.user

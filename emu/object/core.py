@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An object at its place: every undefined name given a stub or room, every table of it applied.
+
+Undefined symbols have no type.  One that the debug information declares as a variable gets as much
+room as it says; every other is a function, and gets a stub of one `ret` under a hook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from emu.elf import PAGE, Elf, Image, Perm, place
+from emu.errors import LayoutError, TruncatedElf
+from emu.layout import Layout
+from emu.object.memory import Memory
+from emu.object.tables import (
+    ALTERNATIVE_SIZE,
+    apply_alternatives,
+    exception_table,
+    resumable_traps,
+)
+from emu.profile import Profile
+
+IMAGE_BASE = 0xFFFF82D080200000
+"""Unless the profile's IMAGE_BASE says otherwise; the rest follows within reach of a 32-bit offset."""
+DATA_OFFSET = 0x4000000
+STUBS_OFFSET = 0x5000000
+HYPERCALLS_OFFSET = 0x6000000
+RETURN_OFFSET = 0x6800000
+RETURN_WITHIN = 0x7E4
+"""No round address: a core that hands out its return address as data is to be seen."""
+STUB_SIZE = 16
+MAX_EXTERNS = 4096
+MAX_EXTERN_SIZE = 1 << 20
+MAX_EXTERN_TOTAL = 8 << 20
+RET = b"\xc3"
+HYPERCALL_PAGE = "hypercall_page"
+
+
+@dataclass(slots=True)
+class Placed:
+    """Where the undefined names of the object went."""
+
+    functions: dict[int, str] = field(default_factory=dict)
+    """Address of the stub to name."""
+    variables: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Name to address and size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """An object, placed; nothing of it has run, and there is no domain around it yet."""
+
+    base: int
+    image: Image
+    layout: Layout
+    placed: Placed
+    fixups: Mapping[int, int]
+    """Faulting instruction to where it goes on."""
+    resumable: frozenset[int]
+    """Traps behind which the core goes on."""
+
+    @property
+    def hypercall_page(self) -> int:
+        return self.image.symbols.get(HYPERCALL_PAGE) or self.base + HYPERCALLS_OFFSET
+
+    @property
+    def stubs(self) -> tuple[int, int]:
+        """Addresses [begin, end) of the stubs."""
+        begin = self.base + STUBS_OFFSET
+        return begin, begin + len(self.placed.functions) * STUB_SIZE
+
+    @property
+    def returning(self) -> int:
+        """The address that a call returns to."""
+        return self.base + RETURN_OFFSET + RETURN_WITHIN
+
+    def variable(self, name: str) -> tuple[int, int] | None:
+        """Address and size of a variable, of the object or around it."""
+        if name in self.placed.variables:
+            return self.placed.variables[name]
+        symbol = next((s for s in self.image.elf.symbols if s.name == name and s.size), None)
+        return None if symbol is None else (self.image.symbols[name], symbol.size)
+
+    def names(self) -> dict[int, str]:
+        """Names of its variables, by address."""
+        names = {address: name for name, (address, _) in self.placed.variables.items()}
+        return names | {v: n for n, v in self.image.symbols.items() if not n.startswith(".")}
+
+    def where(self, address: int) -> str:
+        """``function+0x12 (file.c:34)`` as far as it is known."""
+        if not address:
+            return ""
+        line = self.layout.line_at(address)
+        return f"{self.image.where(address)} ({line})" if line else self.image.where(address)
+
+    def map_into(self, memory: Memory) -> None:
+        """Its segments, the variables and stubs around it, the hypercall page, and where it returns to."""
+        for segment in self.image.segments:
+            region = memory.add(segment.name, segment.address, len(segment.data), segment.perm)
+            region.view[: len(segment.data)] = segment.data
+        base = self.base
+        variables = max(
+            [a + s for a, s in self.placed.variables.values()], default=base + DATA_OFFSET + 1
+        )
+        memory.add("variables", base + DATA_OFFSET, variables - base - DATA_OFFSET)
+        begin, end = self.stubs
+        code = Perm.READ | Perm.EXEC
+        region = memory.add("stubs", begin, max(end - begin, STUB_SIZE), code)
+        region.view[:] = RET * region.size
+        region = memory.add("hypercall page", base + HYPERCALLS_OFFSET, PAGE, code)
+        region.view[:] = RET * PAGE
+        memory.add("return", base + RETURN_OFFSET, PAGE, code)
+        if HYPERCALL_PAGE in self.image.symbols:
+            memory.write(self.hypercall_page, RET * PAGE)
+
+
+def load_core(elf: Elf, profile: Profile) -> Core:
+    """Place an object and apply its tables."""
+    base = profile.constants.get("IMAGE_BASE", IMAGE_BASE)
+    # Types must be known before variables can be given room, and the debug information itself is
+    # relocated by a first placement with every undefined name at zero distance.
+    layout = Layout(place(elf, base, lambda name: base))
+    if not layout.present and any(
+        elf.defines(s) for entry in profile.entries.values() for s in entry.symbols
+    ):
+        raise LayoutError("no debug information, so no structure is known", hint="compile with -g")
+    resolver = _Resolver(layout, base, len(elf.undefined()))
+    image = place(elf, base, resolver)
+    apply_alternatives(image, profile.constants.get("ALTERNATIVE_SIZE", ALTERNATIVE_SIZE))
+    fixups, resumable = exception_table(image), resumable_traps(image)
+    return Core(base, image, layout, resolver.placed, fixups, resumable)
+
+
+class _Resolver:
+    """Gives each undefined name a stub or room for a variable, as it is asked for."""
+
+    def __init__(self, layout: Layout, base: int, count: int) -> None:
+        if count > MAX_EXTERNS:
+            raise TruncatedElf(f"{count} undefined names; at most {MAX_EXTERNS} are placed")
+        self.placed = Placed()
+        self._layout = layout
+        self._base = base
+        self._known: dict[str, int] = {}
+        self._data = base + DATA_OFFSET
+
+    def __call__(self, name: str) -> int:
+        if name not in self._known:
+            self._known[name] = self._place(name)
+        return self._known[name]
+
+    def _place(self, name: str) -> int:
+        if name == HYPERCALL_PAGE:
+            return self._base + HYPERCALLS_OFFSET
+        size = self._layout.extern_size(name)
+        if size is None:
+            address = self._base + STUBS_OFFSET + STUB_SIZE * len(self.placed.functions)
+            self.placed.functions[address] = name
+            return address
+        size = max(size, 8)
+        if (
+            size > MAX_EXTERN_SIZE
+            or self._data + size - self._base - DATA_OFFSET > MAX_EXTERN_TOTAL
+        ):
+            raise LayoutError(f"variable {name} of {size} bytes is too large to give room to")
+        address = self._data
+        self.placed.variables[name] = address, size
+        self._data += (size + 63) & -64
+        return address

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A core in its world, ready to be called: each call starts from the same snapshot."""
+
+from __future__ import annotations
+
+from emu import abi
+from emu.cpu import Batch, Cpu, Stop, Stopped
+from emu.elf import Elf, Image
+from emu.errors import NotThere
+from emu.interactions import Crash, Plan
+from emu.l0 import L0, OPERATIONS
+from emu.layout import Layout
+from emu.object.boundary import Boundary, Ended, GuestFault, L0View
+from emu.object.context import Context, NoModel
+from emu.object.core import Core, load_core
+from emu.object.memory import Memory, Unmapped
+from emu.object.run import SAVED, SAVED_VALUES, Run
+from emu.object.tables import UD2
+from emu.object.values import guest_bytes, resolve
+from emu.object.world import BUFFER, World
+from emu.profile import Profile
+from emu.scenario import Case, Value
+
+BUDGET = 20_000
+"""Basic blocks a call may take; the longest path of a real core takes some hundreds."""
+MAX_FIXUPS = 1000
+
+
+class Machine:
+    """An object under a profile."""
+
+    def __init__(self, elf: Elf, profile: Profile) -> None:
+        self.profile = profile
+        self.core: Core = load_core(elf, profile)
+        self.image: Image = self.core.image
+        self.layout: Layout = self.core.layout
+        self.memory = Memory()
+        self.core.map_into(self.memory)
+        self.world = World(self.memory, self.layout, profile)
+        for name, value in profile.data.items():
+            self._set_variable(name, value)
+        self._lock_names = self.core.names() | self.world.lock_names()
+        self.memory.snapshot()
+        self.calls = 0
+        self.cpu = Cpu()
+        for region in self.memory.regions:
+            self.cpu.map(region.base, region.size, region.perm, region.pointer)
+        self._initial: Batch = self.cpu.batch(
+            "rsp", "eflags", *SAVED, *("rdi", "rsi", "rdx", "rcx", "r8", "r9", "rax")
+        )
+        self._final: Batch = self.cpu.batch(*SAVED, "rsp", "eflags", "rax")
+        self.boundary = Boundary(self.cpu, self.memory, self.world, self.core)
+        if self.image.segments:
+            self.cpu.count_blocks(self.image.base, self.image.end)
+
+    def _set_variable(self, name: str, value: int) -> bool:
+        """False where there is no variable of that name."""
+        place = self.core.variable(name)
+        if place is not None:
+            self.memory.write_int(place[0], value, min(place[1], 8))
+        return place is not None
+
+    def lock_name(self, address: int) -> str:
+        return self._lock_names.get(address, f"the lock at {address:#x}")
+
+    def where(self, address: int) -> str:
+        """``function+0x12 (file.c:34)`` as far as it is known."""
+        return self.core.where(address)
+
+    def entry(self, name: str) -> int | None:
+        """Address of an entry point; None where the object has none of its symbols."""
+        symbols = self.image.symbols
+        return next((symbols[s] for s in self.profile.entries[name].symbols if s in symbols), None)
+
+    def arguments(self, case: Case) -> tuple[Value, ...]:
+        """The scenario's own arguments, or those of its entry."""
+        own = case.scenario.arguments
+        return self.profile.entries[case.scenario.entry].arguments if own is None else own
+
+    def takes_buffer(self, case: Case) -> bool:
+        """Whether the guest's structure is what the core is asked to look at."""
+        return "buffer" in self.arguments(case)
+
+    def value(self, value: Value, case: Case) -> int:
+        """A scenario's value as a number."""
+        return resolve(self.world, value, case)
+
+    def run(self, case: Case, plan: Plan, poison: int = 0xA5) -> Run:
+        """Call the case's entry from the snapshot; the last of its repetitions is under ``plan``."""
+        scenario = case.scenario
+        self.memory.restore()
+        context = self._prepare(case, plan)
+        run = Run(case, context)
+        address = self.entry(scenario.entry)
+        if address is None:
+            raise NotThere(f"the object has no entry {scenario.entry}")
+        content = guest_bytes(self.world, case)
+        for turn in range(scenario.repeat):
+            plan.armed = turn == scenario.repeat - 1
+            self.memory.write(BUFFER, content)
+            run.calls_before = len(context.l0.calls)
+            run.opened_before = frozenset(context.l0.ports)
+            context.guest_writes.clear()
+            context.guest_reads.clear()
+            self._call(run, address, poison)
+            if run.crash or run.no_model or run.ended:
+                break
+        return run
+
+    def _prepare(self, case: Case, plan: Plan) -> Context:
+        scenario = case.scenario
+        l0 = L0(OPERATIONS, L0View(self.memory), plan, scenario.l0)
+        context = Context(self.memory, self.world, l0, plan, self.lock_name)
+        context.next_page = scenario.first_page
+        context.watched = scenario.masked
+        self.world.set_mode(case.mode)
+        for port in scenario.ports:
+            known = self.world.channel(port.number) is not None
+            if known or not (port.l0 and self.world.channel_size):  # else L0 alone knows it
+                state = self.profile.constant(f"ECS_{port.state.upper()}")
+                self.world.set_port(port.number, state, port.vcpu or 0)
+            if port.l0:
+                l0.open(port.number, port.l0, port.vcpu or 0)
+        for name, value in scenario.data:
+            if not self._set_variable(name, self.value(value, case)):
+                raise NotThere(f"the object has no variable {name}")
+        return context
+
+    def _call(self, run: Run, address: int, poison: int) -> None:
+        self.calls += 1
+        context, world = run.context, self.world
+        self.boundary.begin(context, poison)
+        values = [self.value(v, run.case) for v in self.arguments(run.case)][:6]
+        values += [0xBAD0BAD000000000 + i for i in range(len(values), 6)]
+        room = world.stack_top - world.stack.base
+        world.stack.view[:room] = bytes((poison,)) * room
+        rsp = (world.stack_top - 64 & -16) - 8
+        self.memory.write_int(rsp, self.core.returning, 8)
+        run.rsp = rsp + 8
+        run.buffer_before = self.memory.read(BUFFER, 64)
+        self.cpu.reset()
+        self._initial.write((rsp, 2, *SAVED_VALUES, *(v & (1 << 64) - 1 for v in values), 0))
+        try:
+            self._execute(run, address)
+        except Crash as exc:
+            run.crash = exc.invariant, exc.message, context.call_site
+        except Unmapped as exc:
+            run.crash = "crash", f"a callee was given a bad pointer: {exc}", context.call_site
+        except NoModel as exc:
+            run.no_model = exc.symbol
+        except Ended:
+            run.ended = True
+        self.boundary.finish()
+
+    def _execute(self, run: Run, start: int) -> None:
+        fixups = self.core.fixups
+        pc = start
+        for _ in range(MAX_FIXUPS):
+            run.context.call_site = 0
+            try:
+                stopped = self.cpu.run(pc, self.core.returning, BUDGET)
+            except GuestFault:
+                self.boundary.undo()
+                rip = self.cpu.read("rip")
+                if rip not in fixups:
+                    run.crash = "crash", "a guest access that may fault has no fixup", rip
+                    return
+                pc = fixups[rip]
+                continue
+            except Crash as exc:
+                if run.context.call_site == 0:
+                    run.context.call_site = self.cpu.read("rip")
+                raise exc
+            if stopped.reason is Stop.RETURNED:
+                *registers, rax = self._final.read()
+                run.registers = tuple(registers)
+                run.result = self._result(run, rax)
+                return
+            if stopped.reason in (Stop.READ, Stop.WRITE) and stopped.rip in fixups:
+                pc = fixups[stopped.rip]
+                continue
+            if self._is_trap(stopped) and stopped.rip in self.core.resumable:
+                pc = stopped.rip + len(UD2)
+                continue
+            run.crash = *self._describe(stopped), stopped.rip
+            return
+        run.crash = "budget", f"more than {MAX_FIXUPS} faults", pc
+
+    def _result(self, run: Run, rax: int) -> int | None:
+        returns = self.profile.entries[run.case.scenario.entry].returns
+        if returns == "void":
+            return 0
+        return abi.signed(rax, 32 if returns == "int" else 64)
+
+    def _is_trap(self, stopped: Stopped) -> bool:
+        return self.image.bytes_at(stopped.rip, 2) == UD2
+
+    def _describe(self, stopped: Stopped) -> tuple[str, str]:
+        if self._is_trap(stopped):
+            return "crash", "BUG"
+        if stopped.reason is Stop.BUDGET:
+            return "budget", f"did not end within {BUDGET} basic blocks"
+        if stopped.reason in (Stop.READ, Stop.WRITE, Stop.FETCH):
+            return "crash", f"{stopped.reason.value} ({stopped.address:#x})"
+        if stopped.reason is Stop.INTERRUPT:
+            return "crash", f"exception {stopped.vector}"
+        return "crash", stopped.reason.value

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Event channels of the hypervisor itself (common/event_channel.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emu import abi
+from emu.elf import PAGE
+from emu.object.context import Context
+from emu.object.models.model import EBUSY, EINVAL, ENOENT, ENOMEM, ENOSPC, M32, Models
+
+MODELS = Models()
+
+
+@MODELS.model("int")
+def _evtchn_allocate_port(ctx: Context, arguments: Sequence[int]) -> int:
+    port = arguments[1] & M32
+    errno = ctx.plan.fails("evtchn_allocate_port", errno=ENOMEM)
+    if errno:
+        return -errno
+    world = ctx.world
+    if port >= world.profile.world.max_evtchns:
+        return -ENOSPC
+    if port < world.valid_ports:
+        return 0 if world.port_state(port) == world.profile.constant("ECS_FREE") else -EBUSY
+    return 0 if _fill(ctx, port) else -ENOMEM
+
+
+def _fill(ctx: Context, port: int) -> bool:
+    while ctx.world.valid_ports <= port:
+        if not _append_bucket(ctx):
+            return False
+    return True
+
+
+def _append_bucket(ctx: Context) -> bool:
+    page = ctx.allocate(PAGE, PAGE)
+    if not page:
+        return False
+    ctx.blocks.pop(page)  # it belongs to the event channel code, not to the core
+    ctx.world.add_bucket(page)
+    return True
+
+
+@MODELS.model("int")
+def _evtchn_bind_virq(ctx: Context, arguments: Sequence[int]) -> int:
+    structure, port = arguments[0], arguments[1] & M32
+    errno = ctx.plan.fails("evtchn_bind_virq", errno=EINVAL)
+    if errno:
+        return -errno
+    request = abi.structure("EVTCHNOP_bind_virq")
+    assert request is not None
+    fields = request.decode(ctx.memory.read(structure, request.size))
+    world = ctx.world
+    if fields["virq"] >= 24:
+        return -EINVAL
+    if fields["vcpu"] >= world.profile.world.vcpus:
+        return -ENOENT
+    if world.port_state(port) is None and not _fill(
+        ctx, min(port, world.profile.world.max_evtchns - 1)
+    ):
+        return -ENOMEM
+    if world.port_state(port) != world.profile.constant("ECS_FREE"):
+        return -EBUSY
+    world.set_port(port, world.profile.constant("ECS_VIRQ"), fields["vcpu"])
+    ctx.memory.write_int(structure + 8, port, 4)
+    return 0
+
+
+@MODELS.model("int")
+def _evtchn_status(ctx: Context, arguments: Sequence[int]) -> int:
+    errno = ctx.plan.fails("evtchn_status", errno=EINVAL)
+    if errno:
+        return -errno
+    status = abi.structure("EVTCHNOP_status")
+    assert status is not None
+    fields = status.decode(ctx.memory.read(arguments[0], status.size))
+    channel = ctx.world.channel(fields["port"])
+    if channel is None:
+        return -EINVAL
+    fields["status"] = abi.CONSTANTS["EVTCHNSTAT_virq"]
+    fields["vcpu"] = ctx.world.get("struct evtchn", channel, "notify_vcpu_id")
+    fields["u"] = abi.CONSTANTS["VIRQ_DEBUG"]
+    ctx.memory.write(arguments[0], status.encode(fields))
+    return 0
+
+
+@MODELS.model("int")
+def _evtchn_unmask(ctx: Context, arguments: Sequence[int]) -> int:
+    errno = ctx.plan.fails("evtchn_unmask", errno=EINVAL)
+    if errno:
+        return -errno
+    return 0 if ctx.world.channel(arguments[0] & M32) is not None else -EINVAL
+
+
+@MODELS.model("long")
+def _evtchn_bind_vcpu(ctx: Context, arguments: Sequence[int]) -> int:
+    errno = ctx.plan.fails("evtchn_bind_vcpu", errno=EINVAL)
+    if errno:
+        return -errno
+    port, vcpu = arguments[0] & M32, arguments[1] & M32
+    if vcpu >= ctx.world.profile.world.vcpus:
+        return -ENOENT
+    channel = ctx.world.channel(port)
+    if channel is None:
+        return -EINVAL
+    ctx.world.set("struct evtchn", channel, "notify_vcpu_id", vcpu)
+    return 0
+
+
+@MODELS.model("int")
+def _evtchn_close(ctx: Context, arguments: Sequence[int]) -> int:
+    port = arguments[1] & M32
+    free = ctx.world.profile.constant("ECS_FREE")
+    # A guest may not close what the hypervisor has kept for itself.
+    kept = ctx.world.profile.constant("ECS_RESERVED") if arguments[2] & 0xFF else None
+    closed = ctx.world.port_state(port) in (None, free, kept)
+    errno = ctx.plan.fails("evtchn_close", closed or kept is not None, errno=EINVAL)
+    if errno or closed:
+        return -(errno or EINVAL)
+    ctx.world.set_port(port, free)
+    return 0
+
+
+@MODELS.model("void")
+def _evtchn_free(ctx: Context, arguments: Sequence[int]) -> int:
+    channel = arguments[1]
+    ctx.world.set("struct evtchn", channel, "state", ctx.world.profile.constant("ECS_FREE"))
+    ctx.world.try_set("struct evtchn", channel, "notify_vcpu_id", 0)
+    return 0

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Locks, as they look to a single processor: one that is held when it is taken is a deadlock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emu.object.context import Context
+from emu.object.models.model import Models
+
+MODELS = Models()
+
+
+@MODELS.model("void")
+def _spin_lock(ctx: Context, arguments: Sequence[int]) -> int:
+    ctx.take_lock(arguments[0])
+    return 0
+
+
+@MODELS.model("void")
+def _spin_unlock(ctx: Context, arguments: Sequence[int]) -> int:
+    ctx.drop_lock(arguments[0])
+    return 0
+
+
+@MODELS.model("void")
+def _spin_lock_recursive(ctx: Context, arguments: Sequence[int]) -> int:
+    ctx.take_lock(arguments[0], recursive=True)
+    return 0
+
+
+@MODELS.model("int")
+def _spin_is_locked(ctx: Context, arguments: Sequence[int]) -> int:
+    return int(arguments[0] in ctx.locks)
+
+
+@MODELS.model("bool")
+def _spin_trylock(ctx: Context, arguments: Sequence[int]) -> int:
+    if arguments[0] in ctx.locks or ctx.plan.fails("trylock"):
+        return 0
+    ctx.take_lock(arguments[0])
+    return 1

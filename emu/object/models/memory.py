@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Heap, unused pages and range sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emu.object.context import Context
+from emu.object.models.model import ENOMEM, Models
+
+MODELS = Models()
+
+
+@MODELS.model("long")
+def _xzalloc(ctx: Context, arguments: Sequence[int]) -> int:
+    if ctx.plan.fails("xzalloc", errno=ENOMEM):
+        return 0
+    return ctx.allocate(arguments[0], max(arguments[1] & 0xFFF, 16))
+
+
+@MODELS.model("void")
+def _xfree(ctx: Context, arguments: Sequence[int]) -> int:
+    ctx.free(arguments[0])
+    return 0
+
+
+@MODELS.model("int")
+def _alloc_unused_page(ctx: Context, arguments: Sequence[int]) -> int:
+    errno = ctx.plan.fails("alloc_unused_page", errno=ENOMEM)
+    if errno:
+        return -errno
+    ctx.memory.write_int(arguments[0], ctx.take_page(), 8)
+    return 0
+
+
+@MODELS.model("int")
+def _free_unused_page(ctx: Context, arguments: Sequence[int]) -> int:
+    ctx.give_page(arguments[0])
+    return 0
+
+
+@MODELS.model("int")
+def _rangeset_add_range(ctx: Context, arguments: Sequence[int]) -> int:
+    return -ctx.plan.fails("rangeset_add_range", errno=ENOMEM)
+
+
+@MODELS.model("int")
+def _rangeset_remove_range(ctx: Context, arguments: Sequence[int]) -> int:
+    return -ctx.plan.fails("rangeset_remove_range", errno=ENOMEM)

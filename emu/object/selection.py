@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which cases are wanted: all, one scenario, or one finding's rerun."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from emu.errors import EmuError
+from emu.profile import Profile
+from emu.scenario import Case
+
+_ONLY = re.compile(r"(?P<name>[^/!]+)(?:/(?P<mode>64|compat))?(?:!(?P<numbers>\d+(?:,\d+)*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What ``only`` asks for: ``name``, ``name/mode``, ``name/mode!3`` or ``name/mode!3,5``."""
+
+    name: str = ""
+    mode: str = ""
+    numbers: frozenset[int] | None = None
+
+    @classmethod
+    def parse(cls, text: str | None, profile: Profile) -> Selection:
+        if text is None:
+            return cls()
+        match = _ONLY.fullmatch(text)
+        names = [scenario.name for scenario in profile.scenarios]
+        if match is None or match["name"] not in names:
+            raise EmuError(
+                f"no scenario {text!r}", profile.origin, f"there are: {', '.join(names)}"
+            )
+        numbers = match["numbers"]
+        return cls(
+            match["name"],
+            match["mode"] or "",
+            frozenset(int(n) for n in numbers.split(",")) if numbers else None,
+        )
+
+    def takes(self, case: Case) -> bool:
+        return (not self.name or case.scenario.name == self.name) and (
+            not self.mode or case.mode == self.mode
+        )

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A scenario's values as numbers, in the world in which it runs."""
+
+from __future__ import annotations
+
+from emu import abi
+from emu.elf import PAGE
+from emu.object.world import (
+    BUFFER,
+    GUEST_ABSENT,
+    GUEST_FAR,
+    GUEST_HIGH,
+    GUEST_READONLY,
+    LIST,
+    LIST_END,
+    World,
+)
+from emu.scenario import Case, Value
+
+LEFTOVER = 0x2A2A2A2A2A2A2A2A
+
+
+def resolve(world: World, value: Value, case: Case) -> int:
+    """A number, or what the name stands for (see emu/scenario.py)."""
+    if isinstance(value, int):
+        return value
+    if value == "operation":
+        return _operation_number(case.scenario.operation)
+    if value == "buffer":
+        target = case.scenario.buffer
+        return BUFFER if target == "buffer" else resolve(world, target, case)
+    places = {
+        "list": LIST,
+        "list_end": LIST_END,
+        "readonly": GUEST_READONLY,
+        "absent": GUEST_ABSENT,
+        "far": GUEST_FAR,
+        "high": GUEST_HIGH,
+        "hypervisor": world.structs.end - PAGE,
+        "vcpu0": world.vcpus[0],
+        "vcpu1": world.vcpus[-1],
+    }
+    return places[value]
+
+
+def guest_bytes(world: World, case: Case) -> bytes:
+    """The guest's argument structure; empty where the operation has none.
+
+    What is only answered holds the guest's leftovers: an answer that is not written shows.
+    """
+    struct = case.struct
+    if struct is None:
+        return b""
+    fields = {m.name: LEFTOVER for m in struct.members if m.out}
+    fields |= {name: resolve(world, value, case) for name, value in case.scenario.fields}
+    return struct.encode(fields)
+
+
+def _operation_number(operation: str) -> int:
+    number = abi.named_value(operation)
+    if number is None and operation.rpartition(":")[2].isdigit():
+        number = int(operation.rpartition(":")[2])
+    return number or 0

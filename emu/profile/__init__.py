@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A profile: everything about one family of cores that is data and not code.
+
+data         what a profile holds
+table        TOML with places for errors
+scenarios    the scenario tables
+read         the rest of the format, which stands there
+load         by name or from a file
+"""
+
+from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, World
+from emu.profile.load import builtin_profiles, load_profile
+from emu.profile.read import parse_profile
+
+__all__ = [
+    "PROBE",
+    "Boot",
+    "Entry",
+    "Extern",
+    "FixedRegion",
+    "Profile",
+    "World",
+    "builtin_profiles",
+    "load_profile",
+    "parse_profile",
+]

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A profile as values: models, operations and constants by name, and nothing that acts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from emu.errors import ProfileError
+from emu.scenario import Scenario, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A function of the core that is called: the first of ``symbols`` that the object has."""
+
+    name: str
+    symbols: tuple[str, ...]
+    arguments: tuple[Value, ...] = ("operation", "buffer")
+    refusals: tuple[int, ...] = ()
+    """Results by which the core says that it does not know an operation."""
+    returns: str = "long"
+
+
+@dataclass(frozen=True, slots=True)
+class Extern:
+    """An undefined function: its model, the locks it wants held, and those it takes itself.
+
+    ``ignorable``: its caller may report success although it failed.
+    """
+
+    symbol: str
+    model: str
+    locks: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    ignorable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FixedRegion:
+    """A page of the core's address space at ``top - enumerator * 4096``; skipped where DWARF has no such
+    enumerator."""
+
+    name: str
+    top: int
+    enumerator: str
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The domain that the core serves."""
+
+    vcpus: int = 2
+    max_evtchns: int = 4096
+    domain_id: int = 0
+
+
+PROBE = "guest"
+"""Entry of a scenario that is a hypercall and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """How an image is booted, and what its guest tries besides the scenarios."""
+
+    command_line: str = "pv-shim console=xen loglvl=all"
+    memory: int = 64
+    """MiB."""
+    vcpus: int = 1
+    probes: tuple[Scenario, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One loaded profile.  ``digest`` is the sha256 of its text."""
+
+    name: str
+    description: str
+    digest: str
+    core_object: str
+    core_source: str
+    core_image: str
+    """The linked image that boots, in the tree; empty where nothing does."""
+    constants: Mapping[str, int]
+    world: World
+    data: Mapping[str, int]
+    regions: tuple[FixedRegion, ...]
+    entries: Mapping[str, Entry]
+    externs: Mapping[str, Extern]
+    scenarios: tuple[Scenario, ...]
+    boot: Boot = field(default_factory=Boot)
+    origin: str = field(default="", compare=False)
+
+    def constant(self, name: str) -> int:
+        """A value that must be given; ProfileError names it where it is not."""
+        try:
+            return self.constants[name]
+        except KeyError:
+            raise ProfileError(
+                f"constant {name} is needed", f"{self.origin}: constants.{name}"
+            ) from None

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From a profile's text to its values.
+
+TOML, format 1:
+
+    format = 1
+    name, description
+    [core]              object, source: paths in the tree
+    [constants]         values that are in no DWARF (STACK_SIZE, FIXADDR_TOP, ECS_*)
+    [world]             vcpus, max_evtchns, domain_id
+    [data]              values of variables that the object declares and does not define
+    [regions.NAME]      pages at a fixed place: top, enumerator (page index below top)
+    [entries.NAME]      symbols (candidates), arguments, refusals
+    [externs]           symbol = "model", or {model, locks, takes, ignorable}
+    [boot]              command_line, memory (MiB), vcpus: the machine of the booted level
+    [[boot.probe]]      a scenario without entry: any hypercall, made by a booted guest only
+    [[scenario]]        see emu/scenario.py
+
+An unknown key is an error, since it is a misspelt one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import lru_cache
+
+from emu import abi
+from emu.errors import ProfileError
+from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, World
+from emu.profile.scenarios import MAX_SCENARIOS, Reader, read_scenarios
+from emu.profile.table import Table
+from emu.scenario import Scenario
+
+FORMAT = 1
+
+
+@lru_cache(maxsize=16)
+def parse_profile(text: bytes, origin: str) -> Profile:
+    """Read and check a profile's text; ``origin`` is named in errors."""
+    try:
+        raw = tomllib.loads(text.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise ProfileError(str(exc), origin, "the profile is to be TOML in UTF-8") from exc
+    top = Table(raw, origin, "")
+    found = top.integer("format")
+    if found != FORMAT:
+        raise top.error("format", f"format {found}; this version reads {FORMAT}")
+    core = top.table("core")
+    entries = {name: _entry(name, table) for name, table in top.tables("entries").items()}
+    constants = top.integers("constants")
+    profile = Profile(
+        name=top.text("name"),
+        description=top.text("description", ""),
+        digest=hashlib.sha256(text).hexdigest(),
+        core_object=core.text("object"),
+        core_source=core.text("source"),
+        core_image=core.text("image", ""),
+        constants=constants,
+        world=_world(top.table("world", optional=True)),
+        data=top.integers("data"),
+        regions=tuple(
+            _region(name, table, constants) for name, table in top.tables("regions").items()
+        ),
+        entries=entries,
+        externs=_externs(top.table("externs", optional=True)),
+        scenarios=read_scenarios(top, entries, constants),
+        boot=_boot(top.table("boot", optional=True), constants),
+        origin=origin,
+    )
+    core.done()
+    top.done()
+    return profile
+
+
+def _entry(name: str, table: Table) -> Entry:
+    symbols = table.texts("symbols")
+    if not symbols:
+        raise table.error("symbols", "at least one symbol is wanted")
+    arguments = (
+        tuple(table.array("arguments")) if table.has("arguments") else ("operation", "buffer")
+    )
+    refusals = []
+    for text in table.texts("refusals"):
+        value = abi.named_value(text)
+        if value is None:
+            raise table.error("refusals", f"unknown error {text!r}")
+        refusals.append(value)
+    returns = table.text("returns", "long")
+    if returns not in ("long", "int", "void"):
+        raise table.error("returns", "long, int or void is wanted")
+    table.done()
+    return Entry(name, symbols, arguments, tuple(refusals), returns)
+
+
+def _world(table: Table) -> World:
+    default = World()
+    world = World(
+        **{f.name: table.integer(f.name, getattr(default, f.name)) for f in fields(World)}
+    )
+    if not 1 <= world.vcpus <= 8:
+        raise table.error("vcpus", "1 to 8")
+    table.done()
+    return world
+
+
+def _boot(table: Table, constants: Mapping[str, int]) -> Boot:
+    default = Boot()
+    memory, vcpus = table.integer("memory", default.memory), table.integer("vcpus", default.vcpus)
+    if not 16 <= memory <= 1024:
+        raise table.error("memory", "16 to 1024 MiB")
+    if not 1 <= vcpus <= 2:
+        raise table.error("vcpus", "1 or 2")
+    guest = {PROBE: Entry(PROBE, (), ("operation", "buffer"))}
+    probes: dict[str, Scenario] = {}
+    for item in table.items("probe"):
+        probe = Reader(item, guest, constants).scenario(PROBE)
+        if probe.name in probes or len(probes) >= MAX_SCENARIOS:
+            raise item.error("name", "there is another probe of that name")
+        probes[probe.name] = probe
+    boot = Boot(
+        table.text("command_line", default.command_line), memory, vcpus, tuple(probes.values())
+    )
+    table.done()
+    return boot
+
+
+def _region(name: str, table: Table, constants: Mapping[str, int]) -> FixedRegion:
+    top = table.get("top", object, "a number or a constant")
+    value = constants.get(top) if isinstance(top, str) else top
+    if not isinstance(value, int):
+        raise table.error("top", f"{top!r} is neither a number nor one of the constants")
+    region = FixedRegion(name, value, table.text("enumerator"))
+    table.done()
+    return region
+
+
+def _externs(table: Table) -> dict[str, Extern]:
+    found = {}
+    for symbol, value in table.raw.items():
+        if isinstance(value, str):
+            extern = Extern(symbol, value)
+        else:
+            inner = table.table(symbol)
+            extern = Extern(
+                symbol,
+                inner.text("model"),
+                inner.texts("locks"),
+                inner.texts("takes"),
+                inner.flag("ignorable"),
+            )
+            inner.done()
+        found[symbol] = extern
+    return found

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Scenarios out of their tables, every name in them checked (see emu/scenario.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from emu import abi
+from emu.abi import Mode
+from emu.l0 import L0Setup
+from emu.profile.data import Entry
+from emu.profile.table import Table
+from emu.scenario import FIRST_UNUSED_PAGE, ExpectedCall, PortState, Scenario, Value
+
+MAX_SCENARIOS = 2000
+PLACES = frozenset(
+    {
+        *("operation", "buffer", "list", "list_end", "readonly", "absent", "hypervisor"),
+        *("far", "high", "vcpu0", "vcpu1", "error"),
+    }
+)
+
+
+def read_scenarios(
+    top: Table, entries: Mapping[str, Entry], constants: Mapping[str, int]
+) -> tuple[Scenario, ...]:
+    tables = top.items("scenario")
+    if len(tables) > MAX_SCENARIOS:
+        raise top.error("scenario", f"more than {MAX_SCENARIOS}")
+    found: dict[str, Scenario] = {}
+    for table in tables:
+        scenario = Reader(table, entries, constants).scenario()
+        if scenario.name in found:
+            raise table.error("name", "there is another scenario of that name")
+        found[scenario.name] = scenario
+    return tuple(found.values())
+
+
+class Reader:
+    """Reads one scenario and checks every name in it."""
+
+    def __init__(
+        self, table: Table, entries: Mapping[str, Entry], constants: Mapping[str, int]
+    ) -> None:
+        self.table = table
+        self.entries = entries
+        self.constants = constants
+
+    def scenario(self, entry: str = "") -> Scenario:
+        """``entry``: of a table that names none."""
+        table = self.table
+        name = table.text("name")
+        if not name or not all(c.isalnum() or c in " _-.+" for c in name):
+            raise table.error("name", "letters, digits, spaces and _-.+ are wanted")
+        entry = entry or table.text("entry")
+        if entry not in self.entries:
+            raise table.error("entry", f"no entry {entry!r}; there are: {', '.join(self.entries)}")
+        operation = table.text("operation")
+        modes = self._modes()
+        repeat = table.integer("repeat", 1)
+        if not 1 <= repeat <= 64:
+            raise table.error("repeat", "1 to 64")
+        scenario = Scenario(
+            name=name,
+            entry=entry,
+            operation=operation,
+            modes=modes,
+            arguments=self._values("arguments") if table.has("arguments") else None,
+            buffer=self._value("buffer", table.raw.get("buffer", "buffer"))
+            if table.has("buffer")
+            else "buffer",
+            fields=self._struct_fields("fields", operation, modes),
+            ports=self._ports("ports"),
+            data=self._pairs("data"),
+            l0=self._setup(),
+            repeat=repeat,
+            fail=table.texts("fail"),
+            result=self._results(),
+            expect=self._expected(),
+            silent=table.flag("silent"),
+            out=self._struct_fields("out", operation, modes),
+            frames=table.integer("frames") if table.has("frames") else None,
+            masked=table.integer("masked") if table.has("masked") else None,
+            first_page=table.integer("first_page", FIRST_UNUSED_PAGE),
+            may_lack=table.flag("may_lack"),
+            after=self._ports("after"),
+            called=table.texts("called"),
+            not_called=table.texts("not_called"),
+            ends=table.flag("ends"),
+        )
+        table.done()
+        return scenario
+
+    def _modes(self) -> tuple[Mode, ...]:
+        allowed: tuple[Mode, ...] = get_args(Mode)
+        modes = tuple(mode for mode in allowed if mode in self.table.texts("modes", allowed))
+        unknown = set(self.table.texts("modes", allowed)) - set(allowed)
+        if unknown or not modes:
+            raise self.table.error("modes", "of 64 and compat, at least one")
+        return modes
+
+    def _value(self, key: str, value: Any) -> Value:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            if value in PLACES:
+                return value
+            number = self.constants.get(value, abi.named_value(value))
+            if number is not None:
+                return number
+            if value.lstrip("-").isdigit():
+                return int(value)
+        raise self.table.error(key, f"{value!r} is no number and no name that is known")
+
+    def _values(self, key: str) -> tuple[Value, ...]:
+        return tuple(self._value(key, value) for value in self.table.array(key))
+
+    def _pairs(self, key: str) -> tuple[tuple[str, Value], ...]:
+        inner = self.table.table(key, optional=True)
+        return tuple(
+            (name, self._value(f"{key}.{name}", value)) for name, value in inner.raw.items()
+        )
+
+    def _struct_fields(
+        self, key: str, operation: str, modes: tuple[Mode, ...]
+    ) -> tuple[tuple[str, Value], ...]:
+        pairs = self._pairs(key)
+        for mode in modes if pairs else ():
+            struct = abi.structure(operation, mode)
+            if struct is None:
+                raise self.table.error(key, f"{operation} has no structure that is known")
+            for name, _ in pairs:
+                if struct.member(name) is None:
+                    known = ", ".join(m.name for m in struct.members)
+                    raise self.table.error(f"{key}.{name}", f"struct {struct.name} has: {known}")
+        return pairs
+
+    def _results(self) -> tuple[Value, ...]:
+        if not self.table.has("result"):
+            return ()
+        raw = self.table.raw["result"]
+        return tuple(
+            self._value("result", value) for value in (raw if isinstance(raw, list) else [raw])
+        )
+
+    def _ports(self, key: str) -> tuple[PortState, ...]:
+        found = []
+        for table in self.table.items(key):
+            state = table.text("state")
+            if f"ECS_{state.removeprefix('not ').upper()}" not in self.constants:
+                raise table.error(
+                    "state", f"constants has no ECS_{state.removeprefix('not ').upper()}"
+                )
+            found.append(
+                PortState(
+                    table.integer("number"),
+                    state,
+                    table.integer("vcpu") if table.has("vcpu") else None,
+                    table.text("l0") if table.has("l0") else None,
+                )
+            )
+            table.done()
+        return tuple(found)
+
+    def _setup(self) -> L0Setup:
+        table = self.table.table("l0", optional=True)
+        default = L0Setup()
+        setup = L0Setup(
+            domid=table.integer("domid", default.domid),
+            vcpus=table.integer("vcpus", default.vcpus),
+            first_port=table.integer("first_port", default.first_port),
+            nr_grant_frames=table.integer("nr_grant_frames", default.nr_grant_frames),
+            max_grant_frames=table.integer("max_grant_frames", default.max_grant_frames),
+        )
+        table.done()
+        return setup
+
+    def _expected(self) -> tuple[ExpectedCall, ...]:
+        found = []
+        for table in self.table.items("expect"):
+            op = table.text("op")
+            struct = abi.structure(op)
+            names = [name for name in table.raw if name != "op"]
+            for name in names:
+                table.has(name)
+                if struct is None or struct.member(name) is None:
+                    raise table.error(name, f"no such field of {op}")
+            found.append(
+                ExpectedCall(
+                    op, tuple((name, self._value(name, table.raw[name])) for name in names)
+                )
+            )
+            table.done()
+        return tuple(found)

@@ -14,12 +14,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from series.model import Oid
-
-if TYPE_CHECKING:
-    from backport.pick.objects import Objects
 
 FILE = 0o100644
 EXECUTABLE = 0o100755
@@ -73,10 +70,22 @@ class Tree:
 EMPTY = Tree(b"", {})
 
 
+class Store(Protocol):
+    """Where trees and blobs are read and written (`backport.pick.objects`)."""
+
+    def blob(self, oid: Oid) -> bytes: ...
+
+    def write_blob(self, data: bytes, base: Oid | None = None) -> Oid: ...
+
+    def tree(self, oid: Oid) -> Tree: ...
+
+    def write_tree(self, tree: Tree, base: Oid | None = None) -> Oid: ...
+
+
 class TreeView:
     """One tree of a repository; also serves as the `series.model.Base` of an ordering."""
 
-    def __init__(self, objects: Objects, tree: Oid) -> None:
+    def __init__(self, objects: Store, tree: Oid) -> None:
         self.objects = objects
         self.id = tree
 

@@ -49,7 +49,7 @@ def assemble(repo: Repo, plan: Plan, state: State, on_step: OnStep) -> Assembly:
         if claim is not None and claim.sure:
             state = _record(state, Step(item, "already", claim.why, None), patch, on_step)
             continue
-        picked = pick_patch(repo.objects, repo.tree(state.tip), patch)
+        picked = pick_patch(repo.objects, repo.tree(state.tip), patch, repo.made_on(patch))
         if picked.clean:
             step = _commit(repo, state, item, patch, picked)
             if claim is not None and step.state == "applied":

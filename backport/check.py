@@ -196,7 +196,7 @@ def _series(repo: Repo, tree: TreeView, path: bytes, broken: set[str]) -> list[C
         )  # the source is not in this tree: only blob ids can speak
     at = tree
     for patch in series.patches:
-        picked = pick_patch(repo.objects, at, patch)
+        picked = pick_patch(repo.objects, at, patch, repo.made_on(patch))
         if not picked.clean:
             return [Complaint(name, f"{patch.name} does not go on: {picked.clashes[0].reason}")]
         at = picked.tree

@@ -34,13 +34,17 @@ from backport.errors import (
 )
 from backport.pick.objects import Objects
 from backport.pick.tree import TreeView
-from series.model import Identity, Oid, When
+from series.model import Identity, Oid, Patch, When
+from series.trailers import upstream_commit
 
 if TYPE_CHECKING:
     import git
 
 _PATIENCE = 15
 """Tenths of a second that a ref may stay locked before its lock counts as left behind."""
+
+_WHOLE = 40
+"""Hex digits of an id that is not abbreviated."""
 
 _KEEP = re.compile(
     r"GIT_(AUTHOR|COMMITTER|CONFIG|SSH|ASKPASS|TRACE|CEILING|EXEC_PATH|EDITOR|PAGER|TERMINAL).*"
@@ -97,6 +101,22 @@ class Repo:
     def tree(self, commit: Oid) -> TreeView:
         """The tree of a commit."""
         return TreeView(self.objects, Oid(str(self._commit(commit).tree_id)))
+
+    def made_on(self, patch: Patch) -> TreeView | None:
+        """The tree that a patch was made on, where its own commit is in the repository."""
+        parent = patch.parent
+        if parent is None:
+            named = patch.commit or upstream_commit(patch)
+            # An id from a stranger's mail may name nothing here.
+            if named is None or len(named) != _WHOLE or named not in self.native:
+                return None
+            if self.native[named].type != pygit2.enums.ObjectType.COMMIT:
+                return None
+            parents = self.parents(named)
+            if not parents:
+                return None
+            parent = parents[0]
+        return self.tree(parent)
 
     def _commit(self, oid: Oid) -> pygit2.Commit:
         # pygit2's stubs type every lookup as a bare Object.

@@ -33,6 +33,7 @@ from backport.pick.content import (
 from backport.pick.merge import merge_file
 from backport.pick.objects import Objects
 from backport.pick.outcome import Change, Clash, How, Picked
+from backport.pick.renamed import Renamed, find_renamed
 from backport.pick.tree import (
     EXECUTABLE,
     FILE,
@@ -65,6 +66,8 @@ class _Work:
     written: frozenset[bytes]
     """Paths that some change of the patch makes anew."""
     creations: Mapping[bytes, FileChange]
+    made_on: TreeView | None = None
+    """The tree that the patch was made on, where it is known."""
     edits: dict[bytes, Entry | None] = field(default_factory=dict)
     gone: set[bytes] = field(default_factory=set)
     over: set[bytes] = field(default_factory=set)
@@ -91,8 +94,10 @@ class _Work:
                 self.edits[path] = entry
 
 
-def pick_patch(objects: Objects, tree: TreeView, patch: Patch) -> Picked:
-    """Put ``patch`` on ``tree``; nothing but objects is written."""
+def pick_patch(
+    objects: Objects, tree: TreeView, patch: Patch, made_on: TreeView | None = None
+) -> Picked:
+    """Put ``patch``, made on the tree ``made_on`` if that is known, on ``tree``; only objects are made."""
     work = _Work(
         objects,
         tree,
@@ -101,6 +106,7 @@ def pick_patch(objects: Objects, tree: TreeView, patch: Patch) -> Picked:
         ),
         written=frozenset(c.path for c in patch.changes if c.kind in ("create", "rename", "copy")),
         creations={c.path: c for c in patch.changes if c.kind == "create"},
+        made_on=made_on,
     )
     changes: list[Change] = []
     clashes: dict[bytes, Clash] = {}
@@ -234,6 +240,18 @@ def _delete(work: _Work, change: FileChange) -> _Done | Clash:
     path, objects = change.path, work.objects
     there = work.now(path)
     if there is None:
+        elsewhere = _elsewhere(work, change)
+        if isinstance(elsewhere, Renamed):  # git asks here, too
+            return Clash(
+                elsewhere.path,
+                f"the patch deletes {shown(path)}, and this is it, {elsewhere.likeness:.0%} alike",
+                base=objects.find_blob(change.old_blob),
+                ours=elsewhere.entry.oid,
+                mode=elsewhere.entry.mode,
+                deleted=True,
+            )
+        if elsewhere is not None:
+            return elsewhere
         return _Done(Change(path, How.ALREADY))
     again = work.creations.get(path)
     if again is not None and _created(objects, again) == there:
@@ -272,7 +290,43 @@ def _delete(work: _Work, change: FileChange) -> _Done | Clash:
 
 def _modify(work: _Work, change: FileChange) -> _Done | Clash:
     there = work.now(change.path)
-    return _absent_file(work, change) if there is None else _changed(work, change, there)
+    if there is not None:
+        return _changed(work, change, there)
+    elsewhere = _elsewhere(work, change)
+    if isinstance(elsewhere, Renamed):
+        path = elsewhere.path
+        there = work.now(path)
+        assert there is not None
+        moved = replace(change, old_path=path, new_path=path)
+        return _noted(_changed(work, moved, there), elsewhere, change)
+    return elsewhere or _absent_file(work, change)
+
+
+def _elsewhere(work: _Work, change: FileChange) -> Renamed | Clash | None:
+    """The file under the name that it has on this branch; a clash where it is open which one that is."""
+    path = change.old_path
+    assert path is not None
+    if path in work.edits:  # the patch itself took it away
+        return None
+    base = work.objects.find_blob(change.old_blob)
+    found = [
+        one
+        for one in find_renamed(work.tree, work.made_on, path, base)
+        if work.now(one.path) is not None
+    ]
+    if len(found) <= 1:
+        return found[0] if found else None
+    few = " or ".join(f"{shown(one.path)} ({one.likeness:.0%})" for one in found[:3])
+    absent = _absent_file(work, change)
+    return replace(absent, reason=f"{absent.reason}; it may be {few}")
+
+
+def _noted(done: _Done | Clash, elsewhere: Renamed, change: FileChange) -> _Done | Clash:
+    word = f"is {shown(change.path)} under its name here, {elsewhere.likeness:.0%} alike"
+    if isinstance(done, Clash):
+        return replace(done, reason=f"{done.reason} ({word})")
+    how = How.MERGED if done.change.how is How.EXACT else done.change.how
+    return replace(done, change=replace(done.change, how=how, notes=(word, *done.change.notes)))
 
 
 def _move(work: _Work, change: FileChange) -> _Done | Clash:

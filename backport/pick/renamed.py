@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from backport.pick.objects import Objects
-from backport.pick.tree import DIRECTORY, EMPTY, EXECUTABLE, FILE, Entry, TreeView
+from backport.pick.tree import DIRECTORY, EMPTY, EXECUTABLE, FILE, Entry, Store, TreeView
 from series.model import Oid
 from series.place import split_lines
 
@@ -66,7 +65,7 @@ def _likeness(wanted: Counter[bytes], data: bytes) -> float:
 
 
 def _only_ours(
-    objects: Objects, ours: Oid, theirs: Oid | None, prefix: bytes
+    objects: Store, ours: Oid, theirs: Oid | None, prefix: bytes
 ) -> Iterator[tuple[bytes, Entry]]:
     """The files of one tree that the other has not, in the order of their paths."""
     if ours == theirs:

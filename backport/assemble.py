@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from backport.errors import MissingPrerequisite
 from backport.journal import State, Step, Stop, with_step
 from backport.pick.outcome import Picked
-from backport.pick.patch import pick_patch
 from backport.plan import Plan
 from backport.present import Present
 from backport.provenance import recorded
 from backport.repo import Repo, Signature
+from backport.sibling import Chosen, Siblings
 from series.model import Oid, Patch, shown
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Assembly:
 def assemble(repo: Repo, plan: Plan, state: State, on_step: OnStep) -> Assembly:
     """Put every item of ``state.items`` that has no step yet on the tip."""
     present = Present(repo, state.onto, _fork(repo, state))
+    siblings = Siblings(repo, state.onto, state.siblings, plan.series.patches)
     while len(state.steps) < len(state.items):
         item = state.items[len(state.steps)]
         patch = plan.patch(repo, item)
@@ -49,9 +50,10 @@ def assemble(repo: Repo, plan: Plan, state: State, on_step: OnStep) -> Assembly:
         if claim is not None and claim.sure:
             state = _record(state, Step(item, "already", claim.why, None), patch, on_step)
             continue
-        picked = pick_patch(repo.objects, repo.tree(state.tip), patch, repo.made_on(patch))
+        chosen = siblings.choose(repo.tree(state.tip), patch)
+        picked = chosen.picked
         if picked.clean:
-            step = _commit(repo, state, item, patch, picked)
+            step = _commit(repo, state, item, patch, chosen)
             if claim is not None and step.state == "applied":
                 step = replace(step, notes=(claim.doubt, *step.notes))
             state = _record(state, step, patch, on_step)
@@ -102,14 +104,16 @@ def _record(state: State, step: Step, patch: Patch, on_step: OnStep) -> State:
     return state
 
 
-def _commit(repo: Repo, state: State, item: str, patch: Patch, picked: Picked) -> Step:
+def _commit(repo: Repo, state: State, item: str, patch: Patch, chosen: Chosen) -> Step:
+    picked = chosen.picked
     notes = tuple(f"{shown(c.path)}: {note}" for c in picked.changes for note in c.notes)
+    notes = (*chosen.notes, *notes)
     if picked.already and patch.changes:
         return Step(item, "already", "the tree holds all of it", None, notes)
     if not patch.changes:
         return Step(item, "already", "changes nothing", None, notes)
     commit = commit_tree(repo, state, patch, picked.tree.id, item)
-    return Step(item, "applied", picked.how.value, commit, notes)
+    return Step(item, "applied", chosen.how or picked.how.value, commit, notes)
 
 
 def _blockers(repo: Repo, state: State, patch: Patch, picked: Picked) -> tuple[Blocker, ...]:

@@ -29,6 +29,8 @@ class Settings:
     branch: str | None = None
     upstream: str | None = None
     series: tuple[str, ...] = ()
+    sibling: tuple[str, ...] = ("auto",)
+    """Newer stable branches whose version of a patch counts, nearest first; ``auto``, ``none``."""
     profile: str = "xen-pv-shim-4.10"
     validate: Level | None = None
     build: str | None = None
@@ -98,7 +100,7 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
     if name not in known:
         raise UsageError(f"{where}: there is no such setting", f"known: {', '.join(sorted(known))}")
     value: Any = values[-1]
-    if name in ("series", "writable", "accept"):
+    if name in ("series", "sibling", "writable", "accept"):
         value = tuple(str(x) for x in values)
     elif name in ("jobs", "build_timeout"):
         try:

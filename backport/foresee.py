@@ -16,6 +16,7 @@ from backport.journal import State
 from backport.pick.outcome import Picked
 from backport.plan import Plan, combine, make_plan, refuse_gaps
 from backport.repo import Repo
+from backport.sibling import find_siblings
 from backport.sources import Source
 from backport.upstream import Blocker
 from series.model import Oid, Patch
@@ -70,5 +71,6 @@ def begin(
         committer=repo.committer(),
         sources=(),
         items=plan.items,
+        siblings=find_siblings(repo, branch or settings.branch or "", settings.sibling),
     )
     return plan, state

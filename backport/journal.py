@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The journal of a run, so that it can be killed at any instant and continued.
 
-Format 1, in ``.git/backport/run/``:
+Format 2, in ``.git/backport/run/``:
 
 ``state.json``
-    ``version``    1; a newer one is refused
+    ``version``    2; a newer one is refused, 1 (without ``siblings``) is read
     ``phase``      plan -> apply -> (stopped -> apply)* -> validate -> move; absent when no run is on
     ``settings``   the `config.Settings` in force when the run began
     ``branch``     full name of the stable branch; ``target`` the ref that will move
     ``onto``       the commit the series goes on; ``old`` where ``target`` was, null when it is new
+    ``siblings``   name and commit of each newer branch whose version of a patch counts (see sibling)
     ``committer``  name and email (latin-1 of the raw bytes), seconds, offset: every commit carries it,
                    which is what makes the objects of a continued run the same
     ``sources``    kind, given, file names and sizes, or the two ends of a range
@@ -43,10 +44,12 @@ from backport.errors import RunInProgress, UsageError
 from backport.files import write_atomic
 from backport.levels import Phase
 from backport.repo import Signature
+from backport.sibling import Sibling
 from backport.sources import Source
 from series.model import Identity, Oid, When
 
-VERSION = 1
+VERSION = 2
+_READ = (1, VERSION)
 RUN_REF = "refs/backport/run"
 
 
@@ -86,6 +89,7 @@ class State:
     steps: tuple[Step, ...] = ()
     clash: Stop | None = None
     worktree: str | None = None
+    siblings: tuple[Sibling, ...] = ()
 
     @property
     def tip(self) -> Oid:
@@ -155,7 +159,7 @@ class Journal:
                 f"{self.file} is damaged: {error}",
                 "`backport abort` drops the run; no branch has moved",
             ) from error
-        if not isinstance(data, dict) or data.get("version") != VERSION:
+        if not isinstance(data, dict) or data.get("version") not in _READ:
             raise UsageError(
                 f"{self.file} was written by another version of backport",
                 "finish the run with that version, or `backport abort`",
@@ -205,6 +209,7 @@ class Journal:
             steps=tuple(Step(**{**s, "notes": tuple(s["notes"])}) for s in data["steps"]),
             clash=Stop(stop["item"], tuple((a, b) for a, b in stop["clashes"])) if stop else None,
             worktree=data["worktree"],
+            siblings=tuple(Sibling(name, tip) for name, tip in data.get("siblings", ())),
         )
 
 
@@ -238,6 +243,7 @@ def _to_json(state: State) -> dict[str, Any]:
         "steps": [asdict(step) for step in state.steps],
         "clash": asdict(state.clash) if state.clash else None,
         "worktree": state.worktree,
+        "siblings": [[sibling.name, sibling.tip] for sibling in state.siblings],
     }
 
 

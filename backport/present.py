@@ -33,10 +33,10 @@ from series.trailers import PICKED, UPSTREAM, parse_trailers, upstream_commit
 
 _MOST_COMMITS = 400
 """Where the branch left upstream is not known, what is newest is what a series can repeat."""
-_ABBREVIATED = 12
+ABBREVIATED = 12
 """The kernel's and Xen's length for ids in messages; a shorter one names no origin here."""
-_ORIGIN = re.compile(rb"([0-9a-f]{%d,40})\b" % _ABBREVIATED)
-_MENTIONS = re.compile(rb"commit\s*:?\s*[0-9a-f]{%d}" % _ABBREVIATED, re.IGNORECASE)
+_ORIGIN = re.compile(rb"([0-9a-f]{%d,40})\b" % ABBREVIATED)
+_MENTIONS = re.compile(rb"commit\s*:?\s*[0-9a-f]{%d}" % ABBREVIATED, re.IGNORECASE)
 """In every line that names an origin; looked for first, for most messages name none."""
 _REVERT = re.compile(rb"^This reverts commit ([0-9a-f]{7,40})\b", re.MULTILINE)
 
@@ -70,8 +70,8 @@ class Present:
         claim: Claim | None = None
         if own is not None and own in commits:
             claim = Claim(own, f"the branch holds that very commit, {own[:12]}", False)
-        elif own is not None and own[:_ABBREVIATED] in origins:
-            commit = origins[own[:_ABBREVIATED]]
+        elif own is not None and own[:ABBREVIATED] in origins:
+            commit = origins[own[:ABBREVIATED]]
             claim = Claim(
                 commit, f"the branch has it as {commit[:12]}, picked from {own[:12]}", False
             )
@@ -126,7 +126,7 @@ def _names(short: str, oid: str) -> bool:
 
 
 def origins(message: bytes) -> tuple[str, ...]:
-    """The commits that a message says it is a backport of, in the abbreviation of `_ABBREVIATED`."""
+    """The commits that a message says it is a backport of, in the abbreviation of `ABBREVIATED`."""
     if _MENTIONS.search(message) is None:
         return ()
     found = (
@@ -134,4 +134,4 @@ def origins(message: bytes) -> tuple[str, ...]:
         for trailer in parse_trailers(message)
         if trailer.key in (PICKED, UPSTREAM, "master commit")
     )
-    return tuple(match[1].decode()[:_ABBREVIATED] for match in found if match)
+    return tuple(match[1].decode()[:ABBREVIATED] for match in found if match)

@@ -104,19 +104,25 @@ class Repo:
 
     def made_on(self, patch: Patch) -> TreeView | None:
         """The tree that a patch was made on, where its own commit is in the repository."""
-        parent = patch.parent
-        if parent is None:
-            named = patch.commit or upstream_commit(patch)
-            # An id from a stranger's mail may name nothing here.
-            if named is None or len(named) != _WHOLE or named not in self.native:
-                return None
-            if self.native[named].type != pygit2.enums.ObjectType.COMMIT:
-                return None
-            parents = self.parents(named)
-            if not parents:
-                return None
-            parent = parents[0]
-        return self.tree(parent)
+        if patch.parent is not None:
+            return self.tree(patch.parent)
+        own = self.known_commit(patch)
+        parents = self.parents(own) if own is not None else ()
+        return self.tree(parents[0]) if parents else None
+
+    def known_commit(self, patch: Patch) -> Oid | None:
+        """The commit that a patch says it is, or is a backport of, if the repository has it."""
+        named = patch.commit or upstream_commit(patch)
+        # An id from a stranger's mail may name nothing here.
+        if named is None or len(named) != _WHOLE or named not in self.native:
+            return None
+        is_commit = self.native[named].type == pygit2.enums.ObjectType.COMMIT
+        return named if is_commit else None
+
+    def branches(self, *, remote: bool = False) -> tuple[str, ...]:
+        """The names of the local branches, or of the remote-tracking ones (``origin/...``)."""
+        which = self.native.branches.remote if remote else self.native.branches.local
+        return tuple(which)
 
     def _commit(self, oid: Oid) -> pygit2.Commit:
         # pygit2's stubs type every lookup as a bare Object.

@@ -28,6 +28,7 @@ from backport.errors import (
 from backport.journal import RUN_REF, Journal, State, Step, with_step
 from backport.plan import Plan, combine, make_plan, refuse_gaps
 from backport.repo import Repo
+from backport.sibling import find_siblings
 from backport.sources import Source
 from backport.verdicts import State as VerdictState
 from backport.verdicts import StepVerdict
@@ -109,6 +110,7 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
             old=None if request.to else onto,
             committer=repo.committer(),
             sources=request.sources,
+            siblings=find_siblings(repo, branch, request.settings.sibling),
         )
         journal.begin(state)
         return _drive(repo, journal, state, validation, progress)

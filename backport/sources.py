@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal, cast
 
 import pygit2
 
-from backport.errors import UsageError
+from backport.errors import UnknownRevision, UsageError
 from backport.repo import Repo
 from series.diff import parse_diff
 from series.mail import read_mbox, read_patch_files
@@ -65,10 +65,20 @@ def find_source(repo: Repo, given: str, cwd: Path | None = None) -> Source:
         return Source(
             "range", given, range=(repo.commit(first or "HEAD"), repo.commit(last or "HEAD"))
         )
-    raise UsageError(
-        f"{given}: no such mailbox, folder, quilt series or range",
-        "--series takes an mbox, a folder of patches, a quilt series file or A..B",
-    )
+    try:
+        commit = repo.commit(given)
+    except UnknownRevision as error:
+        raise UsageError(
+            f"{given}: no such mailbox, folder, quilt series, range or commit",
+            "--series takes an mbox, a folder of patches, a quilt series file, A..B or a commit",
+        ) from error
+    parents = repo.parents(commit)
+    if len(parents) != 1:
+        raise UsageError(
+            f"{given} is {'a merge' if parents else 'a root commit'}: what to take of it is open",
+            "--series A..B takes the commits that B has and A has not",
+        )
+    return Source("range", given, range=(parents[0], commit))
 
 
 def read_source(repo: Repo, source: Source) -> Series:

@@ -23,6 +23,7 @@ def apply(
     series: opt.SeriesSrc = None,
     repo: opt.RepoDir = None,
     upstream: opt.Upstream = None,
+    sibling: opt.SiblingBranch = None,
     to: Annotated[
         Optional[str],  # noqa: UP045 - typer evaluates it at run time
         typer.Option("--to", metavar="NAME", help="Put the result on this new branch instead."),
@@ -47,6 +48,7 @@ def apply(
         found,
         branch,
         upstream=upstream,
+        sibling=tuple(sibling or ()),
         validate=validate,
         build=build,
         profile=profile,

@@ -40,6 +40,15 @@ Upstream = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--upstream", metavar="REF", help="Where prerequisites are looked for."),
 ]
+SiblingBranch = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--sibling",
+        metavar="NAME",
+        help="A newer stable branch whose version of a patch counts; nearest first, or 'none'"
+        " (default: the next ones by name).",
+    ),
+]
 Validate = Annotated[
     Optional[Level],  # noqa: UP045
     typer.Option("--validate", help="How far each step is proven."),

@@ -15,6 +15,7 @@ def plan(
     series: opt.SeriesSrc = None,
     repo: opt.RepoDir = None,
     upstream: opt.Upstream = None,
+    sibling: opt.SiblingBranch = None,
     prerequisites: opt.Wanted = None,
     partial: opt.Partial = None,
     why: Annotated[
@@ -30,7 +31,12 @@ def plan(
 
     found = open_repo(repo)
     settings = opt.settings_of(
-        found, branch, upstream=upstream, prerequisites=prerequisites, partial=partial
+        found,
+        branch,
+        upstream=upstream,
+        sibling=tuple(sibling or ()),
+        prerequisites=prerequisites,
+        partial=partial,
     )
     name = opt.branch_of(settings)
     outlook = foresee(found, found.commit(name), opt.sources_of(found, settings, series), settings)

@@ -65,6 +65,12 @@ class Scenario:
     ports: tuple[PortState, ...] = ()
     data: tuple[tuple[str, Value], ...] = ()
     """Variables of the object or of its surroundings, by name."""
+    state: tuple[tuple[str, Value], ...] = ()
+    """Fields of the core's structures: ``domain.tot_pages``, ``vcpu1.pause_flags``, ``cpu.processor_id``."""
+    before: tuple[str, ...] = ()
+    """Scenarios whose calls prepare the ground, in this order; only their arguments count."""
+    needs: tuple[str, ...] = ()
+    """Functions without which a core does not do this at all (yet)."""
     l0: L0Setup = field(default_factory=L0Setup)
     first_page: int = FIRST_UNUSED_PAGE
     """Frame number of the first page that the unused-page allocator has."""
@@ -72,6 +78,8 @@ class Scenario:
     """How often to call; the expectations are of the last."""
     fail: tuple[str, ...] = ()
     """Interactions to fail, by kind, first occurrence in the last call."""
+    explore: bool = True
+    """Whether failures are tried beyond the table: one of several like it is enough where a call is long."""
     result: tuple[Value, ...] = ()
     """Any of these; ``error`` is any negative one."""
     expect: tuple[ExpectedCall, ...] = ()
@@ -82,6 +90,10 @@ class Scenario:
     frames: int | None = None
     """So many grant frames that L0 has mapped must stand in the guest's list."""
     after: tuple[PortState, ...] = ()
+    leaves: tuple[tuple[str, Value], ...] = ()
+    """Fields of the core's structures afterwards, named as in ``state``."""
+    start_info: tuple[tuple[str, Value], ...] | None = None
+    """The guest's start info page afterwards; None where it is not to be looked at."""
     called: tuple[str, ...] = ()
     """Undefined functions that the core must have called."""
     not_called: tuple[str, ...] = ()
@@ -91,6 +103,11 @@ class Scenario:
     """What it asks for, a series adds late: unmet means not there yet, and no finding by itself."""
     ends: bool = False
     """The call shuts the domain down and does not return."""
+
+    @property
+    def staged(self) -> bool:
+        """Whether its ground can only be laid from outside: no guest can bring it about."""
+        return bool(self.state or self.before or self.needs or self.data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 numbers      hypercalls, operations, constants, errors, and their names
 struct       what a structure is
 arguments    the structure of each operation
+start_info   the page that a guest starts and resumes with
 """
 
 from emu.abi.arguments import Mode, structure
@@ -21,6 +22,7 @@ from emu.abi.names import (
     result_name,
     signed,
 )
+from emu.abi.start_info import MAGIC, MAGIC_SIZE, START_INFO
 from emu.abi.struct import Member, Struct
 
 __all__ = [
@@ -30,7 +32,10 @@ __all__ = [
     "HYPERCALLS",
     "HYPERCALL_NAMES",
     "HYPERCALL_STRIDE",
+    "MAGIC",
+    "MAGIC_SIZE",
     "OPERATIONS",
+    "START_INFO",
     "Member",
     "Mode",
     "Struct",

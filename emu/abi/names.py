@@ -31,6 +31,7 @@ ERRNO = {
     "ERANGE": 34,
     "ENOSYS": 38,
     "EOVERFLOW": 75,
+    "ERESTART": 85,
     "EOPNOTSUPP": 95,
 }
 _ERRNO_NAMES = {number: name for name, number in ERRNO.items()}

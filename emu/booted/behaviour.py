@@ -75,7 +75,7 @@ def cases(profile: Profile, mode: abi.Mode) -> Iterator[Case]:
         arguments = arguments_of(profile, scenario)
         if mode not in scenario.modes or not arguments or arguments[0] != "operation":
             continue
-        if scenario.data or any(not kind.startswith("L0 ") for kind in scenario.fail):
+        if scenario.staged or any(not kind.startswith("L0 ") for kind in scenario.fail):
             continue
         if scenario.first_page != FIRST_UNUSED_PAGE:
             continue

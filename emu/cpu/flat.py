@@ -6,7 +6,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from emu.cpu.engine import M64, Batch, EngineError, Stop, Stopped, processor, uc
+from emu.cpu.engine import (
+    ACCESS_HOOK,
+    CODE_HOOK,
+    M64,
+    Batch,
+    Stop,
+    Stopped,
+    add_hook,
+    library,
+    processor,
+    uc,
+    x86,
+)
 from emu.elf import Perm
 
 
@@ -20,6 +32,7 @@ class Cpu:
         self._fault: tuple[Stop, int] | None = None
         self._vector: int | None = None
         self._single: dict[str, Batch] = {}
+        self._kept: list[Any] = []
         self._left = 0
         self._spent = False
         self.blocks: dict[int, int] = {}
@@ -61,33 +74,55 @@ class Cpu:
     def on_code(self, begin: int, end: int, action: Callable[[int], None]) -> None:
         """Call ``action(address)`` before each instruction of [begin, end)."""
 
-        def hook(_engine: Any, address: int, _size: int, _data: Any) -> None:
+        def hook(_engine: int, address: int, _size: int, _data: int) -> None:
             self._protect(action, address)
 
-        self._engine.hook_add(uc.UC_HOOK_CODE, hook, begin=begin, end=end - 1)
+        self._hook(uc.UC_HOOK_CODE, CODE_HOOK, hook, begin, end)
 
     def on_access(self, begin: int, end: int, action: Callable[[bool, int, int], None]) -> None:
         """Call ``action(is write, address, size)`` before each data access to [begin, end)."""
 
-        def hook(_engine: Any, kind: int, address: int, size: int, _value: int, _data: Any) -> None:
+        def hook(_engine: int, kind: int, address: int, size: int, _value: int, _data: int) -> None:
             self._protect(action, kind == uc.UC_MEM_WRITE, address, size)
 
-        self._engine.hook_add(
-            uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE, hook, begin=begin, end=end - 1
-        )
+        kinds = uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE
+        self._hook(kinds, ACCESS_HOOK, hook, begin, end)
+
+    def on_cpuid(self, answer: Callable[[int, int], tuple[int, int, int, int]]) -> None:
+        """Let ``answer(leaf, subleaf)`` give eax, ebx, ecx, edx."""
+        inputs, outputs = self.batch("rax", "rcx"), self.batch("rax", "rbx", "rcx", "rdx")
+
+        def respond() -> None:
+            leaf, subleaf = inputs.read()
+            outputs.write(answer(leaf & 0xFFFFFFFF, subleaf & 0xFFFFFFFF))
+
+        def hook(_engine: Any, _data: Any) -> int:
+            self._protect(respond)
+            return 1
+
+        self._engine.hook_add(uc.UC_HOOK_INSN, hook, None, 1, 0, x86.UC_X86_INS_CPUID)
 
     def count_blocks(self, begin: int, end: int) -> None:
         """Record and count the basic blocks that begin in [begin, end)."""
         blocks = self.blocks
 
-        def hook(engine: Any, address: int, size: int, _data: Any) -> None:
-            blocks[address] = size
-            self._left -= 1
-            if self._left < 0:
-                self._spent = True
-                engine.emu_stop()
+        def hook(_engine: int, address: int, size: int, _data: int) -> None:
+            try:
+                blocks[address] = size
+                self._left -= 1
+                if self._left < 0:
+                    self._spent = True
+                    self._engine.emu_stop()
+            except BaseException as exc:  # an interrupt from the keyboard
+                self._raised = exc
+                self._engine.emu_stop()
 
-        self._engine.hook_add(uc.UC_HOOK_BLOCK, hook, begin=begin, end=end - 1)
+        self._hook(uc.UC_HOOK_BLOCK, CODE_HOOK, hook, begin, end)
+
+    def _hook(
+        self, kind: int, prototype: Any, function: Callable[..., Any], begin: int, end: int
+    ) -> None:
+        self._kept.append(add_hook(self._engine, kind, prototype, function, begin, end))
 
     def _protect(self, action: Callable[..., None], *arguments: Any) -> None:
         if self._raised is not None:
@@ -116,18 +151,14 @@ class Cpu:
     def run(self, start: int, until: int, budget: int) -> Stopped:
         """Run from ``start`` to ``until`` or for ``budget`` counted blocks.  Raises what a hook raised."""
         self._reset(budget)
-        error: int | None = None
-        try:
-            self._engine.emu_start(start, until)
-        except EngineError as exc:
-            error = getattr(exc, "errno", 0)
+        error = library.uc_emu_start(self._engine._uch, start, until, 0, 0)
         self._raise()
         rip = self.read("rip")
         if self._spent:
             return Stopped(Stop.BUDGET, rip)
         if self._vector is not None:
             return Stopped(Stop.INTERRUPT, rip, vector=self._vector)
-        if error is not None:
+        if error != uc.UC_ERR_OK:
             return self._stopped(error, rip)
         return Stopped(Stop.RETURNED if rip == until else Stop.HALTED, rip)
 

@@ -71,6 +71,10 @@ class L0Setup:
     """The number that the next allocation returns."""
     nr_grant_frames: int = 1
     max_grant_frames: int = 4
+    suspend: int = 0
+    """What a suspend answers: 0 when the domain was resumed elsewhere, 1 when it was cancelled."""
+    resumed: tuple[tuple[int, int], ...] = ()
+    """Parameters that are others after a resume."""
     params: tuple[tuple[int, int], ...] = ((1, 0xFEFE0), (2, 1), (17, 0xFEFE1), (18, 2))
     version: tuple[int, int] = (4, 10)
     memory_map: tuple[tuple[int, int, int], ...] = ((0, 64 << 20, 1),)
@@ -141,6 +145,8 @@ class L0:
         """vcpu to the vector of its event upcalls, by set_evtchn_upcall_vector."""
         self.down = False
         """The domain has shut down: the call that did it does not return."""
+        self.suspended = False
+        """The domain was suspended and has come back."""
         self.reason = 0
         """With what it has shut down."""
 
@@ -160,6 +166,17 @@ class L0:
         """Have a port open from the start."""
         self.once.add(number)
         self.ports[number] = Port(state, vcpu)
+
+    def resume(self) -> None:
+        """Be the L0 of another machine: nothing of the domain is known but what its tools have set up."""
+        self.suspended = True
+        self.ports.clear()
+        self.once.clear()
+        self.allocated.clear()
+        self.mapped.clear()
+        self.params |= dict(self.setup.resumed)
+        for index in ("HVM_PARAM_STORE_EVTCHN", "HVM_PARAM_CONSOLE_EVTCHN"):
+            self.open(self.params[abi.CONSTANTS[index]], "interdomain")
 
     def call(self, number: int, arguments: Sequence[int], access: bool) -> int:
         """One hypercall; the result is what rax is to hold, as a signed number."""

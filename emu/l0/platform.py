@@ -99,7 +99,11 @@ def _shutdown(l0: L0, request: Request) -> int:
     """Only a suspended domain ever comes back from this."""
     l0.reason = request.fields["reason"]
     l0.down = l0.reason != abi.CONSTANTS["SHUTDOWN_suspend"]
-    return 0
+    if l0.down:
+        return 0
+    if l0.setup.suspend == 0:
+        l0.resume()
+    return l0.setup.suspend
 
 
 def _get_param(l0: L0, request: Request) -> int:

@@ -7,7 +7,7 @@ Each hook looks, asks the plan whether this interaction is to fail, and answers 
 from __future__ import annotations
 
 from emu import abi
-from emu.cpu import Batch, Cpu
+from emu.cpu import Batch, Cpu, native_cpuid
 from emu.elf import PAGE, Perm
 from emu.interactions import Crash
 from emu.object.context import Context, NoModel
@@ -16,6 +16,7 @@ from emu.object.memory import Memory
 from emu.object.models import in_rax, models_of
 from emu.object.run import EFLAGS_AC
 from emu.object.world import World
+from emu.platform import Cpuid
 from emu.profile import Extern
 
 SCRUBBED = 512
@@ -55,6 +56,7 @@ class Boundary:
         if self._stubs:
             cpu.on_code(*core.stubs, self._on_stub)
         cpu.on_code(self._page, self._page + PAGE, self._on_hypercall)
+        cpu.on_cpuid(self._on_cpuid)
         for region in memory.regions:
             if region.user:
                 cpu.on_access(region.base, region.end, self._on_guest_access)
@@ -106,7 +108,7 @@ class Boundary:
     def _check_locks(self, ctx: Context, extern: Extern) -> None:
         for name in extern.locks:
             lock = self.world.lock_address(name)
-            if lock is not None and lock not in ctx.locks:
+            if lock is not None and lock not in ctx.locks and not ctx.alone:
                 ctx.violate("locks", f"{extern.symbol} is called without {name}")
         for name in extern.takes:
             lock = self.world.lock_address(name)
@@ -129,6 +131,12 @@ class Boundary:
         if ctx.l0.down:
             raise Ended
         self.cpu.write("rax", result)
+
+    def _on_cpuid(self, leaf: int, subleaf: int) -> tuple[int, int, int, int]:
+        ctx = self._context
+        assert ctx is not None
+        setup = ctx.l0.setup
+        return Cpuid(native_cpuid, setup.version, setup.domid)(leaf, subleaf)
 
     def _on_guest_access(self, write: bool, address: int, size: int) -> None:
         ctx = self._context

@@ -58,6 +58,10 @@ class Context:
     """Port whose mask in the page shared with L0 is looked at."""
     masked: list[bool] = field(default_factory=list)
     """Before each call into L0: whether the port that the scenario watches was masked."""
+    paused: dict[int, int] = field(default_factory=dict)
+    """Address of a vcpu to how often it is paused."""
+    mapped: int = 0
+    """Pages of the guest that the core has mapped and not unmapped."""
     call_site: int = 0
     brk: int = HEAP_BASE
     """End of the heap in use."""
@@ -102,6 +106,11 @@ class Context:
         if page in self.l0.mapped:
             self.violate("resources", f"page {page:#x} is given back while L0 still has it mapped")
         self.pages.discard(page)
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other vcpu can run: then nobody is there to be locked out."""
+        return all(vcpu in self.paused for vcpu in self.world.vcpus[1:])
 
     def take_lock(self, lock: int, *, recursive: bool = False) -> None:
         held = self.locks.get(lock, 0)

@@ -13,6 +13,7 @@ from emu.scenario import ExpectedCall, PortState, Value
 from emu.verdict import L0Call
 
 NAME = "expectation"
+MAX_MAGIC = 64
 
 
 def unmet(machine: Machine, run: Run) -> Iterator[str]:
@@ -21,6 +22,7 @@ def unmet(machine: Machine, run: Run) -> Iterator[str]:
     yield from _calls(machine, run)
     yield from _guest(machine, run)
     scenario = run.case.scenario
+    yield from _leaves(machine, run)
     for port in scenario.after:
         yield from _port(machine, port)
     if scenario.masked is not None and not all(run.context.masked):
@@ -108,6 +110,25 @@ def _frames(machine: Machine, run: Run, count: int) -> Iterator[str]:
             yield f"grant frame {index} is not mapped in L0"
         elif seen != wanted:
             yield f"frame {index} of the guest's list is {seen:#x}, L0 has it at {wanted:#x}"
+
+
+def _leaves(machine: Machine, run: Run) -> Iterator[str]:
+    world, scenario = machine.world, run.case.scenario
+    for path, value in scenario.leaves:
+        seen, wanted = world.get(*world.place(path)), machine.value(value, run.case)
+        if seen != wanted:
+            yield f"{path} is {seen:#x}, and should be {wanted:#x}"
+    if scenario.start_info is None:
+        return
+    page, mode = bytes(world.start_info.view), run.case.mode
+    magic = page.split(b"\0", 1)[0][:MAX_MAGIC]
+    if magic != abi.MAGIC[mode]:
+        yield f"the start info page begins with {magic!r}, and should with {abi.MAGIC[mode]!r}"
+    fields = abi.START_INFO[mode].decode(page)
+    for name, value in scenario.start_info:
+        wanted = machine.value(value, run.case)
+        if fields[name] != wanted:
+            yield f"the start info page has {name} = {fields[name]:#x}, not {wanted:#x}"
 
 
 def _port(machine: Machine, port: PortState) -> Iterator[str]:

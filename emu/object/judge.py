@@ -75,7 +75,8 @@ class Judge:
         if self._refused(base):
             refusal = abi.result_name(base.result)
             return self._neutral(Outcome.ABSENT, f"{scenario.operation} is refused with {refusal}")
-        if depth == "explore" and numbers is None and not base.no_model and not _endless(base):
+        wanted = depth == "explore" and scenario.explore and numbers is None
+        if wanted and not base.no_model and not _endless(base):
             self._explore(len(base.context.plan.seen))
         if self.lacking and not self.findings:
             return self._neutral(Outcome.ABSENT, self.lacking)
@@ -134,7 +135,8 @@ class Judge:
     def _judge_run(self, run: Run, rerun: str, *, expect: bool) -> None:
         context = run.context
         for violation in context.violations:
-            self._find(violation.invariant, violation.message, violation.address, run, rerun)
+            said = violation.invariant, violation.message, violation.address
+            self._find(*said, run, rerun, calls=violation.calls)
         for op in context.l0.unknown:
             self.unknown.setdefault(f"L0 is asked for {op}, of which nothing is known")
         if run.no_model:
@@ -156,7 +158,16 @@ class Judge:
                 else:
                     self._find(expectations.NAME, message, 0, run, rerun)
 
-    def _find(self, invariant: str, message: str, address: int, run: Run, rerun: str) -> None:
+    def _find(
+        self,
+        invariant: str,
+        message: str,
+        address: int,
+        run: Run,
+        rerun: str,
+        calls: int | None = None,
+    ) -> None:
+        """``calls``: how many went to L0 before it was seen; all of them, where None."""
         failures = frozenset(i.kind for i in run.context.plan.injected)
         where = self.machine.where(address) if address else self.case.scenario.operation
         causes = self.causes.setdefault((invariant, message, where), [])
@@ -165,8 +176,9 @@ class Judge:
         causes.append(failures)
         if failures:
             message += " (when " + " and ".join(f"{kind} fails" for kind in sorted(failures)) + ")"
-        calls = tuple(run.context.l0.calls[run.calls_before :])
-        self.findings.append(Finding(invariant, message, where, self.case.title, calls, rerun))
+        went_before = tuple(run.context.l0.calls[run.calls_before : calls])
+        title = self.case.title
+        self.findings.append(Finding(invariant, message, where, title, went_before, rerun))
 
 
 def _endless(run: Run) -> bool:

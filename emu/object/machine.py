@@ -40,6 +40,8 @@ class Machine:
         for name, value in profile.data.items():
             self._set_variable(name, value)
         self._lock_names = self.core.names() | self.world.lock_names()
+        self._scenarios = {scenario.name: scenario for scenario in profile.scenarios}
+        self._callees = frozenset(self.core.placed.functions.values())
         self.memory.snapshot()
         self.calls = 0
         self.cpu = Cpu()
@@ -91,21 +93,33 @@ class Machine:
         self.memory.restore()
         context = self._prepare(case, plan)
         run = Run(case, context)
-        address = self.entry(scenario.entry)
-        if address is None:
-            raise NotThere(f"the object has no entry {scenario.entry}")
-        content = guest_bytes(self.world, case)
-        for turn in range(scenario.repeat):
-            plan.armed = turn == scenario.repeat - 1
-            self.memory.write(BUFFER, content)
+        missing = [n for n in scenario.needs if n not in self._callees]
+        if missing:
+            raise NotThere(f"the object does not call {' or '.join(missing)}")
+        before = [Case(self._scenarios[name], case.mode) for name in scenario.before]
+        turns = [*before, *[case] * scenario.repeat]
+        for turn, this in enumerate(turns):
+            plan.armed = turn == len(turns) - 1
+            run.case = this
+            address = self._entry(this)
+            self.memory.write(BUFFER, guest_bytes(self.world, this))
+            if before:
+                run.guest_before = bytes(self.world.guest.view)
             run.calls_before = len(context.l0.calls)
             run.opened_before = frozenset(context.l0.ports)
             context.guest_writes.clear()
             context.guest_reads.clear()
+            run.result = None
             self._call(run, address, poison)
             if run.crash or run.no_model or run.ended:
                 break
         return run
+
+    def _entry(self, case: Case) -> int:
+        address = self.entry(case.scenario.entry)
+        if address is None:
+            raise NotThere(f"the object has no entry {case.scenario.entry}")
+        return address
 
     def _prepare(self, case: Case, plan: Plan) -> Context:
         scenario = case.scenario
@@ -124,6 +138,10 @@ class Machine:
         for name, value in scenario.data:
             if not self._set_variable(name, self.value(value, case)):
                 raise NotThere(f"the object has no variable {name}")
+        for path, value in scenario.state:
+            if not self.world.known(path):
+                raise NotThere(f"no structure of the object has {path}")
+            self.world.set(*self.world.place(path), self.value(value, case))
         return context
 
     def _call(self, run: Run, address: int, poison: int) -> None:

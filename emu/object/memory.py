@@ -141,12 +141,13 @@ class Memory:
         """
         return bytes(region.view[start:]) == region.saved[start:]
 
-    def changes(self, region: Region) -> Iterator[tuple[int, int]]:
-        """(address, length) of each run of bytes that differs from the snapshot."""
-        if self.unchanged(region):
+    def changes(self, region: Region, since: bytes = b"") -> Iterator[tuple[int, int]]:
+        """(address, length) of each run of bytes that differs from ``since``, or from the snapshot."""
+        if not since and self.unchanged(region):
             return
+        before = since or region.saved
         for start in range(0, region.size, PAGE):
-            now, then = bytes(region.view[start : start + PAGE]), region.saved[start : start + PAGE]
+            now, then = bytes(region.view[start : start + PAGE]), before[start : start + PAGE]
             if now != then:
                 changed = int.from_bytes(now, "little") ^ int.from_bytes(then, "little")
                 for run in _NONZERO.finditer(changed.to_bytes(PAGE, "little")):

@@ -33,4 +33,6 @@ class Run:
     registers: tuple[int, ...] = ()
     """Callee-saved registers, rsp and eflags at return."""
     buffer_before: bytes = b""
+    guest_before: bytes = b""
+    """The guest's pages, where other calls went before this one."""
     rsp: int = 0

@@ -11,13 +11,12 @@ from emu.object.world import (
     GUEST_FAR,
     GUEST_HIGH,
     GUEST_READONLY,
+    LEFTOVER,
     LIST,
     LIST_END,
     World,
 )
 from emu.scenario import Case, Value
-
-LEFTOVER = 0x2A2A2A2A2A2A2A2A
 
 
 def resolve(world: World, value: Value, case: Case) -> int:
@@ -51,7 +50,7 @@ def guest_bytes(world: World, case: Case) -> bytes:
     struct = case.struct
     if struct is None:
         return b""
-    fields = {m.name: LEFTOVER for m in struct.members if m.out}
+    fields = {m.name: int.from_bytes(LEFTOVER * 8) for m in struct.members if m.out}
     fields |= {name: resolve(world, value, case) for name, value in case.scenario.fields}
     return struct.encode(fields)
 

@@ -8,6 +8,8 @@ left out; what a scenario then needs and does not find is a `LayoutError`, and a
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from emu.abi import Mode
 from emu.elf import PAGE, Perm
 from emu.errors import LayoutError, NotThere
@@ -33,10 +35,16 @@ LIST = GUEST_BASE + PAGE
 LIST_END = GUEST_BASE + GUEST_SIZE - 8
 COMPAT_HYPERVISOR = 0xF5800000
 """Where a 32-bit guest's address space ends."""
+START_INFO_BASE = 0xFFFF82C000000000
+"""Where the core finds the guest's start info page once it has mapped it."""
+START_INFO_FRAME = 0x5000
+TOT_PAGES = 0x3210
 POINTERS_PER_PAGE = PAGE // 8
 SHARED_INFO = "shared_info"
 """Name that a profile gives to the region of the page shared with L0."""
 MASK = "evtchn_mask"
+LEFTOVER = b"\x2a"
+"""What the guest has left where only an answer is to stand."""
 NOBODYS = 0xFFFF8300DEAD0000
 """A pointer to where nothing is mapped."""
 
@@ -60,6 +68,8 @@ class World:
         self.guest_readonly = memory.add(
             "guest read-only", GUEST_READONLY, PAGE, Perm.READ, user=True
         )
+        self.start_info = memory.add("start info", START_INFO_BASE, PAGE)
+        self.start_info.view[:] = LEFTOVER * PAGE
         memory.add("guest beyond 32 bits", GUEST_FAR, PAGE, user=True)
         memory.add("guest kernel", GUEST_HIGH, PAGE, user=True)
         self.fixed = self._fixed_regions()
@@ -88,9 +98,9 @@ class World:
         return tuple(found)
 
     def _room(self) -> int:
-        """Pages for the domain, its vcpus, three tables, and one that belongs to nobody."""
+        """Pages for the domain, its vcpus, four tables, and one that belongs to nobody."""
         vcpus = self.profile.world.vcpus * self._size("struct vcpu")
-        return self._size("struct domain") + vcpus + 4 * PAGE
+        return self._size("struct domain") + vcpus + 5 * PAGE
 
     def _page(self, size: int = PAGE) -> int:
         at = self._next
@@ -116,6 +126,7 @@ class World:
             raise LayoutError("struct cpu_info does not leave room for a stack")
         self.try_set("struct cpu_info", info, "current_vcpu", self.vcpus[0])
         self.try_set("struct cpu_info", info, "processor_id", 0)
+        self.try_set("struct cpu_info", info, "guest_cpu_user_regs.rdx", START_INFO_FRAME)
         return info
 
     def _domain(self) -> None:
@@ -129,6 +140,8 @@ class World:
             self.try_set("struct vcpu", vcpu, "vcpu_id", number)
             self.try_set("struct vcpu", vcpu, "is_initialised", 1)
             self.memory.write_int(array + 8 * number, vcpu, 8)
+        for vcpu, following in pairwise(self.vcpus):
+            self.try_set("struct vcpu", vcpu, "next_in_list", following)
         for path, value in (
             ("domain_id", world.domain_id),
             ("max_vcpus", len(self.vcpus) + 1),
@@ -136,6 +149,8 @@ class World:
             ("max_evtchns", world.max_evtchns),
             ("max_evtchn_port", 0xFFFFFFFF),
             ("guest_type", 0),
+            ("shared_info", self._page()),
+            ("tot_pages", TOT_PAGES),
         ):
             self.try_set("struct domain", self.domain, path, value)
 
@@ -251,6 +266,26 @@ class World:
         """Write a field if this tree has it."""
         if self.layout.has(type_name, path):
             self.set(type_name, base, path, value)
+
+    def place(self, path: str) -> tuple[str, int, str]:
+        """(type, address of the structure, field) of ``domain.domain_id`` or ``vcpu1.pause_flags``."""
+        owner, _, field_path = path.partition(".")
+        if owner == "domain":
+            return "struct domain", self.domain, field_path
+        if owner == "cpu":
+            return "struct cpu_info", self.stack_top, field_path
+        number = int(owner.removeprefix("vcpu"))
+        if number >= len(self.vcpus):
+            raise NotThere(f"the domain has {len(self.vcpus)} vcpus")
+        return "struct vcpu", self.vcpus[number], field_path
+
+    def known(self, path: str) -> bool:
+        """Whether this tree has that field."""
+        type_name, _, field_path = self.place(path)
+        return self.layout.has(type_name, field_path)
+
+    def vcpu_name(self, address: int) -> str:
+        return f"vcpu {self.vcpus.index(address)}" if address in self.vcpus else f"{address:#x}"
 
     def lock_address(self, name: str) -> int | None:
         """``domain.event_lock`` as an address; None where this tree has no such lock."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ from emu.profile.table import Table
 from emu.scenario import FIRST_UNUSED_PAGE, ExpectedCall, PortState, Scenario, Value
 
 MAX_SCENARIOS = 2000
+_PATH = re.compile(r"(?:domain|cpu|vcpu[0-7])\.[A-Za-z_][\w.\[\]]*")
 PLACES = frozenset(
     {
         *("operation", "buffer", "list", "list_end", "readonly", "absent", "hypervisor"),
@@ -33,6 +35,9 @@ def read_scenarios(
         scenario = Reader(table, entries, constants).scenario()
         if scenario.name in found:
             raise table.error("name", "there is another scenario of that name")
+        for name in scenario.before:
+            if name not in found:
+                raise table.error("before", f"no scenario {name!r} above")
         found[scenario.name] = scenario
     return tuple(found.values())
 
@@ -73,9 +78,13 @@ class Reader:
             fields=self._struct_fields("fields", operation, modes),
             ports=self._ports("ports"),
             data=self._pairs("data"),
+            state=self._paths("state"),
+            before=table.texts("before"),
+            needs=table.texts("needs"),
             l0=self._setup(),
             repeat=repeat,
             fail=table.texts("fail"),
+            explore=table.flag("explore", True),
             result=self._results(),
             expect=self._expected(),
             silent=table.flag("silent"),
@@ -85,6 +94,8 @@ class Reader:
             first_page=table.integer("first_page", FIRST_UNUSED_PAGE),
             may_lack=table.flag("may_lack"),
             after=self._ports("after"),
+            leaves=self._paths("leaves"),
+            start_info=self._start_info(modes),
             called=table.texts("called"),
             not_called=table.texts("not_called"),
             ends=table.flag("ends"),
@@ -121,6 +132,23 @@ class Reader:
         return tuple(
             (name, self._value(f"{key}.{name}", value)) for name, value in inner.raw.items()
         )
+
+    def _paths(self, key: str) -> tuple[tuple[str, Value], ...]:
+        pairs = self._pairs(key)
+        for name, _ in pairs:
+            if not _PATH.fullmatch(name):
+                raise self.table.error(f"{key}.{name}", "domain., cpu. or vcpuN. and a field")
+        return pairs
+
+    def _start_info(self, modes: tuple[Mode, ...]) -> tuple[tuple[str, Value], ...] | None:
+        if not self.table.has("start_info"):
+            return None
+        pairs = self._pairs("start_info")
+        for name, _ in pairs:
+            if any(abi.START_INFO[mode].member(name) is None for mode in modes):
+                known = ", ".join(m.name for m in abi.START_INFO["64"].members)
+                raise self.table.error(f"start_info.{name}", f"struct start_info has: {known}")
+        return pairs
 
     def _struct_fields(
         self, key: str, operation: str, modes: tuple[Mode, ...]
@@ -172,9 +200,20 @@ class Reader:
             first_port=table.integer("first_port", default.first_port),
             nr_grant_frames=table.integer("nr_grant_frames", default.nr_grant_frames),
             max_grant_frames=table.integer("max_grant_frames", default.max_grant_frames),
+            suspend=table.integer("suspend", default.suspend),
+            resumed=self._params(table),
         )
         table.done()
         return setup
+
+    def _params(self, table: Table) -> tuple[tuple[int, int], ...]:
+        found = []
+        for name, value in table.integers("resumed").items():
+            index = abi.CONSTANTS.get(name)
+            if index is None or not name.startswith("HVM_PARAM_"):
+                raise table.error(f"resumed.{name}", "no such parameter")
+            found.append((index, value))
+        return tuple(found)
 
     def _expected(self) -> tuple[ExpectedCall, ...]:
         found = []

@@ -50,8 +50,8 @@ class Table:
     def integer(self, key: str, default: int | None = None) -> int:
         return int(self.get(key, int, "a number", default))
 
-    def flag(self, key: str) -> bool:
-        return bool(self.get(key, bool, "true or false", False))
+    def flag(self, key: str, default: bool = False) -> bool:
+        return bool(self.get(key, bool, "true or false", default))
 
     def array(self, key: str) -> list[Any]:
         return list(self.get(key, list, "an array", []))

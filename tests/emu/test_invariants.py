@@ -313,7 +313,10 @@ def test_registers(body: str, message: str) -> None:
 
 
 def test_every_invariant_has_a_broken_core() -> None:
-    assert {i.name for i in AFTER_RETURN} - {name for name, _, _ in BROKEN} == {"registers"}
+    assert {i.name for i in AFTER_RETURN} - {name for name, _, _ in BROKEN} == {
+        "registers",
+        "vcpus",  # test_resume.py
+    }
     assert all(invariant.reason for invariant in AFTER_RETURN)
 
 

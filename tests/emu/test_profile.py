@@ -111,6 +111,27 @@ def test_missing_file_names_the_built_in_ones() -> None:
         ),
         ("result = 0", 'surprise = "yes"', "scenario[one].surprise", "unknown key"),
         ("result = 0", "l0 = { port = 1 }", "scenario[one].l0.port", "unknown key"),
+        (
+            "result = 0",
+            "l0 = { resumed = { VIRQ_DEBUG = 1 } }",
+            "scenario[one].l0.resumed.VIRQ_DEBUG",
+            "no such parameter",
+        ),
+        (
+            "result = 0",
+            'state = { "vcpu.pause_flags" = 1 }',
+            "scenario[one].state.vcpu.pause_flags",
+            "domain., cpu. or vcpuN.",
+        ),
+        (
+            "result = 0",
+            'leaves = { "domain.x" = "y" }',
+            "scenario[one].leaves.domain.x",
+            "'y' is no number",
+        ),
+        ("result = 0", "start_info = { pages = 1 }", "scenario[one].start_info.pages", "nr_pages"),
+        ("result = 0", 'before = ["two"]', "scenario[one].before", "no scenario 'two' above"),
+        ("result = 0", "explore = 1", "scenario[one].explore", "true or false"),
         ("[[scenario]]", "[world]\nvcpus = 99\n[[scenario]]", "world.vcpus", "1 to 8"),
         (
             "[[scenario]]",

@@ -7,7 +7,7 @@ What can only be seen while the core runs (a deadlock, a bad unlock, SMAP on a d
 back twice) is noted where it happens: `emu.object.context` and `emu.object.boundary`.
 """
 
-from emu.object.invariants.conventions import AccessFlag, GuestPointers, Locks, Registers
+from emu.object.invariants.conventions import AccessFlag, GuestPointers, Locks, Registers, Vcpus
 from emu.object.invariants.failures import ErrorCode, FailureReported, Refusal, Resources
 from emu.object.invariants.invariant import Invariant
 from emu.object.invariants.state import Memory, PortsAgree, SharedPage
@@ -18,6 +18,7 @@ AFTER_RETURN: tuple[Invariant, ...] = (
     AccessFlag(),
     GuestPointers(),
     Registers(),
+    Vcpus(),
     FailureReported(),
     ErrorCode(),
     GuestStructure(),

@@ -38,6 +38,15 @@ class GuestPointers(Invariant):
             )
 
 
+class Vcpus(Invariant):
+    name = "vcpus"
+    reason = "a vcpu that stays paused never runs again"
+
+    def check(self, machine: Machine, run: Run) -> Found:
+        for vcpu in run.context.paused:
+            yield f"{machine.world.vcpu_name(vcpu)} is still paused at return", 0
+
+
 class Registers(Invariant):
     name = "registers"
     reason = (

@@ -77,6 +77,8 @@ class Resources(Invariant):
                 yield f"page {page:#x} is neither given back nor remembered", 0
             elif page not in context.l0.mapped:
                 yield f"page {page:#x} is kept, and L0 has nothing mapped there", 0
+        if context.mapped:
+            yield "a page of the guest is still mapped at return", 0
         for block in sorted(context.blocks):
             if not self._kept(machine, run, block):
                 yield f"{context.blocks[block]} allocated bytes are neither freed nor remembered", 0

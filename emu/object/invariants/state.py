@@ -62,7 +62,7 @@ class Memory(Invariant):
         allowed = range(BUFFER, BUFFER + (struct.size if struct is not None else 64))
         wild = [
             address
-            for address, length in memory.changes(world.guest)
+            for address, length in memory.changes(world.guest, run.guest_before)
             if address < LIST and not (address in allowed and address + length - 1 in allowed)
         ]
         for address in wild[:MAX_LISTED]:

@@ -8,11 +8,13 @@ nothing else; each that can fail asks the plan first.
     locks     spin locks
     memory    heap, unused pages, range sets
     events    the hypervisor's own event channel operations
-    others    console, processors, what only talks
+    pages     the guest's start info page
+vcpus     pausing, resetting, processors
+others    console, what only talks
 """
 
 from emu.errors import ProfileError
-from emu.object.models import events, guest, locks, memory, others
+from emu.object.models import events, guest, locks, memory, others, pages, vcpus
 from emu.object.models.model import Model, in_rax
 from emu.profile import Profile
 
@@ -21,6 +23,8 @@ MODELS: dict[str, Model] = {
     **locks.MODELS,
     **memory.MODELS,
     **events.MODELS,
+    **pages.MODELS,
+    **vcpus.MODELS,
     **others.MODELS,
 }
 

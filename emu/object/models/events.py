@@ -16,10 +16,12 @@ MODELS = Models()
 @MODELS.model("int")
 def _evtchn_allocate_port(ctx: Context, arguments: Sequence[int]) -> int:
     port = arguments[1] & M32
-    errno = ctx.plan.fails("evtchn_allocate_port", errno=ENOMEM)
+    world = ctx.world
+    # With nobody else running, a port that is free and has its channel cannot be refused.
+    certain = ctx.alone and world.port_state(port) == world.profile.constant("ECS_FREE")
+    errno = ctx.plan.fails("evtchn_allocate_port", not certain, errno=ENOMEM)
     if errno:
         return -errno
-    world = ctx.world
     if port >= world.profile.world.max_evtchns:
         return -ENOSPC
     if port < world.valid_ports:

@@ -18,8 +18,9 @@ Returns = Literal["void", "bool", "int", "long"]
 Function = Callable[[Context, Sequence[int]], int]
 
 M32 = 0xFFFFFFFF
-ENOMEM, ENOSPC, EBUSY, EINVAL, ENOENT, EFAULT = (
-    abi.ERRNO[name] for name in ("ENOMEM", "ENOSPC", "EBUSY", "EINVAL", "ENOENT", "EFAULT")
+ENOMEM, ENOSPC, EBUSY, EINVAL, ENOENT, EFAULT, ERESTART = (
+    abi.ERRNO[name]
+    for name in ("ENOMEM", "ENOSPC", "EBUSY", "EINVAL", "ENOENT", "EFAULT", "ERESTART")
 )
 
 

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The console, processors, and what only talks."""
+"""The console, what the hypervisor knows of itself, and what only talks."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from emu import abi
 from emu.object.context import Context
-from emu.object.models.model import EBUSY, Models
+from emu.object.memory import Unmapped
+from emu.object.models.model import M32, Models
+from emu.platform import FIRST_LEAF
 
 MODELS = Models()
 CONSOLE_PORT = 7
+CONSOLE_RING = 0xFFFF830000900000
+"""In the direct map: frame 0x900."""
+_CONVERSION = re.compile(r"%(?P<long>l?)(?P<kind>[sdux%])")
 
 
 @MODELS.model("int")
@@ -33,17 +40,63 @@ def _panic(ctx: Context, arguments: Sequence[int]) -> int:
 
 
 def _text(ctx: Context, address: int) -> str:
+    try:
+        return repr(_content(ctx, address))
+    except Unmapped:
+        return f"{address:#x}"
+
+
+def _content(ctx: Context, address: int) -> str:
+    """A string of the core, to its end or to 200 characters."""
     region = ctx.memory.find(address)
     if region is None:
-        return f"{address:#x}"
+        raise Unmapped(address, 1)
     content = ctx.memory.read(address, min(200, region.end - address))
-    return repr(content.split(b"\0", 1)[0].decode("ascii", "backslashreplace"))
+    return content.split(b"\0", 1)[0].decode("ascii", "backslashreplace")
+
+
+@MODELS.model("int")
+def _snprintf(ctx: Context, arguments: Sequence[int]) -> int:
+    """With the conversions that a core needs: %s, %d, %u, %x and their long forms, from registers."""
+    to, size, rest = arguments[0], arguments[1], list(arguments[3:])
+
+    def convert(match: re.Match[str]) -> str:
+        if match["kind"] == "%":
+            return "%"
+        if not rest:
+            ctx.crash("crash", "snprintf with more arguments than are modelled")
+        value = rest.pop(0)
+        if match["kind"] == "s":
+            return _content(ctx, value)
+        value &= (1 << 64) - 1 if match["long"] else M32
+        if match["kind"] == "d":
+            value = abi.signed(value, 64 if match["long"] else 32)
+        return f"{value:x}" if match["kind"] == "x" else str(value)
+
+    form = _content(ctx, arguments[2])
+    if "%" in _CONVERSION.sub("", form):
+        ctx.crash("crash", f"snprintf of {form!r}, of which a conversion is not modelled")
+    text = _CONVERSION.sub(convert, form).encode("ascii", "replace")
+    if size:
+        ctx.memory.write(to, text[: size - 1] + b"\0")
+    return len(text)
+
+
+@MODELS.model("int")
+def _hypervisor_cpuid_base(ctx: Context, arguments: Sequence[int]) -> int:
+    return FIRST_LEAF
+
+
+@MODELS.model("void")
+def _hypervisor_resume(ctx: Context, arguments: Sequence[int]) -> int:
+    if not ctx.l0.suspended:
+        ctx.violate("resume", "the shim resumes itself, and was not suspended")
+    return 0
 
 
 @MODELS.model("long")
-def _cpu_helper(ctx: Context, arguments: Sequence[int]) -> int:
-    """cpu_up_helper and cpu_down_helper: bring a physical processor up or down."""
-    return -ctx.plan.fails("cpu helper", errno=EBUSY)
+def _consoled_get_ring_addr(ctx: Context, arguments: Sequence[int]) -> int:
+    return CONSOLE_RING
 
 
 @MODELS.model("void")

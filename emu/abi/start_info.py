@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The page that tells a PV guest what it has: rewritten when it resumes (public xen.h).
+
+Only what is filled in both on boot and on resume; in the 32-bit layout for a 32-bit guest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from emu.abi.arguments import Mode
+from emu.abi.struct import Member, Struct
+
+MAGIC_SIZE = 32
+
+START_INFO: Mapping[Mode, Struct] = {
+    "64": Struct(
+        "start_info",
+        88,
+        (
+            Member("nr_pages", 32, 8),
+            Member("shared_info", 40, 8),
+            Member("flags", 48, 4),
+            Member("store_mfn", 56, 8),
+            Member("store_evtchn", 64, 4),
+            Member("console_mfn", 72, 8),
+            Member("console_evtchn", 80, 4),
+        ),
+    ),
+    "compat": Struct(
+        "compat_start_info",
+        60,
+        (
+            Member("nr_pages", 32, 4),
+            Member("shared_info", 36, 4),
+            Member("flags", 40, 4),
+            Member("store_mfn", 44, 4),
+            Member("store_evtchn", 48, 4),
+            Member("console_mfn", 52, 4),
+            Member("console_evtchn", 56, 4),
+        ),
+    ),
+}
+MAGIC: Mapping[Mode, bytes] = {"64": b"xen-3.0-x86_64", "compat": b"xen-3.0-x86_32p"}
+"""What stands in its first 32 bytes, ended by a NUL."""

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Virtual processors, and the physical ones below them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emu.object.context import Context
+from emu.object.models.model import EBUSY, ERESTART, Models
+
+MODELS = Models()
+
+
+@MODELS.model("long")
+def _cpu_helper(ctx: Context, arguments: Sequence[int]) -> int:
+    """cpu_up_helper and cpu_down_helper: bring a physical processor up or down."""
+    return -ctx.plan.fails("cpu helper", errno=EBUSY)
+
+
+@MODELS.model("void")
+def _vcpu_pause(ctx: Context, arguments: Sequence[int]) -> int:
+    ctx.paused[arguments[0]] = ctx.paused.get(arguments[0], 0) + 1
+    return 0
+
+
+@MODELS.model("void")
+def _vcpu_unpause(ctx: Context, arguments: Sequence[int]) -> int:
+    vcpu = arguments[0]
+    times = ctx.paused.pop(vcpu, 0)
+    if not times:
+        ctx.violate("vcpus", f"{ctx.world.vcpu_name(vcpu)} is unpaused, and was not paused")
+    elif times > 1:
+        ctx.paused[vcpu] = times - 1
+    return 0
+
+
+@MODELS.model("int")
+def _vcpu_reset(ctx: Context, arguments: Sequence[int]) -> int:
+    """Taking page tables down can be preempted (arch_vcpu_reset)."""
+    errno = ctx.plan.fails("vcpu_reset", errno=ERESTART)
+    if errno:
+        return -errno
+    vcpu = arguments[0]
+    ctx.world.try_set("struct vcpu", vcpu, "is_initialised", 0)
+    return 0

@@ -140,7 +140,10 @@ class ScenarioResult:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCoverage:
-    """Basic blocks of one function that ran, of how many, and the source lines that nothing reached."""
+    """Basic blocks of one function that ran, of how many, and the source lines that nothing reached.
+
+    All zero for a function of which nothing ran.
+    """
 
     function: str
     covered: int

@@ -23,6 +23,9 @@ def emulate(
     only: Annotated[
         str, typer.Option("--only", metavar="SCENARIO", help="Run this one scenario again.")
     ] = "",
+    unreached: Annotated[
+        bool, typer.Option("--unreached", help="Name every source line that nothing reached.")
+    ] = False,
     accept: opt.Accept = None,
     json: opt.Json = None,
 ) -> None:
@@ -56,7 +59,7 @@ def emulate(
         verdict = judge_object(report, given)
         write_json(json, report.to_json() if json else {})
         if json != "-":
-            show_report(report, verdict, str(file))
+            show_report(report, verdict, str(file), unreached=unreached)
     if verdict.state is State.FAILED:
         raise typer.Exit(1)
     if verdict.state is not State.PASSED:

@@ -6,6 +6,7 @@ What is the same for 64-bit and 32-bit guests is said once.
 
 from __future__ import annotations
 
+import sys
 from itertools import groupby
 
 from backport.emulate import merge_findings
@@ -13,6 +14,8 @@ from backport.report.table import show_table
 from backport.verdicts import State, Verdict
 from emu.verdict import Finding, ObjectReport, Outcome, ScenarioResult
 
+MAX_LINES = 6
+"""Places of one function that are shown unasked."""
 _MARK = {
     Outcome.PASSED: "ok",
     Outcome.FAILED: "FAIL",
@@ -21,8 +24,13 @@ _MARK = {
 }
 
 
-def show_report(report: ObjectReport, verdict: Verdict, name: str) -> None:
-    """Print the table, the findings with their context, the coverage, and the verdict."""
+def show_report(
+    report: ObjectReport, verdict: Verdict, name: str, *, unreached: bool = False
+) -> None:
+    """Print the table, the findings with their context, the coverage, and the verdict.
+
+    ``unreached``: every source line that nothing reached, and not only the first ones.
+    """
     show_table(
         ("", "scenario", "mode", "L0 calls", "result"),
         _rows(report.results),
@@ -33,7 +41,7 @@ def show_report(report: ObjectReport, verdict: Verdict, name: str) -> None:
     for result in report.results:
         if result.outcome is Outcome.CANNOT_TELL:
             print(f"cannot tell: {result.scenario}/{result.mode}: {result.note}")
-    _show_coverage(report)
+    _show_coverage(report, sys.maxsize if unreached else MAX_LINES)
     speed = f", {report.calls / report.seconds:.0f} a second" if report.seconds else ""
     print(f"{verdict.state.value}: {verdict.summary} ({report.calls} calls{speed})")
     if verdict.state is State.ABSENT:
@@ -64,16 +72,34 @@ def show_findings(merged: list[tuple[Finding, list[str]]]) -> None:
             print(f"  again: --only '{finding.rerun}'")
 
 
-def _show_coverage(report: ObjectReport) -> None:
+def _show_coverage(report: ObjectReport, most: int) -> None:
     covered = [part for part in report.coverage if part.total]
     if covered:
         print("blocks reached:")
     for part in covered:
         percent = 100 * part.covered / part.total
-        missed = ", ".join(part.missed[:6])
-        more = f" and {len(part.missed) - 6} more" if len(part.missed) > 6 else ""
-        rest = f"; not {missed}{more}" if missed else ""
+        lines = sorted(part.missed, key=_by_line)
+        left = len(lines) - most
+        more = f" and {left} more" if left > 0 else ""
+        rest = f"; not {_ranged(lines[:most])}{more}" if lines else ""
         print(f"  {part.function}: {part.covered}/{part.total} ({percent:.0f}%){rest}")
+    never = [part.function for part in report.coverage if not part.total]
+    if covered and never:
+        more = f" and {len(never) - most} more" if len(never) > most else ""
+        print(f"  never ran: {', '.join(never[:most])}{more}")
+
+
+def _by_line(place: str) -> tuple[str, int]:
+    file, _, line = place.rpartition(":")
+    return file, int(line) if line.isdigit() else 0
+
+
+def _ranged(places: list[str]) -> str:
+    """``shim.c:7,9 event.h:112`` of sorted places."""
+    files = groupby(places, key=lambda place: place.rpartition(":")[0])
+    return " ".join(
+        f"{file}:{','.join(place.rpartition(':')[2] for place in found)}" for file, found in files
+    )
 
 
 def _result(result: ScenarioResult) -> str:

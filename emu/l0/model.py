@@ -18,6 +18,9 @@ from emu.verdict import L0Call
 
 EFAULT, EINVAL, ENOSYS = (abi.ERRNO[name] for name in ("EFAULT", "EINVAL", "ENOSYS"))
 
+PORTS_PER_PAGE = 64
+"""Of the 64 bytes that L0 keeps of one (EVTCHNS_PER_BUCKET); the first page is always there."""
+
 
 class L0Memory(Protocol):
     """The caller's memory as L0 sees it."""
@@ -129,7 +132,7 @@ class L0:
         """Operations that nobody modelled."""
         self.ports: dict[int, Port] = {}
         self.once: set[int] = set()
-        """Ports that were ever open: L0 keeps room for them, so that they stay valid numbers."""
+        """Ports that were ever open: L0 keeps room for them (`valid_ports`)."""
         self.next_port = setup.first_port
         self.allocated: list[int] = []
         """Ports opened since the model was made and not closed."""
@@ -161,6 +164,11 @@ class L0:
         new.upcall_vectors = dict(self.upcall_vectors)
         new.shared = self.shared
         return new
+
+    @property
+    def valid_ports(self) -> int:
+        """Where the numbers end that are ports to L0: it makes room for a page of them at a time."""
+        return (max(self.once, default=0) // PORTS_PER_PAGE + 1) * PORTS_PER_PAGE
 
     def open(self, number: int, state: str, vcpu: int = 0) -> None:
         """Have a port open from the start."""
@@ -208,8 +216,9 @@ class L0:
         if operation.fallible:
             return True
         port = request.fields.get("port")
-        known = self.once if request.op == "EVTCHNOP_unmask" else self.ports
-        return port is not None and port not in known
+        if request.op == "EVTCHNOP_unmask":
+            return port is not None and port >= self.valid_ports
+        return port is not None and port not in self.ports
 
     def read(self, op: str, address: int, size: int, access: bool) -> bytes | None:
         """As L0 reads its caller's memory; a guest page without AC is noted."""

@@ -22,7 +22,7 @@ _PADDING = ("nop", "int3", "data16", "cs nop")
 def measure(
     image: Image, layout: Layout, translated: Mapping[int, int]
 ) -> tuple[FunctionCoverage, ...]:
-    """Coverage of each function of which anything ran, by address.
+    """Coverage of each function, by address; one of which nothing ran has no blocks counted.
 
     ``translated``: address and size of each block that the processor ran.
     """
@@ -33,6 +33,7 @@ def measure(
         end = function.address + min(function.size, MAX_FUNCTION)
         inside = [(a, n) for a, n in ran if a < end and a + n > function.address]
         if not inside:
+            found.append(FunctionCoverage(function.name, 0, 0))
             continue
         total = blocks(image, function, [t for t in targets if function.address <= t < end])
         missed = [b for b in total if not any(a < b[1] and a + n > b[0] for a, n in inside)]

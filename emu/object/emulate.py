@@ -31,12 +31,16 @@ def emulate_object(
     selection = Selection.parse(only, profile)
     pairs_left = MAX_PAIRS
     results = []
+    drawn: set[tuple[str, str, str]] = set()
     for scenario in profile.scenarios:
         for mode in scenario.modes:
             case = Case(scenario, mode)
             if selection.takes(case):
                 judge = Judge(machine, case, pairs_left)
-                results.append(judge.result(depth, selection.numbers))
+                operation = scenario.entry, scenario.operation, mode
+                draw = machine.takes_buffer(case) and operation not in drawn
+                drawn.add(operation)
+                results.append(judge.result(depth, selection, draw=draw))
                 pairs_left = judge.pairs_left
     return ObjectReport(
         profile=profile.name,

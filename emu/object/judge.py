@@ -2,9 +2,9 @@
 """One case, in every way in which it may go.
 
 As it is, with three stack poisons, comparing what leaves the core; and, for `explore`, with the k-th
-interaction failed for every k, then every pair.  A guest access that faults is an interaction like any
-other.  On a real core failing every k lifted block coverage of the two operations from about 60% to
-over 80% and takes a tenth of a second.
+interaction failed for every k, then every pair, and with drawn inputs.  A guest access that faults is
+an interaction like any other.  On a real core failing every k lifted block coverage of the two operations
+from about 60% to over 80% and takes a tenth of a second.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from emu.abi import Mode
 from emu.errors import LayoutError, NotThere
 from emu.interactions import Plan
 from emu.object import expectations
+from emu.object.inputs import INPUTS, described, drawn
 from emu.object.invariants import AFTER_RETURN, ALWAYS
 from emu.object.leaving import differences, leaving
 from emu.object.machine import Machine
 from emu.object.run import Run
+from emu.object.selection import Selection
 from emu.scenario import Case
 from emu.verdict import Finding, Outcome, ScenarioResult
 
@@ -42,17 +44,22 @@ class Judge:
     findings: list[Finding] = field(default_factory=list)
     causes: dict[tuple[str, str, str], list[frozenset[str]]] = field(default_factory=dict)
     """For each thing found: the sets of failures that brought it about, none a superset of another."""
+    input: Case | None = None
+    """What was drawn, while it is tried."""
     unknown: dict[str, None] = field(default_factory=dict)
     lacking: str = ""
     """What a scenario asks for that a core may lack."""
 
-    def result(self, depth: Depth, numbers: frozenset[int] | None) -> ScenarioResult:
+    def result(self, depth: Depth, selection: Selection, *, draw: bool = False) -> ScenarioResult:
+        """``draw``: also with drawn inputs, since this is its operation's first case."""
         machine, scenario = self.machine, self.case.scenario
         if machine.entry(scenario.entry) is None:
             names = " or ".join(machine.profile.entries[scenario.entry].symbols)
             return self._neutral(Outcome.ABSENT, f"the object has no {names}")
         try:
-            return self._judge(depth, numbers)
+            if selection.drawn is not None:
+                return self._drawn(selection.drawn)
+            return self._judge(depth, selection.numbers, draw)
         except NotThere as exc:
             return self._neutral(Outcome.ABSENT, exc.what)
         except LayoutError as exc:
@@ -68,9 +75,12 @@ class Judge:
     def _mode(self) -> Mode:
         return self.case.mode
 
-    def _judge(self, depth: Depth, numbers: frozenset[int] | None) -> ScenarioResult:
+    def _drawn(self, number: int) -> ScenarioResult:
+        """One drawn input alone."""
+        return self._concluded(self._run_drawn(number))
+
+    def _judge(self, depth: Depth, numbers: frozenset[int] | None, draw: bool) -> ScenarioResult:
         base = self._run(numbers or frozenset(), expect=numbers is None)
-        calls = tuple(base.context.l0.calls[base.calls_before :])
         scenario = self.case.scenario
         if self._refused(base):
             refusal = abi.result_name(base.result)
@@ -78,8 +88,15 @@ class Judge:
         wanted = depth == "explore" and scenario.explore and numbers is None
         if wanted and not base.no_model and not _endless(base):
             self._explore(len(base.context.plan.seen))
+            for number in range(INPUTS if draw else 0):
+                self._run_drawn(number)
         if self.lacking and not self.findings:
             return self._neutral(Outcome.ABSENT, self.lacking)
+        return self._concluded(base)
+
+    def _concluded(self, base: Run) -> ScenarioResult:
+        scenario = self.case.scenario
+        calls = tuple(base.context.l0.calls[base.calls_before :])
         outcome, note = Outcome.PASSED, ""
         if self.unknown:
             outcome, note = Outcome.CANNOT_TELL, "; ".join(self.unknown)
@@ -119,15 +136,35 @@ class Judge:
     def _run(
         self, numbers: frozenset[int], *, expect: bool = False, poisons: tuple[int, ...] = POISONS
     ) -> Run:
-        """One way of running the case: judged with the first poison, compared with the others."""
-        machine = self.machine
-        kinds = self.case.scenario.fail
-        run = machine.run(self.case, Plan(numbers, kinds), poisons[0])
+        """The case with these interactions failed."""
         rerun = self.case.title + ("!" + ",".join(map(str, sorted(numbers))) if numbers else "")
+        return self._compare(self.case, numbers, rerun, poisons, expect=expect)
+
+    def _run_drawn(self, number: int) -> Run:
+        self.input = drawn(self.case, number)
+        try:
+            return self._compare(
+                self.input, frozenset(), f"{self.case.title}?{number}", POISONS[:2]
+            )
+        finally:
+            self.input = None
+
+    def _compare(
+        self,
+        case: Case,
+        numbers: frozenset[int],
+        rerun: str,
+        poisons: tuple[int, ...],
+        *,
+        expect: bool = False,
+    ) -> Run:
+        """One way of running the case: judged with the first poison, compared with the others."""
+        machine, kinds = self.machine, case.scenario.fail
+        run = machine.run(case, Plan(numbers, kinds), poisons[0])
         self._judge_run(run, rerun, expect=expect)
         traces = leaving(run)
         for poison in () if _endless(run) else poisons[1:]:
-            other = machine.run(self.case, Plan(numbers, kinds), poison)
+            other = machine.run(case, Plan(numbers, kinds), poison)
             for message in differences(traces, leaving(other)):
                 self._find("stack contents", message, 0, run, rerun)
         return run
@@ -176,6 +213,8 @@ class Judge:
         causes.append(failures)
         if failures:
             message += " (when " + " and ".join(f"{kind} fails" for kind in sorted(failures)) + ")"
+        if self.input is not None:
+            message += f" ({described(self.input)})"
         went_before = tuple(run.context.l0.calls[run.calls_before : calls])
         title = self.case.title
         self.findings.append(Finding(invariant, message, where, title, went_before, rerun))

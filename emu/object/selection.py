@@ -10,16 +10,21 @@ from emu.errors import EmuError
 from emu.profile import Profile
 from emu.scenario import Case
 
-_ONLY = re.compile(r"(?P<name>[^/!]+)(?:/(?P<mode>64|compat))?(?:!(?P<numbers>\d+(?:,\d+)*))?")
+_ONLY = re.compile(
+    r"(?P<name>[^/!?]+)(?:/(?P<mode>64|compat))?(?:!(?P<numbers>\d+(?:,\d+)*)|\?(?P<drawn>\d+))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What ``only`` asks for: ``name``, ``name/mode``, ``name/mode!3`` or ``name/mode!3,5``."""
+    """What ``only`` asks for: ``name``, ``name/mode``, ``name/mode!3,5`` or ``name/mode?7``."""
 
     name: str = ""
     mode: str = ""
     numbers: frozenset[int] | None = None
+    """Interactions to fail."""
+    drawn: int | None = None
+    """Number of a drawn input."""
 
     @classmethod
     def parse(cls, text: str | None, profile: Profile) -> Selection:
@@ -36,6 +41,7 @@ class Selection:
             match["name"],
             match["mode"] or "",
             frozenset(int(n) for n in numbers.split(",")) if numbers else None,
+            int(match["drawn"]) if match["drawn"] else None,
         )
 
     def takes(self, case: Case) -> bool:

@@ -86,6 +86,7 @@ class World:
             )
         self.per_bucket = PAGE // _next_power_of_two(self.channel_size) if self.channel_size else 0
         self._group = 0
+        self._buckets: dict[int, bytes] = {}
         if self.channel_size:
             self._channels()
 
@@ -164,14 +165,19 @@ class World:
 
     def new_bucket(self, at: int, first: int) -> int:
         """Fill a page with free event channels, the first numbered ``first``."""
+        if first not in self._buckets:
+            self._buckets[first] = self._bucket(first)
+        self.memory.write(at, self._buckets[first])
+        return at
+
+    def _bucket(self, first: int) -> bytes:
         page = bytearray(PAGE)
         if self.layout.has("struct evtchn", "port"):
             port = self._scalar("struct evtchn", "port")
             for number in range(self.per_bucket):
                 offset = number * self.channel_size + port.offset
                 page[offset : offset + port.size] = (first + number).to_bytes(port.size, "little")
-        self.memory.write(at, bytes(page[:PAGE]))
-        return at
+        return bytes(page[:PAGE])
 
     def add_bucket(self, at: int) -> None:
         """Make the next bucket of ports valid, its channels in the page ``at``."""

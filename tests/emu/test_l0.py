@@ -113,7 +113,7 @@ def test_closing_frees_a_port(call: Caller) -> None:
         ("EVTCHNOP_bind_vcpu", {"vcpu": 2}, ENOENT),
         ("EVTCHNOP_bind_vcpu", {"port": 3}, EINVAL),
         ("EVTCHNOP_send", {"port": 3}, EINVAL),
-        ("EVTCHNOP_unmask", {"port": 3}, EINVAL),
+        ("EVTCHNOP_unmask", {"port": 64}, EINVAL),
         ("EVTCHNOP_status", {"dom": SELF, "port": 1 << 20}, EINVAL),
         ("EVTCHNOP_reset", {"dom": 9}, ESRCH),
         ("EVTCHNOP_bind_pirq", {}, ENOSYS),
@@ -201,7 +201,7 @@ def test_what_cannot_fail_is_not_legal_to_fail() -> None:
     call = Caller(L0(OPERATIONS, pages, plan, L0Setup()), pages)
     call.l0.open(5, "unbound")
     call("EVTCHNOP_unmask", port=5)
-    call("EVTCHNOP_unmask", port=6)
+    call("EVTCHNOP_unmask", port=64)
     call("EVTCHNOP_send", port=5)
     assert [i.legal for i in plan.seen] == [False, True, True]
 
@@ -214,9 +214,31 @@ def test_far_ports() -> None:
 
 
 def test_a_port_that_was_closed_can_still_be_unmasked(call: Caller) -> None:
-    """L0 keeps room for every port that ever was: only a number that is none is refused."""
-    call.l0.open(5, "unbound")
-    assert call("EVTCHNOP_close", port=5) == 0
-    assert call("EVTCHNOP_close", port=5) == EINVAL
-    assert call("EVTCHNOP_unmask", port=5) == 0
-    assert call("EVTCHNOP_unmask", port=6) == EINVAL
+    """L0 keeps room for every port that ever was, a page at a time: only a number beyond is refused."""
+    call.l0.open(70, "unbound")
+    assert call("EVTCHNOP_close", port=70) == 0
+    assert call("EVTCHNOP_close", port=70) == EINVAL
+    assert call("EVTCHNOP_unmask", port=70) == 0
+    assert call("EVTCHNOP_unmask", port=127) == 0
+    assert call("EVTCHNOP_unmask", port=128) == EINVAL
+
+
+def test_a_resumed_domain_has_what_its_tools_have_set_up() -> None:
+    pages = Pages()
+    setup = L0Setup(resumed=((abi.CONSTANTS["HVM_PARAM_STORE_EVTCHN"], 9),))
+    call = Caller(L0(OPERATIONS, pages, Plan(), setup), pages)
+    call.l0.open(70, "virq")
+    assert call("SCHEDOP_shutdown", reason=abi.CONSTANTS["SHUTDOWN_suspend"]) == 0
+    assert {number: port.state for number, port in call.l0.ports.items()} == {
+        2: "interdomain",
+        9: "interdomain",
+    }
+    assert call("EVTCHNOP_unmask", port=70) == EINVAL
+
+
+def test_a_cancelled_suspend_changes_nothing() -> None:
+    pages = Pages()
+    call = Caller(L0(OPERATIONS, pages, Plan(), L0Setup(suspend=1)), pages)
+    call.l0.open(70, "virq")
+    assert call("SCHEDOP_shutdown", reason=abi.CONSTANTS["SHUTDOWN_suspend"]) == 1
+    assert set(call.l0.ports) == {70}

@@ -10,7 +10,7 @@ import pytest
 from emu.errors import EmuError, LayoutError, ProfileError, TruncatedElf
 from emu.object import emulate_object
 from emu.profile import parse_profile
-from emu.verdict import Outcome
+from emu.verdict import FunctionCoverage, Outcome
 from tests.emu import mini
 from tests.emu.build import compile_source
 
@@ -150,6 +150,36 @@ def test_exploration_finds_what_the_table_does_not() -> None:
     assert resources[0] in again.findings
 
 
+TRUNCATED = (
+    "        return event_op(4, &op);",
+    "        op.port &= 0x7fffffff;\n        return event_op(4, &op);",
+)
+
+
+def test_drawn_inputs_find_what_no_scenario_asks() -> None:
+    report = mini.report(TRUNCATED, depth="explore")
+    assert mini.report(TRUNCATED).outcome is Outcome.PASSED
+    found = mini.findings(report, "translation")
+    assert found[0].message.startswith("the guest asked for port = ")
+    assert "(with port = 0x" in found[0].message
+    assert {finding.scenario for finding in found} == {"send/64", "send/compat"}
+    again = mini.report(TRUNCATED, only=found[0].rerun)
+    assert again.findings[0] == found[0]
+    assert "?" in found[0].rerun
+
+
+def test_drawn_inputs_are_the_same_every_time() -> None:
+    one, other = (mini.report(TRUNCATED, depth="explore", only="send") for _ in range(2))
+    assert one == other
+
+
+def test_a_refusal_of_l0_is_no_success() -> None:
+    """Found with drawn inputs: port 12 of the table's own scenario is open."""
+    change = ("return event_op(4, &op);", "return event_op(4, &op) & 0;")
+    found = mini.findings(mini.report(change, depth="explore", only="send/64"), "failure lost")
+    assert any(f.message.startswith("L0 refused with -EINVAL, and the result is 0") for f in found)
+
+
 def test_pairs_of_failures() -> None:
     """Success is reported only when both the mapping and the copy of the answer fail."""
     copy = "            op.status = -1;\n        if ( __copy_to_user_ll(arg, &op, sizeof(op)) )\n            "
@@ -183,7 +213,7 @@ def test_only() -> None:
     ]
 
 
-@pytest.mark.parametrize("only", ["nothing", "send/32", "send!x", ""])
+@pytest.mark.parametrize("only", ["nothing", "send/32", "send!x", "send?", "send?x", ""])
 def test_only_of_nothing(only: str) -> None:
     with pytest.raises(EmuError, match="no scenario"):
         mini.report(only=only)
@@ -195,6 +225,6 @@ def test_coverage() -> None:
     only = {c.function: c for c in mini.report(only="send/64").coverage}
     events = only["pv_shim_event_channel_op"]
     assert 0 < events.covered < events.total // 2
-    assert "pv_shim_grant_table_op" not in only
+    assert only["pv_shim_grant_table_op"] == FunctionCoverage("pv_shim_grant_table_op", 0, 0)
     alloc = mini.source()[: mini.source().index("if ( copy_from_user")].count("\n") + 1
     assert f"core.c:{alloc}" in events.missed

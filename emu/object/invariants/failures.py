@@ -19,6 +19,12 @@ class FailureReported(Invariant):
         status = guest_field(machine, run, "status")
         if status is not None and status < 0:
             return
+        if any(not interaction.legal for interaction in run.context.plan.injected):
+            return
+        for call in run.context.l0.calls[run.calls_before :]:
+            if call.op == run.case.scenario.operation and call.result < 0:
+                refusal = abi.result_name(call.result)
+                yield f"L0 refused with {refusal}, and the result is {run.result}", 0
         for interaction in run.context.plan.injected:
             if interaction.legal and not interaction.ignorable:
                 yield f"{interaction.kind} failed, and the result is {run.result}", 0

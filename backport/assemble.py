@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from backport.errors import MissingPrerequisite
 from backport.journal import State, Step, Stop, with_step
-from backport.pick.outcome import Picked
+from backport.lacking import Suspect, explain, find_lacking
+from backport.pick.outcome import How, Picked
 from backport.plan import Plan
 from backport.present import Present
 from backport.provenance import recorded
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _MOST_TAKEN = 40
 """Prerequisites taken from upstream in one run; past that the branch is the wrong one."""
+
+_OWN_WAYS = frozenset(way.value for way in How)
 
 OnStep = Callable[[int, int, Patch, Step], None]
 
@@ -37,6 +40,8 @@ class Assembly:
     state: State
     stopped: tuple[Patch, Picked] | None = None
     blockers: tuple[Blocker, ...] = ()
+    noticed: tuple[int, ...] = ()
+    """Steps (from 0) whose last note came up when all of them were on."""
 
 
 def assemble(repo: Repo, plan: Plan, state: State, on_step: OnStep) -> Assembly:
@@ -72,7 +77,31 @@ def assemble(repo: Repo, plan: Plan, state: State, on_step: OnStep) -> Assembly:
         at = len(state.steps)
         new = tuple(f"c{blocker.commit}" for blocker in blockers)
         state = replace(state, items=(*state.items[:at], *new, *state.items[at:]))
-    return Assembly(state)
+    return _checked(repo, plan, state, siblings)
+
+
+def _checked(repo: Repo, plan: Plan, state: State, siblings: Siblings) -> Assembly:
+    """With a word at the steps that were not made for this very tree and name what it lacks."""
+    suspects = []
+    for number, step in enumerate(state.steps):
+        if step.state != "applied" or step.how == How.EXACT.value:
+            continue
+        patch = plan.patch(repo, step.item)
+        if step.how not in _OWN_WAYS:
+            version = siblings.version(patch)
+            patch = version.patch if version is not None else patch
+        made_on = repo.made_on(patch)
+        if made_on is not None:
+            suspects.append(Suspect(number, patch, made_on.id))
+    if not suspects:
+        return Assembly(state)
+    run = (plan.patch(repo, item) for item in state.items)
+    branch = repo.tree(state.onto)
+    steps, short = list(state.steps), state.branch.removeprefix("refs/heads/")
+    lacking = find_lacking(repo, branch, suspects, run)
+    for number, names in lacking.items():
+        steps[number] = replace(steps[number], notes=(*steps[number].notes, explain(names, short)))
+    return Assembly(replace(state, steps=tuple(steps)), noticed=tuple(lacking))
 
 
 def missing(patch: Patch, blockers: tuple[Blocker, ...], state: State) -> MissingPrerequisite:

@@ -46,6 +46,9 @@ _PATIENCE = 15
 _WHOLE = 40
 """Hex digits of an id that is not abbreviated."""
 
+_MOST_WORDS = 200
+"""Patterns of one git grep; its cost grows faster than their number."""
+
 _KEEP = re.compile(
     r"GIT_(AUTHOR|COMMITTER|CONFIG|SSH|ASKPASS|TRACE|CEILING|EXEC_PATH|EDITOR|PAGER|TERMINAL).*"
 )
@@ -344,6 +347,26 @@ class Repo:
             raise GitFailed(f"git {verb} failed: {said or error.status}") from error
         assert isinstance(out, str)
         return out
+
+    def words(self, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
+        """Those of ``names`` (identifiers) that some text file of a tree holds as a whole word."""
+        import git
+
+        self.objects.store()
+        found: set[bytes] = set()
+        wanted = sorted(name.decode() for name in names)
+        for at in range(0, len(wanted), _MOST_WORDS):
+            patterns = [word for name in wanted[at : at + _MOST_WORDS] for word in ("-e", name)]
+            status, out, err = git.Git(str(self.git_dir)).execute(
+                ["git", "grep", "-h", "-o", "-w", "-F", "-I", *patterns, tree],
+                with_extended_output=True,
+                with_exceptions=False,
+                stdout_as_string=False,
+            )
+            if status > 1:  # 1: none of them
+                raise GitFailed(f"git grep failed: {err}")
+            found.update(out.split())
+        return frozenset(found)
 
     def worktrees(self) -> tuple[Worktree, ...]:
         """Every worktree, the main one first (a bare repository has none)."""

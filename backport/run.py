@@ -252,6 +252,10 @@ def _applied(repo: Repo, journal: Journal, state: State, plan: Plan, progress: P
     progress.phase("apply", len(state.items))
     assembly = assemble(repo, plan, state, progress.step)
     state = assembly.state
+    for number in assembly.noticed:
+        step = state.steps[number]
+        subject = shown(plan.patch(repo, step.item).subject)
+        progress.note(f"{number + 1}/{len(state.items)} {subject}: {step.notes[-1]}")
     if assembly.stopped is not None and assembly.blockers:
         raise missing(assembly.stopped[0], assembly.blockers, state)
     repo.keep(RUN_REF, state.tip)

@@ -58,6 +58,8 @@ class Chosen:
     """What goes on: ``how`` for the step (None: as the pick itself says), and what the user should know."""
 
     picked: Picked
+    patch: Patch
+    """The one that was picked: the posted one, or a sibling's version."""
     how: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -134,23 +136,25 @@ class Siblings:
         direct = pick_patch(objects, tree, patch, self._repo.made_on(patch))
         version = self.version(patch)
         if version is None:
-            return Chosen(direct)
+            return Chosen(direct, patch)
         named = f"{version.branch} has it as {version.commit[:12]}"
         theirs = pick_patch(objects, tree, version.patch, self._repo.made_on(version.patch))
         if theirs.clean and direct.clean and theirs.tree.id == direct.tree.id:
-            return Chosen(direct)
+            return Chosen(direct, patch)
         if theirs.clean:
             if direct.clean:
                 why = f"the patch itself would make something else of {_differing(direct, theirs)}"
             else:
                 why = f"the patch itself clashes in {_paths(c.path for c in direct.clashes)}"
-            return Chosen(theirs, f"as {version.branch} has it", (f"{named}; {why}",))
+            return Chosen(
+                theirs, version.patch, f"as {version.branch} has it", (f"{named}; {why}",)
+            )
         if direct.clean:
             clashing = _paths(clash.path for clash in theirs.clashes)
-            return Chosen(direct, None, (f"{named}, which clashes in {clashing}",))
+            return Chosen(direct, patch, None, (f"{named}, which clashes in {clashing}",))
         first, *more = direct.clashes
         first = replace(first, reason=f"{first.reason} ({named}: `git show` it)")
-        return Chosen(replace(direct, clashes=(first, *more)))
+        return Chosen(replace(direct, clashes=(first, *more)), patch)
 
     def _is_copy(self, patch: Patch) -> bool:
         """Whether a mail holds what the commit that it names holds: its words alone prove nothing."""

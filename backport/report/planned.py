@@ -46,6 +46,9 @@ def show_plan(repo: Repo, outlook: Outlook, branch: str, *, why: bool = False) -
         print("all the evidence: --why")
     for note in (*outlook.plan.notes, *outlook.plan.contradictions):
         print(f"note: {note}")
+    for at, step in enumerate(outlook.state.steps):
+        for note in step.notes:
+            print(f"note: {at + 1} {subjects[at]}: {note}")
     for use in premature(relation):
         print(
             f"note: {use.user + 1} {subjects[use.user]!r} comes before {use.maker + 1}, which it needs:"
@@ -110,6 +113,7 @@ def plan_json(repo: Repo, outlook: Outlook) -> dict[str, Any]:
                 "commit": Oid(item[1:]) if item.startswith("c") else None,
                 "state": steps[place].state if place < len(steps) else None,
                 "how": steps[place].how if place < len(steps) else None,
+                "notes": list(steps[place].notes) if place < len(steps) else [],
                 "why": list(outlook.plan.reasons.get(item, ())),
             }
             for place, item in enumerate(outlook.patches)

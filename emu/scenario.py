@@ -116,11 +116,12 @@ class Case:
 
     scenario: Scenario
     mode: Mode
+    struct: Struct | None = field(init=False, repr=False, compare=False)
+    """The guest's argument structure."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "struct", structure(self.scenario.operation, self.mode))
 
     @property
     def title(self) -> str:
         return f"{self.scenario.name}/{self.mode}"
-
-    @property
-    def struct(self) -> Struct | None:
-        return structure(self.scenario.operation, self.mode)

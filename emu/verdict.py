@@ -8,7 +8,7 @@ comparison, and `ObjectReport.to_json(timing=False)` leaves it out for content-a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -109,6 +109,15 @@ class ScenarioResult:
     findings: tuple[Finding, ...] = ()
     note: str = ""
     """Why it is absent or cannot be told."""
+
+    def in_mode(self, mode: Mode) -> ScenarioResult:
+        """The same in another mode."""
+        old, new = f"{self.scenario}/{self.mode}", f"{self.scenario}/{mode}"
+        findings = tuple(
+            replace(finding, scenario=new, rerun=finding.rerun.replace(old, new, 1))
+            for finding in self.findings
+        )
+        return replace(self, mode=mode, findings=findings)
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -157,14 +157,16 @@ _COMPAT: Mapping[str, Struct] = {
 }
 
 
+_RESERVATIONS = dict.fromkeys(
+    ("XENMEM_increase_reservation", "XENMEM_decrease_reservation", "XENMEM_populate_physmap"),
+    _RESERVATION,
+)
+_BY_MODE: Mapping[Mode, Mapping[str, Struct]] = {
+    "64": {**_NATIVE, **_RESERVATIONS},
+    "compat": {**_NATIVE, **_RESERVATIONS, **_COMPAT},
+}
+
+
 def structure(operation: str, mode: Mode = "64") -> Struct | None:
     """The argument structure of an operation; None where it has none, or none known."""
-    if mode == "compat" and operation in _COMPAT:
-        return _COMPAT[operation]
-    if operation in (
-        "XENMEM_increase_reservation",
-        "XENMEM_decrease_reservation",
-        "XENMEM_populate_physmap",
-    ):
-        return _RESERVATION
-    return _NATIVE.get(operation)
+    return _BY_MODE[mode].get(operation)

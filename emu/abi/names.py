@@ -138,6 +138,12 @@ OPERATIONS: Mapping[str, Mapping[str, int]] = {
     "console_io": {"CONSOLEIO_write": 0, "CONSOLEIO_read": 1},
 }
 
+_OPERATION_NAMES = {
+    (hypercall, number): name
+    for hypercall, operations in OPERATIONS.items()
+    for name, number in operations.items()
+}
+
 CONSTANTS = {
     "DOMID_SELF": 0x7FF0,
     "GNTST_okay": 0,
@@ -180,10 +186,7 @@ def numbers(operation: str) -> tuple[int, int] | None:
 
 def operation_name(hypercall: str, number: int) -> str:
     """``EVTCHNOP_send``; a number of which nothing is known is given as it is."""
-    for name, value in OPERATIONS.get(hypercall, {}).items():
-        if value == number:
-            return name
-    return f"{hypercall}:{number}"
+    return _OPERATION_NAMES.get((hypercall, number), f"{hypercall}:{number}")
 
 
 def named_value(name: str) -> int | None:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +29,35 @@ class Struct:
     name: str
     size: int
     members: tuple[Member, ...]
+    """By offset, not overlapping."""
+    _by_name: dict[str, Member] = field(init=False, repr=False, compare=False)
+    _codec: struct.Struct = field(init=False, repr=False, compare=False)
+    """Of every member, unsigned."""
+
+    def __post_init__(self) -> None:
+        form, at = "<", 0
+        for member in self.members:
+            form += f"{member.offset - at}x{_CODES[member.size]}"
+            at = member.offset + member.size
+        object.__setattr__(self, "_by_name", {member.name: member for member in self.members})
+        object.__setattr__(self, "_codec", struct.Struct(f"{form}{self.size - at}x"))
 
     def member(self, name: str) -> Member | None:
-        return next((m for m in self.members if m.name == name), None)
+        return self._by_name.get(name)
 
     def encode(self, values: Mapping[str, int]) -> bytes:
         """Bytes of the structure; fields not given are zero.  Raises KeyError for an unknown name."""
-        content = bytearray(self.size)
-        for name, value in values.items():
-            member = self.member(name)
-            if member is None:
+        for name in values:
+            if name not in self._by_name:
                 raise KeyError(name)
-            raw = (value & (1 << 8 * member.size) - 1).to_bytes(member.size, "little")
-            content[member.offset : member.offset + member.size] = raw
-        return bytes(content)
+        return self._codec.pack(
+            *[values.get(m.name, 0) & (1 << 8 * m.size) - 1 for m in self.members]
+        )
 
     def decode(self, content: bytes) -> dict[str, int]:
-        """Every field by its name."""
+        """Every field by its name, from the beginning of ``content``."""
+        raw = self._codec.unpack_from(content)
         return {
-            m.name: int.from_bytes(content[m.offset : m.offset + m.size], "little", signed=m.signed)
-            for m in self.members
+            m.name: value - (value >> 8 * m.size - 1 << 8 * m.size) if m.signed else value
+            for m, value in zip(self.members, raw, strict=True)
         }

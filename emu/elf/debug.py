@@ -11,7 +11,7 @@ from emu.elf.image import Image
 from emu.elf.relocate import Reloc
 from emu.errors import TruncatedElf
 
-MAX_DEBUG = 128 << 20
+MAX_DEBUG = 32 << 20
 """One debug section after decompression."""
 
 

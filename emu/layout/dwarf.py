@@ -80,8 +80,21 @@ def units(dwarf: Any) -> Iterator[Any]:
     yield from dwarf.iter_CUs()
 
 
+def top_level(unit: Any) -> Iterator[Any]:
+    """The entries of a unit that are in no other."""
+    return _forward(unit.iter_DIE_children(unit.get_top_DIE()))
+
+
 def children(die: Any) -> Iterator[Any]:
-    for seen, child in enumerate(die.iter_children()):
-        if seen > MAX_ENTRIES:
-            raise LayoutError("a type without end in the debug information")
-        yield child
+    """The entries in this one."""
+    return _forward(die.iter_children())
+
+
+def _forward(entries: Iterator[Any]) -> Iterator[Any]:
+    """Each lies behind the one before, else a chain of siblings may be a circle."""
+    last = -1
+    for entry in entries:
+        if entry.offset <= last:
+            raise LayoutError("an entry of the debug information points back to its sibling")
+        last = entry.offset
+        yield entry

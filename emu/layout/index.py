@@ -11,7 +11,7 @@ from typing import Any
 
 from emu.elf import Image
 from emu.errors import LayoutError
-from emu.layout.dwarf import MAX_ENTRIES, children, guarded, open_dwarf, units
+from emu.layout.dwarf import MAX_ENTRIES, children, guarded, open_dwarf, top_level, units
 from emu.layout.lines import SourceLine, read_lines
 from emu.layout.types import Field, field_of, size_of, type_of
 
@@ -100,7 +100,7 @@ class Layout:
     def _index(self) -> None:
         seen = 0
         for unit in units(self._dwarf):
-            for die in unit.iter_DIE_children(unit.get_top_DIE()):
+            for die in top_level(unit):
                 seen += 1
                 if seen > MAX_ENTRIES:
                     raise LayoutError(f"more than {MAX_ENTRIES} entries in the debug information")

@@ -21,6 +21,8 @@ from emu.profile import Extern
 
 SCRUBBED = 512
 """Bytes of stack that a callee may have used."""
+WIDEST = 64
+"""Bytes that one access may read."""
 CLOBBERED = ("rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
 CLOBBERED_VALUES = tuple(0xDEAD00C0FFEE0000 + i for i in range(len(CLOBBERED)))
 
@@ -42,7 +44,7 @@ class Boundary:
         self.world = world
         self._page = core.hypercall_page
         self._context: Context | None = None
-        self._poison = 0
+        self._poison = bytes(SCRUBBED)
         self._undo: tuple[int, bytes] | None = None
         self._direct_writes: list[tuple[int, int]] = []
         self._arguments: Batch = cpu.batch("rdi", "rsi", "rdx", "rcx", "r8", "r9", "rsp")
@@ -60,11 +62,16 @@ class Boundary:
         for region in memory.regions:
             if region.user:
                 cpu.on_access(region.base, region.end, self._on_guest_access)
+        self.mode_read = False
+        """Whether the core has looked at its domain's mode since this was last cleared."""
+        self._mode_fields = tuple(world.mode_fields())
+        for begin, end in self._mode_fields:
+            cpu.on_access(begin - WIDEST + 1, end, self._on_mode_access)
 
     def begin(self, context: Context, poison: int) -> None:
         """What happens from here on belongs to ``context``; callees leave ``poison`` on the stack."""
         self._context = context
-        self._poison = poison
+        self._poison = bytes((poison,)) * SCRUBBED
         self._undo = None
         self._direct_writes = []
 
@@ -103,7 +110,7 @@ class Boundary:
         stack = self.world.stack
         if stack.base + SCRUBBED <= rsp <= stack.end:
             at = rsp - stack.base
-            stack.view[at - SCRUBBED : at] = bytes((self._poison,)) * SCRUBBED
+            stack.view[at - SCRUBBED : at] = self._poison
 
     def _check_locks(self, ctx: Context, extern: Extern) -> None:
         for name in extern.locks:
@@ -131,6 +138,10 @@ class Boundary:
         if ctx.l0.down:
             raise Ended
         self.cpu.write("rax", result)
+
+    def _on_mode_access(self, write: bool, address: int, size: int) -> None:
+        if any(address < end and begin < address + size for begin, end in self._mode_fields):
+            self.mode_read = True
 
     def _on_cpuid(self, leaf: int, subleaf: int) -> tuple[int, int, int, int]:
         ctx = self._context

@@ -27,7 +27,9 @@ from emu.scenario import Case
 from emu.verdict import Finding, Outcome, ScenarioResult
 
 Depth = Literal["scenarios", "explore"]
-POISONS = (0xA5, 0x5A, 0x00)
+POISONS = (0xFF, 0x00, 0xA5)
+"""The first two differ in every bit and in being zero: between them any one value that was never written
+shows.  The third is for what an addition or a comparison of two such values would hide."""
 MAX_SINGLE = 200
 """Interactions of one scenario that are made to fail."""
 MAX_FINDINGS = 20
@@ -131,12 +133,11 @@ class Judge:
                 if self.pairs_left <= 0:
                     break
                 self.pairs_left -= 1
-                self._run(frozenset({first, second}), poisons=POISONS[:1])
+                self._run(frozenset({first, second}))
 
-    def _run(
-        self, numbers: frozenset[int], *, expect: bool = False, poisons: tuple[int, ...] = POISONS
-    ) -> Run:
-        """The case with these interactions failed."""
+    def _run(self, numbers: frozenset[int], *, expect: bool = False) -> Run:
+        """The case with these interactions failed: the more of them, the fewer poisons."""
+        poisons = POISONS[: max(len(POISONS) - len(numbers), 1)]
         rerun = self.case.title + ("!" + ",".join(map(str, sorted(numbers))) if numbers else "")
         return self._compare(self.case, numbers, rerun, poisons, expect=expect)
 

@@ -60,6 +60,8 @@ class Memory:
     _bases: list[int] = field(default_factory=list)
     _writable: list[Region] = field(default_factory=list)
     _keep: list[ctypes.Array[ctypes.c_char]] = field(default_factory=list)
+    _last: Region | None = None
+    """The region that was found last: the next is likely to be the same."""
 
     def add(
         self,
@@ -89,11 +91,17 @@ class Memory:
 
     def find(self, address: int) -> Region | None:
         """The region that holds ``address``."""
+        last = self._last
+        if last is not None and last.base <= address < last.base + last.size:
+            return last
         at = bisect_right(self._bases, address) - 1
         if at < 0:
             return None
         region = self.regions[at]
-        return region if address < region.base + region.size else None
+        if address >= region.base + region.size:
+            return None
+        self._last = region
+        return region
 
     def covering(self, address: int, size: int) -> Region | None:
         """The region that holds all of ``size`` bytes at ``address``."""
@@ -134,17 +142,17 @@ class Memory:
             region.view[:] = region.saved
 
     @staticmethod
-    def unchanged(region: Region, start: int = 0) -> bool:
-        """Whether the region, from ``start`` on, is as in the snapshot.
+    def unchanged(
+        region: Region, start: int = 0, end: int | None = None, since: bytes = b""
+    ) -> bool:
+        """Whether [start, end) of the region is as it was in ``since``, or in the snapshot.
 
         By way of a copy: comparing a memoryview goes item by item, a hundred times slower.
         """
-        return bytes(region.view[start:]) == region.saved[start:]
+        return bytes(region.view[start:end]) == (since or region.saved)[start:end]
 
     def changes(self, region: Region, since: bytes = b"") -> Iterator[tuple[int, int]]:
         """(address, length) of each run of bytes that differs from ``since``, or from the snapshot."""
-        if not since and self.unchanged(region):
-            return
         before = since or region.saved
         for start in range(0, region.size, PAGE):
             now, then = bytes(region.view[start : start + PAGE]), before[start : start + PAGE]

@@ -4,18 +4,7 @@
 from __future__ import annotations
 
 from emu import abi
-from emu.elf import PAGE
-from emu.object.world import (
-    BUFFER,
-    GUEST_ABSENT,
-    GUEST_FAR,
-    GUEST_HIGH,
-    GUEST_READONLY,
-    LEFTOVER,
-    LIST,
-    LIST_END,
-    World,
-)
+from emu.object.world import BUFFER, LEFTOVER, World
 from emu.scenario import Case, Value
 
 
@@ -28,18 +17,7 @@ def resolve(world: World, value: Value, case: Case) -> int:
     if value == "buffer":
         target = case.scenario.buffer
         return BUFFER if target == "buffer" else resolve(world, target, case)
-    places = {
-        "list": LIST,
-        "list_end": LIST_END,
-        "readonly": GUEST_READONLY,
-        "absent": GUEST_ABSENT,
-        "far": GUEST_FAR,
-        "high": GUEST_HIGH,
-        "hypervisor": world.structs.end - PAGE,
-        "vcpu0": world.vcpus[0],
-        "vcpu1": world.vcpus[-1],
-    }
-    return places[value]
+    return world.places[value]
 
 
 def guest_bytes(world: World, case: Case) -> bytes:

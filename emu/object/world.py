@@ -8,6 +8,7 @@ left out; what a scenario then needs and does not find is a `LayoutError`, and a
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from emu.abi import Mode
@@ -35,6 +36,8 @@ LIST = GUEST_BASE + PAGE
 LIST_END = GUEST_BASE + GUEST_SIZE - 8
 COMPAT_HYPERVISOR = 0xF5800000
 """Where a 32-bit guest's address space ends."""
+COMPAT_FLAG, COMPAT_START = "arch.is_32bit_pv", "arch.hv_compat_vstart"
+"""All that makes a domain a 32-bit one."""
 START_INFO_BASE = 0xFFFF82C000000000
 """Where the core finds the guest's start info page once it has mapped it."""
 START_INFO_FRAME = 0x5000
@@ -56,6 +59,7 @@ class World:
         self.memory = memory
         self.layout = layout
         self.profile = profile
+        self._scalars: dict[tuple[str, str], Field] = {}
         stack_size = profile.constant("STACK_SIZE")
         if stack_size & (stack_size - 1) or not PAGE <= stack_size <= STACK_BASE & -STACK_BASE:
             raise LayoutError(
@@ -89,6 +93,18 @@ class World:
         self._buckets: dict[int, bytes] = {}
         if self.channel_size:
             self._channels()
+        self.places: Mapping[str, int] = {
+            "list": LIST,
+            "list_end": LIST_END,
+            "readonly": GUEST_READONLY,
+            "absent": GUEST_ABSENT,
+            "far": GUEST_FAR,
+            "high": GUEST_HIGH,
+            "hypervisor": self.structs.end - PAGE,
+            "vcpu0": self.vcpus[0],
+            "vcpu1": self.vcpus[-1],
+        }
+        """What a scenario may name (see emu/scenario.py)."""
 
     def _fixed_regions(self) -> tuple[Region, ...]:
         found = []
@@ -231,15 +247,30 @@ class World:
         bits = int.from_bytes(self.memory.read(page.base + place.offset, place.size), "little")
         return frozenset(i for i in range(bits.bit_length()) if bits >> i & 1)
 
+    @property
+    def knows_compat(self) -> bool:
+        """Whether this tree has 32-bit guests."""
+        return self.layout.has("struct domain", COMPAT_FLAG)
+
+    def mode_fields(self) -> Iterator[tuple[int, int]]:
+        """Addresses [begin, end) of what `set_mode` sets."""
+        for path in (COMPAT_FLAG, COMPAT_START):
+            if self.layout.has("struct domain", path):
+                place = self._scalar("struct domain", path)
+                yield self.domain + place.offset, self.domain + place.offset + place.size
+
     def set_mode(self, mode: Mode) -> None:
         """Make the domain a 64-bit or a 32-bit one."""
         if mode == "compat":
-            if not self.layout.has("struct domain", "arch.is_32bit_pv"):
+            if not self.knows_compat:
                 raise NotThere("the domain of this object knows no 32-bit guests")
-            self.set("struct domain", self.domain, "arch.is_32bit_pv", 1)
-            self.try_set("struct domain", self.domain, "arch.hv_compat_vstart", COMPAT_HYPERVISOR)
+            self.set("struct domain", self.domain, COMPAT_FLAG, 1)
+            self.try_set("struct domain", self.domain, COMPAT_START, COMPAT_HYPERVISOR)
 
     def _scalar(self, type_name: str, path: str) -> Field:
+        known = self._scalars.get((type_name, path))
+        if known is not None:
+            return known
         place = self.layout.field(type_name, path)
         if place.size > 8 or not 0 <= place.offset < MAX_STRUCT:
             raise LayoutError(
@@ -247,6 +278,7 @@ class World:
                 f"{type_name}.{path}",
                 "the debug information is damaged, or another tree's",
             )
+        self._scalars[type_name, path] = place
         return place
 
     def get(self, type_name: str, base: int, path: str) -> int:

@@ -150,6 +150,26 @@ def test_exploration_finds_what_the_table_does_not() -> None:
     assert resources[0] in again.findings
 
 
+@pytest.mark.parametrize("name", ["send", "close", "status of a virq", "setup_table", "bind_ipi"])
+def test_a_mode_that_makes_no_difference_is_not_tried_twice(name: str) -> None:
+    """What is said of it is what trying it would have shown."""
+    both = mini.report(TRUNCATED, depth="explore", only=name)
+    alone = [mini.report(TRUNCATED, depth="explore", only=f"{name}/{m}") for m in ("64", "compat")]
+    assert both.results == alone[0].results + alone[1].results
+    assert both.calls <= alone[0].calls + alone[1].calls
+    assert (both.calls == alone[0].calls) == (not name.startswith("setup_table"))
+
+
+def test_a_mode_that_matters_when_something_fails() -> None:
+    change = (
+        "return give_back(op.port, rc);",
+        "return d->arch.is_32bit_pv ? rc : give_back(op.port, rc);",
+    )
+    assert mini.report(change, only="alloc_unbound").outcome is Outcome.PASSED
+    found = mini.report(change, depth="explore", only="alloc_unbound").findings
+    assert {finding.scenario for finding in found} == {"alloc_unbound/compat"}
+
+
 TRUNCATED = (
     "        return event_op(4, &op);",
     "        op.port &= 0x7fffffff;\n        return event_op(4, &op);",

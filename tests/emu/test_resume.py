@@ -28,7 +28,7 @@ def test_a_core_that_resumes() -> None:
 
 
 def test_a_core_that_does_not_resume_lacks_it() -> None:
-    result = mini.result(mini.report(only="suspend"), "suspend")
+    result = mini.result(mini.report(only="suspend cancelled"), "suspend cancelled")
     assert (result.outcome, result.note) == (
         Outcome.ABSENT,
         "the object has no pv_shim_shutdown",
@@ -36,7 +36,9 @@ def test_a_core_that_does_not_resume_lacks_it() -> None:
     forwards = ("    store = param(1);", "    if ( reason == 2 ) return 0;\n    store = param(1);")
     without = resume.source(forwards, ("    hypervisor_resume();\n", ""))
     core = compile_source(without)
-    result = mini.result(emulate_object(core, mini.profile(), only="suspend"), "suspend")
+    result = mini.result(
+        emulate_object(core, mini.profile(), only="suspend cancelled"), "suspend cancelled"
+    )
     assert (result.outcome, result.note) == (
         Outcome.ABSENT,
         "the object does not call hypervisor_resume",
@@ -119,7 +121,7 @@ def test_a_core_that_does_not_resume_lacks_it() -> None:
             ("    xfree(grant_frames);\n", ""),
         ),
         (
-            "suspend",
+            "suspend with the same ports afterwards",
             "expectation",
             "the start info page begins with b'xen-3.0-x86_32', and should with b'xen-3.0-x86_64'",
             ('"64");', '"32");'),

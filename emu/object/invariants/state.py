@@ -58,14 +58,7 @@ class Memory(Invariant):
 
     def check(self, machine: Machine, run: Run) -> Found:
         world, memory = machine.world, machine.memory
-        struct = run.case.struct
-        allowed = range(BUFFER, BUFFER + (struct.size if struct is not None else 64))
-        wild = [
-            address
-            for address, length in memory.changes(world.guest, run.guest_before)
-            if address < LIST and not (address in allowed and address + length - 1 in allowed)
-        ]
-        for address in wild[:MAX_LISTED]:
+        for address in self._wild(machine, run)[:MAX_LISTED]:
             yield f"guest memory is changed at {address:#x}, outside of its structure", 0
         info = world.stack_top - world.stack.base
         if not memory.unchanged(world.stack, info):
@@ -75,6 +68,21 @@ class Memory(Invariant):
             yield "the heap is written to behind its last allocation", 0
         if not memory.unchanged(world.structs, world.structs_end - world.structs.base):
             yield "hypervisor memory is written to that belongs to nobody", 0
+
+    @staticmethod
+    def _wild(machine: Machine, run: Run) -> list[int]:
+        """Addresses of changes before the guest's list and not in its structure."""
+        guest, memory, before = machine.world.guest, machine.memory, run.guest_before
+        struct = run.case.struct
+        end = BUFFER + (struct.size if struct is not None else 64)
+        outside = ((0, BUFFER - guest.base), (end - guest.base, LIST - guest.base))
+        if all(memory.unchanged(guest, *part, before) for part in outside):
+            return []
+        return [
+            address
+            for address, length in memory.changes(guest, before)
+            if address < LIST and not (address >= BUFFER and address + length <= end)
+        ]
 
 
 def _ports_named(run: Run) -> set[int]:

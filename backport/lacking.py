@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 from backport.pick.tree import TreeView
 from backport.repo import Repo
+from series.definitions import definitions
 from series.lexer import code_lines
 from series.model import Oid, Patch
-from series.symbols import definitions
 
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{2,}")
 _SHOWN = 4

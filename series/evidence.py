@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from series.definitions import Kind
 from series.model import shown
-from series.symbols import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,15 @@ _MAX_LINE = 4096
 _NOT_NEWLINE = re.compile(rb"[^\n]")
 
 
+WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
+DIRECTIVE = re.compile(rb"\s*#\s*([a-z]*)")
+KEYWORDS = frozenset(
+    b"if else while for do switch case return goto typedef sizeof break continue default asm "
+    b"__asm__ defined elif endif ifdef ifndef include undef error pragma".split()
+)
+"""Of C and of its preprocessor, and what looks like a call and is none."""
+
+
 def language(path: bytes) -> Language:
     """Which lexer a path wants."""
     name = path.rsplit(b"/", 1)[-1]

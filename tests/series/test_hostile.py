@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from series.definitions import definitions
 from series.diff import parse_diff
 from series.errors import SeriesError
 from series.mail import read_mbox
@@ -18,7 +19,7 @@ from series.model import FileChange, Hunk, HunkLine
 from series.order import recover_order
 from series.place import PlaceError, apply_change
 from series.quilt import parse_series
-from series.symbols import definitions, uses
+from series.uses import uses
 from tests.series.strategies import DictBase, as_patches, histories, render
 
 SEED = (

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import pytest
 
+from series.definitions import definitions
 from series.lexer import clean, language
 from series.model import Patch
-from series.symbols import definitions, symbol_links, uses
+from series.symbols import symbol_links
+from series.uses import uses
 from tests.series.strategies import DictBase, change, patch
 
 

@@ -91,7 +91,7 @@ class _Run:
             self._unknown(machine, op, number)
         if end is None:
             drive = Drive(machine)
-            self.rows.extend(Judge(drive, self.profile, self.only, self._is_shim()).rows())
+            self.rows.extend(Judge(drive, self.profile, self.only).rows())
             self.calls += drive.calls
 
     def _failed(self, machine: Machine, end: Ended) -> None:

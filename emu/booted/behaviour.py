@@ -75,7 +75,9 @@ def cases(profile: Profile, mode: abi.Mode) -> Iterator[Case]:
         arguments = arguments_of(profile, scenario)
         if mode not in scenario.modes or not arguments or arguments[0] != "operation":
             continue
-        if scenario.staged or any(not kind.startswith("L0 ") for kind in scenario.fail):
+        if (scenario.staged and scenario.entry != PROBE) or any(
+            not kind.startswith("L0 ") for kind in scenario.fail
+        ):
             continue
         if scenario.first_page != FIRST_UNUSED_PAGE:
             continue
@@ -98,8 +100,6 @@ class Judge:
     drive: Drive
     profile: Profile
     only: Only
-    shim: bool = True
-    """Whether the image has what the profile is about: before, what it answers is its own affair."""
     setup: L0Setup = field(init=False)
     _endless: int = 0
     """Scenarios of which a call did not end."""
@@ -135,7 +135,9 @@ class Judge:
             return self._crashed(case, lost)
         treatment = self._treatment(case, seen)
         findings = _Findings(self.drive, case)
-        findings.judge(seen, expect=self.shim and number is None and not scenario.may_lack)
+        findings.judge(
+            seen, expect=number is None and not scenario.may_lack and self._is_due(scenario)
+        )
         if number is None and treatment is not Treatment.REFUSED and seen.answer.end is None:
             for index, interaction in enumerate(seen.plan.seen[:MAX_FAILURES]):
                 if not interaction.legal:  # that it stops then is right, and takes five seconds
@@ -151,6 +153,16 @@ class Judge:
             seen.answer.calls,
             tuple(findings.found),
         )
+
+    def _is_due(self, scenario: Scenario) -> bool:
+        """Whether the image has what a scenario is about: before, what it answers is its own affair."""
+        has = self.drive.machine.image.symbols
+        if scenario.entry == PROBE:
+            entries = self.profile.entries.values()
+            return any(symbol in has for entry in entries for symbol in entry.symbols) and all(
+                symbol in has for symbol in scenario.needs
+            )
+        return any(symbol in has for symbol in self.profile.entries[scenario.entry].symbols)
 
     def _untried(self, case: Case, note: str) -> BehaviourRow:
         return BehaviourRow(

@@ -7,6 +7,7 @@ leave the core, or the image, alone cost nothing.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -28,6 +29,10 @@ _STATES = {
     Outcome.CANNOT_TELL: State.CANNOT_TELL,
     Outcome.ABSENT: State.ABSENT,
 }
+
+_DRAWN = re.compile(r" \(with [^()]*\)")
+"""In the words of a finding: the input that was drawn for it."""
+_NUMBER = re.compile(r"-?\b(?:0x[0-9a-f]+|\d+)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +143,13 @@ BOOT = Level("boot", run_image, BootReport.from_json, judge_boot)
 
 
 def merge_findings(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]]]:
-    """Each distinct finding once, with the scenarios in which it shows."""
+    """Each distinct finding once, as the first scenario has it, with the scenarios in which it shows.
+
+    Findings that differ in numbers alone are one: the same fault shows with every input that was drawn.
+    """
     merged: dict[tuple[str, str, str], tuple[Finding, list[str]]] = {}
     for finding in findings:
-        key = (finding.invariant, finding.message, finding.where)
+        key = (finding.invariant, _NUMBER.sub("#", _DRAWN.sub("", finding.message)), finding.where)
         merged.setdefault(key, (finding, []))[1].append(finding.scenario)
     return list(merged.values())
 

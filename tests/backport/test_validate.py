@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from backport.accept import is_accepted
+from backport.emulate import merge_findings
 from backport.regress import Regressions
 from backport.sample.write import write_sample
 from backport.verdicts import State, StepVerdict, Verdict
+from emu.verdict import Finding
 from series.model import Oid
 from tests.backport.trees import backport, git
 
@@ -124,3 +126,20 @@ def test_an_operation_that_was_there_must_not_go() -> None:
 def test_accepting_is_by_invariant_and_scenario() -> None:
     assert is_accepted("locks:close/64", ("locks:*",))
     assert not is_accepted("locks:close/64", ("SMAP:*", "locks:close"))
+
+
+def test_one_fault_is_one_line_whatever_the_input() -> None:
+    def finding(message: str, scenario: str) -> Finding:
+        return Finding("translation", message, "EVTCHNOP_close", scenario)
+
+    merged = merge_findings(
+        [
+            finding("asked for port = 12, L0 is asked for 1", "close/64"),
+            finding("asked for port = 0x7fff, L0 is asked for -1 (with port = 0x7fff)", "close/64"),
+            finding("asked for vcpu = 12, L0 is asked for 1", "close/64"),
+        ]
+    )
+    assert [(one.message, len(scenarios)) for one, scenarios in merged] == [
+        ("asked for port = 12, L0 is asked for 1", 2),
+        ("asked for vcpu = 12, L0 is asked for 1", 1),
+    ]

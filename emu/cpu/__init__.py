@@ -6,8 +6,18 @@ flat        `Cpu`, for one object without paging
 system      `System`, for a whole machine
 """
 
-from emu.cpu.engine import Batch, Stop, Stopped
+from emu.cpu.engine import INSTRUCTIONS, Batch, Stop, Stopped
 from emu.cpu.flat import Cpu
 from emu.cpu.system import Saved, System, Table, native_cpuid
 
-__all__ = ["Batch", "Cpu", "Saved", "Stop", "Stopped", "System", "Table", "native_cpuid"]
+__all__ = [
+    "INSTRUCTIONS",
+    "Batch",
+    "Cpu",
+    "Saved",
+    "Stop",
+    "Stopped",
+    "System",
+    "Table",
+    "native_cpuid",
+]

@@ -102,12 +102,48 @@ ACCESS_HOOK = ctypes.CFUNCTYPE(
 """(engine, kind, address, size, value, data)."""
 
 
-def add_hook(
-    engine: Any, kind: int, prototype: Any, function: Callable[..., Any], begin: int, end: int
-) -> Any:
-    """Call ``function`` for what happens in [begin, end); what comes back must be kept alive.
+INSTRUCTIONS = {
+    "in": (
+        x86.UC_X86_INS_IN,
+        ctypes.CFUNCTYPE(
+            ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_void_p
+        ),
+    ),
+    "out": (
+        x86.UC_X86_INS_OUT,
+        ctypes.CFUNCTYPE(
+            *(None, ctypes.c_void_p, ctypes.c_uint32),
+            *(ctypes.c_int, ctypes.c_uint32, ctypes.c_void_p),
+        ),
+    ),
+    "syscall": (
+        x86.UC_X86_INS_SYSCALL,
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p),
+    ),
+    "rdtsc": (
+        x86.UC_X86_INS_RDTSC,
+        ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p),
+    ),
+    "rdtscp": (
+        x86.UC_X86_INS_RDTSCP,
+        ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p),
+    ),
+}
+"""Those that can be hooked by themselves, with their callbacks."""
 
-    It must not raise: nobody would hear of it.
+
+def add_hook(
+    engine: Any,
+    kind: int,
+    prototype: Any,
+    function: Callable[..., Any],
+    begin: int = 1,
+    end: int = 1,
+    *extra: int,
+) -> Any:
+    """Call ``function`` for what happens in [begin, end), or anywhere; what comes back must be kept alive.
+
+    It must not raise: nobody would hear of it.  ``extra``: of UC_HOOK_INSN, the instruction.
     """
     callback = prototype(function)
     handle = ctypes.c_size_t()
@@ -119,6 +155,7 @@ def add_hook(
         None,
         ctypes.c_uint64(begin),
         ctypes.c_uint64(end - 1),
+        *[ctypes.c_int(number) for number in extra],
     )
     if status != uc.UC_ERR_OK:
         raise EngineError(status)

@@ -9,6 +9,7 @@ from typing import Any
 from emu.cpu.engine import (
     ACCESS_HOOK,
     CODE_HOOK,
+    INSTRUCTIONS,
     M64,
     Batch,
     Stop,
@@ -101,6 +102,17 @@ class Cpu:
             return 1
 
         self._engine.hook_add(uc.UC_HOOK_INSN, hook, None, 1, 0, x86.UC_X86_INS_CPUID)
+
+    def on_instruction(self, name: str, action: Callable[[], None]) -> None:
+        """Call ``action()`` for each instruction of that name, one of `INSTRUCTIONS`."""
+
+        def hook(*_arguments: int) -> int:
+            self._protect(action)
+            return 0
+
+        number, prototype = INSTRUCTIONS[name]
+        callback = add_hook(self._engine, uc.UC_HOOK_INSN, prototype, hook, 1, 1, number)
+        self._kept.append(callback)
 
     def count_blocks(self, begin: int, end: int) -> None:
         """Record and count the basic blocks that begin in [begin, end)."""

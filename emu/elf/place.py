@@ -21,7 +21,7 @@ from emu.elf.image import Function, Image, Segment
 from emu.elf.relocate import Got, got_slots, relocate
 from emu.errors import TruncatedElf
 
-MAX_IMAGE = 32 << 20
+MAX_IMAGE = 8 << 20
 """Everything that is allocated, .bss included: a core is tens of kilobytes."""
 
 

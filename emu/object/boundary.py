@@ -6,8 +6,11 @@ Each hook looks, asks the plan whether this interaction is to fail, and answers 
 
 from __future__ import annotations
 
+import re
+from functools import partial
+
 from emu import abi
-from emu.cpu import Batch, Cpu, native_cpuid
+from emu.cpu import INSTRUCTIONS, Batch, Cpu, native_cpuid
 from emu.elf import PAGE, Perm
 from emu.interactions import Crash
 from emu.object.context import Context, NoModel
@@ -23,6 +26,8 @@ SCRUBBED = 512
 """Bytes of stack that a callee may have used."""
 WIDEST = 64
 """Bytes that one access may read."""
+_MSRS = {b"\x0f\x30": "wrmsr", b"\x0f\x32": "rdmsr"}
+_MSR = re.compile(rb"\x0f[\x30\x32]")
 CLOBBERED = ("rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
 CLOBBERED_VALUES = tuple(0xDEAD00C0FFEE0000 + i for i in range(len(CLOBBERED)))
 
@@ -59,6 +64,7 @@ class Boundary:
             cpu.on_code(*core.stubs, self._on_stub)
         cpu.on_code(self._page, self._page + PAGE, self._on_hypercall)
         cpu.on_cpuid(self._on_cpuid)
+        self._watch_instructions(core)
         for region in memory.regions:
             if region.user:
                 cpu.on_access(region.base, region.end, self._on_guest_access)
@@ -67,6 +73,21 @@ class Boundary:
         self._mode_fields = tuple(world.mode_fields())
         for begin, end in self._mode_fields:
             cpu.on_access(begin - WIDEST + 1, end, self._on_mode_access)
+
+    def _watch_instructions(self, core: Core) -> None:
+        """Those that ask something of the world that is not modelled."""
+        for name in INSTRUCTIONS:
+            self.cpu.on_instruction(name, partial(self._on_instruction, name))
+        for segment in core.image.segments:
+            for found in _MSR.finditer(segment.data) if segment.perm & Perm.EXEC else ():
+                name, at = _MSRS[found[0]], segment.address + found.start()
+                self.cpu.on_code(at, at + 1, partial(self._on_msr, name))
+
+    def _on_instruction(self, name: str) -> None:
+        raise NoModel(f"{name} is executed, and nothing answers it")
+
+    def _on_msr(self, name: str, address: int) -> None:
+        self._on_instruction(name)
 
     def begin(self, context: Context, poison: int) -> None:
         """What happens from here on belongs to ``context``; callees leave ``poison`` on the stack."""
@@ -97,7 +118,7 @@ class Boundary:
         name, extern, model = self._stubs[address]
         ctx.called.append(name)
         if model is None or extern is None:
-            raise NoModel(name)
+            raise NoModel(f"{name} is called, and the profile gives no model for it")
         self._check_locks(ctx, extern)
         ctx.plan.ignorable = extern.ignorable
         result = model.function(ctx, arguments)

@@ -17,11 +17,11 @@ FREED = b"\x5a"
 
 
 class NoModel(Exception):
-    """A function was called of which nobody wrote down what it does."""
+    """Something was asked of which nobody wrote down what it does: the core cannot be judged further."""
 
-    def __init__(self, symbol: str) -> None:
-        super().__init__(symbol)
-        self.symbol = symbol
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
 
 
 @dataclass(frozen=True, slots=True)

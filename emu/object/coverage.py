@@ -72,6 +72,8 @@ def blocks(image: Image, function: Function, extra: list[int]) -> list[tuple[int
             leaders.add(following)
     known = sorted(leaders & set(starts))
     found = []
+    if not known:  # what is there is no code
+        return []
     for start, stop in zip(known, [*known[1:], end], strict=True):
         body = starts[bisect_left(starts, start) : bisect_left(starts, stop)]
         if not all(address in padding for address in body):

@@ -178,9 +178,7 @@ class Judge:
         for op in context.l0.unknown:
             self.unknown.setdefault(f"L0 is asked for {op}, of which nothing is known")
         if run.no_model:
-            self.unknown.setdefault(
-                f"{run.no_model} is called, and the profile gives no model for it"
-            )
+            self.unknown.setdefault(run.no_model)
         elif run.crash is not None:
             invariant, message, address = run.crash
             if not _fail_stop(run):

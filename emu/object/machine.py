@@ -172,7 +172,7 @@ class Machine:
         except Unmapped as exc:
             run.crash = "crash", f"a callee was given a bad pointer: {exc}", context.call_site
         except NoModel as exc:
-            run.no_model = exc.symbol
+            run.no_model = exc.what
         except Ended:
             run.ended = True
         self.boundary.finish()

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
+import zlib
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,8 +17,8 @@ from hypothesis import strategies as st
 from emu.elf import parse_elf
 from emu.errors import EmuError
 from emu.object import emulate_object
-from emu.verdict import ObjectReport
-from tests.emu import mini
+from emu.verdict import ObjectReport, Outcome
+from tests.emu import damage, mini
 from tests.emu.build import compile_source
 
 SECONDS = 60
@@ -131,3 +134,140 @@ def test_cores_that_never_return(body: str) -> None:
     assert isinstance(report, ObjectReport)
     assert report.findings
     assert peak < PEAK
+
+
+@given(st.data())
+@settings(PATIENT, max_examples=150)
+def test_damage_that_keeps_the_structure(data: st.DataObject) -> None:
+    """Headers, symbols, relocations and sections that contradict each other."""
+    judge(damage.damaged(mini.core(), data))
+
+
+WILD = {
+    "a jump into its data": 'static long x; __asm__ volatile ("jmp *%0" :: "r" (&x));',
+    "a jump to its stack": '__asm__ volatile ("jmp *%rsp");',
+    "a jump into a callee": '__asm__ volatile ("lea 3+pv_console_evtchn(%rip), %rax; jmp *%rax");',
+    "a stack at zero": '__asm__ volatile ("xor %esp, %esp; push %rax");',
+    "a stack in the guest": '__asm__ volatile ("mov $0xa00800, %esp; push %rax");',
+    "a call on a stack that is gone": '__asm__ volatile ("mov $64, %esp; jmp _spin_lock");',
+    "a stack that runs over": '__asm__ volatile ("1: push %rax; jmp 1b");',
+    "a stack without end": '__asm__ volatile ("1: call 1b");',
+    "a halt": '__asm__ volatile ("hlt");',
+    "a breakpoint": '__asm__ volatile ("int3");',
+    "an interrupt": '__asm__ volatile ("int $0x80");',
+    "page tables of its own": '__asm__ volatile ("mov %0, %%cr3; mov %%rax, (%%rax)" :: "r" (0ul));',
+    "descriptors of its own": '__asm__ volatile ("lgdt (%rsp); mov $8, %eax; mov %eax, %ss; push %rax");',
+    "a far return": '__asm__ volatile ("push $8; push $0; lretq");',
+    "a return from an interrupt": '__asm__ volatile ("iretq");',
+    "no instruction": '__asm__ volatile (".byte 0x0f, 0xff, 0xff");',
+    "a write over everything": (
+        '__asm__ volatile ("mov $-1, %rcx; mov %rsp, %rdi; cld; rep stosb");'
+    ),
+    "a write to its own code": "*(volatile char *)&pv_shim_event_channel_op = 0;",
+}
+
+
+@pytest.mark.parametrize("body", WILD.values(), ids=WILD)
+def test_cores_that_do_what_no_core_may(body: str) -> None:
+    change = ("return event_op(4, &op);", body + " return event_op(4, &op);")
+    flags = ("-O1", "-g", "-ffreestanding", "-fpic", "-mno-red-zone", "-fcf-protection=none", "-w")
+    report = judge(compile_source(mini.source(change), ".c", flags))
+    assert isinstance(report, ObjectReport)
+    assert report.outcome is Outcome.FAILED
+
+
+def test_a_function_that_is_no_code() -> None:
+    """Found by damaging objects: nothing of it can be disassembled, so it has no blocks."""
+    core = bytearray(mini.core())
+    text = parse_elf(bytes(core)).section(".text")
+    symbol = next(s for s in parse_elf(bytes(core)).symbols if s.name == "pv_shim_event_channel_op")
+    assert text is not None
+    start = bytes(core).index(bytes(text.data)) + symbol.value
+    core[start : start + 8] = b"\xff" * 8
+    report = judge(bytes(core))
+    assert isinstance(report, ObjectReport)
+    assert report.outcome is Outcome.FAILED
+
+
+UNANSWERED = {
+    "syscall": "syscall",
+    "in": "in $0x60, %%al",
+    "out": "out %%al, $0x80",
+    "rdtsc": "rdtsc",
+    "rdtscp": "rdtscp",
+    "rdmsr": "mov $0x10, %%ecx; rdmsr",
+    "wrmsr": "mov $0x10, %%ecx; wrmsr",
+}
+
+
+@pytest.mark.parametrize(("name", "body"), UNANSWERED.items(), ids=UNANSWERED)
+def test_what_nothing_answers_cannot_be_told(name: str, body: str) -> None:
+    clobbered = f'__asm__ volatile ("{body}" ::: "rax", "rcx", "rdx", "r11");'
+    change = ("return event_op(4, &op);", f"{clobbered} return event_op(4, &op);")
+    report = mini.report(change, only="send/64")
+    assert report.outcome is Outcome.CANNOT_TELL
+    assert report.results[0].note == f"{name} is executed, and nothing answers it"
+
+
+BOUNDED = """\
+import resource, sys
+from emu.errors import EmuError
+from emu.object import emulate_object
+from emu.profile import load_profile
+
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
+try:
+    print(emulate_object(sys.stdin.buffer.read(), load_profile("xen-pv-shim-4.10"), only="send").outcome)
+except EmuError as error:
+    print(type(error).__name__)
+"""
+ENGINE = 1 << 30
+"""Of address space, not of memory, that Unicorn keeps for translated code."""
+ROOM = 512 << 20
+
+GREEDY = {
+    "a good core": ("", "PASSED"),
+    "more zeroes than a core has": ("char zeroes[9 << 20];", "TruncatedElf"),
+    "as many as it may have": ("char zeroes[7 << 20];", "PASSED"),
+    "a variable elsewhere that is too large": (
+        "extern char far[2 << 20]; char *at(void) { return far; }",
+        "LayoutError",
+    ),
+    "a structure that is too large": (
+        "struct evtchn2 { char c[1 << 30]; }; struct evtchn2 *q;",
+        "PASSED",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "outcome"), GREEDY.values(), ids=GREEDY)
+def test_host_memory_is_bounded(text: str, outcome: str) -> None:
+    assert outcome in bounded(compile_source(mini.source() + text))
+
+
+def test_debug_information_that_inflates_without_bound() -> None:
+    """SHF_COMPRESSED with a gigabyte of zeroes behind it, which is a megabyte in the file."""
+    core = bytearray(mini.core())
+    start, count = struct.unpack_from("<Q", core, 40)[0], struct.unpack_from("<H", core, 60)[0]
+    section = parse_elf(bytes(core)).section(".debug_info")
+    assert section is not None
+    packer = zlib.compressobj(9)
+    zeroes = b"".join(packer.compress(bytes(1 << 20)) for _ in range(1 << 10)) + packer.flush()
+    for claimed in (1 << 30, 1 << 20):
+        content = struct.pack("<IIQQ", 1, 0, claimed, 1) + zeroes
+        bomb = bytearray(core)
+        at = start + 64 * section.index
+        struct.pack_into("<Q", bomb, at + 8, 0x800)
+        struct.pack_into("<QQ", bomb, at + 24, len(core), len(content))
+        assert section.index < count
+        assert "Error" in bounded(bytes(bomb + content)) or "TruncatedElf" in bounded(
+            bytes(bomb + content)
+        )
+
+
+def bounded(core: bytes) -> str:
+    """What becomes of an object where memory is short."""
+    words = [sys.executable, "-c", BOUNDED, str(ENGINE + ROOM)]
+    done = subprocess.run(words, input=core, capture_output=True, check=False, timeout=SECONDS)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()

@@ -83,10 +83,11 @@ def find_siblings(repo: Repo, branch: str, wanted: Sequence[str]) -> tuple[Sibli
     family = _family(short)
     if family is None:
         return ()
-    (stem, own), newer = family, dict[tuple[int, ...], str]()
-    for name in (*sorted(repo.branches(remote=True)), *sorted(repo.branches())):
-        # A local branch comes last and counts.
-        local = name.split("/", 1)[-1] if name not in repo.branches() else name
+    stem, own = family
+    remote = [(name.split("/", 1)[-1], name) for name in sorted(repo.branches(remote=True))]
+    newer: dict[tuple[int, ...], str] = {}
+    # A local branch comes last and counts.
+    for local, name in (*remote, *((name, name) for name in repo.branches())):
         found = _family(local)
         if found is not None and found[0] == stem and found[1] > own:
             newer[found[1]] = name

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from emu.elf import PAGE, Elf, Image, Perm, place
-from emu.errors import LayoutError, TruncatedElf
+from emu.errors import LayoutError, ProfileError, TruncatedElf
 from emu.layout import Layout
 from emu.object.memory import Memory
 from emu.object.tables import (
@@ -24,6 +24,7 @@ from emu.profile import Profile
 
 IMAGE_BASE = 0xFFFF82D080200000
 """Unless the profile's IMAGE_BASE says otherwise; the rest follows within reach of a 32-bit offset."""
+MAX_BASE = (1 << 64) - (1 << 28)
 DATA_OFFSET = 0x4000000
 STUBS_OFFSET = 0x5000000
 HYPERCALLS_OFFSET = 0x6000000
@@ -119,6 +120,9 @@ class Core:
 def load_core(elf: Elf, profile: Profile) -> Core:
     """Place an object and apply its tables."""
     base = profile.constants.get("IMAGE_BASE", IMAGE_BASE)
+    if base % PAGE or not 0 < base <= MAX_BASE:
+        place_of_it = f"{profile.origin}: constants.IMAGE_BASE"
+        raise ProfileError(f"{base:#x} is not where an image may begin", place_of_it)
     # Types must be known before variables can be given room, and the debug information itself is
     # relocated by a first placement with every undefined name at zero distance.
     layout = Layout(place(elf, base, lambda name: base))

@@ -99,6 +99,9 @@ def _frames(machine: Machine, run: Run, count: int) -> Iterator[str]:
     """Entry i of the guest's list must be the frame at which L0 has mapped grant frame i."""
     width = 4 if run.case.mode == "compat" else 8
     start = machine.value(dict(run.case.scenario.fields)["frame_list"], run.case)
+    if machine.memory.covering(start, width * count) is None:
+        yield f"the guest's list of {count} frames is not there to be looked at"
+        return
     space = abi.CONSTANTS["XENMAPSPACE_grant_table"]
     by_index = {
         index: gpfn for gpfn, (kind, index) in run.context.l0.mapped.items() if kind == space

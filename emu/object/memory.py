@@ -74,7 +74,7 @@ class Memory:
     ) -> Region:
         """Map zeroed pages; the size is rounded up to pages."""
         size = (size + PAGE - 1) & -PAGE
-        if base % PAGE or size <= 0:
+        if base % PAGE or size <= 0 or not 0 <= base < base + size <= 1 << 64:
             raise ValueError(f"region {name} at {base:#x} of {size} bytes")
         if sum(r.size for r in self.regions) + size > MAX_TOTAL:
             raise ValueError(f"region {name}: more than {MAX_TOTAL} bytes in all")

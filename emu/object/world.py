@@ -110,8 +110,13 @@ class World:
         found = []
         for fixed in self.profile.regions:
             index = self.layout.enum(fixed.enumerator)
-            if index is not None:
+            if index is None:
+                continue
+            try:
                 found.append(self.memory.add(fixed.name, fixed.top - index * PAGE, PAGE))
+            except ValueError as exc:
+                place = f"{self.profile.origin}: regions.{fixed.name}"
+                raise LayoutError(f"{fixed.enumerator} is {index}: {exc}", place) from exc
         return tuple(found)
 
     def _room(self) -> int:

@@ -28,11 +28,12 @@ from dataclasses import fields
 from functools import lru_cache
 
 from emu import abi
+from emu.elf import PAGE
 from emu.errors import ProfileError
 from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, World
-from emu.profile.scenarios import MAX_SCENARIOS, Reader, read_scenarios
+from emu.profile.scenarios import MAX_SCENARIOS, Reader, read_scenarios, read_value
 from emu.profile.table import Table
-from emu.scenario import Scenario
+from emu.scenario import Scenario, Value
 
 FORMAT = 1
 
@@ -49,8 +50,10 @@ def parse_profile(text: bytes, origin: str) -> Profile:
     if found != FORMAT:
         raise top.error("format", f"format {found}; this version reads {FORMAT}")
     core = top.table("core")
-    entries = {name: _entry(name, table) for name, table in top.tables("entries").items()}
     constants = top.integers("constants")
+    entries = {
+        name: _entry(name, table, constants) for name, table in top.tables("entries").items()
+    }
     profile = Profile(
         name=top.text("name"),
         description=top.text("description", ""),
@@ -75,13 +78,14 @@ def parse_profile(text: bytes, origin: str) -> Profile:
     return profile
 
 
-def _entry(name: str, table: Table) -> Entry:
+def _entry(name: str, table: Table, constants: Mapping[str, int]) -> Entry:
     symbols = table.texts("symbols")
     if not symbols:
         raise table.error("symbols", "at least one symbol is wanted")
-    arguments = (
-        tuple(table.array("arguments")) if table.has("arguments") else ("operation", "buffer")
-    )
+    arguments: tuple[Value, ...] = ("operation", "buffer")
+    if table.has("arguments"):
+        raw = table.array("arguments")
+        arguments = tuple(read_value(table, "arguments", value, constants) for value in raw)
     refusals = []
     for text in table.texts("refusals"):
         value = abi.named_value(text)
@@ -132,6 +136,8 @@ def _region(name: str, table: Table, constants: Mapping[str, int]) -> FixedRegio
     value = constants.get(top) if isinstance(top, str) else top
     if not isinstance(value, int):
         raise table.error("top", f"{top!r} is neither a number nor one of the constants")
+    if value % PAGE or not 0 < value < 1 << 64:
+        raise table.error("top", f"{value:#x} is not where a page may begin")
     region = FixedRegion(name, value, table.text("enumerator"))
     table.done()
     return region

@@ -15,11 +15,15 @@ from emu.profile.table import Table
 from emu.scenario import FIRST_UNUSED_PAGE, ExpectedCall, PortState, Scenario, Value
 
 MAX_SCENARIOS = 2000
+MAX_FRAMES = 512
+"""As many numbers as a page holds."""
+MAX_PAGE = 1 << 52
+ANY_ERROR = "error"
 _PATH = re.compile(r"(?:domain|cpu|vcpu[0-7])\.[A-Za-z_][\w.\[\]]*")
 PLACES = frozenset(
     {
         *("operation", "buffer", "list", "list_end", "readonly", "absent", "hypervisor"),
-        *("far", "high", "vcpu0", "vcpu1", "error"),
+        *("far", "high", "vcpu0", "vcpu1"),
     }
 )
 
@@ -40,6 +44,21 @@ def read_scenarios(
                 raise table.error("before", f"no scenario {name!r} above")
         found[scenario.name] = scenario
     return tuple(found.values())
+
+
+def read_value(table: Table, key: str, value: Any, constants: Mapping[str, int]) -> Value:
+    """A number, a place, or the number that a name of the ABI or a constant stands for."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        if value in PLACES:
+            return value
+        number = constants.get(value, abi.named_value(value))
+        if number is not None:
+            return number
+        if value.lstrip("-").isdecimal():
+            return int(value)
+    raise table.error(key, f"{value!r} is no number and no name that is known")
 
 
 class Reader:
@@ -89,9 +108,9 @@ class Reader:
             expect=self._expected(),
             silent=table.flag("silent"),
             out=self._struct_fields("out", operation, modes),
-            frames=table.integer("frames") if table.has("frames") else None,
+            frames=self._frames(),
             masked=table.integer("masked") if table.has("masked") else None,
-            first_page=table.integer("first_page", FIRST_UNUSED_PAGE),
+            first_page=self._first_page(),
             may_lack=table.flag("may_lack"),
             after=self._ports("after"),
             leaves=self._paths("leaves"),
@@ -112,17 +131,7 @@ class Reader:
         return modes
 
     def _value(self, key: str, value: Any) -> Value:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if isinstance(value, str):
-            if value in PLACES:
-                return value
-            number = self.constants.get(value, abi.named_value(value))
-            if number is not None:
-                return number
-            if value.lstrip("-").isdigit():
-                return int(value)
-        raise self.table.error(key, f"{value!r} is no number and no name that is known")
+        return read_value(self.table, key, value, self.constants)
 
     def _values(self, key: str) -> tuple[Value, ...]:
         return tuple(self._value(key, value) for value in self.table.array(key))
@@ -169,7 +178,8 @@ class Reader:
             return ()
         raw = self.table.raw["result"]
         return tuple(
-            self._value("result", value) for value in (raw if isinstance(raw, list) else [raw])
+            value if value == ANY_ERROR else self._value("result", value)
+            for value in (raw if isinstance(raw, list) else [raw])
         )
 
     def _ports(self, key: str) -> tuple[PortState, ...]:
@@ -205,6 +215,24 @@ class Reader:
         )
         table.done()
         return setup
+
+    def _frames(self) -> int | None:
+        if not self.table.has("frames"):
+            return None
+        frames = self.table.integer("frames")
+        if not 0 <= frames <= MAX_FRAMES:
+            raise self.table.error("frames", f"0 to {MAX_FRAMES}")
+        if "frame_list" not in self.table.table("fields", optional=True).raw:
+            raise self.table.error(
+                "frames", "fields.frame_list says where they are, and is missing"
+            )
+        return frames
+
+    def _first_page(self) -> int:
+        page = self.table.integer("first_page", FIRST_UNUSED_PAGE)
+        if not 0 <= page < MAX_PAGE:
+            raise self.table.error("first_page", "no frame has that number (52 bits)")
+        return page
 
     def _params(self, table: Table) -> tuple[tuple[int, int], ...]:
         found = []

@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import struct
 import subprocess
 import sys
 import time
 import tracemalloc
 import zlib
+from importlib import resources
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emu.elf import parse_elf
-from emu.errors import EmuError
+from emu.errors import EmuError, ProfileError
 from emu.object import emulate_object
+from emu.profile import parse_profile
 from emu.verdict import ObjectReport, Outcome
 from tests.emu import damage, mini
 from tests.emu.build import compile_source
@@ -211,8 +215,9 @@ def test_what_nothing_answers_cannot_be_told(name: str, body: str) -> None:
 
 BOUNDED = """\
 import resource, sys
-from emu.errors import EmuError
+from emu.errors import EmuError, ProfileError
 from emu.object import emulate_object
+from emu.profile import parse_profile
 from emu.profile import load_profile
 
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
@@ -271,3 +276,40 @@ def bounded(core: bytes) -> str:
     done = subprocess.run(words, input=core, capture_output=True, check=False, timeout=SECONDS)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
+
+
+ODD = (
+    *("1.5", '"x"', "[]", "{}", "-1", "0", "99999999999999999999", "true", "[[]]", "[{}]", '""'),
+    *('["a", 1]', "{ a = 1 }", '{ a = "b" }', '"-EINVAL"', '"error"', "1979-05-27", '"absent"'),
+)
+_KEY = re.compile(r'(?:^|[{,] )("?[\w.]+"?) = ', re.MULTILINE)
+
+
+@given(st.data())
+@settings(PATIENT, max_examples=200)
+def test_mistakes_in_a_profile(data: st.DataObject) -> None:
+    """Any value of the built-in profile replaced by another: it is refused with its place, or it works."""
+    text = resources.files("emu").joinpath("profiles", "xen-pv-shim-4.10.toml").read_text()
+    keys = list(_KEY.finditer(text))
+    key = keys[data.draw(st.integers(0, len(keys) - 1))]
+    end = min(at for c in ",}\n" if (at := text.find(c, key.end())) > 0)
+    changed = text[: key.end()] + data.draw(st.sampled_from(ODD)) + text[end:]
+    try:
+        profile = parse_profile(changed.encode(), "own.toml")
+    except ProfileError as error:
+        assert "own.toml" in error.where
+        return
+    header = text.rfind("[[scenario]]", 0, key.start())
+    named = re.compile(r'name = "(.+)"').search(text, max(header, 0))
+    wanted = named[1] if header > 0 and named is not None else "send"
+    only = wanted if any(s.name == wanted for s in profile.scenarios) else "send"
+    with contextlib.suppress(EmuError):
+        emulate_object(mini.core(), profile, only=only)
+
+
+def test_an_image_at_no_address() -> None:
+    text = resources.files("emu").joinpath("profiles", "xen-pv-shim-4.10.toml").read_text()
+    for base in ("1", "-4096", "0xfffffffffffff000"):
+        odd = text.replace("[constants]", f"[constants]\nIMAGE_BASE = {base}")
+        with pytest.raises(ProfileError, match=r"own\.toml: constants\.IMAGE_BASE"):
+            emulate_object(mini.core(), parse_profile(odd.encode(), "own.toml"))

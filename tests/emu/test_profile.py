@@ -131,6 +131,22 @@ def test_missing_file_names_the_built_in_ones() -> None:
         ),
         ("result = 0", "start_info = { pages = 1 }", "scenario[one].start_info.pages", "nr_pages"),
         ("result = 0", 'before = ["two"]', "scenario[one].before", "no scenario 'two' above"),
+        ("result = 0", "frames = 1", "scenario[one].frames", "fields.frame_list"),
+        ("result = 0", "frames = 513", "scenario[one].frames", "0 to 512"),
+        ("result = 0", "first_page = 0x10000000000000", "scenario[one].first_page", "52 bits"),
+        ("result = 0", 'buffer = "error"', "scenario[one].buffer", "'error' is no number"),
+        (
+            'symbols = ["f"]',
+            'symbols = ["f"]\narguments = ["operation", 1.5]',
+            "entries.op.arguments",
+            "1.5 is no number",
+        ),
+        (
+            "[[scenario]]",
+            '[regions.r]\ntop = 1\nenumerator = "E"\n[[scenario]]',
+            "regions.r.top",
+            "0x1 is not where a page may begin",
+        ),
         ("result = 0", "explore = 1", "scenario[one].explore", "true or false"),
         ("[[scenario]]", "[world]\nvcpus = 99\n[[scenario]]", "world.vcpus", "1 to 8"),
         (

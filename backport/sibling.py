@@ -120,7 +120,7 @@ class Siblings:
     def version(self, patch: Patch) -> Version | None:
         """The nearest sibling's version of ``patch``; None where none has it under an id of its own."""
         own = _named(patch) if self._siblings else ()
-        if not own or (patch.parent is None and not self._is_copy(patch)):
+        if not own:
             return None
         others = self._run.difference(own)
         for sibling in self._siblings:
@@ -128,7 +128,8 @@ class Siblings:
             for commit, origins in (picked[origin] for origin in own if origin in picked):
                 # One commit for several patches of the run would bring the others along.
                 if commit != patch.commit and not origins & others:
-                    return self._version(patch, sibling, commit)
+                    is_it = patch.parent is not None or self._is_copy(patch)
+                    return self._version(patch, sibling, commit) if is_it else None
         return None
 
     def choose(self, tree: TreeView, patch: Patch) -> Chosen:

@@ -6,6 +6,11 @@
  * library was the other way; it misses static programs, what libc does inside fopen() or opendir(),
  * and whoever clears its environment, and a missed read means a wrong object.
  *
+ * A call that only looks (open for reading, stat, readlink: 99 of 100 in a build) stops once, before
+ * it runs, and what it will find is looked up here; one that makes, changes or removes stops a second
+ * time, when it has succeeded.  So a file that comes into being between the look and the call is in
+ * the log as absent first and as written afterwards, which `derive.py` takes for what it is: a race.
+ *
  * A record is "KIND SERIAL LENGTH\n", that many bytes, "\n".  SERIAL numbers a process (never used
  * twice, threads count as their process).  KIND:
  *   F  child process (bytes: serial of the parent)      Q  it ended (exit status; 128+n for a signal)
@@ -53,7 +58,7 @@
 
 /* What a system call means: which argument is the path, and what it says of it. */
 enum what { OPEN, OPEN2, CREAT, LOOK, LINKREAD, EXEC, RENAME, REMOVE, LINK, SYMLINK, MAKE, MKDIR,
-            CHANGE, CONNECT, OPAQUE };
+            CHANGE, MOVE, CONNECT, OPAQUE };
 
 struct call {
     int nr;
@@ -63,12 +68,14 @@ struct call {
     int flags; /* argument that holds the flags, or -1 */
 };
 
+#define NOFOLLOW -2 /* instead of an argument with flags: a link itself is looked at */
+
 static const struct call calls[] = {
 #ifdef SYS_open
     { SYS_open, OPEN, -1, 0, 1 },
     { SYS_creat, CREAT, -1, 0, -1 },
     { SYS_stat, LOOK, -1, 0, -1 },
-    { SYS_lstat, LOOK, -1, 0, -1 },
+    { SYS_lstat, LOOK, -1, 0, NOFOLLOW },
     { SYS_access, LOOK, -1, 0, -1 },
     { SYS_readlink, LINKREAD, -1, 0, -1 },
     { SYS_rename, RENAME, -1, 0, -1 },
@@ -90,11 +97,11 @@ static const struct call calls[] = {
 #endif
     { SYS_openat, OPEN, 0, 1, 2 },
     { SYS_openat2, OPEN2, 0, 1, 2 },
-    { SYS_newfstatat, LOOK, 0, 1, -1 },
-    { SYS_statx, LOOK, 0, 1, -1 },
+    { SYS_newfstatat, LOOK, 0, 1, 3 },
+    { SYS_statx, LOOK, 0, 1, 2 },
     { SYS_faccessat, LOOK, 0, 1, -1 },
 #ifdef SYS_faccessat2
-    { SYS_faccessat2, LOOK, 0, 1, -1 },
+    { SYS_faccessat2, LOOK, 0, 1, 3 },
 #endif
     { SYS_readlinkat, LINKREAD, 0, 1, -1 },
     { SYS_execve, EXEC, -1, 0, -1 },
@@ -109,6 +116,8 @@ static const struct call calls[] = {
     { SYS_fchmodat, CHANGE, 0, 1, -1 },
     { SYS_fchownat, CHANGE, 0, 1, -1 },
     { SYS_utimensat, CHANGE, 0, 1, -1 },
+    { SYS_chdir, MOVE, -1, -1, -1 },
+    { SYS_fchdir, MOVE, -1, -1, -1 },
     { SYS_connect, CONNECT, -1, -1, -1 },
     { SYS_open_by_handle_at, OPAQUE, -1, -1, -1 },
     { SYS_io_uring_setup, OPAQUE, -1, -1, -1 },
@@ -132,10 +141,13 @@ struct task {
     int existed;
     char *path;
     char *other;
+    char *folder; /* the process's directory, as of the move number `moves` */
+    unsigned long moves;
 };
 
 static struct task *tasks[BUCKETS];
 static unsigned long serials;
+static unsigned long moves; /* of any process from one directory to another */
 static FILE *out;
 
 static void record(char kind, unsigned long serial, const void *bytes, size_t size)
@@ -184,6 +196,7 @@ static void drop(struct task *gone)
         at = &(*at)->next;
     *at = gone->next;
     forget_call(gone);
+    free(gone->folder);
     free(gone);
 }
 
@@ -242,11 +255,22 @@ static ssize_t peek(pid_t tid, unsigned long from, void *to, size_t size)
     return process_vm_readv(tid, &here, 1, &there, 1, 0);
 }
 
-/* A path argument made absolute; NULL where there is none (or it is empty: a descriptor is meant). */
-static char *path_of(pid_t tid, int directory, unsigned long from)
+static const char *folder_of(struct task *task)
 {
-    char text[4097], *base, *whole;
+    if (!task->folder || task->moves != moves) {
+        free(task->folder);
+        task->folder = link_of(task->tid, "cwd");
+        task->moves = moves;
+    }
+    return task->folder;
+}
+
+/* A path argument made absolute; NULL where there is none (or it is empty: a descriptor is meant). */
+static char *path_of(struct task *task, int directory, unsigned long from)
+{
+    char text[4097], *whole;
     size_t size = 0;
+    pid_t tid = task->tid;
     while (size < sizeof(text) - 1) {
         size_t step = 256 - (from + size) % 256; /* never across a page that may not be there */
         if (step > sizeof(text) - 1 - size)
@@ -263,14 +287,12 @@ static char *path_of(pid_t tid, int directory, unsigned long from)
         return NULL;
     if (text[0] == '/')
         return strdup(text);
-    if (directory == AT_FDCWD) {
-        base = link_of(tid, "cwd");
-    } else {
-        char name[32];
+    char name[32], *base = NULL;
+    if (directory != AT_FDCWD) {
         snprintf(name, sizeof(name), "fd/%d", directory);
         base = link_of(tid, name);
     }
-    if (asprintf(&whole, "%s/%s", base, text) < 0)
+    if (asprintf(&whole, "%s/%s", base ? base : folder_of(task), text) < 0)
         abort();
     free(base);
     return whole;
@@ -280,6 +302,36 @@ static void restart(pid_t tid, enum __ptrace_request how, int signal)
 {
     /* A task that was killed meanwhile is not there any more: its end is reported by waitpid. */
     ptrace(how, tid, 0L, (long)signal);
+}
+
+static int is_absent(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
+/* A call that only looks: told by what is there now.  Returns whether its end matters all the same. */
+static int looked(struct task *task)
+{
+    enum what what = task->call->what;
+    unsigned long flags = task->flags;
+    struct stat st;
+    int follow = 1;
+    if (what == LOOK)
+        follow = task->call->flags != NOFOLLOW && !(flags & AT_SYMLINK_NOFOLLOW);
+    else if (what == LINKREAD)
+        follow = 0;
+    else if (what != EXEC && (flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_NOFOLLOW)))
+        return 1;
+    if (fstatat(AT_FDCWD, task->path, &st, follow ? 0 : AT_SYMLINK_NOFOLLOW)) {
+        say(is_absent(errno) ? 'E' : 'S', task, task->path);
+        return 0;
+    }
+    switch (what) {
+    case LOOK: say('S', task, task->path); return 0;
+    case LINKREAD: say(S_ISLNK(st.st_mode) ? 'R' : 'S', task, task->path); return 0;
+    case EXEC: return 1;
+    default: say(S_ISDIR(st.st_mode) ? 'D' : 'R', task, task->path); return 0;
+    }
 }
 
 /* A watched call begins.  Returns whether its end matters. */
@@ -302,14 +354,14 @@ static int enter(struct task *task)
         return 0;
     if (call->path >= 0) {
         int directory = call->at < 0 ? AT_FDCWD : (int)args[call->at];
-        task->path = path_of(task->tid, directory, args[call->path]);
+        task->path = path_of(task, directory, args[call->path]);
         if (!task->path)
             return call->what == EXEC;
     }
     if (call->what == RENAME || call->what == LINK) {
         int far = call->at < 0 ? 1 : 3;
         int directory = call->at < 0 ? AT_FDCWD : (int)args[2];
-        task->other = path_of(task->tid, directory, args[far]);
+        task->other = path_of(task, directory, args[far]);
         if (call->what == RENAME && call->flags >= 0 && (args[call->flags] & ~(unsigned long)1))
             say('O', task, "an exchange of two names");
     }
@@ -323,9 +375,15 @@ static int enter(struct task *task)
     }
     if (call->what == CREAT)
         task->flags = O_CREAT | O_WRONLY | O_TRUNC;
-    if (call->what == OPEN || call->what == OPEN2 || call->what == CREAT)
-        task->existed = access(task->path, F_OK) == 0;
-    return 1;
+    switch (call->what) {
+    case LOOK: case LINKREAD: case EXEC: return looked(task);
+    case OPEN: case OPEN2:
+        if (!looked(task))
+            return 0;
+        /* fall through */
+    case CREAT: task->existed = access(task->path, F_OK) == 0; return 1;
+    default: return 1;
+    }
 }
 
 static void opened(struct task *task, long fd)
@@ -359,6 +417,10 @@ static void leave(struct task *task)
         info.op != PTRACE_SYSCALL_INFO_EXIT)
         return;
     long result = info.exit.rval;
+    if (call->what == MOVE) {
+        moves++;
+        return;
+    }
     if (call->path < 0) {
         if (result >= 0)
             say('O', task, call->what == CONNECT ? "a connection" : "a call that hides files");
@@ -368,7 +430,7 @@ static void leave(struct task *task)
         return;
     if (info.exit.is_error) {
         /* Of a rename or link that fails it is not known which side was absent: both are told. */
-        if (result == -ENOENT || result == -ENOTDIR || result == -ELOOP)
+        if (is_absent(-result))
             say('E', task, task->path);
         else
             say('S', task, task->path);
@@ -378,8 +440,6 @@ static void leave(struct task *task)
     }
     switch (call->what) {
     case OPEN: case OPEN2: case CREAT: opened(task, result); break;
-    case LOOK: say('S', task, task->path); break;
-    case LINKREAD: say('R', task, task->path); break;
     case RENAME:
         say('R', task, task->path);
         say('U', task, task->path);
@@ -415,7 +475,7 @@ static void executed(struct task *task)
     forget_call(task);
 }
 
-static void born(struct task *parent)
+static void born(struct task *parent, int event)
 {
     unsigned long tid = 0;
     char text[32];
@@ -424,7 +484,7 @@ static void born(struct task *parent)
     if (!child)
         child = add(tid);
     child->known = 1;
-    pid_t group = group_of(tid);
+    pid_t group = event == PTRACE_EVENT_CLONE ? group_of(tid) : (pid_t)tid;
     struct task *leader = group == (pid_t)tid ? NULL : find(group);
     if (leader) {
         child->serial = leader->serial;
@@ -440,15 +500,24 @@ static void born(struct task *parent)
     }
 }
 
+/* Which calls stop.  fstat() is newfstatat() of no path with AT_EMPTY_PATH and nothing else: two stops
+ * of five, that would tell nothing.  Length of the path is not to be seen from here; a program that
+ * gives one together with this flag alone has not been met. */
 static int filter(void)
 {
-    struct sock_filter code[CALLS + 8];
+    struct sock_filter code[CALLS + 12];
+    const unsigned char trace = CALLS + 1;
     size_t n = 0;
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
                                              offsetof(struct seccomp_data, arch));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 0, CALLS + 2);
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 0, trace + 4);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
                                              offsetof(struct seccomp_data, nr));
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_newfstatat, 0, 2);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                                             offsetof(struct seccomp_data, args[3]));
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AT_EMPTY_PATH,
+                                             trace - 1, trace);
     for (size_t i = 0; i < CALLS; i++)
         code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].nr,
                                                  CALLS - i, 0);
@@ -494,7 +563,7 @@ static void stopped(pid_t tid, int status)
         return;
     }
     case PTRACE_EVENT_FORK: case PTRACE_EVENT_VFORK: case PTRACE_EVENT_CLONE:
-        born(task);
+        born(task, event);
         restart(tid, PTRACE_CONT, 0);
         return;
     default:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A command of the user's, bounded in time and in what it may say."""
+"""A command of the user's, bounded in time and in what it may say, and stopped when it is not wanted."""
 
 from __future__ import annotations
 
@@ -14,10 +14,40 @@ from pathlib import Path
 
 _KEEP = 1 << 20
 """Bytes kept of the beginning and of the end of what a command prints."""
+_LONGEST = (1 << 31) - 1
+"""Milliseconds that poll(2) waits at most."""
+
+
+class Stop:
+    """Ends the commands that run under it, also those of other threads, once `set` is called."""
+
+    def __init__(self) -> None:
+        self._end, self._open = os.pipe()
+        self.is_set = False
+
+    def __enter__(self) -> Stop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.set()
+        os.close(self._end)
+
+    def set(self) -> None:
+        """Stop them."""
+        if not self.is_set:
+            self.is_set = True
+            os.close(self._open)  # who polls the other end wakes up
+
+    def fileno(self) -> int:
+        return self._end
 
 
 def run_bounded(
-    words: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float
+    words: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout: float,
+    stop: Stop | None = None,
 ) -> tuple[int | None, str]:
     """Exit code (None: killed after ``timeout`` seconds) and output, the middle of a long one left out.
 
@@ -41,17 +71,31 @@ def run_bounded(
     finally:
         os.close(into)
     said.start()
-    code: int | None = None
     try:
-        code = process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        pass
+        code = _wait(process, timeout, stop)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         said.finish()
     return code, said.text()
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float, stop: Stop | None) -> int | None:
+    """The exit code; None when the time is over, or nobody wants it any more.
+
+    By a descriptor of the process: `Popen.wait` with a timeout looks every 50 ms, which is as long as
+    a short command takes.
+    """
+    ended = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        for file in (ended, *((stop,) if stop is not None else ())):
+            poll.register(file, select.POLLIN | select.POLLHUP)
+        ready = {file for file, _ in poll.poll(min(timeout * 1000, _LONGEST))}
+        return process.wait() if ended in ready else None
+    finally:
+        os.close(ended)
 
 
 class _Said:

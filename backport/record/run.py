@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
-from backport.process import run_bounded
+from backport.process import Stop, run_bounded
 from backport.record.derive import Paths, summarize
 from backport.record.model import Command, Recording, Run, Signature, Touched, signature
 from backport.record.places import Places
@@ -51,7 +50,7 @@ class Runner:
         self.outside: dict[str, Signature] = {}
         self.outside_absent: set[str] = set()
         self.ran: list[int] = []
-        self._stop = threading.Event()
+        self._stop: Stop
         self._writer = {p: n for n, command in enumerate(self.commands) for p in command.writes}
         self._kept = frozenset[str]().union(
             *(k.touched.reads | k.touched.listings for k in recording.keepers)
@@ -70,7 +69,7 @@ class Runner:
             raise Stopped(unsure)
         due, done = set(first), set[int]()
         going: dict[Future[frozenset[str]], int] = {}
-        with ThreadPoolExecutor(jobs) as pool:
+        with Stop() as self._stop, ThreadPoolExecutor(jobs) as pool:
             try:
                 while len(done) < len(reach):
                     waiting = reach - done - set(going.values())
@@ -141,12 +140,12 @@ class Runner:
     def _start(
         self, run: Run, name: str, made: dict[str, int]
     ) -> tuple[list[tuple[str, str]], Paths]:
-        if self._stop.is_set():
+        if self._stop.is_set:
             raise Stopped("another command stopped the replay")
         log = self.temporary / f"replay-{os.getpid()}-{name}.log"
         words = [*self.prefix, str(log), run.cwd, run.exe, *run.argv]
         env = dict(x.split("=", 1) for x in run.env if "=" in x)
-        status, _ = run_bounded(words, self.root, env, self.timeout)
+        status, _ = run_bounded(words, self.root, env, self.timeout, self._stop)
         processes = read_log(log)
         if not processes:
             raise Stopped(f"{_name(run)} could not be watched")

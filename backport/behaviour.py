@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backport.verdicts import State, StepVerdict
@@ -31,7 +31,10 @@ class Seen:
     number: int
     subject: str
     state: str
+    """``booted``, ``does not build``, or why there is no report."""
     report: BootReport | None
+    error: str = ""
+    """The compiler's first word where the step does not build."""
     changes: tuple[Change, ...] = ()
     since: int | None = None
     warning: str = ""
@@ -42,6 +45,7 @@ class Seen:
             "number": self.number,
             "subject": self.subject,
             "state": self.state,
+            "error": self.error,
             "since": self.since,
             "warning": self.warning,
             "changes": [change.to_json() for change in self.changes],
@@ -72,15 +76,23 @@ def _look(verdict: StepVerdict, message: bytes, last: Seen | None) -> Seen:
             (v.summary for v in reversed(verdict.verdicts) if v.state is not State.PASSED), ""
         )
         build = verdict.verdicts[0]
-        state = "does not build" if build.state is State.FAILED else why or verdict.state.value
-        return Seen(verdict.number, verdict.subject, state, None)
+        if build.state is State.FAILED:
+            error = build.lines[0] if build.lines else build.summary
+            return Seen(verdict.number, verdict.subject, "does not build", None, error)
+        return Seen(verdict.number, verdict.subject, why or verdict.state.value, None)
     if last is None or last.report is None:
-        return Seen(verdict.number, verdict.subject, "booted", report)
+        nothing = replace(report, ladder=(), behaviour=(), boot_findings=())
+        changes = compare(nothing, report) if verdict.number else ()
+        return Seen(verdict.number, verdict.subject, "booted", report, "", changes)
     changes = compare(last.report, report)
     warning = ""
-    if changes and _STYLE.search(message.split(b"\n", 1)[0]):
+    # Over a gap of steps that do not boot, nobody knows whose change it is.
+    alone = last.number == verdict.number - 1
+    if changes and alone and _STYLE.search(message.split(b"\n", 1)[0]):
         warning = "its message speaks of style, and its behaviour changed"
-    return Seen(verdict.number, verdict.subject, "booted", report, changes, last.number, warning)
+    return Seen(
+        verdict.number, verdict.subject, "booted", report, "", changes, last.number, warning
+    )
 
 
 def report_of(verdict: StepVerdict) -> BootReport | None:

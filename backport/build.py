@@ -120,7 +120,8 @@ class BuildTree:
         begun = time.monotonic()
         fresh = self._check_out(commit)
         code, log = self._replay_or_run(commit, fresh)
-        built = self._answer(commit, code, log, time.monotonic() - begun)
+        how = self.replay.told if self.replay is not None else ""
+        built = self._answer(commit, code, log, time.monotonic() - begun, how)
         if code >= 0:
             self.cache.put(
                 _KIND,
@@ -138,6 +139,7 @@ class BuildTree:
     def _replay_or_run(self, commit: Oid, fresh: bool) -> tuple[int, str]:
         """The step by its changed commands where that is sure, else by the whole build."""
         if self.replay is not None:
+            self.replay.told = ""
             marked = self._unclean.exists()
             self._unclean.touch()
             if not fresh and not marked and self.replay.attempt(commit):
@@ -228,13 +230,13 @@ class BuildTree:
             )
         return code, text
 
-    def _answer(self, commit: Oid, code: int, log: str, seconds: float) -> Built:
+    def _answer(self, commit: Oid, code: int, log: str, seconds: float, how: str) -> Built:
         if code:
             lines = compiler_errors(log)
             # 125 is how `git bisect run` is told that a tree cannot be tested.
             state = State.CANNOT_TELL if code < 0 or code == _CANNOT_TEST else State.FAILED
             what = f"no end after {self.timeout} s" if code < 0 else f"exit {code}"
-            return Built(Verdict("build", state, what, lines, seconds), {})
+            return Built(Verdict("build", state, what, lines, seconds, how=how), {})
         artefacts: dict[str, str] = {}
         tree = self.repo.tree(commit)
         for name, source in self.wanted.items():
@@ -243,7 +245,7 @@ class BuildTree:
             path = self.folder / name
             if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):
                 artefacts[name] = self.cache.put_blob(path.read_bytes())
-        return Built(Verdict("build", State.PASSED, "built", (), seconds), artefacts)
+        return Built(Verdict("build", State.PASSED, "built", (), seconds, how=how), artefacts)
 
 
 def compiler_errors(log: str) -> tuple[str, ...]:

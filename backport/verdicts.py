@@ -32,6 +32,8 @@ class Verdict:
     cached: bool = False
     data: dict[str, Any] | None = None
     """What the validator found, in full, for ``--json``."""
+    how: str = ""
+    """How the answer was come by: the commands that were run, why it was the full build."""
 
 
 @dataclass(frozen=True, slots=True)

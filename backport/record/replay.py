@@ -79,6 +79,8 @@ class Replay:
         """Paths after whose change an incremental build proved nothing: not tried again."""
         self.why = ""
         """Why nothing is watched here, once that is known."""
+        self.told = ""
+        """How the last step was built, for a person."""
         env = sorted(f"{k}={v}" for k, v in os.environ.items() if not is_noise(f"{k}={v}"))
         self._key = digest(
             _FORMAT,
@@ -107,6 +109,7 @@ class Replay:
 
     def attempt(self, commit: Oid) -> bool:
         """Bring the outputs to ``commit``, which is checked out; False when the full build must."""
+        self.told = ""
         if self._binary is None:
             return False
         tree = str(self.repo.tree(commit).id)
@@ -138,6 +141,7 @@ class Replay:
             self._forget()
             self.clean = self._before is None
             self.tally = replace(self.tally, full=(*self.tally.full, str(stopped)))
+            self.told = f"in full: {stopped}"
             return False
         except BaseException:
             self.clean = begun
@@ -148,6 +152,7 @@ class Replay:
             replayed=self.tally.replayed + 1,
             commands=self.tally.commands + len(runner.ran),
         )
+        self.told = f"{len(runner.ran)} commands"
         return True
 
     def keep(self, commit: Oid, status: int, fresh: bool) -> bool:
@@ -192,6 +197,7 @@ class Replay:
         if isinstance(found, str):
             self._gaps.add(self._doubt)
             self.tally = replace(self.tally, full=(*self.tally.full[:-1], found))
+            self.told = f"in full: {found}"
             return False
         self._store(found)
         return True

@@ -1,52 +1,127 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The ladder over the steps, and what each step changed, for a person."""
+"""The ladder over the steps, and what each step changed, for a person.
+
+One line a step, as wide as the terminal; under it, where there is something to say, what was gained
+(``+``), lost (``-``) or became otherwise (``~``).  A table of operations that is there for the first
+time is folded: one line for all operations that are treated alike.  At the end the ladder once more,
+with the step that first reached each milestone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from backport.behaviour import Seen
-from emu.ladder import Change
+from emu.ladder import Change, Kind
 
 _CASES = 2
+_INDENT = " " * 6
+_SIGNS = {
+    Kind.MILESTONE_GAINED: "+",
+    Kind.MILESTONE_LOST: "-",
+    Kind.NEW: "+",
+    Kind.GONE: "-",
+    Kind.FOUND: "!",
+    Kind.CURED: "+",
+}
 
 
 def show_behaviour(steps: Sequence[Seen], *, every: bool = False) -> None:
-    """One paragraph a step; steps without a visible change in one line."""
+    """A paragraph a step; steps without a visible change in one line."""
+    width = max(60, shutil.get_terminal_size((100, 24)).columns)
     for step in steps:
-        if step.report is None:
-            rung = step.state
-        else:
-            reached = [m.name for m in step.report.ladder if m.reached]
-            rung = f"{len(reached)}/{len(step.report.ladder)}" + (
-                f" {reached[-1]}" if reached else ""
-            )
-        print(f"{step.number:>3} {step.subject}  [{rung}]")
+        rung = _rung(step)
+        room = width - len(rung) - 7
+        print(f"{step.number:>3}  {_cut(step.subject, room):<{room}}  {rung}".rstrip())
+        if step.error:
+            print(f"{_INDENT}{step.error}")
         if step.since is not None and step.since != step.number - 1 and step.changes:
-            print(f"      against step {step.since}, the last before it that boots:")
+            print(f"{_INDENT}against step {step.since}, the last before it that boots:")
         for line in _told(step.changes, every):
-            print(f"      {line}")
+            print(f"{_INDENT}{line}")
         if step.warning:
-            print(f"      WARNING: {step.warning}")
+            print(f"{_INDENT}WARNING: {step.warning}")
+    for line in _ladder(steps):
+        print(line)
+
+
+def _rung(step: Seen) -> str:
+    if step.report is None:
+        return step.state
+    reached = [m.name for m in step.report.ladder if m.reached]
+    return f"{len(reached)}/{len(step.report.ladder)} {reached[-1] if reached else ''}".rstrip()
 
 
 def _told(changes: Sequence[Change], every: bool) -> list[str]:
     """What is the same for both kinds of guest is said once, and of an operation its first cases."""
-    said: dict[tuple[str, str], list[str]] = {}
+    new = [change for change in changes if change.kind is Kind.NEW]
+    folded = () if every or len(new) <= 2 * _CASES else new
+    lines: list[str] = []
+    told: dict[str, int] = {}
+    left: dict[str, int] = {}
+    for change, text, modes in _once([change for change in changes if change not in folded]):
+        operation = change.operation
+        # A case that only needs another operation first says nothing of its own.
+        if not every and operation and (told.get(operation, 0) >= _CASES or "not reached" in text):
+            left[operation] = left.get(operation, 0) + 1
+            continue
+        told[operation] = told.get(operation, 0) + 1
+        sign = _SIGNS.get(change.kind, "-" if change.worse else "~")
+        lines.append(f"{sign} {text}{f' [{modes}]' if modes else ''}")
+    lines += _fold(folded)
+    rest = sum(left.values())
+    return lines + ([f"  and {rest} more cases of these operations (--all)"] if rest else [])
+
+
+def _once(changes: Sequence[Change]) -> Iterator[tuple[Change, str, str]]:
+    """Each change, its text, and the kinds of guest it is the same for."""
+    said: dict[tuple[str, str], tuple[Change, list[str]]] = {}
     for change in changes:
         scenario, slash, mode = change.subject.rpartition("/")
         text = change.explain()
         if slash:
             text = text.replace(change.subject, scenario)
-        said.setdefault((change.operation, text), []).append(mode if slash else "")
-    lines: list[str] = []
-    left: dict[str, int] = {}
-    for (operation, text), modes in said.items():
-        shown = sum(1 for line in lines if operation and line.startswith(f"{operation} "))
-        # A case that only needs another operation first says nothing of its own.
-        if not every and operation and (shown >= _CASES or "not reached" in text):
-            left[operation] = left.get(operation, 0) + 1
-            continue
-        lines.append(f"{text} [{', '.join(modes)}]" if any(modes) else text)
-    rest = sum(left.values())
-    return lines + ([f"and {rest} more cases of these operations (--all)"] if rest else [])
+        modes = said.setdefault((change.operation, text), (change, []))[1]
+        if slash:
+            modes.append(mode)
+    for (_, text), (change, modes) in said.items():
+        yield change, text, ", ".join(modes)
+
+
+def _fold(new: Sequence[Change]) -> Iterator[str]:
+    """A table's first appearance: of each operation its first case, and those treated alike as one."""
+    first: dict[str, str] = {}
+    for change in new:
+        first.setdefault(change.operation, change.new)
+    for treatment in dict.fromkeys(first.values()):
+        names = [name for name, how in first.items() if how == treatment]
+        yield f"+ {treatment}: {', '.join(names)}"
+    if len(new) > len(first):
+        yield f"  {len(new)} cases of {len(first)} operations (--all)"
+
+
+def _ladder(steps: Sequence[Seen]) -> Iterator[str]:
+    """When each milestone was first reached, and how many steps have no place on the ladder."""
+    last = next((step.report for step in reversed(steps) if step.report), None)
+    if last is None:
+        return
+    yield ""
+    for milestone in last.ladder:
+        first = next((s.number for s in steps if _has(s, milestone.name)), None)
+        at = "never" if first is None else f"step {first}" if first else "the start"
+        lost = "" if milestone.reached or first is None else ", no longer at the end"
+        yield f"{at:>10}  {milestone.name}{lost}"
+    states = Counter(step.state for step in steps)
+    changed = sum(1 for step in steps if step.changes)
+    said = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    yield f"{len(steps)} trees: {said}; {changed} steps change what can be seen"
+
+
+def _has(step: Seen, name: str) -> bool:
+    return step.report is not None and any(m.name == name and m.reached for m in step.report.ladder)
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"

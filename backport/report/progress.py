@@ -87,7 +87,7 @@ class Reporter:
         for one in verdict.verdicts:
             spent = "cached" if one.cached else f"{one.seconds:.1f} s"
             if one.validator == "build":
-                parts.append(f"{one.summary} {spent}")
+                parts.append(f"{one.summary} {spent}{f' {one.how}' if one.how else ''}")
             else:
                 parts.append(f"{one.validator}: {one.summary}")
         self._line(MARKS[verdict.state], number, total, verdict.subject, ", ".join(parts), "dim")

@@ -126,6 +126,7 @@ def verdict_json(step: StepVerdict | None) -> list[dict[str, Any]]:
             "seconds": round(verdict.seconds, 3),
             "cached": verdict.cached,
             "data": verdict.data,
+            "how": verdict.how,
         }
         for verdict in step.verdicts
     ]

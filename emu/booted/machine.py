@@ -15,8 +15,8 @@ from emu.booted.image import LinkedImage
 from emu.booted.paging import CR4_SMAP, L0View, Linear, NotMapped
 from emu.booted.ram import Ram
 from emu.booted.traps import VECTOR_UD, Traps, TripleFault
-from emu.booted.watchdog import Watchdog
 from emu.cpu import Stop, System, native_cpuid
+from emu.cpu.watchdog import Watchdog
 from emu.elf import PAGE
 from emu.errors import TruncatedElf
 from emu.guest import GuestKernel

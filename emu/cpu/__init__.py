@@ -4,10 +4,11 @@
 engine      the library, found in this one file
 flat        `Cpu`, for one object without paging
 system      `System`, for a whole machine
+watchdog    a bound in time, which only says what is to be done again
 """
 
 from emu.cpu.engine import INSTRUCTIONS, Batch, Stop, Stopped
-from emu.cpu.flat import Cpu
+from emu.cpu.flat import Cpu, TooSlow
 from emu.cpu.system import Saved, System, Table, native_cpuid
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Stopped",
     "System",
     "Table",
+    "TooSlow",
     "native_cpuid",
 ]

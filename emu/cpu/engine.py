@@ -132,6 +132,20 @@ INSTRUCTIONS = {
 """Those that can be hooked by themselves, with their callbacks."""
 
 
+class _Block(ctypes.Structure):
+    _fields_ = (
+        ("pc", ctypes.c_uint64),
+        ("instructions", ctypes.c_uint16),
+        ("size", ctypes.c_uint16),
+    )
+
+
+EDGE_HOOK = ctypes.CFUNCTYPE(
+    *(None, ctypes.c_void_p, ctypes.POINTER(_Block), ctypes.POINTER(_Block), ctypes.c_void_p)
+)
+"""(engine, block, the one before, data), when a block is translated for the first time."""
+
+
 def add_hook(
     engine: Any,
     kind: int,

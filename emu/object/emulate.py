@@ -29,6 +29,16 @@ def emulate_object(
     """
     started = time.perf_counter()
     machine = Machine(parse_elf(elf), profile)
+    try:
+        return _report(machine, hashlib.sha256(elf).hexdigest(), depth, only, started)
+    finally:
+        machine.close()
+
+
+def _report(
+    machine: Machine, digest: str, depth: Depth, only: str | None, started: float
+) -> ObjectReport:
+    profile = machine.profile
     selection = Selection.parse(only, profile)
     pairs_left = MAX_PAIRS
     results = []
@@ -53,11 +63,11 @@ def emulate_object(
     return ObjectReport(
         profile=profile.name,
         profile_digest=profile.digest,
-        object_digest=hashlib.sha256(elf).hexdigest(),
+        object_digest=digest,
         depth=depth,
         outcome=overall(tuple(results)),
         results=tuple(results),
-        coverage=measure(machine.image, machine.layout, machine.cpu.blocks),
+        coverage=measure(machine.image, machine.layout, machine.blocks),
         calls=machine.calls,
         seconds=time.perf_counter() - started,
     )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from emu import abi
-from emu.cpu import Batch, Cpu, Stop, Stopped
+from emu.cpu import Batch, Cpu, Stop, Stopped, TooSlow
 from emu.elf import Elf, Image
 from emu.errors import NotThere
 from emu.interactions import Crash, Plan
@@ -45,6 +45,11 @@ class Machine:
         self.memory.snapshot()
         self.calls = 0
         self._encoded: tuple[Case | None, bytes] = None, b""
+        self.blocks: dict[int, int] = {}
+        """Address and size of every basic block that ran."""
+        self._start_cpu(counted=False)
+
+    def _start_cpu(self, *, counted: bool) -> None:
         self.cpu = Cpu()
         for region in self.memory.regions:
             self.cpu.map(region.base, region.size, region.perm, region.pointer)
@@ -53,8 +58,16 @@ class Machine:
         )
         self._final: Batch = self.cpu.batch(*SAVED, "rsp", "eflags", "rax")
         self.boundary = Boundary(self.cpu, self.memory, self.world, self.core)
-        if self.image.segments:
+        if self.image.segments and counted:
             self.cpu.count_blocks(self.image.base, self.image.end)
+        elif self.image.segments:
+            self.cpu.watch_blocks(self.image.base, self.image.end)
+        self.cpu.blocks |= self.blocks
+        self.blocks = self.cpu.blocks
+
+    def close(self) -> None:
+        """End what watches its calls."""
+        self.cpu.close()
 
     def _set_variable(self, name: str, value: int) -> bool:
         """False where there is no variable of that name."""
@@ -89,7 +102,23 @@ class Machine:
         return resolve(self.world, value, case)
 
     def run(self, case: Case, plan: Plan, poison: int) -> Run:
-        """Call the case's entry from the snapshot; the last of its repetitions is under ``plan``."""
+        """Call the case's entry from the snapshot; the last of its repetitions is under ``plan``.
+
+        From the first call on that takes long, every call is counted: a core that hangs once may hang in
+        each of its operations.
+        """
+        calls = self.calls
+        try:
+            return self._run(case, plan, poison)
+        except TooSlow:
+            seen = self.boundary.mode_read
+            self.close()
+            self._start_cpu(counted=True)
+            self.boundary.mode_read = seen
+            self.calls = calls
+            return self._run(case, Plan(plan.numbers, plan.kinds, plan.errno), poison)
+
+    def _run(self, case: Case, plan: Plan, poison: int) -> Run:
         scenario = case.scenario
         self.memory.restore()
         context = self._prepare(case, plan)

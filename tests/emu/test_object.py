@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import threading
 from importlib import resources
 
 import pytest
 
+from emu.cpu.watchdog import Watchdog
 from emu.errors import EmuError, LayoutError, ProfileError, TruncatedElf
 from emu.object import emulate_object
 from emu.profile import parse_profile
@@ -198,6 +200,33 @@ def test_a_refusal_of_l0_is_no_success() -> None:
     change = ("return event_op(4, &op);", "return event_op(4, &op) & 0;")
     found = mini.findings(mini.report(change, depth="explore", only="send/64"), "failure lost")
     assert any(f.message.startswith("L0 refused with -EINVAL, and the result is 0") for f in found)
+
+
+class Hasty(Watchdog):
+    """Finds every call too slow."""
+
+    def arm(self, seconds: float) -> None:
+        super().arm(seconds)
+        self.fired = True
+
+
+def test_a_slow_host_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    change = (
+        "return event_op(4, &op);",
+        "if ( op.port == 12 )\n            for ( ; ; );\n        return event_op(4, &op);",
+    )
+    wanted = mini.report(change, depth="explore")
+    monkeypatch.setattr("emu.cpu.flat.Watchdog", Hasty)
+    assert mini.report(change, depth="explore") == wanted
+    assert {f.message for f in mini.findings(wanted, "budget")} >= {
+        "did not end within 20000 basic blocks"
+    }
+
+
+def test_nothing_is_left_watching() -> None:
+    before = threading.active_count()
+    mini.report(only="send")
+    assert threading.active_count() == before
 
 
 def test_pairs_of_failures() -> None:

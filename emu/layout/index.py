@@ -7,6 +7,8 @@ real core that is a third of the cost of walking all 6,000 entries.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import itemgetter
 from typing import Any
 
 from emu.elf import Image
@@ -82,20 +84,22 @@ class Layout:
 
     def line_at(self, address: int) -> SourceLine | None:
         """The source line of a code address, or None."""
-        for start, end, line in self._line_table():
-            if start <= address < end:
-                return line
-        return None
+        table = self._line_table()
+        at = bisect_right(table, address, key=itemgetter(0)) - 1
+        return table[at][2] if at >= 0 and address < table[at][1] else None
 
     def _line_table(self) -> list[tuple[int, int, SourceLine]]:
         if self._lines is None:
             self._lines = []
             if self.present:
                 try:
-                    self._lines = guarded("line table", lambda: list(read_lines(self._dwarf)))
+                    self._lines = guarded("line table", self._sorted_lines)
                 except LayoutError:
                     self._lines = []  # a place without its line is still a place
         return self._lines
+
+    def _sorted_lines(self) -> list[tuple[int, int, SourceLine]]:
+        return sorted(read_lines(self._dwarf), key=itemgetter(0))
 
     def _index(self) -> None:
         seen = 0

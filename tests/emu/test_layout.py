@@ -128,3 +128,49 @@ def test_damaged_debug_information() -> None:
 
 def test_field_is_a_value() -> None:
     assert Field(4, 2) == Field(4, 2, None, 0)
+
+
+LINES = r"""
+.file 1 "first.c"
+.file 2 "second.h"
+.text
+f:
+    .loc 1 1000
+    nop
+    .loc 2 7
+    nop
+    .skip 299, 0x90
+    .loc 1 3
+    nop
+    .section .text.other, "ax"
+g:  .loc 1 500
+    nop
+"""
+
+
+@pytest.mark.parametrize("version", ["-gdwarf-4", "-gdwarf-5"])
+def test_lines_of_the_assembler(version: str) -> None:
+    """Forwards and back, far steps, another file, another sequence: rows of every sort of opcode."""
+    image = place(parse_elf(compile_source(LINES, ".s", (version,))), 0x1000, lambda name: 0)
+    lines = Layout(image)
+    f, g = image.symbols["f"], image.symbols["g"]
+    wanted = {
+        f: "first.c:1000",
+        f + 1: "second.h:7",
+        f + 300: "second.h:7",
+        f + 301: "first.c:3",
+        g: "first.c:500",
+    }
+    assert {at: str(lines.line_at(at)) for at in wanted} == wanted
+    assert lines.line_at(g + 1) is None
+    assert lines.line_at(f - 1) is None
+
+
+def test_a_line_table_without_end_is_none() -> None:
+    core = bytearray(compile_source(LINES, ".s", ("-gdwarf-4",)))
+    section = parse_elf(bytes(core)).section(".debug_line")
+    assert section is not None
+    start = bytes(core).index(bytes(section.data))
+    core[start + section.size - 40 : start + section.size] = b"\x02" + b"\xff" * 39
+    image = place(parse_elf(bytes(core)), 0x1000, lambda name: 0)
+    assert Layout(image).line_at(image.symbols["f"]) is None

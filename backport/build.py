@@ -31,7 +31,6 @@ from series.model import Oid
 
 _KIND = "build"
 _FORMAT = "build-1"
-_LOG_TAIL = 64 << 10
 _CANNOT_TEST = 125
 _TRUST_NOTHING = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 """The worktree is where the tree's own code runs; the user's hooks are not for it either."""
@@ -249,8 +248,11 @@ class BuildTree:
 
 
 def compiler_errors(log: str) -> tuple[str, ...]:
-    """What the compiler said: each error with the two lines of source under it, else the log's end."""
-    lines = log[-_LOG_TAIL:].splitlines()
+    """What the compiler said: each error with the two lines of source under it, else the log's end.
+
+    From the first one on: what comes after ten thousand lines is as a rule the first one's doing.
+    """
+    lines = log.splitlines()
     found: list[str] = []
     for at, line in enumerate(lines):
         if _ERROR.search(line) and "make" not in line.split(":")[0]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -14,6 +15,10 @@ from pathlib import Path
 
 _KEEP = 1 << 20
 """Bytes kept of the beginning and of the end of what a command prints."""
+_CONTROL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+"""Colours, titles and other sequences: a build is not to move the user's cursor."""
 _LONGEST = (1 << 31) - 1
 """Milliseconds that poll(2) waits at most."""
 
@@ -142,6 +147,6 @@ class _Said:
             del self._tail[:-_KEEP]
 
     def text(self) -> str:
-        """What was said, the middle of a long speech left out."""
+        """What was said, the middle of a long speech left out, and without words to a terminal."""
         gap = b"\n... %d bytes left out ...\n" % self._lost if self._lost else b""
-        return bytes(self._head + gap + self._tail).decode("utf-8", "replace")
+        return _CONTROL.sub("", bytes(self._head + gap + self._tail).decode("utf-8", "replace"))

@@ -91,23 +91,27 @@ def parse_image(data: bytes) -> LinkedImage:
     )
     if not loads:
         raise TruncatedElf("no PT_LOAD segment", "program headers")
+    notes = [_part(data, h[1], h[4], "PT_NOTE") for h in headers if h[0] == PT_NOTE]
+    notes += [content for kind, content, _ in _sections(data, optional=True) if kind == SHT_NOTE]
+    entry = next((e for e in map(_entry_in, notes) if e is not None), None)
+    if entry is not None:
+        _check_places(loads)
+        return LinkedImage(data, loads, entry)
+    raise NoPvhEntry(
+        "no PVH entry: none of its notes is XEN_ELFNOTE_PHYS32_ENTRY",
+        "ELF notes",
+        "the image of a tree that has such an entry is wanted",
+    )
+
+
+def _check_places(loads: tuple[Load, ...]) -> None:
+    """Only an image with an entry needs places: without one, Xen is linked to no physical address."""
     for load in loads:
         if len(load.content) > load.size or load.end > 1 << 32:
             raise TruncatedElf(
                 f"{len(load.content)} bytes at {load.physical:#x} in room for {load.size}",
                 "program headers",
             )
-    notes = [_part(data, h[1], h[4], "PT_NOTE") for h in headers if h[0] == PT_NOTE]
-    notes += [content for kind, content, _ in _sections(data, optional=True) if kind == SHT_NOTE]
-    for content in notes:
-        entry = _entry_in(content)
-        if entry is not None:
-            return LinkedImage(data, loads, entry)
-    raise NoPvhEntry(
-        "no PVH entry: none of its notes is XEN_ELFNOTE_PHYS32_ENTRY",
-        "ELF notes",
-        "the image of a tree that has such an entry is wanted",
-    )
 
 
 def has_pvh_entry(data: bytes) -> bool:

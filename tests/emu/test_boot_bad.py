@@ -59,6 +59,14 @@ def test_no_pvh_note() -> None:
         boot(link(f".text\npvh_start: hlt\n{SHIM}"))
 
 
+def test_no_pvh_note_and_no_physical_address() -> None:
+    """So Xen is linked up to 4.10.0: nothing is there to start yet, and nothing is wrong with it."""
+    elf = bytearray(link(f".text\npvh_start: hlt\n{SHIM}"))
+    elf[64 + 24 : 64 + 32] = elf[64 + 16 : 64 + 24]
+    with pytest.raises(NoPvhEntry):
+        boot(bytes(elf))
+
+
 @pytest.mark.parametrize(
     ("offset", "value", "message"),
     [

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from emu.elf import EM_NAMES, MAX_FILE
-from emu.errors import NoPvhEntry, NotElf, TruncatedElf, WrongMachine
+from emu.errors import ElfError, NoPvhEntry, NotElf, TruncatedElf, WrongMachine
 
 XEN_ELFNOTE_PHYS32_ENTRY = 18
 PT_LOAD, PT_NOTE = 1, 4
-SHT_SYMTAB, SHT_STRTAB, SHT_NOTE = 2, 3, 7
+SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_NOTE = 1, 2, 3, 7
+SHF_ALLOC = 2
+SHF_ALLOC = 2
 EM_386, EM_X86_64 = 3, 62
 ET_EXEC = 2
 MAX_SEGMENTS = 64
@@ -102,6 +104,41 @@ def parse_image(data: bytes) -> LinkedImage:
         "ELF notes",
         "the image of a tree that has such an entry is wanted",
     )
+
+
+def without_debug(data: bytes) -> bytes:
+    """The same image, of the same size, with zeroes for its debug information.
+
+    Nothing here reads it, and seven eighths of Xen's image are that: kept for the next run it takes a
+    tenth of the time and of the room.  What is no image comes back as it is.
+    """
+    try:
+        _check_header(data)
+        found = bytearray(data)
+        for at, size in _debug_sections(data):
+            found[at : at + size] = bytes(max(0, min(size, len(data) - at)))
+    except (ElfError, struct.error, IndexError):
+        return data
+    return bytes(found)
+
+
+def _debug_sections(data: bytes) -> Iterator[tuple[int, int]]:
+    """(offset, size) of every section that is not loaded and called ``.debug_...``."""
+    (offset,) = struct.unpack_from("<Q", data, 40)
+    size, count, names = struct.unpack_from("<HHH", data, 58)
+    if size != 64 or not names < count <= MAX_SECTIONS:
+        return
+    headers = list(
+        struct.iter_unpack("<IIQQQQIIQQ", _part(data, offset, 64 * count, "section headers"))
+    )
+    for name, kind, flags, _, at, length, *_ in headers:
+        spelled = headers[names][4] + name
+        if (
+            kind == SHT_PROGBITS
+            and not flags & SHF_ALLOC
+            and data[spelled : spelled + 7] == b".debug_"
+        ):
+            yield at, length
 
 
 def _check_places(loads: tuple[Load, ...]) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 
 from emu.boot import BootReport, emulate_image
 from emu.booted import machine
+from emu.booted.image import parse_image, without_debug
 from emu.errors import ElfError, NoPvhEntry, NotElf, TruncatedElf, WrongMachine
 from emu.profile import load_profile
 from emu.verdict import Outcome
-from tests.emu.images import SHIM, link, shim32, shim64
+from tests.emu.images import SHIM, link, sample_image, shim32, shim64
 
 PROFILE = load_profile("xen-pv-shim-4.10")
 HYPERCALL_PAGE = """
@@ -65,6 +67,17 @@ def test_no_pvh_note_and_no_physical_address() -> None:
     elf[64 + 24 : 64 + 32] = elf[64 + 16 : 64 + 24]
     with pytest.raises(NoPvhEntry):
         boot(bytes(elf))
+
+
+def test_an_image_says_the_same_without_its_debug_information() -> None:
+    whole = sample_image()
+    bare = without_debug(whole)
+    assert len(bare) == len(whole)
+    assert len(zlib.compress(bare, 1)) < len(zlib.compress(whole, 1))
+    one, other = parse_image(whole), parse_image(bare)
+    assert (one.loads, one.entry, one.symbols) == (other.loads, other.entry, other.symbols)
+    for odd in (b"", b"text", whole[:70], whole[:-100], b"\x7fELF" + bytes(100)):
+        assert without_debug(odd) == odd
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,13 @@ from backport.record.replay import Replay
 from backport.repo import Repo
 from backport.sandbox import Sandbox, sandbox
 from backport.verdicts import State, Verdict
+from emu.booted.image import without_debug
 from series.model import Oid
 
 _KIND = "build"
 _FORMAT = "build-1"
+_COMPILED = "compiled"
+"""What is said of a step whose links were put off."""
 _CANNOT_TEST = 125
 _TRUST_NOTHING = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 """The worktree is where the tree's own code runs; the user's hooks are not for it either."""
@@ -93,10 +96,10 @@ class BuildTree:
         """What the answer depends on: the tree, the command, the compiler, the files asked for."""
         return digest(_FORMAT, self.repo.tree(commit).id, self.command, _compiler(), *self.wanted)
 
-    def known(self, commit: Oid) -> Built | None:
+    def known(self, commit: Oid, *, whole: bool = True) -> Built | None:
         """The answer from the cache, with every artefact at hand; None when it must be built."""
         answer = self.cache.get(_KIND, self.key(commit))
-        if answer is None:
+        if answer is None or (whole and not answer.get("whole", True)):
             return None
         artefacts = {str(k): str(v) for k, v in answer["artefacts"].items()}
         if any(self.cache.blob(sha) is None for sha in artefacts.values()):
@@ -111,14 +114,18 @@ class BuildTree:
         )
         return Built(verdict, artefacts)
 
-    def build(self, commit: Oid) -> Built:
-        """Build a commit's tree.  Raises `CannotTest` when the build cannot even be tried."""
-        found = self.known(commit)
+    def build(self, commit: Oid, *, whole: bool = True) -> Built:
+        """Build a commit's tree.  Raises `CannotTest` when the build cannot even be tried.
+
+        Where not the ``whole`` is wanted, a replay may put off links that cannot have another end than
+        before.
+        """
+        found = self.known(commit, whole=whole)
         if found is not None:
             return found
         begun = time.monotonic()
         fresh = self._check_out(commit)
-        code, log = self._replay_or_run(commit, fresh)
+        code, log = self._replay_or_run(commit, fresh, None if whole else frozenset(self.wanted))
         how = self.replay.told if self.replay is not None else ""
         built = self._answer(commit, code, log, time.monotonic() - begun, how)
         if code >= 0:
@@ -131,17 +138,20 @@ class BuildTree:
                     "lines": list(built.verdict.lines),
                     "seconds": round(built.verdict.seconds, 3),
                     "artefacts": built.artefacts,
+                    "whole": built.verdict.summary != _COMPILED,
                 },
             )
         return built
 
-    def _replay_or_run(self, commit: Oid, fresh: bool) -> tuple[int, str]:
+    def _replay_or_run(
+        self, commit: Oid, fresh: bool, wanted: frozenset[str] | None
+    ) -> tuple[int, str]:
         """The step by its changed commands where that is sure, else by the whole build."""
         if self.replay is not None:
             self.replay.told = ""
             marked = self._unclean.exists()
             self._unclean.touch()
-            if not fresh and not marked and self.replay.attempt(commit):
+            if not fresh and not marked and self.replay.attempt(commit, wanted):
                 self._unclean.unlink(missing_ok=True)
                 return 0, ""
             if self.replay.clean and not fresh:
@@ -243,8 +253,10 @@ class BuildTree:
                 continue  # what lies there was left by the build of another step
             path = self.folder / name
             if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):
-                artefacts[name] = self.cache.put_blob(path.read_bytes())
-        return Built(Verdict("build", State.PASSED, "built", (), seconds, how=how), artefacts)
+                artefacts[name] = self.cache.put_blob(without_debug(path.read_bytes()))
+        whole = self.replay is None or self.replay.is_whole
+        summary = "built" if whole else _COMPILED
+        return Built(Verdict("build", State.PASSED, summary, (), seconds, how=how), artefacts)
 
 
 def compiler_errors(log: str) -> tuple[str, ...]:

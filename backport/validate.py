@@ -136,8 +136,10 @@ class Prover:
         if builder is None:
             return
         waiting: Callable[[], StepVerdict] | None = None
-        for target in targets:
-            built = builder.build(target.commit)
+        for number, target in enumerate(targets, 1):
+            # At object level only the last step needs its links, and whatever else changes one.
+            whole = self.level != "object" or number == len(targets)
+            built = builder.build(target.commit, whole=whole)
             if waiting is not None:
                 yield waiting()
             waiting = self._begin(target, built)

@@ -30,12 +30,14 @@ def merged(
     checks = {_doing(command) for command in new.commands if not command.writes}
     believed = _Believed(old, new, changed, moved)
     kept: list[Command] = []
-    for command in old.commands:
+    for number, command in enumerate(old.commands):
         if command.writes & written or (not command.writes and _doing(command) in checks):
             if command.writes <= written:
                 continue
             return f"only a part of {min(command.writes)} and what is made with it was made again"
         what = min(command.writes, default=f"the check {command.runs[0].argv[-1][:60]!r}")
+        if number in old.late:
+            return f"{what} was put off, and make did not see that it is out of date"
         if any(decide.touches(change, command.touched) for change in changed):
             return f"make did not see that {what} is out of date"
         if not moved.isdisjoint(command.touched.reads | command.touched.exists | command.writes):
@@ -52,6 +54,7 @@ def merged(
         outputs=outputs,
         outside={**old.outside, **new.outside},
         outside_absent=old.outside_absent | new.outside_absent,
+        late=frozenset(),
     )
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a watched build was, as frozen values, and the file that keeps them.
 
-The file, ``recording.json``, format 1: ``{"format", "key", "tree", "paths": [...], "environments":
-[...], "commands", "keepers", "outputs", "outside", "outside_absent"}``.  Paths inside commands and
+The file, ``recording.json``, format 2: ``{"format", "key", "tree", "paths": [...], "environments":
+[...], "commands", "keepers", "outputs", "outside", "outside_absent", "late"}``.  Paths inside commands and
 keepers are indices of ``paths``, since a header is named by hundreds of commands.  Another format,
 or a file that does not read, is no recording: the next build is watched again.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 from backport.files import write_atomic
 
-FORMAT = 1
+FORMAT = 2
 Signature = tuple[int, int, int]
 """Size, modification time in ns, inode: the file is the one that was seen."""
 
@@ -93,6 +93,8 @@ class Recording:
     outside: Mapping[str, Signature]
     """Files out of the worktree that were read: compilers, system headers."""
     outside_absent: frozenset[str]
+    late: frozenset[int] = frozenset()
+    """Commands that were put off: their outputs are those of an earlier tree."""
 
 
 def signature(path: str) -> Signature | None:
@@ -148,6 +150,7 @@ def save(recording: Recording, path: Path) -> None:
         "outputs": dict(recording.outputs),
         "outside": dict(recording.outside),
         "outside_absent": sorted(recording.outside_absent),
+        "late": sorted(recording.late),
         "paths": list(paths.numbers),
         "environments": list(environments.numbers),
     }
@@ -193,6 +196,7 @@ def _from_table(table: dict[str, Any]) -> Recording:
         {path: _signature(x) for path, x in table["outputs"].items()},
         {path: _signature(x) for path, x in table["outside"].items()},
         frozenset(table["outside_absent"]),
+        frozenset(table["late"]),
     )
 
 

@@ -101,14 +101,22 @@ class Replay:
         return None if self.why else binary
 
     @property
+    def is_whole(self) -> bool:
+        """Whether nothing was put off in the last build."""
+        return self._recording is None or not self._recording.late
+
+    @property
     def words(self) -> tuple[str, ...]:
         """What goes before ``sh -c COMMAND`` in the sandbox so that it is watched."""
         if self._binary is None:
             return ("/bin/sh",)
         return (str(self._binary), str(self._log), str(self.folder), "/bin/sh", "sh")
 
-    def attempt(self, commit: Oid) -> bool:
-        """Bring the outputs to ``commit``, which is checked out; False when the full build must."""
+    def attempt(self, commit: Oid, wanted: frozenset[str] | None = None) -> bool:
+        """Bring the outputs to ``commit``, which is checked out; False when the full build must.
+
+        With ``wanted`` what is not needed for these outputs may be put off.
+        """
         self.told = ""
         if self._binary is None:
             return False
@@ -136,7 +144,7 @@ class Replay:
             )
             begun = True
             self._forget()
-            runner.run(first, self.jobs)
+            runner.run(first, self.jobs, wanted)
         except Stopped as stopped:
             self._forget()
             self.clean = self._before is None
@@ -152,7 +160,8 @@ class Replay:
             replayed=self.tally.replayed + 1,
             commands=self.tally.commands + len(runner.ran),
         )
-        self.told = f"{len(runner.ran)} commands"
+        put_off = f", {len(runner.late)} put off" if runner.late else ""
+        self.told = f"{len(runner.ran)} commands{put_off}"
         return True
 
     def keep(self, commit: Oid, status: int, fresh: bool) -> bool:
@@ -234,6 +243,7 @@ class Replay:
                 outputs=outputs,
                 outside={**old.outside, **runner.outside},
                 outside_absent=old.outside_absent | runner.outside_absent,
+                late=frozenset(runner.late),
             )
         )
 

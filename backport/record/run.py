@@ -5,6 +5,10 @@
 
 Whether a command that only reads what another makes must run is known when that one has ended: an
 output whose bytes are the same stops the change there.
+
+Where only some outputs are wanted, a command that takes nothing but objects which link as before
+(`names`) is put off, unless it is on the way to one of those: it is `late`, until something that must
+run needs it, or until the whole is wanted again.
 """
 
 from __future__ import annotations
@@ -13,12 +17,13 @@ import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backport.process import Stop, run_bounded
 from backport.record.derive import Paths, summarize
 from backport.record.model import Command, Recording, Run, Signature, Touched, signature
+from backport.record.names import link_names
 from backport.record.places import Places
 from backport.record.watch import read_log
 
@@ -27,8 +32,16 @@ class Stopped(Exception):
     """A replay that cannot be trusted or did not succeed; the full build decides."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """Outputs of one command that differ now; ``quiet`` are those that link as before."""
+
+    changed: frozenset[str]
+    quiet: frozenset[str]
+
+
 class Runner:
-    """One replay of a recording."""
+    """One replay of a recording; ``late`` are the commands that it has put off."""
 
     def __init__(
         self,
@@ -50,6 +63,7 @@ class Runner:
         self.outside: dict[str, Signature] = {}
         self.outside_absent: set[str] = set()
         self.ran: list[int] = []
+        self.late: set[int] = set(recording.late)
         self._stop: Stop
         self._writer = {p: n for n, command in enumerate(self.commands) for p in command.writes}
         self._kept = frozenset[str]().union(
@@ -59,23 +73,35 @@ class Runner:
             self._makers(command.touched) - {n} for n, command in enumerate(self.commands)
         ]
 
-    def run(self, first: frozenset[int], jobs: int) -> None:
-        """Run ``first`` and what their outputs reach.  Raises `Stopped`."""
-        reach = self._reach(first)
+    def run(self, first: frozenset[int], jobs: int, wanted: frozenset[str] | None = None) -> None:
+        """Run ``first`` and what their outputs reach, or of that what ``wanted`` outputs need.
+
+        Raises `Stopped`.
+        """
+        if wanted is None:
+            first |= self.late
         unsure = next(
             (self.commands[n].unsure for n in sorted(first) if self.commands[n].unsure), ""
         )
         if unsure:
             raise Stopped(unsure)
+        reach = self._reach(first | self.late)
+        needed = self._needed(reach if wanted is None else self._makers(Touched(reads=wanted)))
         due, done = set(first), set[int]()
-        going: dict[Future[frozenset[str]], int] = {}
+        self._call(due, done, self.late & needed)
+        going: dict[Future[_Outcome], int] = {}
         with Stop() as self._stop, ThreadPoolExecutor(jobs) as pool:
             try:
                 while len(done) < len(reach):
                     waiting = reach - done - set(going.values())
                     ready = {n for n in waiting if self._above[n] & reach <= done}
+                    owed = self.late & self._needed(ready & due) - due
+                    if owed:  # what was put off is needed now
+                        self._call(due, done, owed)
+                        continue
                     done |= ready - due
                     for n in sorted(ready & due):
+                        self.late.discard(n)
                         going[pool.submit(self._one, n)] = n
                     if not ready and not going:
                         raise Stopped("commands wait for each other in a circle")
@@ -83,13 +109,35 @@ class Runner:
                         continue
                     for future in wait(going, return_when=FIRST_COMPLETED).done:
                         n = going.pop(future)
-                        changed = future.result()
+                        out = future.result()
                         done.add(n)
                         self.ran.append(n)
-                        due |= {m for m in reach if not changed.isdisjoint(self._inputs(m))}
+                        for m in reach - set(self.ran) - set(going.values()):
+                            if self._must(m, out, needed):
+                                self._call(due, done, {m})
+                            elif m not in due and not out.changed.isdisjoint(self._inputs(m)):
+                                self.late.add(m)
             except BaseException:
                 self._stop.set()
                 raise
+
+    def _must(self, n: int, out: _Outcome, needed: frozenset[int]) -> bool:
+        counts = out.changed if n in needed else out.changed - out.quiet
+        return not counts.isdisjoint(self._inputs(n))
+
+    @staticmethod
+    def _call(due: set[int], done: set[int], commands: set[int] | frozenset[int]) -> None:
+        """Have commands run, also those that were passed over."""
+        due |= commands
+        done -= commands
+
+    def _needed(self, commands: set[int] | frozenset[int]) -> frozenset[int]:
+        """These, and whatever they take something from."""
+        found, edge = set(commands), set(commands)
+        while edge:
+            edge = set[int]().union(*(self._above[n] for n in edge)) - found
+            found |= edge
+        return frozenset(found)
 
     def _inputs(self, n: int) -> frozenset[str]:
         touched = self.recording.commands[n].touched
@@ -105,12 +153,13 @@ class Runner:
             found |= edge
         return frozenset(found)
 
-    def _one(self, n: int) -> frozenset[str]:
+    def _one(self, n: int) -> _Outcome:
         """Run one command from the state it was recorded in; the outputs that differ now."""
         command = self.commands[n]
         if command.unsure:
             raise Stopped(command.unsure)
         before = {path: _hash(self.root / path) for path in command.writes}
+        names = {path: _names(self.root / path) for path in command.writes}
         for path, what in before.items():
             if what:
                 self._remove(path)
@@ -129,7 +178,8 @@ class Runner:
         changed = frozenset(path for path in command.writes if before[path] != after[path])
         for path in changed & self._kept:
             raise Stopped(f"{path} changed: make decides by it")
-        return changed
+        quiet = {p for p in changed if names[p] is not None and names[p] == _names(self.root / p)}
+        return _Outcome(changed, frozenset(quiet))
 
     def _remove(self, path: str) -> None:
         place = self.root / path
@@ -195,6 +245,14 @@ class Runner:
 
 def _name(run: Run) -> str:
     return " ".join([os.path.basename(run.exe), *run.argv[-1:]])[:120]
+
+
+def _names(path: Path) -> object:
+    """What a linker goes by; None for what is no object."""
+    try:
+        return None if path.is_symlink() else link_names(path.read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 def _hash(path: Path) -> bytes:

@@ -19,6 +19,7 @@ from backport.record.watch import read_log, watcher, works
 from backport.repo import Repo, open_repo
 from backport.sample.write import write_sample
 from backport.verdicts import State
+from series.model import Oid
 from tests.backport.trees import Files, backport, branch_with, git, new_repo
 
 MAKE = "make -j2 -s CC='gcc -fdebug-prefix-map=$(CURDIR)=/tree'"
@@ -85,10 +86,10 @@ class Bench:
     def tally(self) -> Tally:
         return self.replay.tally
 
-    def build(self, revision: str) -> Built:
+    def build(self, revision: str, *, whole: bool = True) -> Built:
         """Build; a verdict that is kept does not count."""
         shutil.rmtree(self.repo.state_dir / "cache", ignore_errors=True)
-        return self.tree.build(self.repo.commit(revision))
+        return self.tree.build(self.repo.commit(revision), whole=whole)
 
     def clean(self, revision: str) -> Mapping[str, bytes]:
         """Every file of a clean build."""
@@ -192,8 +193,8 @@ def test_what_make_decides_by_means_the_whole_build(
     said: list[str] = []
     attempt = bench.replay.attempt
 
-    def listen(commit: object) -> bool:
-        answer = attempt(bench.repo.commit(f"full-{name}"))
+    def listen(commit: Oid, wanted: frozenset[str] | None = None) -> bool:
+        answer = attempt(commit, wanted)
         said.extend(bench.tally.full[-1:])
         return answer
 
@@ -202,6 +203,66 @@ def test_what_make_decides_by_means_the_whole_build(
     bench.same(f"full-{name}")
     assert bench.tally.replayed == before.replayed
     assert said[-1].startswith(why)
+
+
+def ran(bench: Bench, revision: str, *, whole: bool) -> tuple[str, int]:
+    """What is said of a step that was replayed, and how many commands that took."""
+    before = bench.tally
+    verdict = bench.build(revision, whole=whole).verdict
+    assert bench.tally.replayed == before.replayed + 1, bench.tally.full
+    return verdict.summary, bench.tally.commands - before.commands
+
+
+def test_links_that_cannot_end_otherwise_are_put_off(small: Path) -> None:
+    bench = Bench.of(small)
+    bench.tree.wanted = {"util.o": ""}
+    bench.build("stable")
+    step(small, "code", {"main.c": "int main_value = 11;\n"})
+    assert ran(bench, "code", whole=False) == ("compiled", 1)
+    # The verdict of a step whose links were put off is none for who wants the whole.
+    assert bench.tree.known(bench.repo.commit("code"), whole=False) is not None
+    assert bench.tree.known(bench.repo.commit("code")) is None
+    # What was put off is not forgotten, neither by another step nor by another process.
+    branch_with(small, "more", "code", ("more", {"util.c": "int util_value = 12;\n"}))
+    assert ran(Bench.of(small), "code", whole=True) == ("built", 3)
+    bench = Bench.of(small)
+    assert ran(bench, "more", whole=False) == ("compiled", 1)
+    assert ran(bench, "more", whole=True) == ("built", 3)
+    bench.same("more")
+
+
+def test_a_link_whose_names_change_is_made_at_once(small: Path) -> None:
+    bench = Bench.of(small)
+    bench.build("stable")
+    step(small, "late", {"util.c": "int util_value = 13;\n"})
+    names = {"main.c": "extern int missing; int main_value; int *more(void) { return &missing; }\n"}
+    branch_with(small, "names", "late", ("names", names))
+    assert ran(bench, "late", whole=False) == ("compiled", 1)
+    # With what was put off before: main.o, the link, the checksum.
+    assert ran(bench, "names", whole=False)[0] == "built"
+    bench.same("names")
+
+
+def test_what_is_wanted_is_made_though_it_is_a_link(small: Path) -> None:
+    bench = Bench.of(small)
+    bench.tree.wanted = {"app": ""}
+    bench.build("stable")
+    step(small, "wanted", {"main.c": "int main_value = 14;\n"})
+    assert ran(bench, "wanted", whole=False)[0] == "compiled"
+    assert bench.build("wanted", whole=False).artefacts.keys() == {"app"}
+    clean = bench.clean("wanted")
+    assert (bench.tree.folder / "app").read_bytes() == clean["app"]
+    assert (bench.tree.folder / "app.sum").read_bytes() != clean["app.sum"]
+
+
+def test_an_incremental_build_makes_what_was_put_off(small: Path) -> None:
+    bench = Bench.of(small)
+    bench.build("stable")
+    step(small, "before", {"main.c": "int main_value = 15;\n"})
+    assert ran(bench, "before", whole=False) == ("compiled", 1)
+    branch_with(small, "asked-for", "before", ("asked-for", {"version": "3\n"}))
+    assert bench.build("asked-for", whole=False).verdict.summary == "built"
+    bench.same("asked-for")
 
 
 def test_a_step_that_does_not_compile_is_judged_by_the_full_build(small: Path) -> None:

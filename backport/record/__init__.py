@@ -11,6 +11,8 @@ the system calls (`watch.c`), so what each command read, looked for in vain and 
     model.py    those as frozen values, kept in ``.git/backport/record/``
     decide.py   a step's changed paths -> the commands to run, or why that is not sure
     run.py      runs them in order, and watches again
+    names.py    what a linker goes by: whether a link may be put off
+    merge.py    an incremental build, believed where it proves itself
     replay.py   the collaborator of `backport.build`
 
 The words: a *keeper* is a process that decides what is run (make, and every shell above one); a

@@ -2,7 +2,8 @@
 """The watcher: compiled on the spot, put before a command, its log read.
 
 It is C because each system call of a build is looked at, and it is compiled by the machine's own
-compiler because that is what a machine that builds has.  It takes 4% of a build's time.
+compiler because that is what a machine that builds has.  A build of Xen takes 1.16 times its CPU time
+under watch (122 s and 105 s in the same run), and its log of 1.2 million records 4 s to read.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from emu.booted.image import without_debug
 from series.model import Oid
 
 _KIND = "build"
-_FORMAT = "build-1"
+_FORMAT = "build-2"
 _COMPILED = "compiled"
 """What is said of a step whose links were put off."""
 _CANNOT_TEST = 125
@@ -93,15 +93,17 @@ class BuildTree:
             )
 
     def key(self, commit: Oid) -> str:
-        """What the answer depends on: the tree, the command, the compiler, the files asked for."""
-        return digest(_FORMAT, self.repo.tree(commit).id, self.command, _compiler(), *self.wanted)
+        """What the answer depends on: the tree, the command, the compiler."""
+        return digest(_FORMAT, self.repo.tree(commit).id, self.command, _compiler())
 
     def known(self, commit: Oid, *, whole: bool = True) -> Built | None:
         """The answer from the cache, with every artefact at hand; None when it must be built."""
         answer = self.cache.get(_KIND, self.key(commit))
-        if answer is None or (whole and not answer.get("whole", True)):
+        if answer is None or (whole and not answer["whole"]):
             return None
-        artefacts = {str(k): str(v) for k, v in answer["artefacts"].items()}
+        if not self.wanted.keys() <= set(answer["wanted"]):
+            return None  # it was built for less
+        artefacts = {str(k): str(v) for k, v in answer["artefacts"].items() if k in self.wanted}
         if any(self.cache.blob(sha) is None for sha in artefacts.values()):
             return None
         verdict = Verdict(
@@ -137,6 +139,7 @@ class BuildTree:
                     "summary": built.verdict.summary,
                     "lines": list(built.verdict.lines),
                     "seconds": round(built.verdict.seconds, 3),
+                    "wanted": list(self.wanted),
                     "artefacts": built.artefacts,
                     "whole": built.verdict.summary != _COMPILED,
                 },

@@ -170,6 +170,30 @@ def test_an_object_left_by_another_step_is_not_this_steps_core(repo: Path) -> No
     assert (tree.folder / "core.o").exists()
 
 
+def test_a_build_for_more_answers_who_asks_for_less(repo: Path) -> None:
+    from backport.build import BuildTree
+    from backport.cache import Cache
+    from backport.repo import open_repo
+
+    found = open_repo(repo)
+    head = found.commit("stable")
+
+    def tree(*wanted: str) -> BuildTree:
+        cache = Cache(found.state_dir / "cache")
+        return BuildTree(
+            found, cache, "echo 1 > a; echo 2 > b", dict.fromkeys(wanted, ""), timeout=60
+        )
+
+    both = tree("a", "b").build(head).artefacts
+    assert tree("a").build(head) == tree("a").known(head)
+    less = tree("a").known(head)
+    assert less is not None
+    assert less.verdict.cached
+    assert less.artefacts == {"a": both["a"]}
+    assert tree().known(head) is not None
+    assert tree("c").known(head) is None
+
+
 def test_a_step_that_cannot_be_told_does_not_move_the_branch(repo: Path) -> None:
     branch_with(repo, "topic", "stable", ("one", {"f.c": "int f;\n"}))
     before = git(repo, "rev-parse", "stable")

@@ -5,7 +5,8 @@ Everything outside of the object is a model: undefined functions are stubs of on
 undefined variables get room and a value from the profile, L0 answers behind the hypercall page.
 
     core, tables               the object at its place
-    memory, world, values      what it finds around it
+    memory, places, fields     what it finds around it:
+    world, channels, values
     context, models, boundary  what happens where it leaves its own code
     machine, run               one call, and what came of it
     invariants, expectations, leaving      what is right

@@ -10,7 +10,8 @@ from typing import NoReturn
 from emu.interactions import Crash, Plan
 from emu.l0 import L0
 from emu.object.memory import Memory
-from emu.object.world import HEAP_BASE, HEAP_SIZE, World
+from emu.object.places import HEAP_BASE, HEAP_SIZE
+from emu.object.world import World
 from emu.scenario import FIRST_UNUSED_PAGE
 
 FREED = b"\x5a"

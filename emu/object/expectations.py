@@ -135,12 +135,12 @@ def _leaves(machine: Machine, run: Run) -> Iterator[str]:
 
 
 def _port(machine: Machine, port: PortState) -> Iterator[str]:
-    state = machine.world.port_state(port.number)
+    state = machine.world.channels.state(port.number)
     negated = port.state.startswith("not ")
     wanted: Value = machine.profile.constant(f"ECS_{port.state.removeprefix('not ').upper()}")
     if (state == wanted) == negated or state is None:
         yield f"port {port.number} is in state {state}, and should be {port.state}"
-    channel = machine.world.channel(port.number)
+    channel = machine.world.channels.find(port.number)
     if port.vcpu is not None and channel is not None:
         vcpu = machine.world.get("struct evtchn", channel, "notify_vcpu_id")
         if vcpu != port.vcpu:

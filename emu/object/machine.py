@@ -14,10 +14,11 @@ from emu.object.boundary import Boundary, Ended, GuestFault, L0View
 from emu.object.context import Context, NoModel
 from emu.object.core import Core, load_core
 from emu.object.memory import Memory, Unmapped
+from emu.object.places import BUFFER
 from emu.object.run import SAVED, SAVED_VALUES, Run
 from emu.object.tables import UD2
 from emu.object.values import guest_bytes, resolve
-from emu.object.world import BUFFER, World
+from emu.object.world import World
 from emu.profile import Profile
 from emu.scenario import Case, Value
 
@@ -165,10 +166,10 @@ class Machine:
         context.watched = scenario.masked
         self.world.set_mode(case.mode)
         for port in scenario.ports:
-            known = self.world.channel(port.number) is not None
-            if known or not (port.l0 and self.world.channel_size):  # else L0 alone knows it
+            known = self.world.channels.find(port.number) is not None
+            if known or not (port.l0 and self.world.channels.size):  # else L0 alone knows it
                 state = self.profile.constant(f"ECS_{port.state.upper()}")
-                self.world.set_port(port.number, state, port.vcpu or 0)
+                self.world.channels.set(port.number, state, port.vcpu or 0)
             if port.l0:
                 l0.open(port.number, port.l0, port.vcpu or 0)
         for name, value in scenario.data:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from emu import abi
-from emu.object.world import BUFFER, LEFTOVER, World
+from emu.object.places import BUFFER, LEFTOVER
+from emu.object.world import World
 from emu.scenario import Case, Value
 
 

@@ -14,52 +14,46 @@ from itertools import pairwise
 from emu.abi import Mode
 from emu.elf import PAGE, Perm
 from emu.errors import LayoutError, NotThere
-from emu.layout import Field, Layout
+from emu.layout import Layout
+from emu.object.channels import POINTERS_PER_PAGE, Channels
+from emu.object.fields import MAX_STRUCT, Fields
 from emu.object.memory import Memory, Region
+from emu.object.places import (
+    COMPAT_FLAG,
+    COMPAT_HYPERVISOR,
+    COMPAT_START,
+    GUEST_ABSENT,
+    GUEST_BASE,
+    GUEST_FAR,
+    GUEST_HIGH,
+    GUEST_READONLY,
+    GUEST_SIZE,
+    HEAP_BASE,
+    HEAP_SIZE,
+    LEFTOVER,
+    LIST,
+    LIST_END,
+    STACK_BASE,
+    START_INFO_BASE,
+    START_INFO_FRAME,
+    TOT_PAGES,
+    WORLD_BASE,
+)
 from emu.profile import Profile
 
-STACK_BASE = 0xFFFF830000100000
-HEAP_BASE = 0xFFFF830000400000
-HEAP_SIZE = 24 * PAGE
-"""Small, since it is put back before each call: room for a thousand event channels."""
-WORLD_BASE = 0xFFFF830000800000
-MAX_STRUCT = 16 * PAGE
-GUEST_BASE = 0x00A00000
-GUEST_SIZE = 2 * PAGE
-GUEST_READONLY = 0x00B00000
-GUEST_ABSENT = 0x00C00000
-GUEST_FAR = 0x00007F8000000000
-GUEST_HIGH = 0xFFFF880000000000
-"""Where a 64-bit guest's own kernel begins: the first byte above the hypervisor's range."""
-BUFFER = GUEST_BASE + 0x100
-LIST = GUEST_BASE + PAGE
-LIST_END = GUEST_BASE + GUEST_SIZE - 8
-COMPAT_HYPERVISOR = 0xF5800000
-"""Where a 32-bit guest's address space ends."""
-COMPAT_FLAG, COMPAT_START = "arch.is_32bit_pv", "arch.hv_compat_vstart"
-"""All that makes a domain a 32-bit one."""
-START_INFO_BASE = 0xFFFF82C000000000
-"""Where the core finds the guest's start info page once it has mapped it."""
-START_INFO_FRAME = 0x5000
-TOT_PAGES = 0x3210
-POINTERS_PER_PAGE = PAGE // 8
 SHARED_INFO = "shared_info"
 """Name that a profile gives to the region of the page shared with L0."""
 MASK = "evtchn_mask"
-LEFTOVER = b"\x2a"
-"""What the guest has left where only an answer is to stand."""
 NOBODYS = 0xFFFF8300DEAD0000
 """A pointer to where nothing is mapped."""
 
 
-class World:
+class World(Fields):
     """Addresses of the structures, and typed access to them."""
 
     def __init__(self, memory: Memory, layout: Layout, profile: Profile) -> None:
-        self.memory = memory
-        self.layout = layout
+        super().__init__(memory, layout)
         self.profile = profile
-        self._scalars: dict[tuple[str, str], Field] = {}
         stack_size = profile.constant("STACK_SIZE")
         if stack_size & (stack_size - 1) or not PAGE <= stack_size <= STACK_BASE & -STACK_BASE:
             raise LayoutError(
@@ -82,17 +76,9 @@ class World:
         self.vcpus = tuple(self._struct("struct vcpu") for _ in range(profile.world.vcpus))
         self.stack_top = self._current()
         self._domain()
-        self.channel_size = layout.sizeof("struct evtchn") if layout.has("struct evtchn") else 0
-        if self.channel_size > PAGE:
-            raise LayoutError(
-                f"struct evtchn of {self.channel_size} bytes",
-                hint="the debug information is damaged",
-            )
-        self.per_bucket = PAGE // _next_power_of_two(self.channel_size) if self.channel_size else 0
-        self._group = 0
-        self._buckets: dict[int, bytes] = {}
-        if self.channel_size:
-            self._channels()
+        self.channels = Channels(self, self.domain)
+        if self.channels.size:
+            self.channels.begin(self._page(), self._page())
         self.places: Mapping[str, int] = {
             "list": LIST,
             "list_end": LIST_END,
@@ -176,70 +162,10 @@ class World:
         ):
             self.try_set("struct domain", self.domain, path, value)
 
-    def _channels(self) -> None:
-        first = self.new_bucket(self._page(), 0)
-        self._group = self._page()
-        self.memory.write_int(self._group, first, 8)
-        self.try_set("struct domain", self.domain, "evtchn", first)
-        self.try_set("struct domain", self.domain, "evtchn_group[0]", self._group)
-        self.try_set("struct domain", self.domain, "valid_evtchns", self.per_bucket)
-
-    def new_bucket(self, at: int, first: int) -> int:
-        """Fill a page with free event channels, the first numbered ``first``."""
-        if first not in self._buckets:
-            self._buckets[first] = self._bucket(first)
-        self.memory.write(at, self._buckets[first])
-        return at
-
-    def _bucket(self, first: int) -> bytes:
-        page = bytearray(PAGE)
-        if self.layout.has("struct evtchn", "port"):
-            port = self._scalar("struct evtchn", "port")
-            for number in range(self.per_bucket):
-                offset = number * self.channel_size + port.offset
-                page[offset : offset + port.size] = (first + number).to_bytes(port.size, "little")
-        return bytes(page[:PAGE])
-
-    def add_bucket(self, at: int) -> None:
-        """Make the next bucket of ports valid, its channels in the page ``at``."""
-        valid = self.valid_ports
-        self.new_bucket(at, valid)
-        self.memory.write_int(self._group + 8 * (valid // self.per_bucket), at, 8)
-        self.set("struct domain", self.domain, "valid_evtchns", valid + self.per_bucket)
-
     @property
     def structs_end(self) -> int:
         """Where the structures end; the pages behind belong to nobody."""
         return self._next
-
-    @property
-    def valid_ports(self) -> int:
-        """How many ports the domain has channels for."""
-        if self.layout.has("struct domain", "valid_evtchns"):
-            return self.get("struct domain", self.domain, "valid_evtchns")
-        return self.per_bucket
-
-    def channel(self, port: int) -> int | None:
-        """Address of a port's ``struct evtchn``; None for one that is not valid."""
-        if not self.channel_size or port >= min(
-            self.valid_ports, self.per_bucket * POINTERS_PER_PAGE
-        ):
-            return None
-        bucket = self.memory.read_int(self._group + 8 * (port // self.per_bucket), 8)
-        channel = bucket + port % self.per_bucket * self.channel_size
-        return channel if self.memory.covering(channel, self.channel_size) is not None else None
-
-    def port_state(self, port: int) -> int | None:
-        """``state`` of a port; None for one that is not valid."""
-        channel = self.channel(port)
-        return None if channel is None else self.get("struct evtchn", channel, "state")
-
-    def set_port(self, port: int, state: int, vcpu: int = 0) -> None:
-        channel = self.channel(port)
-        if channel is None:
-            raise NotThere(f"port {port} of the scenario has no struct evtchn")
-        self.set("struct evtchn", channel, "state", state)
-        self.try_set("struct evtchn", channel, "notify_vcpu_id", vcpu)
 
     def masked_ports(self) -> frozenset[int]:
         """Ports masked in the page shared with L0, which is clear before a call; none without one."""
@@ -261,7 +187,7 @@ class World:
         """Addresses [begin, end) of what `set_mode` sets."""
         for path in (COMPAT_FLAG, COMPAT_START):
             if self.layout.has("struct domain", path):
-                place = self._scalar("struct domain", path)
+                place = self.scalar("struct domain", path)
                 yield self.domain + place.offset, self.domain + place.offset + place.size
 
     def set_mode(self, mode: Mode) -> None:
@@ -271,44 +197,6 @@ class World:
                 raise NotThere("the domain of this object knows no 32-bit guests")
             self.set("struct domain", self.domain, COMPAT_FLAG, 1)
             self.try_set("struct domain", self.domain, COMPAT_START, COMPAT_HYPERVISOR)
-
-    def _scalar(self, type_name: str, path: str) -> Field:
-        known = self._scalars.get((type_name, path))
-        if known is not None:
-            return known
-        place = self.layout.field(type_name, path)
-        if place.size > 8 or not 0 <= place.offset < MAX_STRUCT:
-            raise LayoutError(
-                f"{place.size} bytes at offset {place.offset:#x} are no scalar",
-                f"{type_name}.{path}",
-                "the debug information is damaged, or another tree's",
-            )
-        self._scalars[type_name, path] = place
-        return place
-
-    def get(self, type_name: str, base: int, path: str) -> int:
-        """Read a field, bitfields included."""
-        place = self._scalar(type_name, path)
-        value = self.memory.read_int(base + place.offset, place.size)
-        if place.bit is not None:
-            value = value >> place.bit & (1 << place.width) - 1
-        return value
-
-    def set(self, type_name: str, base: int, path: str, value: int) -> None:
-        """Write a field, bitfields included."""
-        place = self._scalar(type_name, path)
-        if place.bit is not None:
-            mask = (1 << place.width) - 1 << place.bit
-            value = (
-                self.memory.read_int(base + place.offset, place.size) & ~mask
-                | value << place.bit & mask
-            )
-        self.memory.write_int(base + place.offset, value, place.size)
-
-    def try_set(self, type_name: str, base: int, path: str, value: int) -> None:
-        """Write a field if this tree has it."""
-        if self.layout.has(type_name, path):
-            self.set(type_name, base, path, value)
 
     def place(self, path: str) -> tuple[str, int, str]:
         """(type, address of the structure, field) of ``domain.domain_id`` or ``vcpu1.pause_flags``."""
@@ -348,7 +236,3 @@ class World:
                 if address is not None:
                     names[address] = lock
         return names
-
-
-def _next_power_of_two(value: int) -> int:
-    return 1 << (value - 1).bit_length()

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from emu.object.machine import Machine
+from emu.object.places import BUFFER
 from emu.object.run import Run
-from emu.object.world import BUFFER
 
 Found = Iterator[tuple[str, int]]
 

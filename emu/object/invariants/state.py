@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from emu.object.invariants.invariant import Found, Invariant
 from emu.object.machine import Machine
+from emu.object.places import BUFFER, LIST
 from emu.object.run import Run
-from emu.object.world import BUFFER, LIST
 
 MAX_LISTED = 4
 
@@ -17,15 +17,17 @@ class PortsAgree(Invariant):
 
     def check(self, machine: Machine, run: Run) -> Found:
         world, l0 = machine.world, run.context.l0
-        if not world.channel_size or any(not i.legal for i in run.context.plan.injected):
+        if not world.channels.size or any(not i.legal for i in run.context.plan.injected):
             return
         free = machine.profile.constant("ECS_FREE")
         before, after = run.opened_before, frozenset(l0.ports)
         for port in sorted(after - before):
-            if run.result == 0 and world.port_state(port) == free:
+            if run.result == 0 and world.channels.state(port) == free:
                 yield f"port {port} was opened in L0 and is free in the core", 0
         for port in sorted(before - after):
-            if run.case.scenario.operation != "EVTCHNOP_reset" and world.port_state(port) not in (
+            if run.case.scenario.operation != "EVTCHNOP_reset" and world.channels.state(
+                port
+            ) not in (
                 None,
                 free,
             ):
@@ -34,7 +36,7 @@ class PortsAgree(Invariant):
             return
         states = {port.number for port in run.case.scenario.ports}
         for port in sorted(_ports_named(run) - states - after - before):
-            if world.port_state(port) not in (None, free):
+            if world.channels.state(port) not in (None, free):
                 yield f"port {port} is not open in L0, and is in use in the core", 0
 
 

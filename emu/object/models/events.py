@@ -18,19 +18,19 @@ def _evtchn_allocate_port(ctx: Context, arguments: Sequence[int]) -> int:
     port = arguments[1] & M32
     world = ctx.world
     # With nobody else running, a port that is free and has its channel cannot be refused.
-    certain = ctx.alone and world.port_state(port) == world.profile.constant("ECS_FREE")
+    certain = ctx.alone and world.channels.state(port) == world.profile.constant("ECS_FREE")
     errno = ctx.plan.fails("evtchn_allocate_port", not certain, errno=ENOMEM)
     if errno:
         return -errno
     if port >= world.profile.world.max_evtchns:
         return -ENOSPC
-    if port < world.valid_ports:
-        return 0 if world.port_state(port) == world.profile.constant("ECS_FREE") else -EBUSY
+    if port < world.channels.valid:
+        return 0 if world.channels.state(port) == world.profile.constant("ECS_FREE") else -EBUSY
     return 0 if _fill(ctx, port) else -ENOMEM
 
 
 def _fill(ctx: Context, port: int) -> bool:
-    while ctx.world.valid_ports <= port:
+    while ctx.world.channels.valid <= port:
         if not _append_bucket(ctx):
             return False
     return True
@@ -41,7 +41,7 @@ def _append_bucket(ctx: Context) -> bool:
     if not page:
         return False
     ctx.blocks.pop(page)  # it belongs to the event channel code, not to the core
-    ctx.world.add_bucket(page)
+    ctx.world.channels.add_bucket(page)
     return True
 
 
@@ -59,13 +59,13 @@ def _evtchn_bind_virq(ctx: Context, arguments: Sequence[int]) -> int:
         return -EINVAL
     if fields["vcpu"] >= world.profile.world.vcpus:
         return -ENOENT
-    if world.port_state(port) is None and not _fill(
+    if world.channels.state(port) is None and not _fill(
         ctx, min(port, world.profile.world.max_evtchns - 1)
     ):
         return -ENOMEM
-    if world.port_state(port) != world.profile.constant("ECS_FREE"):
+    if world.channels.state(port) != world.profile.constant("ECS_FREE"):
         return -EBUSY
-    world.set_port(port, world.profile.constant("ECS_VIRQ"), fields["vcpu"])
+    world.channels.set(port, world.profile.constant("ECS_VIRQ"), fields["vcpu"])
     ctx.memory.write_int(structure + 8, port, 4)
     return 0
 
@@ -78,7 +78,7 @@ def _evtchn_status(ctx: Context, arguments: Sequence[int]) -> int:
     status = abi.structure("EVTCHNOP_status")
     assert status is not None
     fields = status.decode(ctx.memory.read(arguments[0], status.size))
-    channel = ctx.world.channel(fields["port"])
+    channel = ctx.world.channels.find(fields["port"])
     if channel is None:
         return -EINVAL
     fields["status"] = abi.CONSTANTS["EVTCHNSTAT_virq"]
@@ -93,7 +93,7 @@ def _evtchn_unmask(ctx: Context, arguments: Sequence[int]) -> int:
     errno = ctx.plan.fails("evtchn_unmask", errno=EINVAL)
     if errno:
         return -errno
-    return 0 if ctx.world.channel(arguments[0] & M32) is not None else -EINVAL
+    return 0 if ctx.world.channels.find(arguments[0] & M32) is not None else -EINVAL
 
 
 @MODELS.model("long")
@@ -104,7 +104,7 @@ def _evtchn_bind_vcpu(ctx: Context, arguments: Sequence[int]) -> int:
     port, vcpu = arguments[0] & M32, arguments[1] & M32
     if vcpu >= ctx.world.profile.world.vcpus:
         return -ENOENT
-    channel = ctx.world.channel(port)
+    channel = ctx.world.channels.find(port)
     if channel is None:
         return -EINVAL
     ctx.world.set("struct evtchn", channel, "notify_vcpu_id", vcpu)
@@ -117,11 +117,11 @@ def _evtchn_close(ctx: Context, arguments: Sequence[int]) -> int:
     free = ctx.world.profile.constant("ECS_FREE")
     # A guest may not close what the hypervisor has kept for itself.
     kept = ctx.world.profile.constant("ECS_RESERVED") if arguments[2] & 0xFF else None
-    closed = ctx.world.port_state(port) in (None, free, kept)
+    closed = ctx.world.channels.state(port) in (None, free, kept)
     errno = ctx.plan.fails("evtchn_close", closed or kept is not None, errno=EINVAL)
     if errno or closed:
         return -(errno or EINVAL)
-    ctx.world.set_port(port, free)
+    ctx.world.channels.set(port, free)
     return 0
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from emu import abi
 from emu.object.context import Context
 from emu.object.models.model import Models
-from emu.object.world import START_INFO_BASE, START_INFO_FRAME
+from emu.object.places import START_INFO_BASE, START_INFO_FRAME
 
 MODELS = Models()
 

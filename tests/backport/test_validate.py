@@ -29,13 +29,13 @@ def test_the_main_job_in_one_command(sample: Path) -> None:
     done = backport(sample, "apply", "--branch", "stable-4.10", "--to", "proven", "--json", "-")
     assert done.exit_code == 0, done.output
     steps = json.loads(done.stdout)["steps"]
-    assert len(steps) == 46
+    assert len(steps) == 56
     assert sum(step["item"].startswith("c") for step in steps) == 1
     last = {verdict["validator"]: verdict for verdict in steps[-1]["verdicts"]}
     assert last["build"]["state"] == last["object"]["state"] == "passed"
     absent = [step for step in steps if step["verdicts"][1]["state"] == "not there yet"]
     assert 20 < len(absent) < 30
-    assert git(sample, "rev-parse", "proven~46") == git(sample, "rev-parse", "stable-4.10")
+    assert git(sample, "rev-parse", "proven~56") == git(sample, "rev-parse", "stable-4.10")
     # The same again is answered from the cache, build and emulation.
     again = backport(sample, "apply", "--branch", "stable-4.10", "--to", "again", "--json", "-")
     verdicts = [v for step in json.loads(again.stdout)["steps"] for v in step["verdicts"]]

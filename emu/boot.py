@@ -14,10 +14,13 @@ import time
 from emu.abi import Mode
 from emu.booted.behaviour import Judge, Only
 from emu.booted.drive import Drive
+from emu.booted.ending import Ended, TooSlow
 from emu.booted.image import LinkedImage, parse_image
-from emu.booted.machine import MIB, Ended, Machine, Settings, TooSlow
+from emu.booted.machine import Machine
 from emu.booted.milestones import climb, guest_rung
 from emu.booted.report import BehaviourRow, BootReport, Milestone, Treatment
+from emu.booted.run import Runner
+from emu.booted.settings import MIB, Settings
 from emu.guest import build_kernel
 from emu.profile import Profile
 from emu.verdict import Finding, Outcome
@@ -71,15 +74,16 @@ class _Run:
         boot = self.profile.boot
         settings = Settings(boot.memory * MIB, boot.command_line.encode(), boot.vcpus)
         begun = time.perf_counter()
-        machine, end = _boot(self.image, mode, settings)
+        runner, end = _boot(self.image, mode, settings)
         if mode == MODES[0]:
             self.boot_seconds = time.perf_counter() - begun
         try:
-            self._look(machine, mode, end)
+            self._look(runner, mode, end)
         finally:
-            machine.close()
+            runner.close()
 
-    def _look(self, machine: Machine, mode: Mode, end: Ended | None) -> None:
+    def _look(self, runner: Runner, mode: Mode, end: Ended | None) -> None:
+        machine = runner.machine
         if mode == MODES[0]:
             self.ladder.extend(climb(machine, end))
             self.console = bytes(machine.l0.console).decode("utf-8", "replace")
@@ -90,8 +94,10 @@ class _Run:
         for number, op in enumerate(machine.l0.unknown):
             self._unknown(machine, op, number)
         if end is None:
-            drive = Drive(machine)
-            self.rows.extend(Judge(drive, self.profile, self.only).rows())
+            drive = Drive(runner)
+            judge = Judge(drive, self.profile, self.only)
+            self.rows.extend(judge.rows())
+            self.ladder.extend(judge.milestones)
             self.calls += drive.calls
 
     def _failed(self, machine: Machine, end: Ended) -> None:
@@ -133,19 +139,21 @@ class _Run:
         return Outcome.PASSED if reached and self._is_shim() else Outcome.ABSENT
 
 
-def _boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Machine, Ended | None]:
+def _boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Runner, Ended | None]:
     """A machine at its guest's first instruction, or where the boot ended."""
-    machine = Machine(image, build_kernel(mode), settings)
+    runner = Runner(Machine(image, build_kernel(mode), settings))
     try:
         try:
-            machine.boot()
+            runner.boot()
         except TooSlow:
-            machine.close()
-            machine = Machine(image, build_kernel(mode), settings)
-            machine.boot(counted=True)
+            runner.close()
+            runner = Runner(Machine(image, build_kernel(mode), settings))
+            runner.counting = True
+            runner.boot()
+            runner.counting = False
     except Ended as end:
-        return machine, end
-    return machine, None
+        return runner, end
+    return runner, None
 
 
 __all__ = ["BootReport", "emulate_image"]

@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a PVH domain finds around itself: time, CPUID, a few ports, a local APIC, ACPI tables, start info.
-
-Time is virtual, so that every run is the same: it advances with each look at it, and faster and faster
-while the same place looks again and again, since that place is waiting.  A delay of one second that is
-written as a thousand of a millisecond each is over after some thousand looks.
-"""
+"""What a PVH domain finds around itself: CPUID, a few ports, ACPI tables, start info."""
 
 from __future__ import annotations
 
@@ -12,62 +7,15 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-TSC_HZ = 2_000_000_000
-LOOK = 2_000
-"""Ticks that one look at the time takes: a microsecond."""
-EAGER = 4
-"""Looks from one place before the time begins to run faster."""
-IDLE = 2_000
-"""Looks with nothing else going on: a delay written as very many short ones.  A timer's handlers look
-tens of times, and must not see the time run away from under them."""
-MAX_STEP = 4_000_000
-FIRST_TSC = 1 << 32
+from emu.clock import LOOK, TSC_HZ, Clock
+from emu.lapic import BASE
+
 PIT_HZ = 1_193_182
-LAPIC_BASE = 0xFEE00000
 RSDP = 0xE0000
 HYPERCALL_MSR = 0x40000000
 HYPERCALL_PORT = 0xE8
 """What the entries of the hypercall page write to, 32 bits wide: our way into the model of L0."""
 FIRST_LEAF = 0x40000000
-
-
-@dataclass(slots=True)
-class Clock:
-    """Virtual time, in ticks of the TSC."""
-
-    ticks: int = FIRST_TSC
-    looks: int = 0
-    _place: int = 0
-    _same: int = 0
-    _idle: int = 0
-
-    def look(self, place: int) -> int:
-        """The time; ``place`` stands for the instruction that reads it and the stack that it runs on, so
-        that a function which everybody asks for the time does not look like somebody who waits."""
-        self.looks += 1
-        self._same = self._same + 1 if place == self._place else 0
-        self._place = place
-        self._idle += 1
-        step = LOOK
-        if self._idle > IDLE:
-            step = MAX_STEP
-        elif self._same > EAGER:
-            step = min(LOOK << min(self._same - EAGER, 20), MAX_STEP)
-        self.ticks += step
-        return self.ticks
-
-    def pass_by(self, ticks: int) -> int:
-        """Time that something else takes."""
-        self._idle = 0
-        self.ticks += ticks
-        return self.ticks
-
-    @property
-    def nanoseconds(self) -> int:
-        return self.ticks * 1_000_000_000 // TSC_HZ
-
-    def copy(self) -> Clock:
-        return Clock(self.ticks, self.looks, self._place)
 
 
 # --- CPUID -----------------------------------------------------------------------------------------
@@ -88,26 +36,29 @@ class Cpuid:
 
     native: Callable[[int, int], Leaf]
     version: tuple[int, int]
-    domid: int
-    vcpu: int = 0
+    domid: Callable[[], int]
+    """May change when the domain is resumed elsewhere."""
     asked: set[int] = field(default_factory=set)
     """Leaves of the hypervisor that were looked at."""
 
-    def __call__(self, leaf: int, subleaf: int) -> Leaf:
+    def answer(self, vcpu: int, leaf: int, subleaf: int) -> Leaf:
+        """eax, ebx, ecx, edx as a processor finds them."""
         if leaf >> 28 == 4:
             self.asked.add(leaf)
-            return self._xen(leaf)
+            return self._xen(vcpu, leaf)
         eax, ebx, ecx, edx = self.native(leaf, subleaf)
         if leaf == 1:
             ecx = ecx & ~_ECX1_HIDDEN | _HYPERVISOR
-            ebx = ebx & 0x00FFFFFF | self.vcpu * 2 << 24
+            ebx = ebx & 0x00FFFFFF | vcpu * 2 << 24
+        elif leaf == 0xB:
+            edx = vcpu * 2
         elif leaf == 7:
             ebx &= ~_EBX7_HIDDEN
         elif leaf in _EMPTY_LEAVES:
             return 0, 0, 0, 0
         return eax, ebx, ecx, edx
 
-    def _xen(self, leaf: int) -> Leaf:
+    def _xen(self, vcpu: int, leaf: int) -> Leaf:
         number = leaf - FIRST_LEAF
         if number == 0:
             ebx, ecx, edx = struct.unpack("<III", b"XenVMMXenVMM")
@@ -117,7 +68,7 @@ class Cpuid:
         if number == 2:
             return 1, HYPERCALL_MSR, 0, 0
         if number == 4:  # HVM features: vcpu id in ebx, domain id in ecx
-            return 1 << 3 | 1 << 4, self.vcpu, self.domid, 0
+            return 1 << 3 | 1 << 4, vcpu, self.domid(), 0
         return 0, 0, 0, 0
 
 
@@ -154,39 +105,6 @@ class Ports:
         return Ports(clock, self._gate, self._high)
 
 
-# --- Local APIC ------------------------------------------------------------------------------------
-
-APIC_ID, APIC_VERSION, APIC_SPIV = 0x20, 0x30, 0xF0
-APIC_TMICT, APIC_TMCCT = 0x380, 0x390
-TICKS_PER_COUNT = 20 * 16
-
-
-@dataclass(slots=True)
-class Lapic:
-    """Registers as they were written; only the timer's count moves."""
-
-    clock: Clock
-    registers: dict[int, int] = field(
-        default_factory=lambda: {APIC_ID: 0, APIC_VERSION: 0x50014, APIC_SPIV: 0xFF}
-    )
-    _started: int = 0
-
-    def read(self, offset: int, _size: int) -> int:
-        now = self.clock.pass_by(LOOK)
-        if offset == APIC_TMCCT:
-            gone = (now - self._started) // TICKS_PER_COUNT
-            return max(0, self.registers.get(APIC_TMICT, 0) - gone)
-        return self.registers.get(offset, 0)
-
-    def write(self, offset: int, _size: int, value: int) -> None:
-        self.registers[offset] = value & 0xFFFFFFFF
-        if offset == APIC_TMICT:
-            self._started = self.clock.ticks
-
-    def copy(self, clock: Clock) -> Lapic:
-        return Lapic(clock, dict(self.registers), self._started)
-
-
 # --- ACPI and start info ---------------------------------------------------------------------------
 
 
@@ -212,7 +130,7 @@ def acpi_tables(vcpus: int, base: int = RSDP) -> list[tuple[int, bytes]]:
     rsdp = bytearray(struct.pack("<8sB6sBIIQB3x", b"RSD PTR ", 0, _MAKER[0], 2, 0, 36, xsdt, 0))
     _checked(rsdp, 8, 20)
     return [
-        (madt, _table(b"APIC", 2, struct.pack("<II", LAPIC_BASE, 0) + apics)),
+        (madt, _table(b"APIC", 2, struct.pack("<II", BASE, 0) + apics)),
         (fadt, _table(b"FACP", 5, bytes(268 - 36))),
         (xsdt, _table(b"XSDT", 1, struct.pack("<QQ", madt, fadt))),
         (base, _checked(rsdp, 32)),

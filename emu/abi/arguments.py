@@ -122,6 +122,9 @@ _NATIVE: Mapping[str, Struct] = {
     "VCPUOP_register_vcpu_info": _struct(
         "vcpu_register_vcpu_info", 16, _in("mfn", 0, 8), _in("offset", 8, 4), _in("rsvd", 12, 4)
     ),
+    "CALLBACKOP_register": _struct(
+        "callback_register", 16, _in("type", 0, 2), _in("flags", 2, 2), _in("eip", 8, 8)
+    ),
     "VCPUOP_set_periodic_timer": _struct("vcpu_set_periodic_timer", 8, _in("period_ns", 0, 8)),
     "VCPUOP_set_singleshot_timer": _struct(
         "vcpu_set_singleshot_timer", 16, _in("timeout_abs_ns", 0, 8), _in("flags", 8, 4)
@@ -137,6 +140,20 @@ _RESERVATION = _struct(
     _in("domid", 24, 2),
 )
 _COMPAT: Mapping[str, Struct] = {
+    "CALLBACKOP_register": _struct(
+        "compat_callback_register",
+        12,
+        _in("type", 0, 2),
+        _in("flags", 2, 2),
+        _in("cs", 4, 4),
+        _in("eip", 8, 4),
+    ),
+    "SCHEDOP_poll": _struct(
+        "compat_sched_poll", 16, _ptr("ports", 0, 4), _in("nr_ports", 4, 4), _in("timeout", 8, 8)
+    ),
+    "VCPUOP_set_singleshot_timer": _struct(
+        "compat_vcpu_set_singleshot_timer", 12, _in("timeout_abs_ns", 0, 8), _in("flags", 8, 4)
+    ),
     "GNTTABOP_setup_table": _struct(
         "compat_gnttab_setup_table",
         16,
@@ -157,13 +174,19 @@ _COMPAT: Mapping[str, Struct] = {
 }
 
 
-_RESERVATIONS = dict.fromkeys(
-    ("XENMEM_increase_reservation", "XENMEM_decrease_reservation", "XENMEM_populate_physmap"),
-    _RESERVATION,
+_COMPAT_RESERVATION = _struct(
+    "compat_memory_reservation",
+    20,
+    _ptr("extent_start", 0, 4),
+    _in("nr_extents", 4, 4),
+    _in("extent_order", 8, 4),
+    _in("mem_flags", 12, 4),
+    _in("domid", 16, 2),
 )
+_EXTENTS = ("XENMEM_increase_reservation", "XENMEM_decrease_reservation", "XENMEM_populate_physmap")
 _BY_MODE: Mapping[Mode, Mapping[str, Struct]] = {
-    "64": {**_NATIVE, **_RESERVATIONS},
-    "compat": {**_NATIVE, **_RESERVATIONS, **_COMPAT},
+    "64": {**_NATIVE, **dict.fromkeys(_EXTENTS, _RESERVATION)},
+    "compat": {**_NATIVE, **_COMPAT, **dict.fromkeys(_EXTENTS, _COMPAT_RESERVATION)},
 }
 
 

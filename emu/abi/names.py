@@ -38,12 +38,14 @@ _ERRNO_NAMES = {number: name for name, number in ERRNO.items()}
 
 HYPERCALLS = {
     "memory_op": 12,
+    "update_va_mapping": 14,
     "xen_version": 17,
     "console_io": 18,
     "grant_table_op": 20,
     "vcpu_op": 24,
     "sched_op": 29,
     "event_channel_op": 32,
+    "callback_op": 30,
     "hvm_op": 34,
 }
 HYPERCALL_NAMES = {number: name for name, number in HYPERCALLS.items()}
@@ -136,6 +138,7 @@ OPERATIONS: Mapping[str, Mapping[str, int]] = {
         "XENVER_build_id": 10,
     },
     "console_io": {"CONSOLEIO_write": 0, "CONSOLEIO_read": 1},
+    "callback_op": {"CALLBACKOP_register": 0, "CALLBACKOP_unregister": 1},
 }
 
 _OPERATION_NAMES = {

@@ -15,10 +15,12 @@ from dataclasses import dataclass, field, replace
 from emu import abi
 from emu.booted.checks import CHECKS, Observed, unmet
 from emu.booted.drive import ABSENT, Answer, Drive
-from emu.booted.events import Events
-from emu.booted.machine import Ended, l0_setup
+from emu.booted.ending import Ended
 from emu.booted.paging import NotMapped
-from emu.booted.report import BehaviourRow, Treatment
+from emu.booted.report import BehaviourRow, Milestone, Treatment
+from emu.booted.settings import l0_setup
+from emu.booted.stories import STORIES, second
+from emu.booted.stories.story import Story, run_story
 from emu.elf import PAGE
 from emu.errors import EmuError
 from emu.guest.kernel import BUFFER_PAGES
@@ -58,6 +60,7 @@ class Only:
             return cls()
         match = _ONLY.fullmatch(text)
         names = [scenario.name for scenario in (*profile.scenarios, *profile.boot.probes)]
+        names += [told.name for told in (*STORIES, second.UP, *second.STORIES)]
         if match is None or match["name"] not in names:
             raise EmuError(
                 f"no scenario {text!r}", profile.origin, f"there are: {', '.join(names)}"
@@ -101,11 +104,31 @@ class Judge:
     profile: Profile
     only: Only
     setup: L0Setup = field(init=False)
+    milestones: tuple[Milestone, ...] = ()
+    """How far the second processor came."""
+    _last_vcpu: int = 0
     _endless: int = 0
     """Scenarios of which a call did not end."""
 
     def __post_init__(self) -> None:
         self.setup = l0_setup(self.drive.machine.settings)
+        self._last_vcpu = self._count_vcpus() - 1
+
+    def _count_vcpus(self) -> int:
+        """How many the guest has: those that the image knows."""
+        count = 1
+        while count < self.drive.machine.settings.vcpus and self._knows(count):
+            count += 1
+        return count
+
+    def _knows(self, vcpu: int) -> bool:
+        number, operation = abi.numbers("VCPUOP_is_up") or (0, 0)
+
+        def attempt() -> Answer:
+            self.drive.restore(Plan(), self.setup)
+            return self.drive.call(number, (operation, vcpu, 0))
+
+        return self.drive.bounded(attempt).result in (0, 1)
 
     def rows(self) -> Iterator[BehaviourRow]:
         for case in cases(self.profile, self.drive.kernel.mode):
@@ -117,8 +140,28 @@ class Judge:
             else:
                 yield self._row(Case(self._fitted(case.scenario), case.mode))
 
-        if not self.only.name:
-            yield from Events(self.drive, self.setup).rows()
+        for told in STORIES:
+            if self._wanted(told):
+                yield self._tell(told)
+        if any(self._wanted(told) for told in (second.UP, *second.STORIES)):
+            yield from self._second()
+
+    def _wanted(self, told: Story) -> bool:
+        mode = self.only.mode in ("", self.drive.kernel.mode)
+        return mode and self.only.name in ("", told.name)
+
+    def _second(self) -> Iterator[BehaviourRow]:
+        """With the second vcpu brought up, everything else begins there."""
+        drive = self.drive
+        row = run_story(drive, self.setup, second.UP)
+        self.milestones = second.milestones(drive)
+        yield row
+        if not self.milestones[1].reached:
+            return
+        drive.rebase()
+        for told in second.STORIES:
+            if self._wanted(told):
+                yield self._tell(told)
 
     def _row(self, case: Case) -> BehaviourRow:
         scenario = case.scenario
@@ -162,7 +205,19 @@ class Judge:
             return any(symbol in has for entry in entries for symbol in entry.symbols) and all(
                 symbol in has for symbol in scenario.needs
             )
-        return any(symbol in has for symbol in self.profile.entries[scenario.entry].symbols)
+        return self._has(scenario.entry)
+
+    def _has(self, entry: str) -> bool:
+        """Whether the image has one of the functions that the profile names for an entry."""
+        has, known = self.drive.machine.image.symbols, self.profile.entries.get(entry)
+        return known is None or any(symbol in has for symbol in known.symbols)
+
+    def _tell(self, told: Story) -> BehaviourRow:
+        if self._has(told.entry):
+            return run_story(self.drive, self.setup, told)
+        symbol, mode = self.profile.entries[told.entry].symbols[0], self.drive.kernel.mode
+        note = f"the image has no {symbol}"
+        return BehaviourRow(told.name, told.operation, mode, Treatment.UNREACHED, None, note=note)
 
     def _untried(self, case: Case, note: str) -> BehaviourRow:
         return BehaviourRow(
@@ -197,8 +252,8 @@ class Judge:
         return Treatment.LOCAL
 
     def _fitted(self, scenario: Scenario) -> Scenario:
-        """The scenario with the profile's last vcpu where this machine has fewer."""
-        last = self.drive.machine.settings.vcpus - 1
+        """The scenario with the guest's last vcpu where the profile names one that it has not."""
+        last = self._last_vcpu
 
         def fit(pairs: tuple[tuple[str, Value], ...]) -> tuple[tuple[str, Value], ...]:
             return tuple((n, self._vcpu(v, last) if n == "vcpu" else v) for n, v in pairs)

@@ -12,16 +12,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from emu import abi
-from emu.booted.machine import (
-    CALL_INSTRUCTIONS,
-    CALL_SECONDS,
-    Ended,
-    Machine,
-    TooSlow,
-)
+from emu.booted.ending import CALL, Ended, TooSlow
 from emu.booted.paging import NotMapped
-from emu.booted.traps import VECTOR_UD, TripleFault
-from emu.cpu import Saved
+from emu.booted.run import Runner
+from emu.booted.traps import VECTOR_UD
+from emu.booted.vcpu import Activity, Vcpu
+from emu.cpu import Batch
 from emu.elf import PAGE
 from emu.l0 import Interactions, L0Setup
 from emu.verdict import L0Call
@@ -67,21 +63,17 @@ class Answer:
 class Drive:
     """A booted machine and its snapshot."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.machine = machine = runner.machine
         self.kernel = machine.kernel
         self.calls = 0
-        self._counting = False
-        cpu = machine.cpu
-        machine.ram.snapshot()
-        self._saved: Saved = cpu.save()
-        self._devices = machine.devices.copy()
-        self._l0 = machine.l0
+        self.rebase()
         names = abi.ARGUMENT_REGISTERS if self.kernel.mode == "64" else COMPAT_REGISTERS
-        self._arguments = cpu.batch("rax", *names)
-        self._rax = cpu.batch("rax")
+        self._names = ("rax", *names)
+        self._batches: dict[int, tuple[Batch, Batch]] = {}
         self._mask = (1 << RESULT_BITS[self.kernel.mode]) - 1
-        self.start_info = cpu.read("rsi")
+        self.start_info = machine.cpu.read("rsi")
         """Address of the guest's start info, as it is given to it."""
         self.read_only = self._find_read_only()
 
@@ -98,33 +90,48 @@ class Drive:
                 return address
         return None
 
+    def rebase(self) -> None:
+        """The snapshot is how everything stands now."""
+        machine = self.machine
+        machine.ram.snapshot()
+        self._saved = [vcpu.save() for vcpu in machine.vcpus]
+        self._company = machine.company
+        self._devices = machine.devices.copy()
+        self._l0 = machine.l0
+
     def restore(self, interactions: Interactions, setup: L0Setup) -> None:
         """Everything as at the snapshot; L0 with these answers from now on."""
         machine = self.machine
         machine.ram.restore()
-        machine.cpu.restore(self._saved)
+        for vcpu, saved in zip(machine.vcpus, self._saved, strict=False):
+            vcpu.restore(saved)
+        for vcpu in machine.vcpus[len(self._saved) :]:  # nobody had started it
+            vcpu.activity = Activity.WAITING
+        machine.company = self._company
         machine.devices = self._devices.copy()
         machine.l0 = self._l0.fork(interactions, setup)
 
-    def call(self, number: int, arguments: Sequence[int]) -> Answer:
-        """One hypercall of the guest, from wherever the machine is now (at the guest's start)."""
+    def call(self, number: int, arguments: Sequence[int], guest: int = 0) -> Answer:
+        """One hypercall of a vcpu of the guest, which is at its start."""
         machine = self.machine
         self.calls += 1
-        l0, taken = machine.l0, machine.traps.taken
+        vcpu = next(vcpu for vcpu in machine.vcpus if vcpu.guest == guest)
+        l0, taken = machine.l0, vcpu.traps.taken
         calls_before, console_before = len(l0.calls), len(l0.console)
         machine.callers.clear()
         taken.clear()
         values = [value & self._mask for value in arguments][:5]
         values += [0] * (5 - len(values))
-        self._arguments.write((self.kernel.hypercall(number), *values))
+        self._registers(vcpu)[0].write((self.kernel.hypercall(number), *values))
         end: Ended | None = None
         try:
-            self._go(self.kernel.start + 1)
+            self.runner.call(vcpu, self.kernel.start + 1, CALL)
         except Ended as exc:
             end = exc
         result = None
         if end is None:
-            result = abi.signed(self._rax.read()[0], RESULT_BITS[self.kernel.mode])
+            back = next(vcpu for vcpu in machine.vcpus if vcpu.guest == guest)
+            result = abi.signed(self._registers(back)[1].read()[0], RESULT_BITS[self.kernel.mode])
         text = bytes(l0.console[console_before:]).decode("utf-8", "replace")
         return Answer(
             result,
@@ -135,18 +142,15 @@ class Drive:
             tuple(taken),
         )
 
-    def interrupt(self, vector: int) -> None:
-        """One from outside while the guest is at its start; raises Ended."""
-        machine = self.machine
-        try:
-            machine.traps.interrupt(vector)
-        except TripleFault as exc:
-            raise Ended("crash", str(exc), exc.address) from exc
-        self._go(machine.cpu.read("rip"))
+    def _registers(self, vcpu: Vcpu) -> tuple[Batch, Batch]:
+        """Of a hypercall: its number and arguments, and its result."""
+        if vcpu.number not in self._batches:
+            self._batches[vcpu.number] = vcpu.cpu.batch(*self._names), vcpu.cpu.batch("rax")
+        return self._batches[vcpu.number]
 
-    def _go(self, start: int) -> None:
-        count = CALL_INSTRUCTIONS if self._counting else 0
-        self.machine.run_from(start, CALL_SECONDS, count)
+    def settle(self) -> None:
+        """Let everybody come to rest; raises Ended."""
+        self.runner.settle(CALL)
 
     def bounded(self, attempt: Callable[[], Outcome]) -> Outcome:
         """``attempt``, which begins with `restore`; again with instructions counted where the time was
@@ -154,10 +158,8 @@ class Drive:
         try:
             return attempt()
         except TooSlow:
-            self._counting = True
-        self.machine.cpu.forget_code()
+            self.runner.counting = True
         try:
             return attempt()
         finally:
-            self._counting = False
-            self.machine.cpu.forget_code()
+            self.runner.counting = False

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emu import abi
+from emu.booted.ending import Ended
 from emu.booted.image import LinkedImage
-from emu.booted.machine import Ended, Machine
+from emu.booted.machine import Machine
 from emu.booted.report import Milestone
 from emu.elf import PAGE
 from emu.platform import FIRST_LEAF

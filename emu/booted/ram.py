@@ -18,7 +18,7 @@ import mmap
 import os
 import resource
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from emu.elf import PAGE
@@ -80,6 +80,8 @@ class Ram:
         """As above, with those that were put there in the future of the snapshot: for the processor
         they stay, since to take them away costs it all its translated code."""
         self._kept: dict[int, int] = {}
+        self._private = False
+        """Mapped so that writes do not reach the file: there is a snapshot."""
         self._hot: list[tuple[int, bytes]] = []
         """Offset and content of pages that are copied back; to write any other would be a fault."""
         self._faults = 0
@@ -112,6 +114,11 @@ class Ram:
                 self._on_page(frame * PAGE, self.pointer + offset)
             self._extra[frame] = self._placed[frame]
         return self._extra[frame]
+
+    def placed(self) -> Iterator[tuple[int, int]]:
+        """(address, host pointer) of the spare pages that are somewhere."""
+        for frame, offset in self._placed.items():
+            yield frame * PAGE, self.pointer + offset
 
     def offset(self, physical: int, size: int = 1) -> int:
         """Where in `view` these bytes are; they must not cross a page outside of RAM."""
@@ -147,8 +154,15 @@ class Ram:
         return found
 
     def snapshot(self) -> None:
-        """Remember everything as it is now."""
+        """Remember everything as it is now, instead of what was remembered before."""
+        if self._private:
+            for page in self._written():
+                at = page * PAGE
+                os.pwrite(self._file, self.view[at : at + PAGE], at)
+        self._private = True
         self._map(self.pointer, mmap.MAP_PRIVATE | _MAP_FIXED)
+        self._hot = []
+        self._thrown, self._patience = 0, LEARN_AFTER
         self._kept = dict(self._extra)
         before = _faults()
         self.view[0] = self.view[0]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from emu.booted.paging import Linear, NotMapped
 from emu.cpu import System
 
-VECTOR_BP, VECTOR_UD, VECTOR_DF, VECTOR_GP = 3, 6, 8, 13
+VECTOR_NMI, VECTOR_BP, VECTOR_UD, VECTOR_DF, VECTOR_GP = 2, 3, 6, 8, 13
 WITH_ERROR_CODE = frozenset({8, 10, 11, 12, 13, 14, 17})
 EXCEPTIONS = 32
 EFLAGS_TF, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF = 1 << 8, 1 << 9, 1 << 14, 1 << 16

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -26,6 +26,7 @@ from emu.cpu.engine import (
 )
 
 VECTOR_GP = 13
+EFLAGS_IF = 1 << 9
 _CPUID_HOOK = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p)
 _PLAIN_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 _IN_HOOK = ctypes.CFUNCTYPE(
@@ -42,8 +43,9 @@ _CODE = {
     "out": x86.UC_X86_INS_OUT,
     "syscall": x86.UC_X86_INS_SYSCALL,
 }
-_HF_CPL, _HF_CS32, _HF_SS32, _HF_ADDSEG, _HF_CS64, _HF_SMAP = (
+_HF_CPL, _HF_INHIBIT, _HF_CS32, _HF_SS32, _HF_ADDSEG, _HF_CS64, _HF_SMAP = (
     3,
+    1 << 3,
     1 << 4,
     1 << 5,
     1 << 6,
@@ -51,6 +53,10 @@ _HF_CPL, _HF_CS32, _HF_SS32, _HF_ADDSEG, _HF_CS64, _HF_SMAP = (
     1 << 23,
 )
 _CS_FLAT64, _SS_FLAT, _SS_NULL = 0x00AF9B00, 0x00CF9300, 0
+_CODE16, _DATA16 = 0x9B00, 0x9300
+_CR0_INIT, _CR0_LONG = 0x10, 0x80000011
+_MSR_EFER = 0xC0000080
+_ROOM, _TRIED, _SEARCHED = 0x1000, (1234, 777), 4096
 _MAX_FOUND = 1 << 20
 
 
@@ -149,6 +155,31 @@ def _layout() -> _Layout:
     )
 
 
+@cache
+def _counter_at() -> int:
+    """Where the library counts the instructions of a run that is bounded: found by trying, as above.
+
+    It says one more than the bound where that was reached, which nothing else tells from a halt.
+    """
+    engine = _scratch()
+    engine.mem_write(_ROOM, b"\x90" * _ROOM)
+
+    def after(count: int) -> bytes:
+        engine.emu_start(_ROOM, 0, count=count)
+        return ctypes.string_at(engine._uch, _SEARCHED)
+
+    first, second = after(_TRIED[0]), after(_TRIED[1])
+    found = [
+        at
+        for at in range(0, _SEARCHED, 8)
+        if int.from_bytes(first[at : at + 8], "little") == _TRIED[0] + 1
+        and int.from_bytes(second[at : at + 8], "little") == _TRIED[1] + 1
+    ]
+    if len(found) != 1:
+        raise UnknownEngine(f"{VERSION}: the count of instructions is found at {found}")
+    return found[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A descriptor table register, or TR."""
@@ -189,6 +220,9 @@ class System:
         )
         self._view = memoryview(self._state).cast("B")
         self._missing = 0
+        self._pristine = engine.context_save()
+        self._counter = ctypes.cast(self._handle, ctypes.c_void_p).value or 0
+        self._counter += _counter_at()
         engine.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_missing)
 
     def close(self) -> None:
@@ -314,6 +348,33 @@ class System:
 
         self._engine.hook_add(uc.UC_HOOK_CODE, hook, begin=begin, end=end - 1)
 
+    @contextlib.contextmanager
+    def watched(
+        self, on_code: Callable[[int], None], on_write: Callable[[int, bytes], None]
+    ) -> Iterator[None]:
+        """Meanwhile ``on_code(linear address)`` before each instruction, and ``on_write(physical address,
+        content)`` before each write.  Takes a microsecond each, and all code is translated anew."""
+
+        def code(_engine: Any, address: int, _size: int, _data: Any) -> None:
+            self._protect(on_code, address)
+
+        def write(_engine: Any, _kind: int, at: int, size: int, value: int, _data: Any) -> None:
+            content = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+            self._protect(on_write, at, content)
+
+        engine = self._engine
+        hooks = [
+            engine.hook_add(uc.UC_HOOK_CODE, code),
+            engine.hook_add(uc.UC_HOOK_MEM_WRITE, write),
+        ]
+        self.forget_code()
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                engine.hook_del(hook)
+            self.forget_code()
+
     # --- registers ---
 
     def batch(self, *names: str) -> Batch:
@@ -370,6 +431,35 @@ class System:
         struct.pack_into("<I", view, layout.hflags, flags)
         library.uc_context_restore(self._handle, self._context.context)
 
+    def _segments(self, first: int, count: int, values: tuple[int, int, int, int]) -> None:
+        selector, base, limit, flags = values
+        for at in range(self._layout.cs + 24 * first, self._layout.cs + 24 * (first + count), 24):
+            struct.pack_into("<IIQII", self._view, at, selector, 0, base, limit, flags)
+
+    def start_in_real_mode(self, page: int) -> None:
+        """As after INIT and a startup message: at the beginning of a page below 1 MiB, in real mode.
+
+        To write CR0 as it is in long mode and then as it is after INIT is the library's own way out.
+        """
+        library.uc_context_restore(self._handle, self._pristine.context)
+        self.write("cr0", _CR0_LONG)
+        self.write("cr0", _CR0_INIT)
+        self._engine.msr_write(_MSR_EFER, 0)
+        self._update()
+        flags = self._word(self._layout.hflags) & ~(_HF_CPL | _HF_CS32 | _HF_SS32 | _HF_CS64)
+        struct.pack_into("<I", self._view, self._layout.hflags, flags | _HF_ADDSEG)
+        self._segments(-1, 4, (0, 0, 0xFFFF, _DATA16))
+        self._segments(0, 1, (page << 8, page << 12, 0xFFFF, _CODE16))
+        library.uc_context_restore(self._handle, self._context.context)
+        self.write("rip", 0)
+
+    def interruptible(self) -> bool:
+        """Whether the processor takes an interrupt before its next instruction."""
+        if not self.read("eflags") & EFLAGS_IF:
+            return False
+        self._update()
+        return not self._word(self._layout.hflags) & _HF_INHIBIT
+
     # --- running ---
 
     def save(self) -> Saved:
@@ -399,7 +489,8 @@ class System:
         """Run from ``start`` to ``until``; raises what a hook raised.
 
         ``until`` should always be the same: it is part of the translated code.  ``count`` bounds the
-        instructions; it halves the speed of long runs.
+        instructions; it halves the speed of long runs, and code must have been forgotten before the
+        first and after the last time.
         """
         self._raised = None
         self._asked = False
@@ -424,4 +515,8 @@ class System:
             return Stopped(Stop.RETURNED, rip)
         if self._asked:
             return Stopped(Stop.ASKED, rip)
-        return Stopped(Stop.BUDGET if count else Stop.HALTED, rip)
+        return Stopped(Stop.BUDGET if self._spent(count) else Stop.HALTED, rip)
+
+    def _spent(self, count: int) -> bool:
+        """Whether a run of at most ``count`` instructions has used them up."""
+        return bool(count) and ctypes.c_size_t.from_address(self._counter).value > count

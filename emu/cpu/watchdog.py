@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A bound in time for what has no other: it only says that a run is to be repeated with a bound in
-instructions, so that the verdict is the same on every machine.
+"""A bound in time for what has no other: it only says that it is time to look closer, or to repeat a run
+with a bound in instructions, so that the verdict is the same on every machine.
 
 To count instructions from the start costs a boot twice its time and a hypercall three times; and a
 bound that is set later does not count in code that is translated already.
@@ -12,32 +12,48 @@ import threading
 import time
 from collections.abc import Callable
 
-INTERVAL = 0.1
+INTERVAL = 0.05
 
 
 class Watchdog:
-    """One thread, asleep but for a look ten times a second, for as long as something is watched."""
+    """One thread, asleep but for a look twenty times a second, for as long as something is watched.
+
+    It counts the time that this process has computed, so that a busy machine changes nothing.
+    """
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop
+        self._begun = 0.0
         self._deadline = float("inf")
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self.fired = False
 
     def arm(self, seconds: float) -> None:
-        self.fired = False
-        self._deadline = time.monotonic() + seconds
+        """Stop whoever runs after that many seconds."""
+        self._begun = time.process_time()
+        self._set(seconds)
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, daemon=True)
             self._thread.start()
+
+    def again(self, most: float) -> bool:
+        """After twice the time; False where that is more than ``most`` seconds in all."""
+        seconds = 2 * (time.process_time() - self._begun)
+        self._set(seconds)
+        return seconds <= most
+
+    def _set(self, seconds: float) -> None:
+        self.fired = False
+        self._deadline = self._begun + seconds
 
     def disarm(self) -> None:
         self._deadline = float("inf")
 
     def _watch(self) -> None:
         while not self._ended.wait(INTERVAL):
-            if time.monotonic() > self._deadline:
+            if time.process_time() > self._deadline:
+                self._deadline = float("inf")
                 self.fired = True
                 self._stop()
 

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A PV guest of three instructions, 64-bit or 32-bit, as an ELF file with the notes a PV kernel needs.
+"""A PV guest of a few instructions, 64-bit or 32-bit, as an ELF file with the notes a PV kernel needs.
 
-    start:  nop             the machine stops here, first of all when the guest is entered
+    start:  nop             the machine stops here, first of all when a vcpu of the guest is entered
             call *%rax      an entry of the hypercall page, of our choosing
             jmp start
+    event:  pop %rcx; pop %r11                  (64-bit)
+            incl seen(,%rbp,4)                  an upcall has come to this vcpu, whose number is in rbp
+            andl $~IF, 16(%rsp); push $0        (64-bit)
+            jmp iret entry of hypercall page    (iret)
 
 Built here byte by byte, so that no compiler is needed where the tool runs.  The code lies at no page
 boundary of the file: a page of memory that begins with it is the guest's own, not the loader's copy.
@@ -20,13 +24,22 @@ from emu.abi import HYPERCALL_STRIDE, Mode
 from emu.elf import PAGE
 
 CODE = b"\x90\xff\xd0\xeb\xfb"
+EVENT_OFFSET = 0x40
+INCREMENT = b"\xff\x04\xad"
+"""``incl address(,%rbp,4)``, in both modes."""
+MASKED = b"\x81\x64\x24\x10\xff\xfd\xff\xff"
+"""``andl $~IF, 16(%rsp)``: it goes back with upcalls masked, and is called no second time."""
+IRET = 23
+"""Hypercall: a 64-bit kernel runs in ring 3 and is told that it was in ring 0."""
 MARK = b"guest driver of the booted level, "
 FILE_OFFSET = 0x240
 LOAD_OFFSET = 0x200000
 """Of the first page above the guest's virtual base, in physical and virtual addresses alike."""
 BASE: dict[Mode, int] = {"64": 0xFFFFFFFF80000000, "compat": 0xC0000000}
 HV_START_LOW = 0xF5800000
-BUFFER_PAGES = 4
+BUFFER_PAGES = 8
+CONTEXT_PAGE, SEEN_PAGE = 4, 7
+"""Of those behind the first page of `GuestKernel.buffer`."""
 ENTRY, HYPERCALL_PAGE, VIRT_BASE, XEN_VERSION = 1, 2, 3, 5
 GUEST_OS, GUEST_VERSION, LOADER, PAE_MODE, FEATURES, HV_START = 6, 7, 8, 9, 10, 12
 
@@ -43,6 +56,14 @@ class GuestKernel:
     """Pages to put arguments in."""
     lists: int
     """A page for lists, followed by nothing that is known."""
+    event: int
+    """What is to be called for an event."""
+    context: int
+    """Two pages for the first registers of a second vcpu."""
+    stack: int
+    """Upper end of its stack."""
+    seen: int
+    """How many upcalls have come to each vcpu, 4 bytes each."""
     first_page: bytes
     """How the page at ``start`` begins."""
 
@@ -55,8 +76,17 @@ def build_kernel(mode: Mode) -> GuestKernel:
     """The driver kernel of one mode; always the same bytes."""
     base = BASE[mode]
     start = base + LOAD_OFFSET
+    buffer = start + 3 * PAGE
+    seen = buffer + SEEN_PAGE * PAGE
     first = CODE.ljust(16, b"\xcc") + MARK + mode.encode()
-    text = first.ljust(PAGE, b"\xcc")
+    count = INCREMENT + struct.pack("<I", seen & 0xFFFFFFFF)
+    event = count + b"\xcf"
+    if mode == "64":
+        event = b"\x59\x41\x5b" + count + MASKED + b"\x6a\0\xe9"
+        behind = start + EVENT_OFFSET + len(event) + 4
+        target = start + PAGE + IRET * HYPERCALL_STRIDE
+        event += struct.pack("<i", target - behind)
+    text = (first.ljust(EVENT_OFFSET, b"\xcc") + event).ljust(PAGE, b"\xcc")
     notes = b"".join(_notes(mode, base, start))
     image = text + b"\xcc" * PAGE + notes.ljust(PAGE, b"\0")
     size = len(image) + (BUFFER_PAGES + 1) * PAGE
@@ -66,8 +96,12 @@ def build_kernel(mode: Mode) -> GuestKernel:
         content=make(start, base, image, size, 2 * PAGE, len(notes)),
         start=start,
         hypercalls=start + PAGE,
-        buffer=start + 3 * PAGE,
+        buffer=buffer,
         lists=start + 5 * PAGE,
+        event=start + EVENT_OFFSET,
+        context=buffer + CONTEXT_PAGE * PAGE,
+        stack=buffer + SEEN_PAGE * PAGE,
+        seen=seen,
         first_page=first,
     )
 

@@ -8,15 +8,14 @@ Closing, unmasking, binding or asking about a port that is open cannot fail; tha
 from __future__ import annotations
 
 from emu import abi
-from emu.l0.model import EINVAL, L0, Operation, Port, Request
+from emu.l0.domain import EINVAL, ENOENT, ENOSPC, ESRCH, Domain, Operation, Port, Request
 
-ENOENT, ENOSPC, ESRCH = (abi.ERRNO[name] for name in ("ENOENT", "ENOSPC", "ESRCH"))
 NR_PORTS = 1 << 17
 """Of the FIFO ABI, the most that L0 may ever hand out."""
 NR_VIRQS = 24
 
 
-def _open(l0: L0, port: Port) -> int:
+def _open(l0: Domain, port: Port) -> int:
     number = l0.next_port
     if number >= NR_PORTS:
         return -ENOSPC
@@ -27,18 +26,14 @@ def _open(l0: L0, port: Port) -> int:
     return number
 
 
-def _self(l0: L0, domid: int) -> bool:
-    return domid in (abi.CONSTANTS["DOMID_SELF"], l0.setup.domid)
-
-
-def _alloc_unbound(l0: L0, request: Request) -> int:
-    if not _self(l0, request.fields["dom"]):
+def _alloc_unbound(l0: Domain, request: Request) -> int:
+    if not l0.is_self(request.fields["dom"]):
         return -ESRCH
     number = _open(l0, Port("unbound", remote_dom=request.fields["remote_dom"]))
     return number if number < 0 else l0.reply(request, port=number)
 
 
-def _bind_interdomain(l0: L0, request: Request) -> int:
+def _bind_interdomain(l0: Domain, request: Request) -> int:
     fields = request.fields
     number = _open(
         l0, Port("interdomain", remote_dom=fields["remote_dom"], remote_port=fields["remote_port"])
@@ -46,7 +41,7 @@ def _bind_interdomain(l0: L0, request: Request) -> int:
     return number if number < 0 else l0.reply(request, local_port=number)
 
 
-def _bind_virq(l0: L0, request: Request) -> int:
+def _bind_virq(l0: Domain, request: Request) -> int:
     if request.fields["virq"] >= NR_VIRQS:
         return -EINVAL
     if request.fields["vcpu"] >= l0.setup.vcpus:
@@ -55,14 +50,14 @@ def _bind_virq(l0: L0, request: Request) -> int:
     return number if number < 0 else l0.reply(request, port=number)
 
 
-def _bind_ipi(l0: L0, request: Request) -> int:
+def _bind_ipi(l0: Domain, request: Request) -> int:
     if request.fields["vcpu"] >= l0.setup.vcpus:
         return -ENOENT
     number = _open(l0, Port("ipi", vcpu=request.fields["vcpu"]))
     return number if number < 0 else l0.reply(request, port=number)
 
 
-def _close(l0: L0, request: Request) -> int:
+def _close(l0: Domain, request: Request) -> int:
     number = request.fields["port"]
     if l0.ports.pop(number, None) is None:
         return -EINVAL
@@ -71,16 +66,23 @@ def _close(l0: L0, request: Request) -> int:
     return 0
 
 
-def _send(l0: L0, request: Request) -> int:
-    port = l0.ports.get(request.fields["port"])
+def _send(l0: Domain, request: Request) -> int:
+    """To the other end, which may be in this domain; an IPI has but one end."""
+    number = request.fields["port"]
+    port = l0.ports.get(number)
     if port is None or port.state == "virq":
         return -EINVAL
-    port.pending = True
+    if port.state == "ipi":
+        l0.raise_event(number)
+    elif port.state == "interdomain" and l0.is_self(port.remote_dom):
+        l0.raise_event(port.remote_port)
+    else:
+        port.pending = True
     return 0
 
 
-def _status(l0: L0, request: Request) -> int:
-    if not _self(l0, request.fields["dom"]):
+def _status(l0: Domain, request: Request) -> int:
+    if not l0.is_self(request.fields["dom"]):
         return -ESRCH
     number = request.fields["port"]
     if number >= NR_PORTS:
@@ -96,7 +98,7 @@ def _status(l0: L0, request: Request) -> int:
     return l0.reply(request, status=status, vcpu=port.vcpu, u=detail)
 
 
-def _bind_vcpu(l0: L0, request: Request) -> int:
+def _bind_vcpu(l0: Domain, request: Request) -> int:
     port = l0.ports.get(request.fields["port"])
     if request.fields["vcpu"] >= l0.setup.vcpus:
         return -ENOENT
@@ -106,19 +108,20 @@ def _bind_vcpu(l0: L0, request: Request) -> int:
     return 0
 
 
-def _unmask(l0: L0, request: Request) -> int:
+def _unmask(l0: Domain, request: Request) -> int:
     """Fails for a number that is none; that nobody has the port open does not matter to L0."""
     number = request.fields["port"]
     if number >= l0.valid_ports:
         return -EINVAL
     port = l0.ports.get(number)
-    if l0.shared is not None:
-        l0.shared.unmask(number, port.vcpu if port is not None else 0)
+    vcpu = port.vcpu if port is not None else 0
+    if l0.shared is not None and l0.shared.unmask(number, vcpu):
+        l0.upcall(vcpu)
     return 0
 
 
-def _reset(l0: L0, request: Request) -> int:
-    if not _self(l0, request.fields["dom"]):
+def _reset(l0: Domain, request: Request) -> int:
+    if not l0.is_self(request.fields["dom"]):
         return -ESRCH
     l0.ports.clear()
     l0.allocated.clear()

@@ -5,14 +5,13 @@ since its frames are mapped with XENMEM_add_to_physmap."""
 from __future__ import annotations
 
 from emu import abi
-from emu.l0.model import EINVAL, L0, Operation, Request
+from emu.l0.domain import EINVAL, Domain, Operation, Request
 
 
-def _query_size(l0: L0, request: Request) -> int:
+def _query_size(l0: Domain, request: Request) -> int:
     if request.arguments[2] & 0xFFFFFFFF != 1:
         return -EINVAL  # the model answers one element at a time
-    okay = request.fields["dom"] in (abi.CONSTANTS["DOMID_SELF"], l0.setup.domid)
-    if not okay:
+    if not l0.is_self(request.fields["dom"]):
         return l0.reply(request, status=abi.CONSTANTS["GNTST_general_error"])
     return l0.reply(
         request,

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from emu.l0 import events, grants, platform
-from emu.l0.model import Operation
+from emu.l0 import console, events, grants, hvm, memory, sched, vcpu
+from emu.l0.domain import Operation
 
 OPERATIONS: dict[str, Operation] = {
     **events.OPERATIONS,
     **grants.OPERATIONS,
-    **platform.OPERATIONS,
+    **memory.OPERATIONS,
+    **vcpu.OPERATIONS,
+    **sched.OPERATIONS,
+    **hvm.OPERATIONS,
+    **console.OPERATIONS,
 }

@@ -36,10 +36,16 @@ class SharedInfo:
         self._page = page
         self._vcpus: dict[int, memoryview] = {}
 
+    def fork(self) -> SharedInfo:
+        """The same page; where structures of vcpus move from now on is the copy's own affair."""
+        new = SharedInfo(self._page)
+        new._vcpus = dict(self._vcpus)
+        return new
+
     def begin(self, ticks: int, vcpus: int, old: SharedInfo | None) -> None:
         """What L0 keeps there from the start; events stay pending and masked where it was before."""
+        self._page[:] = bytes(old._page) if old is not None else bytes(PAGE)
         if old is not None:
-            self._page[:] = bytes(old._page)
             self._vcpus = dict(old._vcpus)
         self._page[WALL_CLOCK : WALL_CLOCK + 12] = struct.pack("<III", 2, WALL_SECONDS, 0)
         for vcpu in range(vcpus):
@@ -76,8 +82,8 @@ class SharedInfo:
         return bool(self._page[at] & bit)
 
     def set_pending(self, port: int, vcpu: int) -> bool:
-        """Raise an event; True where its vcpu has an upcall to take, now or still."""
-        if not 0 <= port < NR_PORTS:
+        """Raise an event; True where its vcpu has an upcall to take that it was not yet told of."""
+        if not 0 <= port < NR_PORTS or self.pending(port):
             return False
         at, bit = self._bit(PENDING, port)
         self._page[at] |= bit
@@ -85,16 +91,19 @@ class SharedInfo:
 
     def unmask(self, port: int, vcpu: int) -> bool:
         """Clear the mask; an event that was pending behind it is raised now."""
-        if not 0 <= port < NR_PORTS:
+        if not 0 <= port < NR_PORTS or not self.masked(port):
             return False
         at, bit = self._bit(MASK, port)
-        was_masked = bool(self._page[at] & bit)
         self._page[at] &= ~bit & 0xFF
-        return was_masked and self.pending(port) and self._notify(port, vcpu)
+        return self.pending(port) and self._notify(port, vcpu)
 
     def _notify(self, port: int, vcpu: int) -> bool:
+        """Select the port's word: who finds it selected, or an upcall pending, adds nothing to it."""
         info = self.vcpu(vcpu)
-        word = port // 64
-        info[8 + word // 8] |= 1 << word % 8
+        at, bit = 8 + port // 64 // 8, 1 << port // 64 % 8
+        if info[at] & bit:
+            return False
+        info[at] |= bit
+        told = bool(info[0])
         info[0] = 1
-        return True
+        return not told

@@ -167,8 +167,8 @@ class Boundary:
     def _on_cpuid(self, leaf: int, subleaf: int) -> tuple[int, int, int, int]:
         ctx = self._context
         assert ctx is not None
-        setup = ctx.l0.setup
-        return Cpuid(native_cpuid, setup.version, setup.domid)(leaf, subleaf)
+        l0 = ctx.l0
+        return Cpuid(native_cpuid, l0.setup.version, lambda: l0.domid).answer(0, leaf, subleaf)
 
     def _on_guest_access(self, write: bool, address: int, size: int) -> None:
         ctx = self._context

@@ -43,6 +43,11 @@ struct sched_poll { u64 ports; u32 nr_ports; u64 timeout; };
 struct vcpu_register_vcpu_info { u64 mfn; u32 offset, rsvd; };
 struct vcpu_set_periodic_timer { u64 period_ns; };
 struct vcpu_set_singleshot_timer { u64 timeout_abs_ns; u32 flags; };
+struct callback_register { u16 type, flags; u64 eip; };
+struct compat_callback_register { u16 type, flags; u32 cs, eip; };
+struct compat_sched_poll { u32 ports, nr_ports; u64 timeout __attribute__((aligned(4))); };
+struct compat_vcpu_set_singleshot_timer { u64 timeout_abs_ns; u32 flags; } __attribute__((packed));
+struct compat_memory_reservation { u32 extent_start, nr_extents, extent_order, mem_flags; u16 domid; };
 """
 OPERATIONS = [name for operations in abi.OPERATIONS.values() for name in operations]
 MODES: tuple[Mode, ...] = ("64", "compat")
@@ -70,7 +75,16 @@ def test_layout(compiled: Layout, operation: str, mode: Mode) -> None:
 
 def test_compat_differs_only_where_it_must() -> None:
     different = [op for op in OPERATIONS if abi.structure(op) != abi.structure(op, "compat")]
-    assert different == ["GNTTABOP_setup_table", "XENMEM_add_to_physmap"]
+    assert different == [
+        "GNTTABOP_setup_table",
+        "XENMEM_increase_reservation",
+        "XENMEM_decrease_reservation",
+        "XENMEM_populate_physmap",
+        "XENMEM_add_to_physmap",
+        "VCPUOP_set_singleshot_timer",
+        "SCHEDOP_poll",
+        "CALLBACKOP_register",
+    ]
 
 
 def test_encode_and_decode() -> None:

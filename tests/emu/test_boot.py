@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -33,7 +34,7 @@ def row(report: BootReport, title: str) -> BehaviourRow:
 
 def test_the_good_image_climbs_every_rung(report: BootReport) -> None:
     assert [m.name for m in report.ladder if not m.reached] == []
-    assert report.ladder[-1].name == "L2 entered (32-bit)"
+    assert report.milestone("second L2 vCPU entered (32-bit)") is not None
     assert "guest: 64-bit" in report.console
 
 
@@ -111,13 +112,61 @@ def test_an_l0_failure_can_be_seen_again(profile: Profile) -> None:
     ("title", "treatment"),
     [
         ("event from L0", Treatment.DELIVERED),
-        ("console ring", Treatment.DELIVERED),
+        ("event and the guest's callback", Treatment.DELIVERED),
+        ("event in a call", Treatment.DELIVERED),
+        ("event while blocked", Treatment.DELIVERED),
+        ("event while yielding", Treatment.DELIVERED),
+        ("event that is polled for", Treatment.DELIVERED),
+        ("poll that times out", Treatment.LOCAL),
         ("event of the timer", Treatment.DELIVERED),
+        ("timer while blocked", Treatment.DELIVERED),
+        ("console ring", Treatment.DELIVERED),
+        ("console write", Treatment.DELIVERED),
+        ("console input", Treatment.DELIVERED),
+        ("memory given back", Treatment.FORWARDED),
+        ("memory given back and taken again", Treatment.FORWARDED),
+        ("suspend that is cancelled", Treatment.FORWARDED),
+        ("suspend and resume", Treatment.FORWARDED),
+        ("second vcpu", Treatment.LOCAL),
+        ("event to the second vcpu", Treatment.DELIVERED),
+        ("IPI to the second vcpu", Treatment.DELIVERED),
+        ("second vcpu asks", Treatment.DELIVERED),
+        ("event while the second vcpu is blocked", Treatment.DELIVERED),
+        ("suspend and resume with two", Treatment.FORWARDED),
+        ("second vcpu down", Treatment.LOCAL),
+        ("second vcpu down and up again", Treatment.LOCAL),
         ("shutdown", Treatment.FORWARDED),
     ],
 )
 def test_what_comes_to_the_guest(
     report: BootReport, mode: str, title: str, treatment: Treatment
 ) -> None:
-    """Its upcalls, its timer and its console work."""
+    """Whatever the guest is doing, and on either of its vcpus."""
     assert row(report, f"{title}/{mode}").treatment is treatment
+
+
+@pytest.mark.parametrize("mode", ["64", "compat"])
+def test_what_becomes_of_the_second_processor(report: BootReport, mode: str) -> None:
+    assert row(report, f"second vcpu/{mode}").note == "it runs, on a processor of its own"
+    assert row(report, f"second vcpu down/{mode}").note == "its processor is switched off"
+
+
+def test_one_story_alone(report: BootReport, profile: Profile) -> None:
+    """One about the second vcpu needs it brought up before."""
+    one = emulate_image(sample_image(), profile, only="event to the second vcpu/64")
+    titles = [found.title for found in one.behaviour]
+    assert titles == ["second vcpu/64", "event to the second vcpu/64"]
+    assert one.behaviour[1] == row(report, "event to the second vcpu/64")
+
+
+def test_a_machine_with_one_processor(profile: Profile) -> None:
+    alone = replace(profile, boot=replace(profile.boot, vcpus=1))
+    report = emulate_image(sample_image(), alone)
+    assert report.outcome is Outcome.PASSED
+    assert row(report, "second vcpu/64").treatment is Treatment.UNREACHED
+    assert [m.name for m in report.ladder if not m.reached] == [
+        "second vCPU online",
+        "second L2 vCPU entered (64-bit)",
+        "second vCPU online",
+        "second L2 vCPU entered (32-bit)",
+    ]

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emu.boot import BootReport, emulate_image
-from emu.booted import machine
+from emu.booted import run
+from emu.booted.ending import Bounds
 from emu.booted.image import parse_image, without_debug
 from emu.errors import ElfError, NoPvhEntry, NotElf, TruncatedElf, WrongMachine
 from emu.profile import load_profile
@@ -38,8 +39,7 @@ def boot(elf: bytes) -> BootReport:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "BOOT_SECONDS", 0.1)
-    monkeypatch.setattr(machine, "BOOT_INSTRUCTIONS", 100_000)
+    monkeypatch.setattr(run, "BOOT", Bounds(seconds=0.4, instructions=100_000, patience=2))
 
 
 def verdict(elf: bytes) -> tuple[str, str, str]:
@@ -117,8 +117,7 @@ def test_a_hostile_header(edits: list[tuple[int, int]]) -> None:
     for at, value in edits:
         elf[at] = value
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "BOOT_SECONDS", 0.1)
-        patch.setattr(machine, "BOOT_INSTRUCTIONS", 100_000)
+        patch.setattr(run, "BOOT", Bounds(seconds=0.4, instructions=100_000, patience=2))
         try:
             report = boot(bytes(elf))
         except ElfError:
@@ -140,14 +139,79 @@ def test_an_image_that_halts() -> None:
     assert "nothing is there to wake it" in message
 
 
-def test_an_image_that_loops(impatient: None) -> None:
-    kind, message, where = verdict(shim32("nop\n1: jmp 1b"))
-    assert (kind, where) == ("loop", "pvh_start+0x1")
-    assert "100000 instructions" in message
+@pytest.mark.parametrize(
+    ("code", "where"),
+    [
+        ("nop\n1: jmp 1b", "pvh_start+0x1"),
+        (
+            "mov $stack - 0xffff82d080000000, %esp\n1: push %esp\npop %eax\nnop\njmp 1b",
+            "pvh_start+0x5",
+        ),
+        ("1: mov $9, %ecx\n2: loop 2b\njmp 1b", "pvh_start+0x0"),
+        ("1: xchg %eax, lock - 0xffff82d080000000\nmov $1, %al\npause\njmp 1b", "pvh_start+0x0"),
+    ],
+)
+def test_an_image_that_goes_round_in_circles(impatient: None, code: str, where: str) -> None:
+    """It is told by its lowest address, wherever the time was up."""
+    kind, message, place = verdict(shim32(code + "\n.balign 16\nlock: .skip 4096\nstack: .skip 4"))
+    assert (kind, place) == ("loop", where)
+    assert "goes round in circles" in message
 
 
-def test_an_image_that_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "MAX_LOOKS", 1000)
+def test_an_image_that_counts_for_ever(impatient: None) -> None:
+    """No two moments are alike: only the number of its instructions bounds it."""
+    kind, message, where = verdict(
+        shim32(
+            "xor %eax, %eax\n1: inc %eax\nmov %eax, pvh_start - 0xffff82d080000000 + 0x800\njmp 1b"
+        )
+    )
+    assert (kind, "100000 instructions" in message) == ("loop", True)
+    assert where.startswith("pvh_start+")
+
+
+def test_a_circle_that_an_interrupt_breaks(impatient: None) -> None:
+    """The timer's interrupt changes what is waited for: that is no standstill."""
+    code = """
+        lea     idt(%rip), %rax
+        lea     handler(%rip), %rbx
+        mov     %bx, 0x400(%rax)
+        movw    $8, 0x402(%rax)
+        movw    $0x8e00, 0x404(%rax)
+        shr     $16, %rbx
+        mov     %ebx, 0x406(%rax)
+        shr     $16, %rbx
+        mov     %bx, 0x408(%rax)
+        movw    $0xffff, 0x40a(%rax)
+        lea     idtr(%rip), %rbx
+        mov     %rax, 2(%rbx)
+        lidt    (%rbx)
+        lea     directory(%rip), %rbx
+        mov     %cr3, %rcx
+        movabs  $0xffff82d080000000, %rdx
+        sub     %rdx, %rbx
+        or      $3, %rbx
+        mov     %rbx, 0x1018(%rcx)              /* the fourth gigabyte */
+        mov     $0xfee00000, %ebx
+        movl    $0x40, 0x320(%rbx)
+        movl    $0x1000, 0x380(%rbx)
+        sti
+wait:   jmp     wait
+handler: ud2
+        .balign 8
+idtr:   .word   0xfff
+        .quad   0
+        .balign 16
+idt:    .skip   4096
+        .balign 4096
+directory: .skip 0x1f7 * 8
+        .quad   0xfee00083
+        .skip   8 * 8
+"""
+    kind, _, where = verdict(shim64(code))
+    assert (kind, where) == ("crash", "handler+0x0")
+
+
+def test_an_image_that_waits_for_ever(impatient: None) -> None:
     kind, message, where = verdict(shim64("wait: rdtsc\njmp wait"))
     assert (kind, where) == ("loop", "wait+0x0")
     assert "waits for ever" in message

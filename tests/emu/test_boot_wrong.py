@@ -9,6 +9,7 @@ import pytest
 
 from emu.boot import BootReport, emulate_image
 from emu.booted import drive
+from emu.booted.ending import Bounds
 from emu.booted.image import parse_image
 from emu.booted.report import Treatment
 from emu.profile import load_profile
@@ -18,6 +19,7 @@ from tests.emu.images import sample_image
 ENTRY = "pv_shim_event_channel_op"
 UD2 = b"\x0f\x0b"
 LOOP = b"\xeb\xfe"
+IMPATIENT = Bounds(seconds=0.4, instructions=50_000, patience=2)
 RETURN_0 = b"\x31\xc0\xc3"
 
 
@@ -42,17 +44,16 @@ def boot(code: bytes, only: str = "send/64") -> BootReport:
 @pytest.mark.parametrize("scenario", ["send", "unknown event channel operation"])
 @pytest.mark.parametrize("mode", ["64", "compat"])
 def test_a_call_that_never_ends(monkeypatch: pytest.MonkeyPatch, scenario: str, mode: str) -> None:
-    """The first bound is one of time, the verdict is not: it counts instructions.
+    """The bound is one of time, the verdict is not: it is a circle.
 
     The first scenario binds a port beforehand, and ends there already.
     """
-    monkeypatch.setattr(drive, "CALL_SECONDS", 0.1)
-    monkeypatch.setattr(drive, "CALL_INSTRUCTIONS", 50_000)
+    monkeypatch.setattr(drive, "CALL", IMPATIENT)
     report = boot(LOOP, f"{scenario}/{mode}")
     (row,) = report.behaviour
     (finding,) = row.findings
     assert (report.outcome, row.treatment) == (Outcome.FAILED, Treatment.CRASHED)
-    assert "50000 instructions" in finding.message
+    assert "goes round in circles" in finding.message
     assert finding.where == f"{ENTRY}+0x0"
 
 
@@ -83,8 +84,7 @@ def test_a_guest_pointer_that_is_handed_on() -> None:
 
 def test_a_lock_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The call itself comes back; the one after it does not."""
-    monkeypatch.setattr(drive, "CALL_SECONDS", 0.1)
-    monkeypatch.setattr(drive, "CALL_INSTRUCTIONS", 50_000)
+    monkeypatch.setattr(drive, "CALL", IMPATIENT)
     profile = load_profile("xen-pv-shim-4.10")
     only = "alloc_unbound port in use/64"
     report = emulate_image(sample_image("bug-leak-lock"), profile, only=only)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 
 import pytest
@@ -57,19 +58,19 @@ class Caller:
 
     def __call__(self, op: str, at: int = KERNEL, access: bool = False, **fields: int) -> int:
         hypercall = next(name for name, ops in abi.OPERATIONS.items() if op in ops)
-        struct = abi.structure(op)
-        if struct is not None and at & -4096 in self.pages.pages:
-            self.pages.pages[at & -4096][at & 4095 : (at & 4095) + struct.size] = struct.encode(
+        layout = abi.structure(op)
+        if layout is not None and at & -4096 in self.pages.pages:
+            self.pages.pages[at & -4096][at & 4095 : (at & 4095) + layout.size] = layout.encode(
                 fields
             )
         number = abi.OPERATIONS[hypercall][op]
         return self.l0.call(abi.HYPERCALLS[hypercall], (number, at, 1, 0, 0), access)
 
     def field(self, op: str, name: str, at: int = KERNEL) -> int:
-        struct = abi.structure(op)
-        assert struct is not None
+        layout = abi.structure(op)
+        assert layout is not None
         content = bytes(self.pages.pages[at & -4096])[at & 4095 :]
-        return struct.decode(content[: struct.size])[name]
+        return layout.decode(content[: layout.size])[name]
 
 
 @pytest.fixture
@@ -242,3 +243,123 @@ def test_a_cancelled_suspend_changes_nothing() -> None:
     call.l0.open(70, "virq")
     assert call("SCHEDOP_shutdown", reason=abi.CONSTANTS["SHUTDOWN_suspend"]) == 1
     assert set(call.l0.ports) == {70}
+
+
+@dataclass
+class Machine:
+    """A machine that notes what L0 does to it (`emu.l0.Hardware`)."""
+
+    pages: dict[int, bytearray] = field(default_factory=dict)
+    raised: list[tuple[int, int]] = field(default_factory=list)
+
+    def frame(self, number: int) -> memoryview | None:
+        return memoryview(self.pages.setdefault(number, bytearray(4096)))
+
+    def now(self) -> int:
+        return 1000
+
+    def interrupt(self, vcpu: int, vector: int) -> None:
+        self.raised.append((vcpu, vector))
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+@pytest.fixture
+def served(machine: Machine) -> Caller:
+    """A domain with its shared info mapped and an upcall vector on each of its vcpus."""
+    pages = Pages()
+    made = Caller(L0(OPERATIONS, pages, Plan(), L0Setup(), machine), pages)
+    assert made("XENMEM_add_to_physmap", domid=SELF, space=0, idx=0, gpfn=0x99) == 0
+    for vcpu in (0, 1):
+        assert made("HVMOP_set_evtchn_upcall_vector", vcpu=vcpu, vector=0xF3) == 0
+    machine.raised.clear()
+    return made
+
+
+def test_an_upcall_vector_is_raised_when_it_is_named(machine: Machine) -> None:
+    pages = Pages()
+    call = Caller(L0(OPERATIONS, pages, Plan(), L0Setup(), machine), pages)
+    assert call("HVMOP_set_evtchn_upcall_vector", vcpu=1, vector=0xF3) == 0
+    assert machine.raised == [(1, 0xF3)]
+    assert call("HVMOP_set_evtchn_upcall_vector", vcpu=1, vector=15) == EINVAL
+
+
+def test_an_event_goes_to_its_vcpu_and_tells_it_once(served: Caller, machine: Machine) -> None:
+    """As for any guest: neither what is pending already nor a vcpu that was told is told again."""
+    served.l0.open(12, "interdomain")
+    served.l0.open(13, "interdomain", vcpu=1)
+    served.l0.open(14, "interdomain")
+    for port in (12, 12, 13, 14):
+        served.l0.raise_event(port)
+    assert machine.raised == [(0, 0xF3), (1, 0xF3)]
+    shared = machine.pages[0x99]
+    assert (shared[0], shared[64]) == (1, 1)
+    assert (shared[8], shared[64 + 8]) == (1, 1)
+    assert shared[0x801] == 0b111 << 4
+
+
+def test_a_masked_event_comes_when_it_is_unmasked(served: Caller, machine: Machine) -> None:
+    served.l0.open(12, "interdomain")
+    machine.pages[0x99][0xA01] = 1 << 4
+    served.l0.raise_event(12)
+    assert machine.raised == []
+    assert served("EVTCHNOP_unmask", port=12) == 0
+    assert machine.raised == [(0, 0xF3)]
+
+
+def test_an_ipi_comes_back_to_the_domain(served: Caller, machine: Machine) -> None:
+    served("EVTCHNOP_bind_ipi", vcpu=1)
+    assert served("EVTCHNOP_send", port=12) == 0
+    assert machine.raised == [(1, 0xF3)]
+
+
+def test_a_loop_through_the_own_domain(served: Caller, machine: Machine) -> None:
+    served.l0.open(20, "interdomain", vcpu=1)
+    served("EVTCHNOP_bind_interdomain", remote_dom=SELF, remote_port=20)
+    assert served("EVTCHNOP_send", port=12) == 0
+    assert machine.raised == [(1, 0xF3)]
+
+
+def test_a_callback_vector_is_there_for_as_long_as_something_is_pending(machine: Machine) -> None:
+    pages = Pages()
+    call = Caller(L0(OPERATIONS, pages, Plan(), L0Setup(), machine), pages)
+    call("XENMEM_add_to_physmap", domid=SELF, space=0, idx=0, gpfn=0x99)
+    call.l0.open(12, "interdomain")
+    via = abi.CONSTANTS["HVM_PARAM_CALLBACK_IRQ"]
+    call("HVMOP_set_param", domid=SELF, index=via, value=2 << 56 | 0xF3)
+    assert call.l0.callback(0) is None
+    call.l0.raise_event(12)
+    assert (call.l0.callback(0), call.l0.callback(1), machine.raised) == (0xF3, None, [])
+    machine.pages[0x99][0] = 0
+    assert call.l0.callback(0) is None
+
+
+def test_memory_that_is_given_back_can_be_had_again(served: Caller) -> None:
+    lists = served.pages.pages.setdefault(0x6000, bytearray(4096))
+    lists[:24] = struct.pack("<QQQ", 0x100, 0x101, 0x100)
+
+    def ask(operation: str, count: int, domid: int = SELF, order: int = 0) -> int:
+        fields = {"extent_start": 0x6000, "nr_extents": count, "extent_order": order}
+        return served(operation, KERNEL, False, **fields, domid=domid)
+
+    give, take = "XENMEM_decrease_reservation", "XENMEM_populate_physmap"
+    assert ask(give, 3) == 2, "the third has gone already"
+    assert served.l0.given_back == {0x100, 0x101}
+    assert ask(take, 1) == 1
+    assert served.l0.given_back == {0x101}
+    assert ask(take, 1) == 0
+    assert ask(give, 3, domid=9) == ESRCH
+    assert ask(give, 1, order=3) == 0, "0x101 is among them"
+
+
+def test_a_resumed_domain_is_told_of_nothing(served: Caller, machine: Machine) -> None:
+    served.l0.setup = L0Setup(resumed_domid=42)
+    assert served("SCHEDOP_shutdown", reason=abi.CONSTANTS["SHUTDOWN_suspend"]) == 0
+    served.l0.raise_event(1)
+    assert (machine.raised, served.l0.shared, served.l0.mapped) == ([], None, {})
+    assert (served.l0.is_self(42), served.l0.is_self(1)) == (True, False)
+    assert served("XENMEM_add_to_physmap", domid=42, space=0, idx=0, gpfn=0x77) == 0
+    assert bytes(machine.pages[0x77][0x800:0x900]) == bytes(256)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest of a booted image: what it is given, what it asks, what comes to it.
+
+An event has arrived when its port is pending in the page that the image shares with its guest, and its
+vcpu has taken the upcall when the guest's own callback has run there.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from emu import abi
+from emu.booted.drive import Answer, Drive
+from emu.elf import PAGE
+from emu.guest import first_registers
+from emu.l0.shared import PENDING, TIME, VCPU_INFO_SIZE
+
+KERNEL_CS_32 = 0xE019
+CALLBACKTYPE_EVENT = 0
+
+
+class NoAnswer(Exception):
+    """What is to be seen cannot be brought about: ``str()`` says why."""
+
+
+class Guest:
+    """The guest that `drive` drives."""
+
+    def __init__(self, drive: Drive) -> None:
+        self.drive = drive
+        self.machine = drive.machine
+        self.kernel = drive.kernel
+
+    # --- what it asks ---
+
+    def call(self, operation: str, *more: int, by: int = 0, **fields: int) -> Answer:
+        """A hypercall by a vcpu, with a structure where it has one; raises what ended it."""
+        hypercall, number = abi.numbers(operation) or (0, 0)
+        layout = abi.structure(operation, self.kernel.mode)
+        arguments = [number, *more]
+        if layout is not None:
+            known = {name: value for name, value in fields.items() if layout.member(name)}
+            self.machine.linear.write(self.kernel.buffer, layout.encode(known))
+            arguments.append(self.kernel.buffer)
+        answer = self.drive.call(hypercall, arguments, by)
+        if answer.end is not None:
+            raise answer.end
+        return answer
+
+    def ask(self, operation: str, *more: int, by: int = 0, **fields: int) -> int:
+        """As above, and it must succeed; the port that it gives out, if any."""
+        answer = self.call(operation, *more, by=by, **fields)
+        if answer.result != 0:
+            raise NoAnswer(f"{operation}: {abi.result_name(answer.result)}")
+        layout = abi.structure(operation, self.kernel.mode)
+        if layout is None:
+            return 0
+        raw = self.machine.linear.read(self.kernel.buffer, layout.size)
+        found = layout.decode(raw)
+        return found.get("port", found.get("local_port", 0))
+
+    def listen(self, vcpu: int = 0) -> None:
+        """Name the callback for events, and take upcalls from now on."""
+        fields = {"type": CALLBACKTYPE_EVENT, "cs": KERNEL_CS_32, "eip": self.kernel.event}
+        self.ask("CALLBACKOP_register", by=vcpu, **fields)
+        self.unmask_upcalls(vcpu)
+
+    def initialise(self, vcpu: int) -> int | None:
+        """VCPUOP_initialise of another vcpu, which is to begin where this one began; the result."""
+        linear = self.machine.linear
+        root = linear.cr3() & ~(PAGE - 1)
+        if self.kernel.mode == "compat":  # of the guest's own three levels
+            root = self.machine.ram.word(root) & 0x000FFFFFFFFFF000
+        content = first_registers(self.kernel, vcpu, root // PAGE)
+        linear.write(self.kernel.context, content)
+        hypercall, number = abi.numbers("VCPUOP_initialise") or (0, 0)
+        answer = self.drive.call(hypercall, (number, vcpu, self.kernel.context))
+        if answer.end is not None:
+            raise answer.end
+        return answer.result
+
+    # --- what it is given ---
+
+    def told(self, name: str) -> int:
+        """A field of its start info."""
+        layout = abi.START_INFO[self.kernel.mode]
+        return layout.decode(self.machine.linear.read(self.drive.start_info, layout.size))[name]
+
+    @property
+    def shared_info(self) -> int:
+        """Physical address of the page that it shares with the image."""
+        return self.told("shared_info")
+
+    def time(self) -> int:
+        """System time in nanoseconds as it computes it (public xen.h, vcpu_time_info)."""
+        record = self.machine.ram.read(self.shared_info + TIME, 32)
+        _, _, stamp, system, scale, shift = struct.unpack_from("<IIQQIb", record)
+        ticks = max(0, self.machine.devices.clock.ticks - stamp)
+        return int(system + ((ticks << shift if shift >= 0 else ticks >> -shift) * scale >> 32))
+
+    # --- what comes to it ---
+
+    def _vcpu_info(self, vcpu: int) -> int:
+        return self.shared_info + vcpu * VCPU_INFO_SIZE
+
+    def unmask_upcalls(self, vcpu: int = 0) -> None:
+        """As the guest itself does it: clear both flags of its vcpu_info."""
+        self.machine.ram.write(self._vcpu_info(vcpu), b"\0\0")
+
+    def pending(self, port: int) -> bool:
+        at = self.shared_info + PENDING + port // 8
+        return bool(self.machine.ram.read(at, 1)[0] >> port % 8 & 1)
+
+    def upcall_pending(self, vcpu: int) -> bool:
+        """Whether the vcpu has an upcall to take, taken or not."""
+        return bool(self.machine.ram.read(self._vcpu_info(vcpu), 1)[0])
+
+    def upcalls(self, vcpu: int = 0) -> int:
+        """How often the callback has run on a vcpu."""
+        raw = self.machine.linear.read(self.kernel.seen + 4 * vcpu, 4)
+        return int.from_bytes(raw, "little")
+
+    def runs(self, vcpu: int) -> bool:
+        """Whether a vcpu of it is at its start."""
+        return any(v.guest == vcpu for v in self.machine.vcpus)

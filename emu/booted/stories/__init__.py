@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a booted guest lives through, each in a row of the table.
+
+story       what such a thing is, and how it is run from the snapshot
+arrivals    events and the timer, whatever the guest is doing
+consoles    what it writes, and what is typed
+hotplug     memory given back and taken again
+suspend     suspended and resumed, or not
+second      its second vcpu; these begin with that one brought up
+"""
+
+from emu.booted.stories import arrivals, consoles, hotplug, suspend
+
+STORIES = (*arrivals.STORIES, *consoles.STORIES, *hotplug.STORIES, *suspend.STORIES)
+"""Of a guest with one vcpu."""
+
+__all__ = ["STORIES"]

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Memory that the guest gives back, and takes again: L0 is to get as much as that, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emu import abi
+from emu.booted.guest import Guest, NoAnswer
+from emu.booted.report import Treatment
+from emu.booted.stories.arrivals import REFUSALS
+from emu.booted.stories.story import Came, Story
+from emu.elf import PAGE
+
+UVMF_INVLPG = 2
+PAGES = 3
+"""How many are given back: a number that is not its own power of two."""
+GIVE, TAKE = "XENMEM_decrease_reservation", "XENMEM_populate_physmap"
+
+
+def _frames(guest: Guest) -> list[int]:
+    """Frames of pages of the guest that it does without: none of its own stand there."""
+    linear, first = guest.machine.linear, guest.kernel.lists
+    return [linear.walk(first + number * PAGE).physical // PAGE for number in range(PAGES)]
+
+
+def _unmap(guest: Guest) -> None:
+    """As a guest does before it gives a page away; an image without that call maps none itself."""
+    for number in range(PAGES):
+        address = guest.kernel.lists + number * PAGE
+        high = () if guest.kernel.mode == "64" else (0,)
+        answer = guest.drive.call(
+            abi.HYPERCALLS["update_va_mapping"], (address, 0, *high, UVMF_INVLPG)
+        )
+        if answer.end is not None:
+            raise answer.end
+
+
+def _ask(guest: Guest, operation: str, frames: Sequence[int]) -> int:
+    """Extents that were done, of one page each."""
+    hypercall, number = abi.numbers(operation) or (0, 0)
+    layout = abi.structure(operation, guest.kernel.mode)
+    assert layout is not None
+    buffer, width = guest.kernel.buffer, 8 if guest.kernel.mode == "64" else 4
+    extents = buffer + 0x200
+    fields = {
+        "extent_start": extents,
+        "nr_extents": len(frames),
+        "domid": abi.CONSTANTS["DOMID_SELF"],
+    }
+    linear = guest.machine.linear
+    linear.write(extents, b"".join(frame.to_bytes(width, "little") for frame in frames))
+    linear.write(buffer, layout.encode(fields))
+    answer = guest.drive.call(hypercall, (number, buffer))
+    if answer.end is not None:
+        raise answer.end
+    result = answer.result or 0
+    if result in REFUSALS:
+        raise NoAnswer(f"{operation}: {abi.result_name(result)}")
+    return result
+
+
+def _give(guest: Guest) -> Came:
+    frames = _frames(guest)
+    _unmap(guest)
+    done = _ask(guest, GIVE, frames)
+    l0 = guest.machine.l0
+    if not any(call.op == GIVE for call in l0.calls):
+        return Came(Treatment.LOCAL, f"{done} of {PAGES} pages; L0 is not asked", done)
+    wrong: tuple[str, ...] = ()
+    if done == PAGES and len(l0.given_back) != PAGES:
+        wrong = (f"the guest gives {PAGES} pages back, and L0 gets {len(l0.given_back)}",)
+    return Came(Treatment.FORWARDED, f"L0 has {len(l0.given_back)} pages back", done, wrong)
+
+
+def _take_again(guest: Guest) -> Came:
+    frames = _frames(guest)
+    _unmap(guest)
+    given = _ask(guest, GIVE, frames)
+    l0 = guest.machine.l0
+    if given != PAGES or not any(call.op == GIVE for call in l0.calls):
+        raise NoAnswer(f"{given} of {PAGES} pages were given back before it")
+    done = _ask(guest, TAKE, range(PAGES))
+    wrong: tuple[str, ...] = ()
+    if done != PAGES:
+        wrong = (f"the guest gave {PAGES} pages back, and gets {done} of them again",)
+    elif l0.given_back:
+        wrong = (f"the guest has its {PAGES} pages again, and L0 keeps {len(l0.given_back)}",)
+    asked = any(call.op == TAKE for call in l0.calls)
+    return Came(Treatment.FORWARDED if asked else Treatment.LOCAL, "", done, wrong)
+
+
+STORIES = (
+    Story("memory given back", GIVE, _give),
+    Story("memory given back and taken again", TAKE, _take_again),
+)

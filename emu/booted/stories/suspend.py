@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest suspends: L0 says that nothing came of it, or brings the domain up again somewhere else.
+
+A domain that is built anew has its memory and its registers, and nothing of what L0 kept for it: its
+ports are closed, nothing is mapped, nobody is told of events.  Store and console have other ports, and
+the domain another number.  All that the image had asked of L0 it has to ask again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from emu import abi
+from emu.booted.guest import Guest, NoAnswer
+from emu.booted.report import Treatment
+from emu.booted.stories.arrivals import bind
+from emu.booted.stories.story import Came, Story
+from emu.elf import PAGE
+from emu.l0 import L0Setup
+
+STORE, CONSOLE, DOMID = 21, 22, 9
+"""After it."""
+SHARED_INFO, GRANTS = "XENMAPSPACE_shared_info", "XENMAPSPACE_grant_table"
+
+
+def _suspend(guest: Guest) -> int | None:
+    """SCHEDOP_shutdown with the frame of the start info behind it; the result."""
+    frame = guest.machine.linear.walk(guest.drive.start_info).physical // PAGE
+    hypercall, number = abi.numbers("SCHEDOP_shutdown") or (0, 0)
+    reason = abi.CONSTANTS["SHUTDOWN_suspend"]
+    guest.machine.linear.write(guest.kernel.buffer, reason.to_bytes(4, "little"))
+    answer = guest.drive.call(hypercall, (number, guest.kernel.buffer, frame))
+    if answer.end is not None:
+        raise answer.end
+    if not any(call.op == "SCHEDOP_shutdown" for call in guest.machine.l0.calls):
+        raise NoAnswer(f"L0 is not asked: {abi.result_name(answer.result)}")
+    return answer.result
+
+
+def _maps_grants(guest: Guest) -> bool:
+    """Whether the guest's first grant frame is in its place, after the guest has asked for it."""
+    fields = {"dom": abi.CONSTANTS["DOMID_SELF"], "nr_frames": 1, "frame_list": guest.kernel.lists}
+    layout = abi.structure("GNTTABOP_setup_table", guest.kernel.mode)
+    hypercall, number = abi.numbers("GNTTABOP_setup_table") or (0, 0)
+    assert layout is not None
+    guest.machine.linear.write(guest.kernel.buffer, layout.encode(fields))
+    answer = guest.drive.call(hypercall, (number, guest.kernel.buffer, 1))
+    if answer.end is not None:
+        raise answer.end
+    wanted = abi.CONSTANTS[GRANTS], 0
+    return answer.result == 0 and wanted in guest.machine.l0.mapped.values()
+
+
+def _cancelled(guest: Guest) -> Came:
+    """Everything is as it was."""
+    port, l0 = bind(guest), guest.machine.l0
+    result = _suspend(guest)
+    wrong = []
+    if result != 1:
+        wrong.append(f"L0 answers 1 (cancelled), the guest sees {abi.result_name(result)}")
+    l0.raise_event(port)
+    guest.drive.settle()
+    if not guest.pending(port):
+        wrong.append(f"an event at port {port} no longer comes to the guest")
+    return Came(Treatment.FORWARDED, "cancelled", result or 0, tuple(wrong))
+
+
+def resumed(guest: Guest) -> Came:
+    """Everything has to be asked for again."""
+    port = bind(guest)
+    had_vector = bool(guest.machine.l0.upcall_vectors)
+    had_info = bool(guest.machine.l0.vcpu_infos)
+    _maps_grants(guest)
+    result = _suspend(guest)
+    if result != 0:
+        wrong = f"L0 answers 0 (resumed), the guest sees {abi.result_name(result)}"
+        return Came(Treatment.FORWARDED, "resumed", result or 0, (wrong,))
+    wrong_after = tuple(_lost(guest, port, had_vector=had_vector, had_info=had_info))
+    return Came(Treatment.FORWARDED, "resumed", 0, wrong_after)
+
+
+def _lost(guest: Guest, port: int, *, had_vector: bool, had_info: bool) -> Iterator[str]:
+    l0 = guest.machine.l0
+    told = 0 in l0.upcall_vectors
+    if not had_vector:
+        told = abi.CONSTANTS["HVM_PARAM_CALLBACK_IRQ"] in l0.params
+    if not told:
+        yield "L0 is not told the upcall vector again"
+    if had_info and not l0.vcpu_infos:
+        yield "the vcpu_info is not registered again"
+    for what, number in (("store", STORE), ("console", CONSOLE)):
+        seen = guest.told(f"{what}_evtchn")
+        if seen != number:
+            yield f"the guest is told {seen} for its {what}'s port, which is {number} now"
+    if l0.shared is None:
+        yield "L0's shared info is not mapped again"
+        return
+    guest.call("EVTCHNOP_unmask", port=STORE)
+    l0.raise_event(STORE)
+    guest.drive.settle()
+    if not guest.pending(STORE):
+        yield f"an event at the store's new port {STORE} does not come to the guest"
+    try:
+        bind(guest)
+    except NoAnswer as exc:
+        yield f"port {port}, which L0 has closed, is not free: {exc}"
+    if not _maps_grants(guest):
+        yield "the grant table is not mapped again when the guest asks for it"
+
+
+def elsewhere(setup: L0Setup) -> L0Setup:
+    resumed = (
+        (abi.CONSTANTS["HVM_PARAM_STORE_EVTCHN"], STORE),
+        (abi.CONSTANTS["HVM_PARAM_CONSOLE_EVTCHN"], CONSOLE),
+    )
+    return replace(setup, resumed=resumed, resumed_domid=DOMID)
+
+
+def _nowhere(setup: L0Setup) -> L0Setup:
+    return replace(setup, suspend=1)
+
+
+STORIES = (
+    Story("suspend that is cancelled", "SCHEDOP_shutdown", _cancelled, _nowhere, "shutdown"),
+    Story("suspend and resume", "SCHEDOP_shutdown", resumed, elsewhere, "shutdown"),
+)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Virtual processors of the domain (public vcpu.h)."""
+
+from __future__ import annotations
+
+from emu.l0.domain import EINVAL, ENOENT, Domain, Operation, Request
+from emu.l0.shared import PAGE, VCPU_INFO_SIZE
+
+
+def _asked(request: Request) -> int:
+    return request.arguments[1] & 0xFFFFFFFF
+
+
+def _known(l0: Domain, request: Request) -> int:
+    return 0 if _asked(request) < l0.setup.vcpus else -ENOENT
+
+
+def _is_up(l0: Domain, request: Request) -> int:
+    return 1 if _asked(request) < l0.setup.vcpus else -ENOENT
+
+
+def _register_vcpu_info(l0: Domain, request: Request) -> int:
+    """Once a vcpu; the structure must not cross its page.  Everything is pending in the new place."""
+    vcpu = _asked(request)
+    if vcpu >= l0.setup.vcpus:
+        return -ENOENT
+    if vcpu in l0.vcpu_infos or request.fields["offset"] > PAGE - VCPU_INFO_SIZE:
+        return -EINVAL
+    frame, offset = request.fields["mfn"], request.fields["offset"]
+    if l0.hardware is not None:
+        page = l0.hardware.frame(frame)
+        if page is None:
+            return -EINVAL
+        if l0.shared is not None:
+            l0.shared.move_vcpu_info(vcpu, page[offset : offset + VCPU_INFO_SIZE])
+            l0.upcall(vcpu)
+    l0.vcpu_infos[vcpu] = frame, offset
+    return 0
+
+
+OPERATIONS = {
+    "VCPUOP_up": Operation(_known),
+    "VCPUOP_down": Operation(_known),
+    "VCPUOP_is_up": Operation(_is_up, fallible=False),
+    "VCPUOP_register_vcpu_info": Operation(_register_vcpu_info),
+}

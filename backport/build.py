@@ -187,8 +187,8 @@ class BuildTree:
             self._git("clean", "-fdxq")
             return True
         changed = changed_paths(self.repo, self.repo.tree(before).id, self.repo.tree(commit).id)
-        if any(is_build_file(path) for path in changed):
-            # Another makefile may no longer make what an earlier one left here.
+        if not (self.replay and self.replay.active) and any(map(is_build_file, changed)):
+            # Another makefile may no longer make what an earlier one left here; a watched build tells.
             for name in self.wanted:
                 (self.folder / name).unlink(missing_ok=True)
         return False

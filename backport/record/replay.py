@@ -101,6 +101,11 @@ class Replay:
         return None if self.why else binary
 
     @property
+    def active(self) -> bool:
+        """Whether builds are watched here."""
+        return self._binary is not None
+
+    @property
     def is_whole(self) -> bool:
         """Whether nothing was put off in the last build."""
         return self._recording is None or not self._recording.late

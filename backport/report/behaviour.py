@@ -10,6 +10,7 @@ with the step that first reached each milestone.
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -17,6 +18,9 @@ from backport.behaviour import Seen
 from emu.ladder import Change, Kind
 
 _CASES = 2
+"""Told of each operation."""
+_MANY = 4
+"""More operations than that with the same to tell share a line."""
 _INDENT = " " * 6
 _SIGNS = {
     Kind.MILESTONE_GAINED: "+",
@@ -40,7 +44,7 @@ def show_behaviour(steps: Sequence[Seen], *, every: bool = False) -> None:
         if step.since is not None and step.since != step.number - 1 and step.changes:
             print(f"{_INDENT}against step {step.since}, the last before it that boots:")
         for line in _told(step.changes, every):
-            print(f"{_INDENT}{line}")
+            print(textwrap.fill(line, width, initial_indent=_INDENT, subsequent_indent=_INDENT * 2))
         if step.warning:
             print(f"{_INDENT}WARNING: {step.warning}")
     for line in _ladder(steps):
@@ -55,24 +59,38 @@ def _rung(step: Seen) -> str:
 
 
 def _told(changes: Sequence[Change], every: bool) -> list[str]:
-    """What is the same for both kinds of guest is said once, and of an operation its first cases."""
+    """What is the same for both kinds of guest is said once, of an operation its first cases, and
+    operations that took the same turn together."""
     new = [change for change in changes if change.kind is Kind.NEW]
-    folded = () if every or len(new) <= 2 * _CASES else new
-    lines: list[str] = []
+    folded = () if every or len(new) <= _MANY else new
+    said: list[tuple[Change, str, str]] = []
     told: dict[str, int] = {}
-    left: dict[str, int] = {}
+    left = 0
     for change, text, modes in _once([change for change in changes if change not in folded]):
         operation = change.operation
         # A case that only needs another operation first says nothing of its own.
         if not every and operation and (told.get(operation, 0) >= _CASES or "not reached" in text):
-            left[operation] = left.get(operation, 0) + 1
+            left += 1
             continue
         told[operation] = told.get(operation, 0) + 1
-        sign = _SIGNS.get(change.kind, "-" if change.worse else "~")
-        lines.append(f"{sign} {text}{f' [{modes}]' if modes else ''}")
+        said.append((change, text, modes))
+    turns = Counter(_turn(change) for change, _, _ in said if change.operation)
+    lines: list[str] = []
+    for change, text, modes in said:
+        turn = _turn(change)
+        if not every and change.operation and turns[turn] > _MANY:
+            alike = (c.operation for c, _, _ in said if c.operation and _turn(c) == turn)
+            lines.append(f"~ {change.old} -> {change.new}: {', '.join(dict.fromkeys(alike))}")
+            turns[turn] = -1
+        elif turns[turn] >= 0:
+            sign = _SIGNS.get(change.kind, "-" if change.worse else "~")
+            lines.append(f"{sign} {text}{f' [{modes}]' if modes else ''}")
     lines += _fold(folded)
-    rest = sum(left.values())
-    return lines + ([f"  and {rest} more cases of these operations (--all)"] if rest else [])
+    return lines + ([f"  and {left} more cases of these operations (--all)"] if left else [])
+
+
+def _turn(change: Change) -> tuple[Kind, str, str]:
+    return change.kind, change.old, change.new
 
 
 def _once(changes: Sequence[Change]) -> Iterator[tuple[Change, str, str]]:

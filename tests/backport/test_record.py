@@ -255,6 +255,14 @@ def test_what_is_wanted_is_made_though_it_is_a_link(small: Path) -> None:
     assert (bench.tree.folder / "app.sum").read_bytes() != clean["app.sum"]
 
 
+def test_a_linker_script_is_an_input_like_another(small: Path) -> None:
+    bench = Bench.of(small)
+    bench.tree.wanted = {"app": ""}
+    bench.build("stable")
+    step(small, "script", {"over/unread.lds": "SECTIONS {}\n"})
+    assert ran(bench, "script", whole=True) == ("built", 0)
+
+
 def test_an_incremental_build_makes_what_was_put_off(small: Path) -> None:
     bench = Bench.of(small)
     bench.build("stable")

@@ -17,6 +17,7 @@ from emu.booted.paging import NotMapped
 from emu.booted.run import Runner
 from emu.booted.traps import VECTOR_UD
 from emu.booted.vcpu import Activity, Vcpu
+from emu.clock import TSC_HZ
 from emu.cpu import Batch
 from emu.elf import PAGE
 from emu.l0 import Interactions, L0Setup
@@ -27,6 +28,8 @@ COMPAT_REGISTERS = ("rbx", "rcx", "rdx", "rsi", "rdi")
 ABSENT = 0x50000000
 RESULT_BITS: dict[abi.Mode, int] = {"64": 64, "compat": 32}
 MAX_CONSOLE_SHOWN = 2000
+WAIT = TSC_HZ // 5
+"""Some time slices of a scheduler."""
 Outcome = TypeVar("Outcome")
 
 
@@ -115,7 +118,7 @@ class Drive:
         """One hypercall of a vcpu of the guest, which is at its start."""
         machine = self.machine
         self.calls += 1
-        vcpu = next(vcpu for vcpu in machine.vcpus if vcpu.guest == guest)
+        vcpu = self._processor_of(guest)
         l0, taken = machine.l0, vcpu.traps.taken
         calls_before, console_before = len(l0.calls), len(l0.console)
         machine.callers.clear()
@@ -130,7 +133,7 @@ class Drive:
             end = exc
         result = None
         if end is None:
-            back = next(vcpu for vcpu in machine.vcpus if vcpu.guest == guest)
+            back = self._processor_of(guest)
             result = abi.signed(self._registers(back)[1].read()[0], RESULT_BITS[self.kernel.mode])
         text = bytes(l0.console[console_before:]).decode("utf-8", "replace")
         return Answer(
@@ -142,6 +145,13 @@ class Drive:
             tuple(taken),
         )
 
+    def _processor_of(self, guest: int) -> Vcpu:
+        """Where a vcpu of the guest is at its start; the image may have another one run there first."""
+        vcpus = self.machine.vcpus
+        if all(vcpu.guest != guest for vcpu in vcpus):
+            self.runner.run(CALL, lambda: any(vcpu.guest == guest for vcpu in vcpus))
+        return next(vcpu for vcpu in vcpus if vcpu.guest == guest)
+
     def _registers(self, vcpu: Vcpu) -> tuple[Batch, Batch]:
         """Of a hypercall: its number and arguments, and its result."""
         if vcpu.number not in self._batches:
@@ -151,6 +161,15 @@ class Drive:
     def settle(self) -> None:
         """Let everybody come to rest; raises Ended."""
         self.runner.settle(CALL)
+
+    def wait_for(self, what: Callable[[], bool]) -> bool:
+        """The same, and let some time pass where that is needed: a scheduler may take its time."""
+        devices = self.machine.devices
+        end = devices.clock.ticks + WAIT
+        self.settle()
+        while not what() and devices.clock.ticks < end and devices.skip():
+            self.settle()
+        return what()
 
     def bounded(self, attempt: Callable[[], Outcome]) -> Outcome:
         """``attempt``, which begins with `restore`; again with instructions counted where the time was

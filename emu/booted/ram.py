@@ -2,10 +2,11 @@
 """Physical memory of the machine, and its snapshot.
 
 The pages lie in a memory file.  Until the snapshot they are shared with it; at the snapshot the same
-addresses are mapped privately, so that nothing is copied then, and afterwards `restore` throws the
-pages that were written away (madvise).  9 µs, whatever the size, but each page that is touched again
-then costs a fault of the host, some 20 for a hypercall.  So the pages that a repeated call writes are
-learned, and copied back instead; the host's count of faults tells when others may have been written.
+addresses are mapped privately, so that nothing is copied then, and afterwards `restore` could throw the
+pages that were written away (madvise).  That takes 9 µs, but each page that is touched again, if only to be
+read, then costs a fault of the host: for a hypercall as much as all the rest.  So the pages that calls write
+are learned, from the host's page table, and copied back; the host's count of faults tells when a page was
+touched that was not before.
 
 Frames outside of RAM (those that L0 maps where its caller asks) come from a few spare pages behind it,
 so that they are part of the snapshot too.
@@ -26,7 +27,11 @@ from emu.elf import PAGE
 SPARE_PAGES = 64
 MAX_FRAME = 1 << 40
 LEARN_AFTER = 32
+LOOKINGS = 48
+"""How often it may be looked in vain; each costs as much as two restores without."""
 MAX_HOT = 128
+_OURS = bytes(kind >> 7 & 1 and not kind >> 5 & 1 for kind in range(256))
+"""Of the highest byte of a page's entry: 63 is present, 61 of the file."""
 _MADV_DONTNEED = 4
 _MAP_FAILED = ctypes.c_void_p(-1).value
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -82,12 +87,13 @@ class Ram:
         self._kept: dict[int, int] = {}
         self._private = False
         """Mapped so that writes do not reach the file: there is a snapshot."""
-        self._hot: list[tuple[int, bytes]] = []
+        self._hot: dict[int, bytes] = {}
         """Offset and content of pages that are copied back; to write any other would be a fault."""
         self._faults = 0
         self._thrown = 0
         """How often everything was thrown away since the last lesson."""
         self._patience = LEARN_AFTER
+        self._lookings = 0
 
     def _map(self, at: int, kind: int) -> int:
         found = _libc.mmap(
@@ -161,43 +167,51 @@ class Ram:
                 os.pwrite(self._file, self.view[at : at + PAGE], at)
         self._private = True
         self._map(self.pointer, mmap.MAP_PRIVATE | _MAP_FIXED)
-        self._hot = []
-        self._thrown, self._patience = 0, LEARN_AFTER
+        self._hot = {}
+        self._thrown, self._patience, self._lookings = 0, LEARN_AFTER, LOOKINGS
         self._kept = dict(self._extra)
         before = _faults()
         self.view[0] = self.view[0]
         if _faults() == before:  # a host that does not count them
-            self._patience = 0
+            self._patience = self._lookings = 0
 
     def restore(self) -> None:
         """Put it back."""
         if self._hot and _faults() == self._faults:
-            view = self.view
-            for at, content in self._hot:
-                view[at : at + PAGE] = content
+            self._copy_back()
+            self._lookings = min(self._lookings + 1, LOOKINGS)
         else:
-            self._throw_away()
+            self._look_or_throw_away()
         if len(self._extra) != len(self._kept):
             self._extra = dict(self._kept)
         self._faults = _faults()
 
-    def _throw_away(self) -> None:
-        """All pages that were written; or, now and then, learn which they are.
+    def _copy_back(self) -> None:
+        view = self.view
+        for at, content in self._hot.items():
+            view[at : at + PAGE] = content
 
-        To look costs as much as ten restores: the less often what was learned stays true, the longer
-        it takes to the next lesson.
+    def _look_or_throw_away(self) -> None:
+        """Some page was touched that had not been before: which of them were written is looked at, so that
+        those that were only read stay where they are, and the next call touches none anew.
+
+        Where that does not come to an end, everything is thrown away for some time.
         """
-        self._hot = []
-        self._thrown += 1
-        if self._thrown == self._patience:
-            self._thrown = 0
-            self._patience *= 2
+        if self._lookings:
             written = self._written()
             if len(written) <= MAX_HOT:
-                self._hot = [(n * PAGE, os.pread(self._file, PAGE, n * PAGE)) for n in written]
-                for at, content in self._hot:
-                    self.view[at : at + PAGE] = content
+                self._lookings -= 1
+                for page in written:
+                    at = page * PAGE
+                    if at not in self._hot:
+                        self._hot[at] = os.pread(self._file, PAGE, at)
+                self._copy_back()
                 return
+        self._hot = {}
+        self._thrown += 1
+        if self._thrown == self._patience:
+            self._thrown, self._lookings = 0, LOOKINGS
+            self._patience *= 2
         _libc.madvise(self.pointer, self._total, _MADV_DONTNEED)
 
     def _written(self) -> list[int]:
@@ -205,8 +219,12 @@ class Ram:
         first, count = self.pointer // PAGE, self._total // PAGE
         with Path("/proc/self/pagemap").open("rb", buffering=0) as table:
             table.seek(first * 8)
-            entries = memoryview(table.read(count * 8)).cast("Q")
-        return [page for page, entry in enumerate(entries) if entry >> 63 and not entry >> 61 & 1]
+            kinds = table.read(count * 8)[7::8].translate(_OURS)
+        found, at = [], kinds.find(1)
+        while at >= 0:
+            found.append(at)
+            at = kinds.find(1, at + 1)
+        return found
 
 
 def _faults() -> int:

@@ -22,7 +22,7 @@ from emu.clock import TSC_HZ
 from emu.cpu import Stop, Stopped
 from emu.cpu.watchdog import Watchdog
 
-TURN = 5_000
+TURN = 1_000
 """Instructions of one processor while others want to run."""
 COUNTED = 1_000_000
 """Instructions at a time of a processor that is alone, where they are counted."""

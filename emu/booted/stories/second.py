@@ -33,8 +33,7 @@ def bring_up(guest: Guest) -> Came:
     if result != 0:
         raise NoAnswer(f"VCPUOP_initialise: {abi.result_name(result)}")
     guest.ask("VCPUOP_up", 1)
-    guest.drive.settle()
-    if not guest.runs(1):
+    if not guest.drive.wait_for(lambda: guest.runs(1)):
         return Came(Treatment.LOCAL, "the second vcpu of the guest does not run", 0)
     own = any(vcpu.guest == 1 and vcpu.number == 1 for vcpu in guest.machine.vcpus)
     where = "on a processor of its own" if own else "on the first processor"
@@ -109,8 +108,7 @@ def _up_again(guest: Guest) -> Came:
     guest.ask("VCPUOP_down", 1)
     guest.drive.settle()
     guest.ask("VCPUOP_up", 1)
-    guest.drive.settle()
-    if not guest.runs(1):
+    if not guest.drive.wait_for(lambda: guest.runs(1)):
         wrong = "the second vcpu was taken down and brought up again, and does not run"
         return Came(Treatment.LOCAL, "", 0, (wrong,))
     came = _event(guest)

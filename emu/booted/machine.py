@@ -124,7 +124,7 @@ class Machine:
 
     def _attach(self, vcpu: Vcpu) -> None:
         cpu, number = vcpu.cpu, vcpu.number
-        registers = cpu.batch(*abi.ARGUMENT_REGISTERS, "rsp", "eflags", "rax")
+        registers = cpu.batch(*abi.ARGUMENT_REGISTERS, "rsp", "eflags", "cr3", "cr4")
         wrmsr = cpu.batch("rcx", "rax", "rdx")
 
         def on_out(port: int, size: int, value: int) -> None:
@@ -239,7 +239,7 @@ class Machine:
             self.company = True
 
     def _on_hypercall(self, vcpu: Vcpu, number: int, registers: list[int]) -> None:
-        *arguments, rsp, eflags, _ = registers
+        *arguments, rsp, eflags, cr3, cr4 = registers
         try:
             caller = int.from_bytes(vcpu.linear.read(rsp, 8), "little") - 1
         except NotMapped:
@@ -249,6 +249,7 @@ class Machine:
             raise Ended("loop", f"more than {MAX_L0_CALLS} calls to L0", caller)
         self.devices.clock.pass_by(LOOK)
         access = bool(eflags & EFLAGS_AC)
+        vcpu.view.enter(cr3, cr4)
         try:
             result = self.l0.call(number, arguments, access, vcpu.number, vcpu.view)
         except Crash as exc:

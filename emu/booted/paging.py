@@ -97,27 +97,42 @@ class Linear:
 
 
 class L0View:
-    """The caller's memory as L0 reads it (`emu.l0.L0Memory`): its page tables, its SMAP."""
+    """The caller's memory as L0 reads it (`emu.l0.L0Memory`): its page tables, its SMAP.
 
-    def __init__(self, linear: Linear, smap: Callable[[], bool]) -> None:
+    Both are looked at once for each call (`enter`), and so is each page of the caller's.
+    """
+
+    def __init__(self, linear: Linear) -> None:
         self._linear = linear
-        self._smap = smap
+        self._root = 0
+        self._smap = False
+        self._walked: dict[int, Mapping] = {}
+
+    def enter(self, cr3: int, cr4: int) -> None:
+        """A call begins, with the caller's registers."""
+        self._root, self._smap = cr3, bool(cr4 & CR4_SMAP)
+        self._walked.clear()
+
+    def _walk(self, address: int) -> Mapping:
+        page = address & -PAGE
+        if page not in self._walked:
+            self._walked[page] = self._linear.walk(page, self._root)
+        return self._walked[page]
 
     def _places(
         self, address: int, size: int, access: bool, *, write: bool
     ) -> list[tuple[int, int]] | None:
         """(physical address, length) of each part; None where L0 would fault."""
-        linear = self._linear
-        guarded, root = not access and self._smap(), linear.cr3()
+        guarded = not access and self._smap
         found = []
-        for at, part in linear.pages(address, size):
+        for at, part in self._linear.pages(address, size):
             try:
-                mapping = linear.walk(at, root)
+                mapping = self._walk(at)
             except NotMapped:
                 return None
             if (guarded and mapping.user) or (write and not mapping.writable):
                 return None
-            found.append((mapping.physical, part))
+            found.append((mapping.physical | at & PAGE - 1, part))
         return found
 
     def readable(self, address: int, size: int, access: bool) -> bytes | None:
@@ -145,6 +160,6 @@ class L0View:
 
     def is_guest(self, address: int) -> bool:
         try:
-            return self._smap() and self._linear.walk(address).user
+            return self._smap and self._walk(address).user
         except NotMapped:
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from emu.booted.paging import CR4_SMAP, L0View, Linear, NotMapped
+from emu.booted.paging import L0View, Linear, NotMapped
 from emu.booted.ram import Ram
 from emu.booted.traps import CR0_PG, Traps
 from emu.cpu import Saved, Stop, Stopped, System
@@ -28,9 +28,9 @@ class Vcpu:
     def __init__(self, number: int, ram: Ram) -> None:
         self.number = number
         self.cpu = System()
-        cr3, cr4 = self.cpu.batch("cr3"), self.cpu.batch("cr4")
+        cr3 = self.cpu.batch("cr3")
         self.linear = Linear(ram, lambda: cr3.read()[0])
-        self.view = L0View(self.linear, lambda: bool(cr4.read()[0] & CR4_SMAP))
+        self.view = L0View(self.linear)
         self.traps = Traps(self.cpu, self.linear)
         self.activity = Activity.RUNNING
         self.rip = 0

@@ -60,6 +60,12 @@ _ROOM, _TRIED, _SEARCHED = 0x1000, (1234, 777), 4096
 _MAX_FOUND = 1 << 20
 
 
+class _Msr(ctypes.Structure):
+    """As the library reads a model-specific register (uc_x86_msr)."""
+
+    _fields_ = (("number", ctypes.c_uint32), ("value", ctypes.c_uint64))
+
+
 class UnknownEngine(RuntimeError):
     """This version of the library keeps its state in a way that is not understood."""
 
@@ -220,6 +226,7 @@ class System:
         )
         self._view = memoryview(self._state).cast("B")
         self._missing = 0
+        self._msr = _Msr()
         self._pristine = engine.context_save()
         self._counter = ctypes.cast(self._handle, ctypes.c_void_p).value or 0
         self._counter += _counter_at()
@@ -392,7 +399,9 @@ class System:
         self._one(name).write((value & M64,))
 
     def msr(self, number: int) -> int:
-        return int(self._engine.msr_read(number))
+        self._msr.number = number
+        library.uc_reg_read(self._handle, x86.UC_X86_REG_MSR, ctypes.byref(self._msr))
+        return int(self._msr.value)
 
     def table(self, name: str) -> Table:
         """``idtr``, ``gdtr``, ``tr`` or ``ldtr``."""
@@ -495,15 +504,11 @@ class System:
         self._raised = None
         self._asked = False
         self._missing = 0
-        error: int | None = None
-        try:
-            self._engine.emu_start(start, until, count=count)
-        except EngineError as exc:
-            error = getattr(exc, "errno", 0)
+        error = library.uc_emu_start(self._handle, start, until, 0, count)
         if self._raised is not None:
             raise self._raised
         rip = self.read("rip")
-        if error is not None:
+        if error != uc.UC_ERR_OK:
             reasons = {
                 uc.UC_ERR_READ_UNMAPPED: Stop.READ,
                 uc.UC_ERR_WRITE_UNMAPPED: Stop.WRITE,

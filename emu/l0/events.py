@@ -8,6 +8,7 @@ Closing, unmasking, binding or asking about a port that is open cannot fail; tha
 from __future__ import annotations
 
 from emu import abi
+from emu.l0.console import serve_ring
 from emu.l0.domain import EINVAL, ENOENT, ENOSPC, ESRCH, Domain, Operation, Port, Request
 
 NR_PORTS = 1 << 17
@@ -78,6 +79,7 @@ def _send(l0: Domain, request: Request) -> int:
         l0.raise_event(port.remote_port)
     else:
         port.pending = True
+        serve_ring(l0, number)
     return 0
 
 

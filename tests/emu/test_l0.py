@@ -363,3 +363,19 @@ def test_a_resumed_domain_is_told_of_nothing(served: Caller, machine: Machine) -
     assert (served.l0.is_self(42), served.l0.is_self(1)) == (True, False)
     assert served("XENMEM_add_to_physmap", domid=42, space=0, idx=0, gpfn=0x77) == 0
     assert bytes(machine.pages[0x77][0x800:0x900]) == bytes(256)
+
+
+def test_the_console_daemon_reads_the_ring(served: Caller, machine: Machine) -> None:
+    """Where the producer stands, and around the end of the ring; what is there already is left alone."""
+    ring = served.l0.hardware.frame(0xFEFE1) if served.l0.hardware else None
+    assert ring is not None
+    ring[0xC08:0xC10] = struct.pack("<II", 2046, 2050)
+    ring[1024 + 2046 : 1024 + 2048] = b"he"
+    ring[1024:1026] = b"y\n"
+    served.l0.open(2, "interdomain")
+    served.l0.open(3, "interdomain")
+    assert served("EVTCHNOP_send", port=3) == 0
+    assert bytes(served.l0.console) == b""
+    assert served("EVTCHNOP_send", port=2) == 0
+    assert bytes(served.l0.console) == b"hey\n"
+    assert struct.unpack("<II", ring[0xC08:0xC10]) == (2050, 2050)

@@ -38,10 +38,11 @@ def _ring_out(guest: Guest) -> Came:
         ram.write(ring + OUT + (at + offset) % OUT_SIZE, bytes((byte,)))
     ram.write(ring + OUT_PROD, (at + len(GREETING)).to_bytes(4, "little"))
     guest.ask("EVTCHNOP_send", port=port)
-    if GREETING in bytes(l0.console):
-        return Came(Treatment.DELIVERED, "the image writes it to L0's console")
-    if any(call.op == "EVTCHNOP_send" and call.result == 0 for call in l0.calls):
+    sent = any(call.op == "EVTCHNOP_send" and call.result == 0 for call in l0.calls)
+    if sent and ring == l0.params[abi.CONSTANTS["HVM_PARAM_CONSOLE_PFN"]] * PAGE:
         return Came(Treatment.FORWARDED, "the ring is L0's own")
+    if GREETING.strip() in bytes(l0.console):
+        return Came(Treatment.DELIVERED, "the image writes it to L0's console")
     return Came(Treatment.LOCAL)
 
 

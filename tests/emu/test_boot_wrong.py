@@ -24,21 +24,21 @@ RETURN_0 = b"\x31\xc0\xc3"
 
 
 @cache
-def address() -> int:
-    return parse_image(sample_image()).symbols[ENTRY]
+def address(symbol: str = ENTRY) -> int:
+    return parse_image(sample_image()).symbols[symbol]
 
 
-def overwritten(code: bytes) -> bytes:
+def overwritten(code: bytes, symbol: str = ENTRY) -> bytes:
     image = parse_image(sample_image())
     (load,) = image.loads
     data = bytearray(sample_image())
-    at = sample_image().index(bytes(load.content)) + address() - load.virtual
+    at = sample_image().index(bytes(load.content)) + address(symbol) - load.virtual
     data[at : at + len(code)] = code
     return bytes(data)
 
 
-def boot(code: bytes, only: str = "send/64") -> BootReport:
-    return emulate_image(overwritten(code), load_profile("xen-pv-shim-4.10"), only=only)
+def boot(code: bytes, only: str = "send/64", symbol: str = ENTRY) -> BootReport:
+    return emulate_image(overwritten(code, symbol), load_profile("xen-pv-shim-4.10"), only=only)
 
 
 @pytest.mark.parametrize("scenario", ["send", "unknown event channel operation"])
@@ -92,3 +92,45 @@ def test_a_lock_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {finding.invariant: finding for finding in row.findings}
     assert row.result == -16
     assert found["locks"].where.startswith("_spin_lock+")
+
+
+def test_a_resume_that_asks_l0_for_nothing() -> None:
+    report = boot(b"\xc3", "suspend and resume/64", "hypervisor_resume")
+    (row,) = report.behaviour
+    assert [finding.message for finding in row.findings] == [
+        "L0 is not told the upcall vector again",
+        "the vcpu_info is not registered again",
+        "L0's shared info is not mapped again",
+    ]
+    assert {finding.rerun for finding in row.findings} == {"suspend and resume/64"}
+
+
+def test_ports_and_grants_that_a_resume_keeps() -> None:
+    """L0 has closed and unmapped them all."""
+    report = boot(b"\xc3", "suspend and resume/64", "evtchn_close")
+    (row,) = report.behaviour
+    assert any("port 12, which L0 has closed, is not free" in f.message for f in row.findings)
+
+
+def test_a_processor_that_does_not_start() -> None:
+    report = boot(LOOP, "second vcpu/64", "start_secondary")
+    (row,) = report.behaviour
+    assert (row.treatment, row.note) == (Treatment.UNREACHED, "VCPUOP_up: -EIO")
+    assert [m.name for m in report.ladder if not m.reached][:2] == [
+        "second vCPU online",
+        "second L2 vCPU entered (64-bit)",
+    ]
+
+
+def test_a_processor_that_faults_on_its_way() -> None:
+    report = boot(UD2, "second vcpu/64", "start_secondary")
+    (row,) = report.behaviour
+    (finding,) = row.findings
+    assert (row.treatment, finding.invariant) == (Treatment.CRASHED, "crash")
+    assert finding.where == "start_secondary+0x0"
+
+
+def test_an_event_that_is_handed_on_to_nobody() -> None:
+    report = boot(b"\xc3", "event from L0/64", "pv_shim_inject_evtchn")
+    (row,) = report.behaviour
+    assert (row.treatment, row.note) == (Treatment.LOCAL, "port 12 is not pending for the guest")

@@ -104,7 +104,7 @@ class BuildTree:
         if not self.wanted.keys() <= set(answer["wanted"]):
             return None  # it was built for less
         artefacts = {str(k): str(v) for k, v in answer["artefacts"].items() if k in self.wanted}
-        if any(self.cache.blob(sha) is None for sha in artefacts.values()):
+        if not all(self.cache.has_blob(sha) for sha in artefacts.values()):
             return None
         verdict = Verdict(
             "build",

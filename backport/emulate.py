@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backport.accept import is_accepted
-from backport.cache import Cache, digest, tool_version
+from backport.cache import ArtefactGone, Cache, digest, tool_version
 from backport.verdicts import State, Verdict
 from emu.boot import BootReport, emulate_image
 from emu.errors import EmuError, NoPvhEntry
@@ -67,13 +67,14 @@ class Oracle:
         self.accepted = tuple(accepted)
 
     def begin(self, level: Level, sha: str) -> Emulation:
-        """Start on the file kept under ``sha``; returns at once."""
+        """Start on the file kept under ``sha``; returns at once.  Raises `ArtefactGone`."""
         key = digest(f"{level.name}-1", sha, self.profile.digest, tool_version("emu"))
         answer = self.cache.get(level.name, key)
         if answer is not None:
             return Emulation(level, key, level.revive(answer))
         data = self.cache.blob(sha)
-        assert data is not None, "the build keeps what it hands on"
+        if data is None:
+            raise ArtefactGone(sha)
         return Emulation(level, key, None, self.executor.submit(level.run, data, self.profile))
 
     def finish(self, emulation: Emulation) -> Verdict:

@@ -15,7 +15,7 @@ from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
 
 from backport.build import BuildTree, Built
-from backport.cache import Cache
+from backport.cache import ArtefactGone, Cache
 from backport.config import Settings, level_of
 from backport.errors import UsageError
 from backport.repo import Repo
@@ -162,10 +162,15 @@ class Prover:
         if self.level == "boot":
             wanted.append((BOOT, self._profile.core_image))
         oracle = Oracle(self.cache, self._profile, self._pool(), self.settings.accept)
-        begun = [
-            (level, name, oracle.begin(level, sha) if (sha := built.artefacts.get(name)) else None)
-            for level, name in wanted
-        ]
+        made = built.artefacts
+        try:
+            begun = [
+                (level, name, oracle.begin(level, made[name]) if name in made else None)
+                for level, name in wanted
+            ]
+        except ArtefactGone:
+            assert self._builder is not None
+            return self._begin(target, self._builder.build(target.commit))
 
         def finish() -> StepVerdict:
             verdicts = []

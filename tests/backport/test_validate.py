@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,24 @@ def test_the_main_job_in_one_command(sample: Path) -> None:
     again = backport(sample, "apply", "--branch", "stable-4.10", "--to", "again", "--json", "-")
     verdicts = [v for step in json.loads(again.stdout)["steps"] for v in step["verdicts"]]
     assert all(v["cached"] for v in verdicts if v["state"] != "not there yet")
+
+
+def test_a_damaged_object_is_built_again(sample: Path) -> None:
+    """Where its emulation is not known any more; where it is, nobody reads the object."""
+    made = ("apply", "--branch", "stable-4.10", "--to", "damaged", "--validate", "none")
+    assert backport(sample, *made).exit_code == 0
+    words = ("check", "--commit", "damaged", "--json", "-")
+    first = json.loads(backport(sample, *words).stdout)["verdicts"]
+    assert first[1]["state"] == "passed"
+    kept = sample / ".git/backport/cache"
+    for path in (kept / "blob").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"damaged")
+    assert all(v["cached"] for v in json.loads(backport(sample, *words).stdout)["verdicts"])
+    shutil.rmtree(kept / "object")
+    again = json.loads(backport(sample, *words).stdout)["verdicts"]
+    assert [v["state"] for v in again] == [v["state"] for v in first]
+    assert not any(v["cached"] for v in again)
 
 
 @pytest.mark.parametrize(

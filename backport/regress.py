@@ -43,6 +43,8 @@ class Regressions:
             f"regression: {name} was there at step {self._could[name]}, and is not now"
             for name in lost
         )
+        for name in lost:  # the step that lost it is to blame, none after it
+            del self._could[name]
         more = Verdict("behaviour", State.FAILED, f"{len(lost)} abilities lost", lines)
         return StepVerdict(step.number, step.commit, step.subject, (*step.verdicts, more))
 

@@ -86,3 +86,6 @@ def test_a_milestone_that_was_reached_must_not_go() -> None:
     assert not follow.judge(step(1, True, False)).failed
     assert not follow.judge(step(2, True, True)).failed
     assert follow.judge(step(3, True, False)).failed
+    assert not follow.judge(step(4, True, False)).failed
+    assert not follow.judge(step(5, True, True)).failed
+    assert follow.judge(step(6, True, False)).failed

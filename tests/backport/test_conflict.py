@@ -275,13 +275,24 @@ def test_without_a_run_there_is_nothing_to_do(repo: Path, verb: str) -> None:
 def test_a_journal_of_another_version_is_not_read(repo: Path) -> None:
     stop(repo)
     state = repo / ".git/backport/run/state.json"
-    state.write_text(state.read_text().replace('"version": 1', '"version": 99'))
+    state.write_text(state.read_text().replace('"version": 2', '"version": 99'))
     done = backport(repo, "continue")
     assert done.exit_code == 2
     assert "another version" in done.output
     state.write_text("{")
     assert "is damaged" in backport(repo, "continue").output
     assert backport(repo, "abort").exit_code == 0
+
+
+def test_a_journal_of_the_first_version_is_read(repo: Path) -> None:
+    """It knows nothing of newer branches: the run goes on without."""
+    stop(repo)
+    state = repo / ".git/backport/run/state.json"
+    old = json.loads(state.read_text())
+    del old["siblings"], old["settings"]["sibling"]
+    state.write_text(json.dumps({**old, "version": 1}))
+    done = backport(repo, "skip")
+    assert done.exit_code == 0, done.output
 
 
 def test_a_submodule_is_taken_from_a_patch(repo: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--repo", type=Path, help="default: the sample tree")
     parser.add_argument("--range", default="", help="A..B, its patches in their right order")
     parser.add_argument("--object", type=Path, help="the core's object; default: the sample's")
+    parser.add_argument("--image", type=Path, help="a linked image; default: the sample's")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument(
         "--mutants", type=int, default=300, help="of the sample's core; 0: none (default: 300)"
@@ -41,10 +42,11 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="backport-bench-") as scratch:
         folder = Path(scratch)
-        repo, revisions, built = given.repo, given.range, given.object
+        repo, revisions, built, image = given.repo, given.range, given.object, given.image
         if repo is None:
             repo, revisions, sample_object = _sample(folder)
             built = built or sample_object
+            image = image or sample_object.parents[3] / "xen-syms"
         elif not revisions:
             parser.error("--repo needs --range A..B")
         course = peers.lay_course(repo, revisions, folder)
@@ -54,6 +56,8 @@ def main() -> None:
         _start_up(folder, given.runs)
         if built is not None:
             _emulation(built, given.runs)
+        if image is not None:
+            _booted(image, given.runs)
         if given.mutants:
             _mutants(folder, given.mutants)
 
@@ -110,6 +114,13 @@ def _emulation(built: Path, runs: int) -> None:
         print(
             f"emulated hypercalls, {depth}: {rate:.0f} a second ({calls} calls, {seconds:.2f} s with loading)"
         )
+
+
+def _booted(image: Path, runs: int) -> None:
+    from emu.profile import load_profile
+    from tests.bench.booted import lines
+
+    print("\n".join(lines(image, load_profile("xen-pv-shim-4.10"), runs)))
 
 
 def _mutants(folder: Path, limit: int) -> None:

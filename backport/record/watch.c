@@ -579,6 +579,8 @@ static void stopped(pid_t tid, int status)
 int main(int argc, char **argv)
 {
     int gate[2], status, code = CANNOT;
+    /* When who watches is killed, so is the watcher, and with it (EXITKILL) the whole build. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (argc < 5 || !(out = fopen(argv[1], "we")) || pipe2(gate, O_CLOEXEC))
         return CANNOT;
     pid_t root = fork();

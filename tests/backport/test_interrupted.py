@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ctrl-C while a build or a replayed command runs: 130, at once, and nothing is left running."""
+"""Interrupted or killed while a build or a replayed command runs: nothing is left running."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from backport.record.watch import watcher, works
-from tests.backport.trees import Files, branch_with, git, new_repo
+from backport.sandbox import sandbox
+from tests.backport.trees import Files, backport, branch_with, git, new_repo
 
 ROOT = Path(__file__).parents[2]
 SLOW = "sleep 1234.5"
@@ -47,9 +48,8 @@ def sleepers(within: Path) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("boxed", ["true", "false"])
-@pytest.mark.parametrize("replay", ["false", "true"], ids=["build", "replay"])
-def test_nothing_is_left_running(repo: Path, tmp_path: Path, boxed: str, replay: str) -> None:
+def hanging(repo: Path, tmp_path: Path, boxed: str, replay: str) -> subprocess.Popen[str]:
+    """The tool in the middle of a build that hangs."""
     if replay == "true":
         binary, why = watcher(tmp_path / "watcher")
         if binary is None or works(binary, (), tmp_path / "log"):
@@ -69,9 +69,39 @@ def test_nothing_is_left_running(repo: Path, tmp_path: Path, boxed: str, replay:
     while not building.exists() and time.monotonic() < give_up:
         time.sleep(0.05)
     assert building.exists()
+    return process
+
+
+@pytest.mark.parametrize("boxed", ["true", "false"])
+@pytest.mark.parametrize("replay", ["false", "true"], ids=["build", "replay"])
+def test_an_interrupt_leaves_nothing_running(
+    repo: Path, tmp_path: Path, boxed: str, replay: str
+) -> None:
+    process = hanging(repo, tmp_path, boxed, replay)
     os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130, said
     assert "interrupted" in said
     assert "Traceback" not in said
     assert sleepers(repo) == []
+
+
+@pytest.mark.parametrize(
+    ("boxed", "replay"), [("true", "false"), ("true", "true"), ("false", "true")]
+)
+def test_what_kills_the_tool_kills_its_build(
+    repo: Path, tmp_path: Path, boxed: str, replay: str
+) -> None:
+    """A build that outlived it would write where `continue` builds."""
+    if boxed == "true" and sandbox(repo, tmp_path, (), True).why:
+        pytest.skip("no sandbox here")
+    process = hanging(repo, tmp_path, boxed, replay)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+    give_up = time.monotonic() + 10
+    while sleepers(repo) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert sleepers(repo) == []
+    git(repo, "config", "backport.build", "cp in out")
+    done = backport(repo, "check", "--range", "stable..hang", "--validate", "build")
+    assert done.exit_code == 0, done.output

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Files that a patch makes or takes away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from backport.pick import submodule
+from backport.pick.absent import find_elsewhere
+from backport.pick.content import BINARY_HINT, made_anew, names, post_image_notes
+from backport.pick.merge import merge_file
+from backport.pick.objects import Objects
+from backport.pick.outcome import Change, Clash, How
+from backport.pick.renamed import Renamed
+from backport.pick.tree import EXECUTABLE, FILE, GITLINK, Entry
+from backport.pick.work import Done, Work, kind_of, other_type, type_of
+from series.model import FileChange, shown
+from series.place import PlaceError, apply_change
+
+
+def created(objects: Objects, change: FileChange) -> Entry | Clash:
+    """What a creation makes, wherever it goes."""
+    mode = change.new_mode or FILE
+    if mode == GITLINK:
+        commit = submodule.commits(change)[1]
+        if commit is None:
+            return Clash(change.path, "is a submodule, and the patch does not say at which commit")
+        return Entry(commit, GITLINK)
+    try:
+        return Entry(objects.write_blob(made_anew(change)), mode)
+    except PlaceError as error:
+        return Clash(change.path, error.reason)
+
+
+def create(work: Work, change: FileChange) -> Done | Clash:
+    """Make a file."""
+    path = change.path
+    made = created(work.objects, change)
+    if isinstance(made, Clash):
+        return made
+    there = work.now(path)
+    if there is not None and change.new_mode is None and there.mode == EXECUTABLE:
+        made = replace(made, mode=EXECUTABLE)  # a plain diff says nothing of modes
+    if there == made:
+        # Named as an edit, lest the removal of the old one by this patch take it along.
+        return Done(Change(path, How.ALREADY), ((path, made),))
+    there = work.obstacle(path)
+    if there is None:
+        notes = post_image_notes(made.oid, change) if made.mode != GITLINK else ()
+        return Done(Change(path, How.EXACT, notes), ((path, made),))
+    if there.oid == made.oid and type_of(there.mode) == type_of(made.mode):
+        note = f"was there with mode {there.mode:o}; it has the patch's, {made.mode:o}, now"
+        return Done(Change(path, How.MERGED, (note,)), ((path, made),))
+    return taken(work, path, there, made)
+
+
+def taken(work: Work, path: bytes, there: Entry, made: Entry) -> Clash:
+    """The clash of a new file with one of its name."""
+    if type_of(there.mode) != type_of(made.mode):
+        reason = f"the patch makes {kind_of(made.mode)} there, and here it is {kind_of(there.mode)}"
+    else:
+        reason = "the patch creates it, and another one of that name is there"
+    content = None
+    if {there.mode, made.mode} <= {FILE, EXECUTABLE}:
+        objects = work.objects
+        merge = merge_file(objects, objects.write_blob(b""), there.oid, made.oid)
+        content = objects.blob(merge.marked) if merge.marked else None
+        reason += "" if content is not None else BINARY_HINT
+    return Clash(
+        path,
+        reason,
+        ours=there.oid,
+        theirs=made.oid,
+        mode=there.mode,
+        their_mode=made.mode,
+        content=content,
+    )
+
+
+def delete(work: Work, change: FileChange) -> Done | Clash:
+    """Take a file away, if it is the one that the patch means."""
+    path, objects = change.path, work.objects
+    there = work.now(path)
+    if there is None:
+        elsewhere = find_elsewhere(work, change)
+        if isinstance(elsewhere, Renamed):  # git asks here, too
+            return Clash(
+                elsewhere.path,
+                f"the patch deletes {shown(path)}, and this is it, {elsewhere.likeness:.0%} alike",
+                base=objects.find_blob(change.old_blob),
+                ours=elsewhere.entry.oid,
+                mode=elsewhere.entry.mode,
+                deleted=True,
+            )
+        if elsewhere is not None:
+            return elsewhere
+        return Done(Change(path, How.ALREADY))
+    again = work.creations.get(path)
+    if again is not None and created(objects, again) == there:
+        # A change of type, written as a deletion and a creation: what stands there is the new one.
+        return Done(Change(path, How.ALREADY))
+    wrong = other_type(there, change)
+    if wrong is not None:
+        return replace(wrong, deleted=True)
+    if there.mode == GITLINK:
+        if submodule.commits(change)[0] == there.oid:
+            return Done(Change(path, How.EXACT), ((path, None),))
+        reason = f"the patch deletes the submodule, but here it is at {there.oid[:12]}"
+        return Clash(path, reason, ours=there.oid, mode=GITLINK, deleted=True)
+    if names(there.oid, change.old_blob):
+        return Done(Change(path, How.EXACT), ((path, None),))
+    if not change.binary and (change.hunks or change.old_blob is None):
+        # The removed lines are the whole file, or it is another file.
+        try:
+            gone = apply_change(objects.blob(there.oid), change).text == b""
+        except PlaceError:
+            gone = False
+        if gone:
+            return Done(Change(path, How.OFFSET), ((path, None),))
+    return Clash(
+        path,
+        "the patch deletes it, but here it has other content",
+        base=objects.find_blob(change.old_blob),
+        ours=there.oid,
+        mode=there.mode,
+        deleted=True,
+    )

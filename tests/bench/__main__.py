@@ -70,6 +70,12 @@ def _applying(course: peers.Course, runs: int) -> None:
             print(f"{name}: not installed")
         else:
             contestants[name] = peer
+    for name, timed in tuple(contestants.items()):
+        try:
+            timed()
+        except peers.Unable as exc:
+            print(f"{name}: not on this series ({exc})")
+            del contestants[name]
     contestants["backport, engine in process"] = peers.engine(course)
     contestants["backport apply, whole process"] = peers.whole_process(course)
     _table("applying", race(contestants, runs), "git am")

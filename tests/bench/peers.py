@@ -16,6 +16,10 @@ from tests.bench.timing import Timed, clocked
 _BIN = Path(sys.executable).parent
 
 
+class Unable(Exception):
+    """A peer cannot put this series on: ``str()`` is what it says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
     """A scratch clone at the base, the patches as files, and the ends of the range."""
@@ -38,7 +42,8 @@ def run(words: list[str], cwd: Path | None = None) -> str:
         env |= {f"GIT_{who}_NAME": "Bench", f"GIT_{who}_EMAIL": "bench@example.org"}
     done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{' '.join(words[:6])} ...: {done.stderr[-2000:]}")
+        said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise Unable(f"{' '.join(words[:3])}: {'; '.join(said[-2:])}")
     return done.stdout.strip()
 
 
@@ -69,7 +74,7 @@ def _reset(course: Course) -> None:
 def _checked(course: Course, name: str) -> None:
     made = course.git("rev-parse", "HEAD^{tree}")
     if made != course.tree:
-        raise SystemExit(f"{name} made tree {made}, not {course.tree}")
+        raise Unable(f"{name} made tree {made}, not {course.tree}")
 
 
 def git_am(course: Course) -> Timed:
@@ -149,7 +154,7 @@ def whole_process(course: Course) -> Timed:
         taken = clocked(lambda: run(words))
         made = course.git("rev-parse", "ours^{tree}")
         if made != course.tree:
-            raise SystemExit(f"backport made tree {made}, not {course.tree}")
+            raise Unable(f"backport made tree {made}, not {course.tree}")
         return taken
 
     return timed
@@ -179,7 +184,7 @@ def engine(course: Course) -> Timed:
         taken = clocked(work)
         made = course.git("rev-parse", f"{tip}^{{tree}}")
         if made != course.tree:
-            raise SystemExit(f"the engine made tree {made}, not {course.tree}")
+            raise Unable(f"the engine made tree {made}, not {course.tree}")
         return taken
 
     return timed

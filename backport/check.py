@@ -13,6 +13,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pygit2
 
@@ -196,7 +197,7 @@ def _series(repo: Repo, tree: TreeView, path: bytes, broken: set[str]) -> list[C
         )  # the source is not in this tree: only blob ids can speak
     at = tree
     for patch in series.patches:
-        picked = pick_patch(repo.objects, at, patch, repo.made_on(patch))
+        picked = pick_patch(repo.objects, at, patch, partial(repo.made_on, patch))
         if not picked.clean:
             return [Complaint(name, f"{patch.name} does not go on: {picked.clashes[0].reason}")]
         at = picked.tree

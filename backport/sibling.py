@@ -135,12 +135,13 @@ class Siblings:
     def choose(self, tree: TreeView, patch: Patch) -> Chosen:
         """Put ``patch`` on ``tree``, as a sibling has it if that goes on."""
         objects = self._repo.objects
-        direct = pick_patch(objects, tree, patch, self._repo.made_on(patch))
+        direct = pick_patch(objects, tree, patch, lambda: self._repo.made_on(patch))
         version = self.version(patch)
         if version is None:
             return Chosen(direct, patch)
         named = f"{version.branch} has it as {version.commit[:12]}"
-        theirs = pick_patch(objects, tree, version.patch, self._repo.made_on(version.patch))
+        their = version.patch
+        theirs = pick_patch(objects, tree, their, lambda: self._repo.made_on(their))
         if theirs.clean and direct.clean and theirs.tree.id == direct.tree.id:
             return Chosen(direct, patch)
         if theirs.clean:

@@ -22,7 +22,7 @@ def find_elsewhere(work: Work, change: FileChange) -> Renamed | Clash | None:
     base = work.objects.find_blob(change.old_blob)
     found = [
         one
-        for one in find_renamed(work.tree, work.made_on, path, base)
+        for one in find_renamed(work.tree, work.made_on(), path, base)
         if work.now(one.path) is not None
     ]
     if len(found) <= 1:

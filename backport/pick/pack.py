@@ -30,6 +30,9 @@ _TYPES: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3}
 _OFS_DELTA = 6
 _LEVEL = zlib.Z_BEST_SPEED
 """As git writes loose objects (core.looseCompression); git's gc packs them tighter later."""
+_SHORT_BITS = 12
+_SHORT = 1 << _SHORT_BITS
+"""Bytes that a window of that many bits covers whole."""
 _DEPTH = 50
 """Of a chain of deltas: git's own (pack.depth)."""
 _SMALL = 64
@@ -64,7 +67,7 @@ def write_pack(folder: Path, objects: Sequence[tuple[Oid, Fresh]]) -> Path:
         entry = _header(stored.type, len(stored.data))
         if stored.base is not None:
             entry += _distance(at - where[stored.base])
-        entry += zlib.compress(stored.data, _LEVEL)
+        entry += _deflated(stored.data)
         where[oid] = at
         places.append((oid, at, zlib.crc32(entry)))
         chunks.append(entry)
@@ -108,6 +111,14 @@ def _stored(fresh: Fresh, base: tuple[Fresh, int] | None) -> _Stored:
             if 2 * len(delta) < len(fresh.raw):
                 return _Stored(_OFS_DELTA, delta, fresh.base, depth + 1)
     return _Stored(_TYPES[fresh.kind], fresh.raw)
+
+
+def _deflated(data: bytes) -> bytes:
+    if len(data) > _SHORT:
+        return zlib.compress(data, _LEVEL)
+    # Most objects are deltas of some twenty bytes, and zlib's full window takes 50 µs to set up.
+    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _SHORT_BITS, 1)
+    return compressor.compress(data) + compressor.flush()
 
 
 def _header(kind: int, size: int) -> bytes:

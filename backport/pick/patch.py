@@ -22,14 +22,15 @@ from backport.pick.modification import modify, move
 from backport.pick.objects import Objects
 from backport.pick.outcome import Change, Clash, Picked
 from backport.pick.tree import SYMLINK, Entry, InTheWay, TreeView
-from backport.pick.work import Done, Work
+from backport.pick.work import Done, MadeOn, Work, unknown
 from series.model import FileChange, Patch, shown
 
 
-def pick_patch(
-    objects: Objects, tree: TreeView, patch: Patch, made_on: TreeView | None = None
-) -> Picked:
-    """Put ``patch``, made on the tree ``made_on`` if that is known, on ``tree``; only objects are made."""
+def pick_patch(objects: Objects, tree: TreeView, patch: Patch, made_on: MadeOn = unknown) -> Picked:
+    """Put ``patch`` on ``tree``; only objects are made.
+
+    ``made_on`` finds the tree that it was made on, and is asked only where a file of it is not there.
+    """
     work = Work(
         objects,
         tree,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from backport.pick.objects import Objects
@@ -12,6 +12,14 @@ from backport.pick.tree import GITLINK, SYMLINK, Entry, TreeView
 from series.model import FileChange
 
 _TYPE = {0o100000: "a file", SYMLINK: "a symbolic link", GITLINK: "a submodule"}
+
+
+MadeOn = Callable[[], TreeView | None]
+"""The tree that a patch was made on; None where it is not known."""
+
+
+def unknown() -> None:
+    """A `MadeOn` that does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +41,7 @@ class Work:
     written: frozenset[bytes]
     """Paths that some change of the patch makes anew."""
     creations: Mapping[bytes, FileChange]
-    made_on: TreeView | None = None
-    """The tree that the patch was made on, where it is known."""
+    made_on: MadeOn
     edits: dict[bytes, Entry | None] = field(default_factory=dict)
     gone: set[bytes] = field(default_factory=set)
     over: set[bytes] = field(default_factory=set)

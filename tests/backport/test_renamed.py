@@ -37,7 +37,7 @@ def pick(repo: Path, commit: Oid) -> Picked:
     opened = open_repo(repo)
     patch = commit_patch(opened, commit)
     tree = opened.tree(opened.commit("stable"))
-    picked = pick_patch(opened.objects, tree, patch, opened.made_on(patch))
+    picked = pick_patch(opened.objects, tree, patch, lambda: opened.made_on(patch))
     opened.objects.store()
     return picked
 

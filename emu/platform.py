@@ -105,6 +105,11 @@ class Ports:
         return Ports(clock, self._gate, self._high)
 
 
+def resets(port: int, value: int) -> bool:
+    """Whether a write is a way to restart a PC: the keyboard controller's pulse, the chipset's register."""
+    return (port, value & 0xFF) == (0x64, 0xFE) or (port == 0xCF9 and bool(value & 4))
+
+
 # --- ACPI and start info ---------------------------------------------------------------------------
 
 

@@ -30,7 +30,7 @@ from emu.guest import GuestKernel
 from emu.interactions import Crash
 from emu.l0 import L0, OPERATIONS
 from emu.lapic import BASE, Delivery, Message
-from emu.platform import HYPERCALL_MSR, HYPERCALL_PORT, Cpuid, hypercall_page
+from emu.platform import HYPERCALL_MSR, HYPERCALL_PORT, Cpuid, hypercall_page, resets
 
 WRMSR = b"\x0f\x30"
 MAX_WRMSR = 2000
@@ -131,6 +131,9 @@ class Machine:
             self.contacts += 1
             if port == HYPERCALL_PORT and size == 4:
                 self._on_hypercall(vcpu, value, registers.read())
+            elif resets(port, value):
+                # How a hypervisor restarts that L0 does not know yet; nothing comes after it.
+                raise Ended("reset", f"resets the machine by port {port:#x}", cpu.read("rip"))
             else:
                 self.devices.ports.write(port, size, value)
 

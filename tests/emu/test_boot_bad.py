@@ -133,6 +133,19 @@ def test_an_entry_outside_of_the_image() -> None:
     assert report.findings[0].where == "0x7f000000"
 
 
+@pytest.mark.parametrize(
+    ("code", "port"),
+    [
+        ("mov $0xfe, %al\noutb %al, $0x64", "0x64"),
+        ("mov $0xcf9, %edx\nmov $6, %al\noutb %al, %dx", "0xcf9"),
+    ],
+)
+def test_an_image_that_resets_the_machine(code: str, port: str) -> None:
+    kind, message, _ = verdict(shim32(code + "\n1: jmp 1b"))
+    assert kind == "reset"
+    assert f"resets the machine by port {port}" in message
+
+
 def test_an_image_that_halts() -> None:
     kind, message, where = verdict(shim32("cli\nhlt"))
     assert (kind, where) == ("halt", "pvh_start+0x1")

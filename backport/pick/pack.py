@@ -33,6 +33,7 @@ _LEVEL = zlib.Z_BEST_SPEED
 _SHORT_BITS = 12
 _SHORT = 1 << _SHORT_BITS
 """Bytes that a window of that many bits covers whole."""
+_MOST_SHARES = 4
 _DEPTH = 50
 """Of a chain of deltas: git's own (pack.depth)."""
 _SMALL = 64
@@ -63,11 +64,14 @@ def write_pack(folder: Path, objects: Sequence[tuple[Oid, Fresh]]) -> Path:
     chunks: list[bytes] = [b"PACK" + struct.pack(">II", 2, len(objects))]
     at = len(chunks[0])
     where: dict[Oid, int] = {}
-    for oid, stored in _chosen(objects):
+    chosen = list(_chosen(objects))
+    for (oid, stored), deflated in zip(
+        chosen, _all_deflated([s.data for _, s in chosen]), strict=True
+    ):
         entry = _header(stored.type, len(stored.data))
         if stored.base is not None:
             entry += _distance(at - where[stored.base])
-        entry += _deflated(stored.data)
+        entry += deflated
         where[oid] = at
         places.append((oid, at, zlib.crc32(entry)))
         chunks.append(entry)
@@ -111,6 +115,26 @@ def _stored(fresh: Fresh, base: tuple[Fresh, int] | None) -> _Stored:
             if 2 * len(delta) < len(fresh.raw):
                 return _Stored(_OFS_DELTA, delta, fresh.base, depth + 1)
     return _Stored(_TYPES[fresh.kind], fresh.raw)
+
+
+def _all_deflated(datas: Sequence[bytes]) -> list[bytes]:
+    """Each deflated, by all processors: zlib lets go of the interpreter.
+
+    In a few large shares, for handing out each object by itself costs what it gains.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    shares = min(os.cpu_count() or 1, _MOST_SHARES)
+    by_size = sorted(range(len(datas)), key=lambda index: len(datas[index]))
+    found: dict[int, bytes] = {}
+
+    def work(share: int) -> list[tuple[int, bytes]]:
+        return [(index, _deflated(datas[index])) for index in by_size[share::shares]]
+
+    with ThreadPoolExecutor(shares) as pool:
+        for done in pool.map(work, range(shares)):
+            found.update(done)
+    return [found[index] for index in range(len(datas))]
 
 
 def _deflated(data: bytes) -> bytes:

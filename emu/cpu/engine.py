@@ -132,6 +132,31 @@ INSTRUCTIONS = {
 """Those that can be hooked by themselves, with their callbacks."""
 
 
+class Registers:
+    """The registers of one engine, by name; those that are asked for one by one are looked up once."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._single: dict[str, Batch] = {}
+
+    def batch(self, *names: str) -> Batch:
+        """Registers to be read or written together."""
+        return Batch(self._engine, names)
+
+    def _one(self, name: str) -> Batch:
+        if name not in self._single:
+            self._single[name] = self.batch(name)
+        return self._single[name]
+
+    def read(self, name: str) -> int:
+        """One register."""
+        return self._one(name).read()[0]
+
+    def write(self, name: str, value: int) -> None:
+        """One register; the value is cut to 64 bits."""
+        self._one(name).write((value & M64,))
+
+
 class _Block(ctypes.Structure):
     _fields_ = (
         ("pc", ctypes.c_uint64),

@@ -11,8 +11,7 @@ from emu.cpu.engine import (
     CODE_HOOK,
     EDGE_HOOK,
     INSTRUCTIONS,
-    M64,
-    Batch,
+    Registers,
     Stop,
     Stopped,
     add_hook,
@@ -32,7 +31,7 @@ class TooSlow(Exception):
     """An uncounted call that took too long: to be made again, counted."""
 
 
-class Cpu:
+class Cpu(Registers):
     """One x86-64 processor that is given its memory region by region.
 
     `count_blocks` bounds a call in basic blocks, and takes two thirds of the time of a core that looks at
@@ -41,12 +40,11 @@ class Cpu:
     """
 
     def __init__(self) -> None:
-        self._engine = processor()
+        super().__init__(processor())
         self._engine.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
         self._raised: BaseException | None = None
         self._fault: tuple[Stop, int] | None = None
         self._vector: int | None = None
-        self._single: dict[str, Batch] = {}
         self._kept: list[Any] = []
         self._watchdog: Watchdog | None = None
         self._left = 0
@@ -67,21 +65,6 @@ class Cpu:
         if perm & Perm.EXEC:
             prot |= uc.UC_PROT_EXEC
         self._engine.mem_map_ptr(base, size, prot, pointer)
-
-    def batch(self, *names: str) -> Batch:
-        """Registers to be read or written together."""
-        return Batch(self._engine, names)
-
-    def _one(self, name: str) -> Batch:
-        if name not in self._single:
-            self._single[name] = self.batch(name)
-        return self._single[name]
-
-    def read(self, name: str) -> int:
-        return self._one(name).read()[0]
-
-    def write(self, name: str, value: int) -> None:
-        self._one(name).write((value & M64,))
 
     def reset(self) -> None:
         """Every register, the control registers included, as it was at the beginning."""

@@ -13,10 +13,10 @@ from typing import Any
 
 from emu.cpu.engine import (
     M32,
-    M64,
     VERSION,
     Batch,
     EngineError,
+    Registers,
     Stop,
     Stopped,
     library,
@@ -203,7 +203,7 @@ class Saved:
         self.context = context
 
 
-class System:
+class System(Registers):
     """A whole x86-64 machine's processor: paging, rings, devices.  Memory and devices are its caller's.
 
     Unicorn takes no exception through the IDT and runs no ``syscall``: it calls back, and the handler
@@ -212,10 +212,10 @@ class System:
     """
 
     def __init__(self) -> None:
-        engine = self._engine = processor()
+        engine = processor()
+        super().__init__(engine)
         self._handle = engine._uch
         self._raised: BaseException | None = None
-        self._single: dict[str, Batch] = {}
         self._keep: list[Any] = []
         self._asked = False
         self._layout = _layout()
@@ -383,20 +383,6 @@ class System:
             self.forget_code()
 
     # --- registers ---
-
-    def batch(self, *names: str) -> Batch:
-        return Batch(self._engine, names)
-
-    def _one(self, name: str) -> Batch:
-        if name not in self._single:
-            self._single[name] = self.batch(name)
-        return self._single[name]
-
-    def read(self, name: str) -> int:
-        return self._one(name).read()[0]
-
-    def write(self, name: str, value: int) -> None:
-        self._one(name).write((value & M64,))
 
     def msr(self, number: int) -> int:
         self._msr.number = number

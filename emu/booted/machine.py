@@ -32,8 +32,16 @@ from emu.l0 import L0, OPERATIONS
 from emu.lapic import BASE, Delivery, Message
 from emu.platform import HYPERCALL_MSR, HYPERCALL_PORT, Cpuid, hypercall_page, resets
 
-WRMSR = b"\x0f\x30"
-MAX_WRMSR = 2000
+WRMSR, PAUSE = b"\x0f\x30", b"\xf3\x90"
+MAX_PLACES = 2000
+SPINS = 4
+"""Pauses of a processor, with nothing else done, until the others have their turn.  It is stopped before
+the last of them, which is the first of its next turn."""
+LOOKS = 16
+"""Looks at the time until the others have their turn: who waits by many short delays does not look from one
+place."""
+SPINS_ALONE = 200
+"""Pauses of one that is alone until it is worth a closer look."""
 EFLAGS_AC = 1 << 18
 MAX_EXCEPTIONS = 5_000
 MAX_L0_CALLS = 100_000
@@ -69,12 +77,16 @@ class Machine:
         """Those that were ever started."""
         self.company = False
         """More than one is started."""
+        self.turn_over = False
+        """The turn that ends now does so by what the image did."""
+        self._contacts_at_pause = 0
         self._again: tuple[int, int] | None = None
         """A write to a local APIC that the library makes once more: it was stopped there."""
         self.devices = Devices.new(settings.vcpus)
         self.ram = Ram(settings.memory, self._on_page)
         setup = l0_setup(settings)
-        self._wrmsr_places = list(self._find_wrmsr())
+        self._wrmsr_places = self._places(WRMSR)
+        self._pause_places = self._places(PAUSE)
         first = self._add_vcpu()
         self.l0 = L0(OPERATIONS, first.view, Calm(), setup, self)
         self.cpuid = Cpuid(native_cpuid, setup.version, lambda: self.l0.domid)
@@ -157,17 +169,20 @@ class Machine:
         cpu.map_device(BASE, PAGE, lapic_read, lambda at, _, value: self._on_lapic(vcpu, at, value))
         for place in self._wrmsr_places:
             cpu.on_code(place, place + 1, lambda at: self._on_wrmsr(at, wrmsr.read()))
+        for place in self._pause_places:
+            cpu.on_code(place, place + 1, lambda _: self._on_pause(vcpu))
 
     def started(self, number: int) -> bool:
         return number < len(self.vcpus) and self.vcpus[number].activity is not Activity.WAITING
 
     # --- what the image does ---
 
-    def _find_wrmsr(self) -> list[int]:
+    def _places(self, instruction: bytes) -> list[int]:
+        """Where an instruction may be; what only looks like it is never run, and costs nothing."""
         found: list[int] = []
         for part in self.image.loads:
             content, at = bytes(part.content), -1
-            while len(found) < MAX_WRMSR and (at := content.find(WRMSR, at + 1)) >= 0:
+            while len(found) < MAX_PLACES and (at := content.find(instruction, at + 1)) >= 0:
                 found.append(part.virtual + at)
         return found
 
@@ -184,6 +199,18 @@ class Machine:
         self.hypercalls_at = at
         self.ram.write(at, hypercall_page())
 
+    def _on_pause(self, vcpu: Vcpu) -> None:
+        """Who spins waits for another processor, which is to have its turn."""
+        vcpu.spins = vcpu.spins + 1 if self.contacts == self._contacts_at_pause else 1
+        self._contacts_at_pause = self.contacts
+        if vcpu.spins == (SPINS if self.company else SPINS_ALONE):
+            self._end_turn(vcpu)
+
+    def _end_turn(self, vcpu: Vcpu) -> None:
+        """A moment of this machine, the same in every run: others may go on, or an interrupt come."""
+        self.turn_over = True
+        vcpu.cpu.stop()
+
     def _look(self, vcpu: Vcpu) -> int:
         """The time; the processor that only waits for it lets others have their turn."""
         self.contacts += 1
@@ -191,11 +218,12 @@ class Machine:
         ticks = clock.look(vcpu.where())
         if ticks >= self.devices.due:
             self.devices.tick()
-            vcpu.cpu.stop()
+            self._end_turn(vcpu)
         if ticks > self.patience:
             raise Ended("loop", "waits for ever", vcpu.cpu.read("rip"))
-        if self.company and clock.waited:
-            vcpu.cpu.stop()
+        vcpu.looks += 1
+        if self.company and (clock.waited or vcpu.looks >= LOOKS):
+            self._end_turn(vcpu)
         return ticks
 
     def _on_lapic(self, vcpu: Vcpu, offset: int, value: int) -> None:
@@ -214,7 +242,7 @@ class Machine:
         self._send(vcpu, message)
         if alone and self.company:
             self._again = offset, value
-            vcpu.cpu.stop()
+            self._end_turn(vcpu)
 
     def _send(self, sender: Vcpu, message: Message) -> None:
         """A message from one local APIC to others, or to itself."""
@@ -264,7 +292,7 @@ class Machine:
             happens, self.meanwhile = self.meanwhile, None
             happens()
         if self.waiting(vcpu) is not None:
-            vcpu.cpu.stop()
+            self._end_turn(vcpu)
 
     def exception(self, vcpu: Vcpu, vector: int) -> None:
         self.contacts += 1

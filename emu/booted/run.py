@@ -2,8 +2,9 @@
 """Who runs, and for how long: from where the machine is to where its guest is at its start again.
 
 With one processor started it runs until something from outside stops it.  With more of them each has
-its turn of so many instructions, in the order of their numbers, and ends it early where it halts, waits
-for the time, or sends a message: the same order in every run.
+its turn, in the order of their numbers, which ends where it halts, spins, waits for the time, or starts
+another: the same order in every run.  To count instructions instead would make it ten times as slow; only
+where that did not come to an end in time is everything done again with turns that are counted.
 
 An interrupt is taken before an instruction, where the processor takes any.  Nobody doing anything, the
 time goes on to the next timer, or to the next thing that is to come from outside.
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emu.booted.ending import BOOT, Bounds, Ended, TooSlow
-from emu.booted.machine import Machine
+from emu.booted.machine import SPINS, Machine
 from emu.booted.standstill import run_closely
 from emu.booted.traps import VECTOR_NMI, VECTOR_UD, TripleFault
 from emu.booted.vcpu import Activity, Vcpu
@@ -23,7 +24,8 @@ from emu.cpu import Stop, Stopped
 from emu.cpu.watchdog import Watchdog
 
 TURN = 1_000
-"""Instructions of one processor while others want to run."""
+"""Instructions of one processor while others want to run, where they are counted; and what one that spins
+pays for its turn, where they are not."""
 COUNTED = 1_000_000
 """Instructions at a time of a processor that is alone, where they are counted."""
 STANDSTILL = "goes round in circles, and nothing changes any more"
@@ -43,8 +45,12 @@ class Runner:
         """Whose turn it was."""
         self._left = 0
         """Instructions, where they are counted."""
+        self._cut = False
+        """The last turn was cut short by the time of the machine below, and goes on."""
         self._closely = False
         """The next turn is one to look closely at."""
+        self._spun = False
+        """One that is alone did spin, and was looked at."""
 
     def close(self) -> None:
         """Give everything back."""
@@ -86,8 +92,8 @@ class Runner:
         machine = self.machine
         machine.patience = machine.devices.clock.ticks + bounds.patience * TSC_HZ
         self._left = bounds.instructions
-        self._closely = self._watchdog.fired = False
-        if not self.counting and not machine.company:  # turns are counted anyway
+        self._cut = self._closely = self._spun = self._watchdog.fired = False
+        if not self.counting:
             self._watchdog.arm(bounds.seconds / 4)
         try:
             vcpu = first or self._next()
@@ -109,6 +115,8 @@ class Runner:
     def _next(self) -> Vcpu | None:
         """The next in the order of their numbers that has anything to do."""
         vcpus = self.machine.vcpus
+        if self._cut:
+            return vcpus[self._last]
         if not self.machine.company:
             return vcpus[0] if self._has_work(vcpus[0]) else None
         count = len(vcpus)
@@ -138,20 +146,21 @@ class Runner:
 
     def _turn(self, vcpu: Vcpu, bounds: Bounds) -> bool:
         """Let one run; whether it is at its guest's start now."""
+        machine = self.machine
         self._last = vcpu.number
-        if not self._closely:  # the time of the machine below is no moment of this one's
+        if not self._cut:  # the time of the machine below is no moment of this one's
             self._take_interrupt(vcpu)
-        vcpu.guest = None
-        count = min(self._left, COUNTED) if self.counting else 0
-        if self.machine.company:
-            count = TURN
+            vcpu.spins = vcpu.looks = 0
+        vcpu.guest, machine.turn_over = None, False
+        place, count = None, self._counted()
         if self._closely:
             self._closely = False
-            stopped, place = run_closely(self.machine, vcpu)
+            stopped, place = run_closely(machine, vcpu)
             if place is not None:
                 self._circles(vcpu, place)
         else:
-            stopped = vcpu.run(self.machine.kernel.start, count)
+            stopped = vcpu.run(machine.kernel.start, count)
+        self._cut = stopped.reason is Stop.ASKED and not machine.turn_over and place is None
         if stopped.reason is Stop.RETURNED:
             vcpu.activity = Activity.AT_GUEST
             vcpu.guest = vcpu.cpu.read(GUEST_VCPU) & 0xFF
@@ -164,11 +173,25 @@ class Runner:
             self._spend(vcpu, count, bounds)
         elif stopped.reason is not Stop.ASKED:
             self._crashed(stopped)
+        elif vcpu.spins >= SPINS:
+            self._spins(vcpu, bounds)
         if self._watchdog.fired:
             self._time_is_up(bounds)
-        elif self.machine.company:
-            self._watchdog.disarm()
         return False
+
+    def _counted(self) -> int:
+        """The instructions of a turn; 0 where they are not counted."""
+        if not self.counting:
+            return 0
+        return TURN if self.machine.company else min(self._left, COUNTED)
+
+    def _spins(self, vcpu: Vcpu, bounds: Bounds) -> None:
+        """It waits for another: all of them doing nothing else is the end.  One that is alone waits for
+        an interrupt, or for ever."""
+        if self.machine.company:
+            self._spend(vcpu, TURN, bounds)
+        elif not self._spun:
+            self._spun = self._closely = True
 
     def _take_interrupt(self, vcpu: Vcpu) -> None:
         if vcpu.nmi:
@@ -207,6 +230,7 @@ class Runner:
         rip, places = vcpu.rip, []
         for each in self.machine.vcpus:
             if each.activity is Activity.RUNNING:
+                each.spins = SPINS  # it may pause now
                 _, place = run_closely(self.machine, each)
                 places.append(place)
         first = places[0]
@@ -215,21 +239,19 @@ class Runner:
         raise Ended("loop", f"is not done after {bounds.instructions} instructions", rip)
 
     def _circles(self, vcpu: Vcpu, place: int) -> None:
-        """Only an interrupt can help now, if one is to come; raises Ended where none is."""
+        """Another can help now, or an interrupt, if one is to come; raises Ended where none is."""
+        if any(self._has_work(each) for each in self.machine.vcpus if each is not vcpu):
+            return
         if not vcpu.enables_interrupts() or not self.machine.devices.skip():
             raise Ended("loop", STANDSTILL, place)
 
     def _stop(self) -> None:
         """The watchdog: whoever runs is to stop."""
-        self.machine.vcpus[0].cpu.stop()
+        self.machine.vcpus[self._last].cpu.stop()
 
     def _time_is_up(self, bounds: Bounds) -> None:
-        """Which is no verdict, only the time to look closer, and in the end to count.
-
-        A turn that was cut short by it is none: where more than one runs it has to be run again.
-        """
-        again = self._watchdog.again(bounds.seconds)
-        if self.machine.company or not again:
+        """Which is no verdict, only the time to look closer, and in the end to count."""
+        if not self._watchdog.again(bounds.seconds):
             self._watchdog.disarm()
             raise TooSlow
-        self._closely = True
+        self._closely = self._cut

@@ -38,6 +38,10 @@ class Vcpu:
         self.guest: int | None = None
         """The guest's vcpu that is at its first instruction here."""
         self.nmi = False
+        self.spins = 0
+        """How often it paused in this turn, with nothing else done."""
+        self.looks = 0
+        """How often it looked at the time in this turn."""
         self._place = self.cpu.batch("rip", "rsp")
         self._counted = False
 

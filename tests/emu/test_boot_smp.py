@@ -9,7 +9,9 @@ import pytest
 
 from emu.boot import emulate_image
 from emu.booted import run
-from emu.booted.ending import Bounds
+from emu.booted.ending import BOOT, Bounds
+from emu.cpu import watchdog
+from emu.cpu.watchdog import Watchdog
 from emu.profile import load_profile
 from emu.verdict import Outcome
 from tests.emu.images import sample_image, shim64
@@ -132,11 +134,64 @@ def test_a_message_that_wakes_the_second() -> None:
     assert "triple fault" in message
 
 
-def test_every_run_is_the_same() -> None:
-    """Turns end by instructions, never by the clock of the machine below."""
-    only = "second vcpu down and up again/64"
-    first, second = (
-        json.dumps(emulate_image(sample_image(), PROFILE, only=only).to_json(timing=False))
-        for _ in range(2)
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No bound in time: what ends here does so by itself."""
+    monkeypatch.setattr(run, "BOOT", Bounds(seconds=1e6, instructions=3_000_000, patience=2))
+
+
+@pytest.mark.usefixtures("_patient")
+def test_who_spins_lets_the_other_go_on() -> None:
+    wait = "wait: pause\nmov 0x2000, %eax\ncmp $0x1000, %eax\njne wait\nmet: ud2"
+    second = "mov $60000, %cx\n1: loop 1b\nmovw $0x1000, 0x2000\n2: hlt\njmp 2b"
+    kind, _, where = verdict(image(wait, second))
+    assert (kind, where) == ("crash", "met+0x0")
+
+
+@pytest.mark.usefixtures("_patient")
+def test_who_waits_by_many_short_delays_lets_the_other_go_on() -> None:
+    """Two looks at the time from two places, again and again."""
+    wait = "wait: rdtsc\nnop\nrdtsc\nmov 0x2000, %eax\ncmp $0x1000, %eax\njne wait\nmet: ud2"
+    second = "movw $0x1000, 0x2000\n2: hlt\njmp 2b"
+    kind, _, where = verdict(image(wait, second))
+    assert (kind, where) == ("crash", "met+0x0")
+
+
+@pytest.mark.usefixtures("_patient")
+def test_one_spins_for_one_that_sleeps() -> None:
+    kind, message, where = verdict(
+        image("stuck: pause\ncmpl $1, 0x2000\njne stuck", "cli\n1: hlt\njmp 1b")
     )
+    assert (kind, where) == ("loop", "stuck+0x0")
+    assert "goes round in circles" in message
+
+
+@pytest.mark.usefixtures("_patient")
+def test_one_that_is_alone_spins() -> None:
+    kind, message, where = verdict(shim64("stuck: pause\ncmpl $1, 0x2000\njne stuck"))
+    assert (kind, where) == ("loop", "stuck+0x0")
+    assert "goes round in circles" in message
+
+
+def test_every_run_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns end by what the image does, whenever the clock of the machine below cuts one short."""
+    only = "second vcpu down and up again/64"
+    monkeypatch.setattr(run, "BOOT", BOOT)
+    first = json.dumps(emulate_image(sample_image(), PROFILE, only=only).to_json(timing=False))
+    cuts = 0
+    arm, again = Watchdog.arm, Watchdog.again
+
+    def at_once(watchdog: Watchdog, _seconds: float) -> None:
+        arm(watchdog, 0.001)
+
+    def counted(watchdog: Watchdog, most: float) -> bool:
+        nonlocal cuts
+        cuts += 1
+        return again(watchdog, most)
+
+    monkeypatch.setattr(watchdog, "INTERVAL", 0.001)
+    monkeypatch.setattr(Watchdog, "arm", at_once)
+    monkeypatch.setattr(Watchdog, "again", counted)
+    second = json.dumps(emulate_image(sample_image(), PROFILE, only=only).to_json(timing=False))
+    assert cuts > 3
     assert first == second

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from backport.pick.tree import TreeView
 from backport.repo import Repo
 from series.definitions import definitions
-from series.lexer import code_lines
+from series.lexer import PER_CPU, code_lines
 from series.model import Oid, Patch
 
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{2,}")
@@ -56,7 +56,8 @@ def find_lacking(
     for suspect in suspects:
         missing = added[suspect.number] & absent
         missing -= frozenset().union(*(n for name, n in brought if name != suspect.patch.name))
-        missing -= {d.name for change in suspect.patch.changes for d in definitions(change)}
+        own = {d.name for change in suspect.patch.changes for d in definitions(change)}
+        missing -= own | {name.removeprefix(PER_CPU) for name in own}
         foreign = missing - _without(repo, suspect.made_on, missing)
         if foreign:
             found[suspect.number] = tuple(sorted(foreign))

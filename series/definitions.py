@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from series.lexer import DIRECTIVE, KEYWORDS, WORD, CodeLine, code_lines, language
+from series.lexer import DIRECTIVE, KEYWORDS, PER_CPU, WORD, CodeLine, code_lines, language
 from series.model import FileChange, LineOp
 
 Kind = Literal["function", "macro", "type", "variable", "member", "constant", "config", "file"]
@@ -189,7 +189,8 @@ def _at_margin(text: bytes, previous: bytes) -> Iterator[tuple[Kind, bytes, bool
     if match := _DEFINER.match(text):
         words = WORD.findall(match[2])
         if words:
-            yield "variable", words[-1] if b"PER_CPU" in match[1] else words[0], static
+            per_cpu = b"PER_CPU" in match[1]
+            yield "variable", PER_CPU + words[-1] if per_cpu else words[0], static
         return
     match = _FUNCTION.match(text)
     if match:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from series.lexer import DIRECTIVE, KEYWORDS, WORD, CodeLine, code_lines, language
+from series.lexer import DIRECTIVE, KEYWORDS, PER_CPU, WORD, CodeLine, code_lines, language
 from series.model import FileChange
 
 _NAMED = re.compile(rb"#\s*(?:define|undef|ifdef|ifndef)$")
@@ -26,6 +26,7 @@ _OBJECT_LINE = re.compile(
     rb"\s*(?:(?:obj|lib|subdir|extra|targets|always|hostprogs|OBJS?)\b|[\w./$()-]+-[yo]\b)[^=]*[:+?]?=(.*)",
     re.IGNORECASE,
 )
+_PER_CPU = re.compile(rb"\b\w*(?:per_cpu|this_cpu|[gp]et_cpu_var)\w*\s*\(\s*&?\s*([A-Za-z_]\w*)")
 _NOT_A_TYPE = KEYWORDS | frozenset(b"and or not in is".split())
 _QUALIFIERS = frozenset(
     b"static extern const volatile inline struct union enum unsigned signed".split()
@@ -63,7 +64,17 @@ def uses(change: FileChange, wanted: frozenset[bytes] | set[bytes]) -> list[Use]
                 words = WORD.findall(line.clean)
                 if not wanted.isdisjoint(words):
                     found += _code_uses(line, path, wanted)
+                found += [
+                    Use(name, path, line.number, "plain")
+                    for name in per_cpu_names(line.clean)
+                    if name in wanted
+                ]
     return found
+
+
+def per_cpu_names(text: bytes) -> list[bytes]:
+    """The variables of each processor that a text reads or writes, by the names that they have in C."""
+    return [PER_CPU + name for name in _PER_CPU.findall(text)]
 
 
 def _kconfig_uses(

@@ -29,7 +29,7 @@ def defined(text: bytes, path: bytes = b"x/a.c") -> set[tuple[str, bytes, bool]]
         (b"bool __read_mostly guest;\n", ("variable", b"guest", False)),
         (b"static struct rangeset *mem;\n", ("variable", b"mem", True)),
         (b"unsigned long guest __initdata = 1;\n", ("variable", b"guest", False)),
-        (b"DEFINE_PER_CPU(unsigned int, vcpu_id);\n", ("variable", b"vcpu_id", False)),
+        (b"DEFINE_PER_CPU(unsigned int, vcpu_id);\n", ("variable", b"per_cpu__vcpu_id", False)),
         (b"static DEFINE_SPINLOCK(grant_lock);\n", ("variable", b"grant_lock", True)),
         (b"#define FOO(x) \\\n    bar(x)\n", ("macro", b"FOO", True)),
         (b"struct foo {\n    int a;\n};\n", ("type", b"foo", False)),
@@ -166,6 +166,25 @@ def test_what_the_base_knows_ties_nobody() -> None:
         adds(b"h.h", HEADER, b"int old(void);", 1),
     ]
     assert links(patches, {b"m.c": SOURCE, b"h.h": HEADER}) == []
+
+
+@pytest.mark.parametrize(
+    ("known", "tied"),
+    [
+        (b"struct thing_info *thing_info(int i);", True),
+        (b"    old(this_cpu(thing_info));", False),
+        (b"DEFINE_PER_CPU(struct thing_info, thing_info);", False),
+    ],
+)
+def test_a_variable_of_each_processor_is_named_apart(known: bytes, tied: bool) -> None:
+    """A struct or a macro of the same name does not hide that it is new."""
+    source = SOURCE + known + b"\n"
+    patches = [
+        adds(b"m.c", source, b"    old(&this_cpu(thing_info), per_cpu(thing_info, 1));", 2),
+        adds(b"h.h", HEADER, b"DECLARE_PER_CPU(struct thing_info *, thing_info);", 1),
+    ]
+    wanted = [(1, 0, b"per_cpu__thing_info")] if tied else []
+    assert links(patches, {b"m.c": source, b"h.h": HEADER}) == wanted
 
 
 def test_static_stays_in_its_file() -> None:

@@ -177,10 +177,9 @@ class Judge:
             lost = Ended("crash", f"the guest's memory is gone: {exc}", self.drive.kernel.start)
             return self._crashed(case, lost)
         treatment = self._treatment(case, seen)
-        findings = _Findings(self.drive, case)
-        findings.judge(
-            seen, expect=number is None and not scenario.may_lack and self._is_due(scenario)
-        )
+        due = self._is_due(scenario)
+        findings = _Findings(self.drive, case, due)
+        findings.judge(seen, expect=number is None and not scenario.may_lack and due)
         if number is None and treatment is not Treatment.REFUSED and seen.answer.end is None:
             for index, interaction in enumerate(seen.plan.seen[:MAX_FAILURES]):
                 if not interaction.legal:  # that it stops then is right, and takes five seconds
@@ -444,11 +443,15 @@ class _Findings:
 
     drive: Drive
     case: Case
+    due: bool
+    """The image has what the case is about."""
     found: list[Finding] = field(default_factory=list)
     _known: set[tuple[str, str]] = field(default_factory=set)
 
     def judge(self, seen: Observed, *, expect: bool) -> None:
         for check in CHECKS:
+            if check.forwarding and not self.due:
+                continue
             for message, address in check.check(seen):
                 self._add(check.name, message, address, seen)
         if expect:

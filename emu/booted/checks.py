@@ -81,6 +81,9 @@ class Check:
 
     name: ClassVar[str]
     reason: ClassVar[str]
+    forwarding: ClassVar[bool] = False
+    """Holds where the image is to forward what the guest asks for, and not while it asks L0 on its own
+    behalf: what one that is no shim yet does when its guest shuts down."""
 
     def check(self, seen: Observed) -> Found:
         raise NotImplementedError
@@ -188,6 +191,7 @@ class Resources(Check):
 class OutFields(Check):
     name = "out fields"
     reason = "what L0 answered is what the guest asked for: it must reach the guest's structure"
+    forwarding = True
 
     def check(self, seen: Observed) -> Found:
         last, struct = seen.forwarded(), seen.struct
@@ -206,6 +210,7 @@ class OutFields(Check):
 class Translation(Check):
     name = "translation"
     reason = "an operation that is forwarded must ask L0 what the guest asked"
+    forwarding = True
 
     def check(self, seen: Observed) -> Found:
         struct = seen.struct

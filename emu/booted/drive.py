@@ -19,6 +19,7 @@ from emu.booted.traps import VECTOR_UD
 from emu.booted.vcpu import Activity, Vcpu
 from emu.clock import TSC_HZ
 from emu.cpu import Batch
+from emu.cpu.engine import M32
 from emu.elf import PAGE
 from emu.l0 import Interactions, L0Setup
 from emu.verdict import L0Call
@@ -144,6 +145,15 @@ class Drive:
             text[-MAX_CONSOLE_SHOWN:],
             tuple(taken),
         )
+
+    def timestamp(self, guest: int = 0) -> int:
+        """The time stamp counter as a vcpu of the guest reads it: an image may keep one for its guest and
+        have it trap.  Raises Ended."""
+        vcpu = self._processor_of(guest)
+        vcpu.cpu.write("rax", self.kernel.timestamp)
+        self.runner.call(vcpu, self.kernel.start + 1, CALL)
+        cpu = self._processor_of(guest).cpu
+        return (cpu.read("rdx") & M32) << 32 | cpu.read("rax") & M32
 
     def _processor_of(self, guest: int) -> Vcpu:
         """Where a vcpu of the guest is at its start; the image may have another one run there first."""

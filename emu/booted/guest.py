@@ -92,10 +92,11 @@ class Guest:
         return self.told("shared_info")
 
     def time(self) -> int:
-        """System time in nanoseconds as it computes it (public xen.h, vcpu_time_info)."""
+        """System time in nanoseconds as it computes it (public xen.h, vcpu_time_info).  Raises Ended."""
+        timestamp = self.drive.timestamp()
         record = self.machine.ram.read(self.shared_info + TIME, 32)
         _, _, stamp, system, scale, shift = struct.unpack_from("<IIQQIb", record)
-        ticks = max(0, self.machine.devices.clock.ticks - stamp)
+        ticks = abi.signed(timestamp - stamp)  # the record may be younger
         return int(system + ((ticks << shift if shift >= 0 else ticks >> -shift) * scale >> 32))
 
     # --- what comes to it ---

@@ -8,6 +8,8 @@
             incl seen(,%rbp,4)                  an upcall has come to this vcpu, whose number is in rbp
             andl $~IF, 16(%rsp); push $0        (64-bit)
             jmp iret entry of hypercall page    (iret)
+    timestamp:
+            rdtsc; ret      in its own ring, where the image may have forbidden it
 
 Built here byte by byte, so that no compiler is needed where the tool runs.  The code lies at no page
 boundary of the file: a page of memory that begins with it is the guest's own, not the loader's copy.
@@ -29,6 +31,8 @@ INCREMENT = b"\xff\x04\xad"
 """``incl address(,%rbp,4)``, in both modes."""
 MASKED = b"\x81\x64\x24\x10\xff\xfd\xff\xff"
 """``andl $~IF, 16(%rsp)``: it goes back with upcalls masked, and is called no second time."""
+TIMESTAMP_OFFSET = 0x80
+TIMESTAMP = b"\x0f\x31\xc3"
 IRET = 23
 """Hypercall: a 64-bit kernel runs in ring 3 and is told that it was in ring 0."""
 MARK = b"guest driver of the booted level, "
@@ -58,6 +62,8 @@ class GuestKernel:
     """A page for lists, followed by nothing that is known."""
     event: int
     """What is to be called for an event."""
+    timestamp: int
+    """What is to be called for the time stamp counter: rdtsc, and back."""
     context: int
     """Two pages for the first registers of a second vcpu."""
     stack: int
@@ -86,7 +92,8 @@ def build_kernel(mode: Mode) -> GuestKernel:
         behind = start + EVENT_OFFSET + len(event) + 4
         target = start + PAGE + IRET * HYPERCALL_STRIDE
         event += struct.pack("<i", target - behind)
-    text = (first.ljust(EVENT_OFFSET, b"\xcc") + event).ljust(PAGE, b"\xcc")
+    text = first.ljust(EVENT_OFFSET, b"\xcc") + event
+    text = (text.ljust(TIMESTAMP_OFFSET, b"\xcc") + TIMESTAMP).ljust(PAGE, b"\xcc")
     notes = b"".join(_notes(mode, base, start))
     image = text + b"\xcc" * PAGE + notes.ljust(PAGE, b"\0")
     size = len(image) + (BUFFER_PAGES + 1) * PAGE
@@ -99,6 +106,7 @@ def build_kernel(mode: Mode) -> GuestKernel:
         buffer=buffer,
         lists=start + 5 * PAGE,
         event=start + EVENT_OFFSET,
+        timestamp=start + TIMESTAMP_OFFSET,
         context=buffer + CONTEXT_PAGE * PAGE,
         stack=buffer + SEEN_PAGE * PAGE,
         seen=seen,

@@ -5,13 +5,23 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
 from dataclasses import replace
 
 import pytest
 
-from emu.boot import BootReport, emulate_image
+from emu.abi import Mode
+from emu.boot import MODES, BootReport, emulate_image
+from emu.booted.drive import Drive
+from emu.booted.guest import Guest
+from emu.booted.image import parse_image
+from emu.booted.machine import Machine
 from emu.booted.report import BehaviourRow, Treatment
+from emu.booted.run import Runner
+from emu.booted.settings import Settings
 from emu.errors import EmuError
+from emu.guest import build_kernel
+from emu.l0.shared import TIME
 from emu.profile import Profile, load_profile
 from emu.verdict import Outcome
 from tests.emu.images import sample_image
@@ -170,3 +180,22 @@ def test_a_machine_with_one_processor(profile: Profile) -> None:
         "second L2 vCPU entered (64-bit)",
         "second L2 vCPU entered (32-bit)",
     ]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_guest_reads_its_own_time(mode: Mode) -> None:
+    """From its own ring, against a record that may begin before the counter of the machine does."""
+    settings = Settings()
+    runner = Runner(Machine(parse_image(sample_image()), build_kernel(mode), settings))
+    try:
+        runner.boot()
+        guest = Guest(Drive(runner))
+        clock = runner.machine.devices.clock
+        before = clock.ticks
+        assert before < guest.drive.timestamp() <= clock.ticks
+        record = struct.pack("<IIQQIb", 2, 0, (1 << 64) - 2_000_000, 5_000, 1 << 31, 0)
+        runner.machine.ram.write(guest.shared_info + TIME, record)
+        before, time, after = clock.nanoseconds, guest.time(), clock.nanoseconds
+        assert before < time - 5_000 - 1_000_000 <= after
+    finally:
+        runner.close()

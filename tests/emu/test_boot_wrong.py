@@ -82,6 +82,26 @@ def test_a_guest_pointer_that_is_handed_on() -> None:
     assert "EVTCHNOP_status is handed to L0 with a pointer to guest memory" in found["SMAP"]
 
 
+@pytest.mark.parametrize("shim", [True, False])
+def test_what_is_no_shim_asks_l0_on_its_own_behalf(shim: bool) -> None:
+    """L0 is asked to send to port 9 whatever the guest asked: a fault of a core that forwards, and of
+    nobody else."""
+    image = parse_image(sample_image())
+    target = image.symbols["hypercall_page"] + 32 * 32
+    call = b"\xe8" + (target - address() - 24).to_bytes(4, "little", signed=True)
+    frame = b"\x48\x83\xec\x18" + b"\xc7\x04\x24\x09\0\0\0"  # sub, movl $9, (%rsp)
+    send = b"\xbf\x04\0\0\0" + b"\x48\x89\xe6"  # mov $EVTCHNOP_send, %edi; mov %rsp, %rsi
+    elf = overwritten(frame + send + call + b"\x48\x83\xc4\x18\xc3")
+    if not shim:
+        elf = elf.replace(ENTRY.encode(), ENTRY[:-2].encode() + b"no")
+    profile = load_profile("xen-pv-shim-4.10")
+    report = emulate_image(elf, profile, only="send to the console/64")
+    found = [f"{finding.invariant}: {finding.message}" for finding in report.findings]
+    wrong = "translation: the guest asked for port = 2, L0 is asked for 9 (EVTCHNOP_send)"
+    assert any(told in wrong for told in found) is shim
+    assert bool(found) is shim
+
+
 def test_a_lock_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The call itself comes back; the one after it does not."""
     monkeypatch.setattr(drive, "CALL", IMPATIENT)

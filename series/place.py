@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from series.binary import apply_delta
 from series.errors import SeriesError
 from series.model import Binary, ChangeKind, FileChange, Hunk, HunkLine, LineOp
+from series.stated import Edit, anchors, edited, edits_as_stated, stated_line
 
 _MAX_TWINS = 8
 # Lines compared in one search at most: a text of equal lines would make it quadratic.
@@ -71,6 +72,8 @@ class Placed:
 
     text: bytes
     hunks: tuple[HunkPlace, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    """What was done to the pre-image; none where that is not known."""
 
     @property
     def exact(self) -> bool:
@@ -101,11 +104,21 @@ def apply_change(pre: bytes, change: FileChange) -> Placed:
         if change.kind == "delete" and pre:
             raise PlaceError(change.path, "the file to delete is not empty, but the patch says so")
         return Placed(pre)
-    lines = split_lines(pre)
-    places = apply_hunks(lines, change.hunks, change.path)
-    if change.kind == "delete" and lines:
-        raise PlaceError(change.path, f"{len(lines)} lines would be left of the deleted file")
-    return Placed(b"".join(lines), places)
+    edits = edits_as_stated(pre, change.hunks)
+    if edits is not None:
+        places = tuple(
+            HunkPlace(number, stated_line(hunk) + 1, 0)
+            for number, hunk in enumerate(change.hunks, 1)
+        )
+        placed = Placed(edited(pre, edits), places, edits)
+    else:
+        lines = split_lines(pre)
+        places = apply_hunks(lines, change.hunks, change.path)
+        placed = Placed(b"".join(lines), places)
+    if change.kind == "delete" and placed.text:
+        left = len(split_lines(placed.text))
+        raise PlaceError(change.path, f"{left} lines would be left of the deleted file")
+    return placed
 
 
 def apply_binary(pre: bytes, change: FileChange) -> bytes:
@@ -133,8 +146,7 @@ def apply_hunks(lines: list[bytes], hunks: Sequence[Hunk], path: bytes) -> tuple
     written: list[tuple[int, int]] = []
     for number, hunk in enumerate(hunks, 1):
         before, after = hunk.before, hunk.after
-        # 1-based, but of an empty side git writes the line before it.
-        wanted = max(hunk.new_start - (1 if hunk.new_count else 0), 0)
+        wanted = stated_line(hunk)
         at = find(lines, hunk, list(before), wanted, written)
         if at is None:
             raise _misfit(lines, hunk, before, wanted, number, path)
@@ -158,7 +170,7 @@ def find(
 ) -> int | None:
     """The 0-based line nearest to ``wanted`` where the hunk fits; None where it fits nowhere."""
     size, total = len(before), len(lines)
-    at_start, at_end, bare = _anchors(hunk)
+    at_start, at_end, bare = anchors(hunk)
     if bare:
         fits = wanted + size <= total and lines[wanted : wanted + size] == before
         return wanted if fits else None
@@ -190,14 +202,6 @@ def _distance(at: int, wanted: int) -> tuple[int, int]:
     return (abs(at - wanted), 0 if at >= wanted else 1)
 
 
-def _anchors(hunk: Hunk) -> tuple[bool, bool, bool]:
-    """Must match at the beginning, must match at the end, has no context at all."""
-    ops = [line.op for line in hunk.lines]
-    if b" " not in ops:
-        return False, False, True
-    return hunk.old_start <= 1, ops[-1] != b" ", False
-
-
 def _matches(lines: list[bytes], before: list[bytes]) -> list[int]:
     """Every place where ``before`` stands, by way of its rarest-looking line: the longest."""
     size = len(before)
@@ -218,7 +222,7 @@ def _matches(lines: list[bytes], before: list[bytes]) -> list[int]:
 def _twins(
     lines: list[bytes], hunk: Hunk, before: list[bytes], at: int, written: list[tuple[int, int]]
 ) -> tuple[int, ...]:
-    if not before or any(_anchors(hunk)):
+    if not before or any(anchors(hunk)):
         return ()
     others = [
         place + 1

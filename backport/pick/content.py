@@ -92,7 +92,7 @@ def from_base(objects: Objects, base: Oid | None, change: FileChange) -> Oid | N
         placed = apply_change(objects.blob(base), change)
     except PlaceError:
         return None
-    return objects.write_blob(placed.text, base) if placed.exact else None
+    return objects.write_blob(placed.text, base, placed.edits) if placed.exact else None
 
 
 def _whole(there: Entry, change: FileChange) -> bool:
@@ -116,7 +116,9 @@ def _by_context(objects: Objects, there: Entry, change: FileChange) -> Made | Cl
         if place.offset and stands_at_home(split_lines(text), hunk):
             where = f"hunk {place.number} fits at line {place.line} only; {_hint(hunk.new_start)}"
             return _no_fit(there, text, change, where)
-    return Made(objects.write_blob(placed.text, there.oid), How.OFFSET, _place_notes(placed))
+    return Made(
+        objects.write_blob(placed.text, there.oid, placed.edits), How.OFFSET, _place_notes(placed)
+    )
 
 
 def _hint(line: int) -> str:

@@ -17,6 +17,7 @@ import pygit2
 from backport.pick.pack import Fresh, Kind, write_pack
 from backport.pick.tree import Tree
 from series.model import Oid
+from series.stated import Edit
 
 UNPACK_LIMIT = 100
 """Fewer objects than this are stored one by one, as git does with a fetch (fetch.unpackLimit)."""
@@ -36,10 +37,13 @@ class Objects:
     def __init__(self, repo: pygit2.Repository) -> None:
         self.repo = repo
         self.common_dir = _common_dir(Path(repo.path))
+        self._packs = self.common_dir / "objects" / "pack"
         self._trees: dict[Oid, Tree] = {}
         self._fresh: dict[Oid, Fresh] = {}
         self._bytes = 0
         repo.odb.add_backend(_Waiting(self._fresh), _FIRST)
+        # As git: what is received is hashed, not what is read; to libgit2 each read is a hash.
+        pygit2.settings.enable_strict_hash_verification(False)
 
     # --- blobs ---
 
@@ -50,10 +54,9 @@ class Objects:
             return fresh.raw
         return self.repo.read(pygit2.Oid(hex=oid))[1]
 
-    def write_blob(self, data: bytes, base: Oid | None = None) -> Oid:
-        """A new blob, made from ``base`` if that is known; returns its id."""
-        # Content comes from strangers: hashed with collision detection, as git does.
-        return self._add(Oid(str(pygit2.hash(data))), Fresh("blob", data, base))
+    def write_blob(self, data: bytes, base: Oid | None = None, edits: tuple[Edit, ...] = ()) -> Oid:
+        """A new blob, made from ``base`` by ``edits`` if these are known; returns its id."""
+        return self._write("blob", data, base, edits)
 
     def find_blob(self, abbreviated: Oid | None) -> Oid | None:
         """The one blob whose id begins with ``abbreviated``; None when absent or ambiguous."""
@@ -84,14 +87,14 @@ class Objects:
         """A new commit; returns its id."""
         return self._write("commit", raw, None)
 
-    def _write(self, kind: Kind, raw: bytes, base: Oid | None) -> Oid:
-        head = b"%s %d\0" % (kind.encode(), len(raw))
-        return self._add(Oid(hashlib.sha1(head + raw).hexdigest()), Fresh(kind, raw, base))
-
-    def _add(self, oid: Oid, fresh: Fresh) -> Oid:
+    def _write(self, kind: Kind, raw: bytes, base: Oid | None, edits: tuple[Edit, ...] = ()) -> Oid:
+        # Without a watch for collisions, which takes thrice as long: `store` has it.
+        digest = hashlib.sha1(b"%s %d\0" % (kind.encode(), len(raw)))
+        digest.update(raw)
+        oid = Oid(digest.hexdigest())
         if oid not in self._fresh:
-            self._fresh[oid] = fresh
-            self._bytes += len(fresh.raw)
+            self._fresh[oid] = Fresh(kind, raw, base, edits)
+            self._bytes += len(raw)
             if self._bytes > _MOST_BYTES:
                 self.store()
         return oid
@@ -99,7 +102,11 @@ class Objects:
     # --- storing ---
 
     def store(self) -> None:
-        """Write what waits into the repository; nothing else makes a new object visible to git."""
+        """Write what waits into the repository; nothing else makes a new object visible to git.
+
+        Content comes from strangers, so all of it is hashed here with collision detection, as git
+        does: by libgit2 what it writes, by us what goes into a pack.
+        """
         if not self._fresh:
             return
         if len(self._fresh) < UNPACK_LIMIT:
@@ -109,7 +116,10 @@ class Objects:
             for fresh in self._fresh.values():
                 disk.write(_TYPES[fresh.kind], fresh.raw)
         else:
-            write_pack(self.common_dir / "objects" / "pack", tuple(self._fresh.items()))
+            for fresh in self._fresh.values():
+                if fresh.kind == "blob":
+                    pygit2.hash(fresh.raw)
+            write_pack(self._packs, tuple(self._fresh.items()))
         self._fresh.clear()
         self._bytes = 0
 

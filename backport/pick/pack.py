@@ -16,13 +16,15 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Literal
 
 from backport.files import write_atomic
 from series.model import Oid
+from series.stated import Edit
 
 Kind = Literal["commit", "tree", "blob"]
 
@@ -30,10 +32,10 @@ _TYPES: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3}
 _OFS_DELTA = 6
 _LEVEL = zlib.Z_BEST_SPEED
 """As git writes loose objects (core.looseCompression); git's gc packs them tighter later."""
-_SHORT_BITS = 12
-_SHORT = 1 << _SHORT_BITS
-"""Bytes that a window of that many bits covers whole."""
-_MOST_SHARES = 4
+_TREE_LEVEL = zlib.Z_NO_COMPRESSION
+"""Most of a tree is ids, which nothing shortens: a fifth less, for three times the time that as many
+bytes of source code take."""
+_MOST_THREADS = 4
 _DEPTH = 50
 """Of a chain of deltas: git's own (pack.depth)."""
 _SMALL = 64
@@ -46,11 +48,15 @@ _FAR = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A new object: its content, and another one that it was made from, if any."""
+    """A new object: its content, and another one that it was made from, if any.
+
+    ``edits`` made it of that; none where they are not known.
+    """
 
     kind: Kind
     raw: bytes
     base: Oid | None = None
+    edits: tuple[Edit, ...] = ()
 
 
 def write_pack(folder: Path, objects: Sequence[tuple[Oid, Fresh]]) -> Path:
@@ -64,14 +70,14 @@ def write_pack(folder: Path, objects: Sequence[tuple[Oid, Fresh]]) -> Path:
     chunks: list[bytes] = [b"PACK" + struct.pack(">II", 2, len(objects))]
     at = len(chunks[0])
     where: dict[Oid, int] = {}
-    chosen = list(_chosen(objects))
-    for (oid, stored), deflated in zip(
-        chosen, _all_deflated([s.data for _, s in chosen]), strict=True
-    ):
-        entry = _header(stored.type, len(stored.data))
+    chosen = tuple(_chosen(objects))
+    deflated = _all_deflated([stored for _, stored in chosen])
+    for (oid, stored), data in zip(chosen, deflated, strict=True):
+        type_ = _TYPES[stored.kind] if stored.base is None else _OFS_DELTA
+        entry = _header(type_, len(stored.data))
         if stored.base is not None:
             entry += _distance(at - where[stored.base])
-        entry += deflated
+        entry += data
         where[oid] = at
         places.append((oid, at, zlib.crc32(entry)))
         chunks.append(entry)
@@ -93,7 +99,7 @@ def write_pack(folder: Path, objects: Sequence[tuple[Oid, Fresh]]) -> Path:
 class _Stored:
     """An object as it stands in the pack: itself, or a delta to ``base``."""
 
-    type: int
+    kind: Kind
     data: bytes
     base: Oid | None = None
     depth: int = 0
@@ -111,38 +117,32 @@ def _stored(fresh: Fresh, base: tuple[Fresh, int] | None) -> _Stored:
     if base is not None and len(fresh.raw) > _SMALL:
         of, depth = base
         if of.kind == fresh.kind and depth < _DEPTH:
-            delta = make_delta(of.raw, fresh.raw)
+            delta = make_delta(of.raw, fresh.raw, fresh.edits)
             if 2 * len(delta) < len(fresh.raw):
-                return _Stored(_OFS_DELTA, delta, fresh.base, depth + 1)
-    return _Stored(_TYPES[fresh.kind], fresh.raw)
+                return _Stored(fresh.kind, delta, fresh.base, depth + 1)
+    return _Stored(fresh.kind, fresh.raw)
 
 
-def _all_deflated(datas: Sequence[bytes]) -> list[bytes]:
-    """Each deflated, by all processors: zlib lets go of the interpreter.
-
-    In a few large shares, for handing out each object by itself costs what it gains.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    shares = min(os.cpu_count() or 1, _MOST_SHARES)
-    by_size = sorted(range(len(datas)), key=lambda index: len(datas[index]))
+def _all_deflated(chosen: Sequence[_Stored]) -> list[bytes]:
+    """The data of each deflated, by all processors: zlib lets go of the interpreter."""
     found: dict[int, bytes] = {}
+    largest_first = iter(sorted(range(len(chosen)), key=lambda index: -len(chosen[index].data)))
 
-    def work(share: int) -> list[tuple[int, bytes]]:
-        return [(index, _deflated(datas[index])) for index in by_size[share::shares]]
+    def work() -> None:
+        for index in largest_first:
+            found[index] = _deflated(chosen[index])
 
-    with ThreadPoolExecutor(shares) as pool:
-        for done in pool.map(work, range(shares)):
-            found.update(done)
-    return [found[index] for index in range(len(datas))]
+    helpers = [Thread(target=work) for _ in range(min(os.cpu_count() or 1, _MOST_THREADS) - 1)]
+    for helper in helpers:
+        helper.start()
+    work()
+    for helper in helpers:
+        helper.join()
+    return [found[index] for index in range(len(chosen))]
 
 
-def _deflated(data: bytes) -> bytes:
-    if len(data) > _SHORT:
-        return zlib.compress(data, _LEVEL)
-    # Most objects are deltas of some twenty bytes, and zlib's full window takes 50 µs to set up.
-    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _SHORT_BITS, 1)
-    return compressor.compress(data) + compressor.flush()
+def _deflated(stored: _Stored) -> bytes:
+    return zlib.compress(stored.data, _TREE_LEVEL if stored.kind == "tree" else _LEVEL)
 
 
 def _header(kind: int, size: int) -> bytes:
@@ -164,39 +164,48 @@ def _distance(back: int) -> bytes:
     return bytes(reversed(out))
 
 
-def make_delta(old: bytes, new: bytes) -> bytes:
-    """``new`` as what is left of ``old`` before and behind one change; linear in the two sizes.
+def make_delta(old: bytes, new: bytes, edits: Sequence[Edit] = ()) -> bytes:
+    """``new`` as what the edits leave of ``old`` and what they bring; linear in the two sizes.
 
-    Patches change one place of a file more often than not, and one entry of a tree.
+    Where the edits are not known, ``new`` as one of them: it costs little where a small part differs,
+    as of a tree with one new entry.
     """
-    head = _common(old, new)
-    tail = _common_tail(old[head:], new[head:])
-    middle = new[head : len(new) - tail]
-    out = [_size(len(old)), _size(len(new)), *_copies(0, head)]
-    out += [
-        bytes((len(part),)) + part
-        for part in (middle[n : n + _MOST_INSERTED] for n in range(0, len(middle), _MOST_INSERTED))
-    ]
-    out += _copies(len(old) - tail, tail)
+    out = [_size(len(old)), _size(len(new))]
+    at = 0
+    for edit in edits or (Edit(0, len(old), new),):
+        end = edit.at + edit.size
+        head, tail = _alike(old[edit.at : end], edit.text)
+        out += _copies(at, edit.at + head - at)
+        out += _inserts(edit.text[head : len(edit.text) - tail])
+        at = end - tail
+    out += _copies(at, len(old) - at)
     return b"".join(out)
 
 
-def _common(one: bytes, other: bytes) -> int:
-    """Length of what both begin with."""
-    low, high = 0, min(len(one), len(other))
-    if one[:high] == other[:high]:
-        return high
+def _alike(one: bytes, other: bytes) -> tuple[int, int]:
+    """Lengths of what both begin with, and of what both end with behind that."""
+    most = min(len(one), len(other))
+    head = _longest(most, lambda size: one[:size] == other[:size])
+    end, its_end = len(one), len(other)
+    tail = _longest(most - head, lambda size: one[end - size :] == other[its_end - size :])
+    return head, tail
+
+
+def _longest(most: int, fits: Callable[[int], bool]) -> int:
+    """The greatest size up to ``most`` that fits, where all smaller ones fit as well."""
+    low, high = 0, most + 1
     while high - low > 1:
         middle = (low + high) // 2
-        if one[low:middle] == other[low:middle]:
+        if fits(middle):
             low = middle
         else:
             high = middle
     return low
 
 
-def _common_tail(one: bytes, other: bytes) -> int:
-    return _common(one[::-1], other[::-1])
+def _inserts(data: bytes) -> list[bytes]:
+    parts = (data[at : at + _MOST_INSERTED] for at in range(0, len(data), _MOST_INSERTED))
+    return [bytes((len(part),)) + part for part in parts]
 
 
 def _copies(at: int, size: int) -> list[bytes]:

@@ -15,8 +15,9 @@ from backport.pick import pack
 from backport.pick.pack import Fresh, make_delta, write_pack
 from series.binary import apply_delta
 from series.model import Oid
+from series.stated import Edit, edits_as_stated
 from tests.backport.trees import git, new_repo
-from tests.series.strategies import edited, texts
+from tests.series.strategies import edited, hunks, texts
 
 
 def blob(data: bytes, base: Oid | None = None) -> tuple[Oid, Fresh]:
@@ -98,6 +99,23 @@ def test_a_delta_gives_the_new_content(data: st.DataObject) -> None:
     old = data.draw(texts())
     new = data.draw(edited(old))
     assert apply_delta(old, make_delta(old, new)) == new
+
+
+@given(st.data())
+def test_a_delta_from_edits(data: st.DataObject) -> None:
+    old = data.draw(texts())
+    new = data.draw(edited(old))
+    edits = edits_as_stated(old, hunks(old, new))
+    assert apply_delta(old, make_delta(old, new, edits or ())) == new
+
+
+def test_a_delta_leaves_out_what_lies_between_two_edits() -> None:
+    lines = b"".join(b"line %d\n" % number for number in range(1000))
+    edits = (Edit(0, 7, b"first 0\n"), Edit(len(lines) - 9, 9, b"last 999\n"))
+    new = b"first 0\n" + lines[7:-9] + b"last 999\n"
+    delta = make_delta(lines, new, edits)
+    assert apply_delta(lines, delta) == new
+    assert len(delta) < 40
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache as cache_once
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backport.cache import Cache, digest
 from backport.check import changed_paths, is_build_file
@@ -29,6 +30,9 @@ from backport.sandbox import Sandbox, sandbox
 from backport.verdicts import State, Verdict
 from emu.booted.image import without_debug
 from series.model import Oid
+
+if TYPE_CHECKING:
+    from emu.profile import Profile
 
 _KIND = "build"
 _FORMAT = "build-2"
@@ -51,6 +55,8 @@ class Built:
 
     verdict: Verdict
     artefacts: dict[str, str]
+    told: Mapping[str, int] = field(default_factory=dict)
+    """Constants of the profile as this tree has them, where a probe of it could be compiled."""
 
 
 class BuildTree:
@@ -67,6 +73,7 @@ class BuildTree:
         writable: Sequence[str] = (),
         boxed: bool = True,
         replay: bool = False,
+        profile: Profile | None = None,
     ) -> None:
         self.repo = repo
         self.cache = cache
@@ -74,6 +81,8 @@ class BuildTree:
         self.wanted = dict(sorted(wanted.items()))
         """Files to hand on, each with the source it is made from."""
         self.timeout = timeout
+        self.profile = profile
+        """Whose constants a probe is asked for."""
         self.folder = repo.state_dir / "build"
         temporary = repo.state_dir / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
@@ -114,7 +123,8 @@ class BuildTree:
             answer["seconds"],
             cached=True,
         )
-        return Built(verdict, artefacts)
+        told = {str(name): int(value) for name, value in answer.get("told", {}).items()}
+        return Built(verdict, artefacts, told)
 
     def build(self, commit: Oid, *, whole: bool = True) -> Built:
         """Build a commit's tree.  Raises `CannotTest` when the build cannot even be tried.
@@ -130,6 +140,8 @@ class BuildTree:
         code, log = self._replay_or_run(commit, fresh, None if whole else frozenset(self.wanted))
         how = self.replay.told if self.replay is not None else ""
         built = self._answer(commit, code, log, time.monotonic() - begun, how)
+        if built.verdict.state is State.PASSED:
+            built = replace(built, told=self._probe())
         if code >= 0:
             self.cache.put(
                 _KIND,
@@ -141,6 +153,7 @@ class BuildTree:
                     "seconds": round(built.verdict.seconds, 3),
                     "wanted": list(self.wanted),
                     "artefacts": built.artefacts,
+                    "told": dict(built.told),
                     "whole": built.verdict.summary != _COMPILED,
                 },
             )
@@ -169,6 +182,17 @@ class BuildTree:
             if self.replay is not None:
                 self.replay.keep(commit, code, True)
         return code, log
+
+    def _probe(self) -> dict[str, int]:
+        """What the tree says of the profile's constants, by the command that compiled its core."""
+        if self.profile is None or self.replay is None or not self.profile.includes:
+            return {}
+        run = self.replay.compiling(self.profile.core_object)
+        if run is None:
+            return {}
+        from backport.probe import ask
+
+        return ask(self.profile, run, self.folder, self.sandbox.prefix, self.cache, self.timeout)
 
     def _check_out(self, commit: Oid) -> bool:
         """Have the commit's files in the worktree; True when nothing of another build is there."""

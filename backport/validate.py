@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backport.build import BuildTree, Built
 from backport.cache import ArtefactGone, Cache
@@ -70,6 +70,7 @@ class Prover:
             writable=settings.writable,
             boxed=settings.sandbox,
             replay=settings.replay,
+            profile=self._profile,
         )
 
     def __enter__(self) -> Prover:
@@ -161,7 +162,12 @@ class Prover:
         wanted = [(OBJECT, self._profile.core_object)]
         if self.level == "boot":
             wanted.append((BOOT, self._profile.core_image))
-        oracle = Oracle(self.cache, self._profile, self._pool(), self.settings.accept)
+        from emu.probe import differences
+        from emu.profile import load_profile
+
+        differs = "; ".join(differences(self._profile, built.told))
+        profile = load_profile(self.settings.profile, built.told) if differs else self._profile
+        oracle = Oracle(self.cache, profile, self._pool(), self.settings.accept)
         made = built.artefacts
         try:
             begun = [
@@ -179,7 +185,7 @@ class Prover:
                     verdicts.append(Verdict(level.name, State.ABSENT, f"no {name} yet"))
                     continue
                 try:
-                    verdicts.append(oracle.finish(emulation))
+                    verdicts.append(replace(oracle.finish(emulation), how=differs))
                 except BrokenExecutor:
                     # The worker died (out of memory, a crash in the emulator): the next gets a new pool.
                     self._executor = None

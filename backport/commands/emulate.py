@@ -13,8 +13,9 @@ from backport.commands import options as opt
 
 def emulate(
     file: Annotated[
-        Path, typer.Argument(help="The core's object file, or a linked image.", metavar="FILE")
-    ],
+        Path | None,
+        typer.Argument(help="The core's object file, or a linked image.", metavar="FILE"),
+    ] = None,
     profile: opt.Profile = None,
     depth: Annotated[
         Literal["scenarios", "explore"],
@@ -25,6 +26,15 @@ def emulate(
     ] = "",
     unreached: Annotated[
         bool, typer.Option("--unreached", help="Name every source line that nothing reached.")
+    ] = False,
+    probe: Annotated[
+        Path | None,
+        typer.Option(
+            help="The compiled probe of the same tree: its constants count.", metavar="OBJECT"
+        ),
+    ] = None,
+    print_probe: Annotated[
+        bool, typer.Option("--print-probe", help="Print the probe's source, and do nothing else.")
     ] = False,
     accept: opt.Accept = None,
     json: opt.Json = None,
@@ -37,13 +47,21 @@ def emulate(
     from backport.report.out import write_json
     from backport.verdicts import State
     from emu.object import emulate_object
+    from emu.probe import differences, probe_source, read_probe
     from emu.profile import load_profile
 
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from error
     chosen = load_profile(profile or Settings().profile)
+    if print_probe:
+        typer.echo(probe_source(chosen), nl=False)
+        return
+    if file is None:
+        raise UsageError("no FILE is given", "the core's object file, or a linked image")
+    data = _read(file)
+    if probe is not None:
+        told = read_probe(_read(probe), chosen)
+        for line in differences(chosen, told):
+            typer.echo(f"{line}: the tree's is used", err=True)
+        chosen = load_profile(profile or Settings().profile, told)
     given = tuple(accept or ())
     if is_image(data):
         from backport.report.booted import show_boot
@@ -64,6 +82,15 @@ def emulate(
         raise typer.Exit(1)
     if verdict.state is not State.PASSED:
         raise typer.Exit(125)
+
+
+def _read(file: Path) -> bytes:
+    from backport.errors import UsageError
+
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
 
 
 def is_image(data: bytes) -> bool:

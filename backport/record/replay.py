@@ -19,7 +19,7 @@ from backport.cache import digest, tool_version
 from backport.record import decide, model
 from backport.record.derive import Paths, derive, is_noise, plain
 from backport.record.merge import merged
-from backport.record.model import Recording
+from backport.record.model import Recording, Run
 from backport.record.places import Places
 from backport.record.run import Runner, Stopped
 from backport.record.watch import read_log, watcher, works
@@ -116,6 +116,13 @@ class Replay:
         if self._binary is None:
             return ("/bin/sh",)
         return (str(self._binary), str(self._log), str(self.folder), "/bin/sh", "sh")
+
+    def compiling(self, path: str) -> Run | None:
+        """The process that made ``path`` by compiling; None where that is not known."""
+        for command in self._recording.commands if self._recording is not None else ():
+            if path in command.writes:
+                return next((run for run in command.runs if "-c" in run.argv), None)
+        return None
 
     def attempt(self, commit: Oid, wanted: frozenset[str] | None = None) -> bool:
         """Bring the outputs to ``commit``, which is checked out; False when the full build must.

@@ -72,7 +72,7 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One loaded profile.  ``digest`` is the sha256 of its text."""
+    """One loaded profile.  ``digest`` is the sha256 of its text, and of the constants given instead."""
 
     name: str
     description: str
@@ -89,6 +89,8 @@ class Profile:
     externs: Mapping[str, Extern]
     scenarios: tuple[Scenario, ...]
     boot: Boot = field(default_factory=Boot)
+    includes: tuple[str, ...] = ()
+    """Headers that define the constants: a tree's own values are asked for with them (`emu.probe`)."""
     origin: str = field(default="", compare=False)
 
     def constant(self, name: str) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -21,11 +22,12 @@ def builtin_profiles() -> tuple[str, ...]:
     )
 
 
-def load_profile(name_or_path: str) -> Profile:
-    """A built-in profile by its name, or one from a TOML file."""
+def load_profile(name_or_path: str, given: Mapping[str, int] | None = None) -> Profile:
+    """A built-in profile by its name, or one from a TOML file; ``given`` as in `parse_profile`."""
+    instead = tuple(sorted((given or {}).items()))
     if name_or_path in builtin_profiles():
         text = resources.files("emu").joinpath("profiles", f"{name_or_path}.toml").read_bytes()
-        return parse_profile(text, name_or_path)
+        return parse_profile(text, name_or_path, instead)
     path = Path(name_or_path)
     try:
         if path.stat().st_size > MAX_SIZE:
@@ -38,4 +40,4 @@ def load_profile(name_or_path: str) -> Profile:
             name_or_path,
             f"built in: {known}; or give the path of a file",
         ) from exc
-    return parse_profile(text, name_or_path)
+    return parse_profile(text, name_or_path, instead)

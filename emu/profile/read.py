@@ -7,6 +7,7 @@ TOML, format 1:
     name, description
     [core]              object, source: paths in the tree
     [constants]         values that are in no DWARF (STACK_SIZE, FIXADDR_TOP, ECS_*)
+    [probe]             includes: the headers that define them, see emu/probe.py
     [world]             vcpus, max_evtchns, domain_id
     [data]              values of variables that the object declares and does not define
     [regions.NAME]      pages at a fixed place: top, enumerator (page index below top)
@@ -39,8 +40,11 @@ FORMAT = 1
 
 
 @lru_cache(maxsize=16)
-def parse_profile(text: bytes, origin: str) -> Profile:
-    """Read and check a profile's text; ``origin`` is named in errors."""
+def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] = ()) -> Profile:
+    """Read and check a profile's text; ``origin`` is named in errors.
+
+    ``given`` are constants as the tree at hand has them, and take the place of the text's own.
+    """
     try:
         raw = tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
@@ -50,14 +54,14 @@ def parse_profile(text: bytes, origin: str) -> Profile:
     if found != FORMAT:
         raise top.error("format", f"format {found}; this version reads {FORMAT}")
     core = top.table("core")
-    constants = top.integers("constants")
+    constants = top.integers("constants") | dict(given)
     entries = {
         name: _entry(name, table, constants) for name, table in top.tables("entries").items()
     }
     profile = Profile(
         name=top.text("name"),
         description=top.text("description", ""),
-        digest=hashlib.sha256(text).hexdigest(),
+        digest=hashlib.sha256(text + (repr(given).encode() if given else b"")).hexdigest(),
         core_object=core.text("object"),
         core_source=core.text("source"),
         core_image=core.text("image", ""),
@@ -71,11 +75,20 @@ def parse_profile(text: bytes, origin: str) -> Profile:
         externs=_externs(top.table("externs", optional=True)),
         scenarios=read_scenarios(top, entries, constants),
         boot=_boot(top.table("boot", optional=True), constants),
+        includes=_includes(top.table("probe", optional=True)),
         origin=origin,
     )
     core.done()
     top.done()
     return profile
+
+
+def _includes(table: Table) -> tuple[str, ...]:
+    found = table.texts("includes")
+    if any(not name or set(name) & set('<>"\\\n') for name in found):
+        raise table.error("includes", "the names of headers are wanted, without brackets or quotes")
+    table.done()
+    return found
 
 
 def _entry(name: str, table: Table, constants: Mapping[str, int]) -> Entry:

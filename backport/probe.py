@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The probe of a step: compiled in the kept worktree as the step's core was (`emu.probe` has its text).
+
+The command is the one that the recorder saw.  The answer is kept with the files that the compiler read
+for it, so that a step which leaves those alone costs a look at each and no compilation.  Where no
+command is known, or it does not compile the probe, there is no answer: the profile's values stand.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from backport.cache import Cache, digest
+from backport.process import run_bounded
+from backport.record.model import Run, signature
+from emu.errors import ElfError
+from emu.probe import probe_source, read_probe
+from emu.profile import Profile
+
+_KIND = "probe"
+_FORMAT = "probe-1"
+_IN_FOLDER = 'cd "$1" && shift && exec "$@"'
+_VALUED = ("-MF", "-MT", "-MQ")
+
+
+def ask(
+    profile: Profile, run: Run, folder: Path, prefix: Sequence[str], cache: Cache, timeout: int
+) -> dict[str, int]:
+    """The constants of ``profile`` as the tree in ``folder`` has them, by the command that compiles its
+    core; empty where it does not compile the probe."""
+    source = probe_source(profile)
+    if not source:
+        return {}
+    key = digest(_FORMAT, source, run.cwd, run.exe, *run.argv, "", *run.env)
+    kept = cache.get(_KIND, key)
+    if kept is not None and all(_state(run.cwd, p) == seen for p, seen in kept["read"].items()):
+        return {str(name): int(value) for name, value in kept["told"].items()}
+    told, read = _compile(profile, source, run, folder, prefix, timeout)
+    if read:
+        states = {path: _state(run.cwd, path) for path in read}
+        cache.put(_KIND, key, {"told": told, "read": states})
+    return told
+
+
+def _compile(
+    profile: Profile, source: str, run: Run, folder: Path, prefix: Sequence[str], timeout: int
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """The answer, and the files that were read for it: none where there is no answer."""
+    stem = folder.parent / "tmp" / f"probe-{os.getpid()}"
+    text, made, read = stem.with_suffix(".c"), stem.with_suffix(".o"), stem.with_suffix(".d")
+    words = _instead(run, folder / profile.core_source, text, made, read)
+    try:
+        if not words:
+            return {}, ()
+        text.unlink(missing_ok=True)
+        with text.open("x") as file:  # what a build may have put there is not followed
+            file.write(source)
+        env = dict(x.split("=", 1) for x in run.env if "=" in x)
+        shell = (*prefix, "/bin/sh", "-c", _IN_FOLDER, "sh", run.cwd, run.exe)
+        status, _ = run_bounded((*shell, *words[1:]), folder, env, timeout)
+        if status != 0:
+            return {}, ()
+        files = tuple(path for path in _listed(read.read_text()) if path != str(text))
+        return read_probe(made.read_bytes(), profile), files
+    except (OSError, ElfError):
+        return {}, ()
+    finally:
+        for path in (text, made, read):
+            path.unlink(missing_ok=True)
+
+
+def _instead(run: Run, core: Path, text: Path, made: Path, read: Path) -> tuple[str, ...]:
+    """The command with the probe for its source; empty for one that compiles no core."""
+    words: list[str] = []
+    arguments = iter(run.argv)
+    found = False
+    for word in arguments:
+        if word in _VALUED:
+            next(arguments, "")
+        elif word == "-o":
+            next(arguments, "")
+            words += ["-o", str(made)]
+        elif word.startswith(("-M", "-Wp,-M")):
+            continue  # the lists of make's that it would write
+        elif os.path.normpath(Path(run.cwd, word)) == str(core):
+            words.append(str(text))
+            found = True
+        else:
+            words.append(word)
+    return (*words, "-MD", "-MF", str(read)) if found and "-c" in words else ()
+
+
+def _listed(rule: str) -> list[str]:
+    """The prerequisites of the one rule that the compiler writes."""
+    _, _, names = rule.replace("\\\n", " ").partition(":")
+    return [name.replace("\0", " ") for name in names.replace("\\ ", "\0").split()]
+
+
+def _state(folder: str, path: str) -> list[int] | None:
+    """A file's signature as it comes back from JSON."""
+    found = signature(str(Path(folder, path)))
+    return None if found is None else list(found)

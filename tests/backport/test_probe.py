@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Constants as the tree at hand has them: asked by the command that compiles its core, followed, kept."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from backport.cli import app
+from backport.commands import options
+from backport.probe import ask
+from backport.repo import open_repo
+from backport.sample.write import write_sample
+from backport.validate import Prover, Target
+from backport.verdicts import State, StepVerdict
+from emu.errors import ElfError
+from emu.probe import differences, probe_source, read_probe
+from emu.profile import load_profile
+from series.model import Oid
+from tests.backport.trees import backport, git
+from tests.emu.build import compile_source
+
+PROFILE = load_profile("xen-pv-shim-4.10")
+SCHED, CONFIG = "xen/include/xen/sched.h", "xen/include/asm-x86/config.h"
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The good series, and on it a commit that numbers the states of ports otherwise, and one that says
+    it in a header that the core does not read."""
+    folder = tmp_path_factory.mktemp("probe") / "tree"
+    write_sample(folder)
+    words = ("apply", "--branch", "stable-4.10", "--to", "good", "--validate", "none")
+    done = backport(folder, *words)
+    assert done.exit_code == 0, done.output
+    git(folder, "checkout", "-q", "-b", "other", "good")
+    header = folder / SCHED
+    text = header.read_text()
+    swapped = text.replace("ECS_VIRQ        5", "ECS_VIRQ        x").replace(
+        "ECS_IPI         6", "ECS_IPI         5"
+    )
+    header.write_text(swapped.replace("ECS_VIRQ        x", "ECS_VIRQ        6"))
+    assert header.read_text() != text
+    git(folder, "commit", "-q", "-a", "-m", "xen: other numbers for the states of a port")
+    (folder / "README").write_text("nothing that is compiled\n")
+    git(folder, "add", "README")
+    git(folder, "commit", "-q", "-a", "-m", "a text")
+    return folder
+
+
+def prove(sample: Path, *, fast: bool) -> list[StepVerdict]:
+    repo = open_repo(sample)
+    settings = replace(options.settings_of(repo, None, validate="object"), replay=fast)
+    commits = [Oid(c) for c in git(sample, "rev-list", "--reverse", "other~3..other").split()]
+    found: list[StepVerdict] = []
+    with Prover(repo, settings) as prover:
+        targets = [Target(n, commit, "") for n, commit in enumerate(commits)]
+        prover.prove(targets, found.append, keep_going=True)
+    return found
+
+
+def test_a_tree_with_other_numbers_is_judged_by_its_own(sample: Path) -> None:
+    plain = [step.verdicts[1] for step in prove(sample, fast=False)]
+    assert [v.state for v in plain] == [State.PASSED, State.FAILED, State.FAILED]
+    kept = [step.verdicts[1] for step in prove(sample, fast=True)]
+    assert [v.state for v in kept] == [State.PASSED, State.FAILED, State.FAILED], "from the cache"
+    shutil.rmtree(sample / ".git/backport/cache/build")
+    told = [step.verdicts[1] for step in prove(sample, fast=True)]
+    assert [v.state for v in told] == [State.PASSED] * 3
+    swapped = (
+        "ECS_IPI is 0x5 in this tree (0x6 in the profile); "
+        "ECS_VIRQ is 0x6 in this tree (0x5 in the profile)"
+    )
+    assert [v.how for v in told] == ["", swapped, swapped]
+    assert [step.verdicts[1].how for step in prove(sample, fast=True)] == ["", swapped, swapped]
+
+
+def test_it_is_compiled_again_only_where_what_it_reads_has_changed(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(sample / ".git/backport/cache/build", ignore_errors=True)
+    repo = open_repo(sample)
+    settings = replace(options.settings_of(repo, None, validate="object"), replay=True)
+    with Prover(repo, settings) as prover:
+        builder = prover._builder
+        assert builder is not None
+        assert builder.replay is not None
+        builder.build(Oid(git(sample, "rev-parse", "other").strip()))
+        run = builder.replay.compiling(PROFILE.core_object)
+        assert run is not None
+
+        def told() -> dict[str, int]:
+            return ask(PROFILE, run, builder.folder, (), builder.cache, 60)
+
+        assert told()["ECS_IPI"] == 5
+        monkeypatch.setattr("backport.probe.run_bounded", lambda *_: (1, ""))
+        assert told()["ECS_IPI"] == 5, "kept"
+        config = builder.folder / CONFIG
+        config.write_text(config.read_text().replace("STACK_ORDER 3", "STACK_ORDER 4"))
+        assert told() == {}, "it had to be compiled"
+        monkeypatch.undo()
+        assert told()["STACK_SIZE"] == 0x10000
+        config.write_text("#error no more\n")
+        assert told() == {}, "it cannot be compiled"
+        assert not list(builder.folder.parent.glob("tmp/probe-*"))
+
+
+HEADERS = "#define STACK_SIZE 4096\n#define FIXADDR_TOP 0xffff82cffffff000UL\n#define ECS_FREE 0\n"
+
+
+def test_what_the_tree_lacks_is_not_answered() -> None:
+    source = "".join(
+        line for line in probe_source(PROFILE).splitlines(True) if not line.startswith("#include")
+    )
+    told = read_probe(compile_source(HEADERS + "enum { ECS_IPI = 9 };\n" + source), PROFILE)
+    assert told == {"STACK_SIZE": 4096, "FIXADDR_TOP": 0xFFFF82CFFFFFF000, "ECS_FREE": 0}
+    assert differences(PROFILE, told) == (
+        "STACK_SIZE is 0x1000 in this tree (0x8000 in the profile)",
+    )
+    instead = load_profile("xen-pv-shim-4.10", told)
+    assert instead.constant("STACK_SIZE") == 4096
+    assert instead.digest != PROFILE.digest
+    assert load_profile("xen-pv-shim-4.10", {}).digest == PROFILE.digest
+
+
+def test_an_object_that_is_no_probe() -> None:
+    with pytest.raises(ElfError, match="not a probe"):
+        read_probe(compile_source("int x = 1;\n"), PROFILE)
+
+
+def test_a_probe_of_the_user(tmp_path: Path) -> None:
+    """What is printed compiles, and what is handed in counts."""
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(app, ["emulate", *words])
+
+    printed = run("--print-probe")
+    assert printed.exit_code == 0
+    source = "".join(x for x in printed.output.splitlines(True) if not x.startswith("#include"))
+    probe, core = tmp_path / "probe.o", tmp_path / "core.o"
+    probe.write_bytes(compile_source("#define STACK_SIZE 12345\n" + source))
+    core.write_bytes(compile_source("int pv_shim_event_channel_op(void) { return 0; }\n"))
+    done = run(str(core), "--probe", str(probe))
+    assert (
+        "STACK_SIZE is 0x3039 in this tree (0x8000 in the profile): the tree's is used"
+        in done.output
+    )
+    assert "STACK_SIZE 0x3039 is no power of two" in done.output
+    done = run(str(core), "--probe", str(core))
+    assert done.exit_code == 2
+    assert "not a probe" in done.output
+    done = run(str(core), "--probe", str(tmp_path / "none.o"))
+    assert done.exit_code == 2
+    assert "No such file" in done.output

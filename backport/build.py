@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from backport.cache import Cache, digest
 from backport.check import changed_paths, is_build_file
 from backport.errors import CannotTest
+from backport.leftover import MARK, end_leftovers
 from backport.process import run_bounded
 from backport.record.replay import Replay
 from backport.repo import Repo
@@ -196,6 +197,8 @@ class BuildTree:
 
     def _check_out(self, commit: Oid) -> bool:
         """Have the commit's files in the worktree; True when nothing of another build is there."""
+        if self._unclean.exists():
+            end_leftovers(self.folder)
         admin = self._admin()
         if admin is None:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -246,6 +249,7 @@ class BuildTree:
         shell = ("/bin/sh",) if self.replay is None else self.replay.words
         words = [*self.sandbox.prefix, *shell, "-c", self.command]
         env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        env[MARK] = str(self.folder)
         code, text = run_bounded(words, self.folder, env, self.timeout)
         if code is None:
             return -1, f"{text}\nno end after {self.timeout} s: killed\n"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from backport.leftover import end_leftovers
 from tests.backport.trees import backport, branch_with, git, lines, mbox, new_repo
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +101,36 @@ def test_killed_in_the_middle_of_a_build(tmp_path: Path) -> None:
     done = backport(repo, "continue")
     assert done.exit_code == 0, done.output
     assert git(repo, "rev-parse", "stable^{tree}") == git(repo, "rev-parse", "topic^{tree}")
+
+
+def test_what_a_killed_run_was_building_is_ended(tmp_path: Path) -> None:
+    """Outside of a sandbox a build outlives the tool, and would go on in the next run's worktree."""
+    repo = make(tmp_path / "repo")
+    git(repo, "config", "backport.sandbox", "false")
+    alive = tmp_path / "alive"
+    endless = f"while :; do echo >> {alive}; sleep 0.02; done;"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backport.cli", *words(repo, f"{endless} {BUILD}")],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    give_up = time.monotonic() + 30
+    while not alive.exists() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    size = alive.stat().st_size
+    time.sleep(0.3)
+    assert alive.stat().st_size > size, "it goes on"
+    state = repo / ".git/backport/run/state.json"
+    state.write_text(state.read_text().replace(endless, ""))
+    done = backport(repo, "continue")
+    assert done.exit_code == 0, done.output
+    size = alive.stat().st_size
+    time.sleep(0.3)
+    assert alive.stat().st_size == size
+    assert end_leftovers(repo / ".git/backport/build") == 0
 
 
 def test_two_at_once(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
 from typing import Any
 
 from emu.abi import result_name
@@ -141,7 +142,8 @@ def _result(row: BehaviourRow) -> str:
 
 def _calls(calls: tuple[L0Call, ...]) -> str:
     told = (c.op if c.result >= 0 else f"{c.op} ({result_name(c.result)})" for c in calls)
-    return ", ".join(told) or "nothing"
+    runs = ((what, sum(1 for _ in same)) for what, same in groupby(told))
+    return ", ".join(what if count == 1 else f"{what} x{count}" for what, count in runs) or "nothing"
 
 
 def _findings(old: BootReport, new: BootReport) -> Iterator[Change]:

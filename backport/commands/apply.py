@@ -106,8 +106,8 @@ def abort(repo: opt.RepoDir = None) -> None:
         print("the journal could not be read and was removed; no branch has moved")
         return
     branch = state.target.removeprefix("refs/heads/")
-    at = f" at {state.old[:12]}" if state.old else ", not made"
-    print(f"aborted; {branch} is as it was{at}")
+    left = f"is as it was at {state.old[:12]}" if state.old else "was not made"
+    print(f"aborted; {branch} {left}")
 
 
 def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:

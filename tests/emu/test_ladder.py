@@ -69,7 +69,7 @@ def test_equal_reports_differ_in_nothing() -> None:
             REPORT,
             with_row(l0_calls=(CALL, CALL)),
             Kind.CALLS,
-            "EVTCHNOP_send (send/64): asked L0 for EVTCHNOP_send, now for EVTCHNOP_send, EVTCHNOP_send",
+            "EVTCHNOP_send (send/64): asked L0 for EVTCHNOP_send, now for EVTCHNOP_send x2",
             False,
         ),
         (

@@ -143,7 +143,9 @@ def _result(row: BehaviourRow) -> str:
 def _calls(calls: tuple[L0Call, ...]) -> str:
     told = (c.op if c.result >= 0 else f"{c.op} ({result_name(c.result)})" for c in calls)
     runs = ((what, sum(1 for _ in same)) for what, same in groupby(told))
-    return ", ".join(what if count == 1 else f"{what} x{count}" for what, count in runs) or "nothing"
+    return (
+        ", ".join(what if count == 1 else f"{what} x{count}" for what, count in runs) or "nothing"
+    )
 
 
 def _findings(old: BootReport, new: BootReport) -> Iterator[Change]:

@@ -138,8 +138,8 @@ class Prover:
             return
         waiting: Callable[[], StepVerdict] | None = None
         for number, target in enumerate(targets, 1):
-            # At object level only the last step needs its links, and whatever else changes one.
-            whole = self.level != "object" or number == len(targets)
+            # Between the first and the last, only what is emulated needs its links, and what changes one.
+            whole = self.level == "build" or number == len(targets)
             built = builder.build(target.commit, whole=whole)
             if waiting is not None:
                 yield waiting()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pygit2
 
+from backport.pick.held import find_held
 from backport.pick.pack import Fresh, Kind, write_pack
 from backport.pick.tree import Tree
 from series.model import Oid
@@ -37,7 +38,7 @@ class Objects:
     def __init__(self, repo: pygit2.Repository) -> None:
         self.repo = repo
         self.common_dir = _common_dir(Path(repo.path))
-        self._packs = self.common_dir / "objects" / "pack"
+        self._folder = self.common_dir / "objects"
         self._trees: dict[Oid, Tree] = {}
         self._fresh: dict[Oid, Fresh] = {}
         self._bytes = 0
@@ -104,8 +105,9 @@ class Objects:
     def store(self) -> None:
         """Write what waits into the repository; nothing else makes a new object visible to git.
 
-        Content comes from strangers, so all of it is hashed here with collision detection, as git
-        does: by libgit2 what it writes, by us what goes into a pack.
+        Content comes from strangers, so what is new is hashed here with collision detection, as git
+        does: by libgit2 what it writes, by us what goes into a pack.  What the repository has was
+        hashed so when it came.
         """
         if not self._fresh:
             return
@@ -116,10 +118,13 @@ class Objects:
             for fresh in self._fresh.values():
                 disk.write(_TYPES[fresh.kind], fresh.raw)
         else:
-            for fresh in self._fresh.values():
+            held = find_held(self._folder, self._fresh)
+            new = [(oid, fresh) for oid, fresh in self._fresh.items() if oid not in held]
+            for _, fresh in new:
                 if fresh.kind == "blob":
                     pygit2.hash(fresh.raw)
-            write_pack(self._packs, tuple(self._fresh.items()))
+            if new:
+                write_pack(self._folder / "pack", new)
         self._fresh.clear()
         self._bytes = 0
 

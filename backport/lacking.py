@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from backport.pick.tree import TreeView
 from backport.repo import Repo
 from series.definitions import definitions
-from series.lexer import PER_CPU, code_lines
+from series.lexer import code_lines
 from series.model import Oid, Patch
+from series.pasted import bare
 
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{2,}")
 _SHOWN = 4
@@ -57,7 +58,7 @@ def find_lacking(
         missing = added[suspect.number] & absent
         missing -= frozenset().union(*(n for name, n in brought if name != suspect.patch.name))
         own = {d.name for change in suspect.patch.changes for d in definitions(change)}
-        missing -= own | {name.removeprefix(PER_CPU) for name in own}
+        missing -= own | {bare(name) for name in own}
         foreign = missing - _without(repo, suspect.made_on, missing)
         if foreign:
             found[suspect.number] = tuple(sorted(foreign))

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from series.lexer import DIRECTIVE, KEYWORDS, PER_CPU, WORD, CodeLine, code_lines, language
+from series.lexer import DIRECTIVE, KEYWORDS, WORD, CodeLine, code_lines, language
 from series.model import FileChange, LineOp
+from series.pasted import pasted_made
 
 Kind = Literal["function", "macro", "type", "variable", "member", "constant", "config", "file"]
 
@@ -26,7 +27,7 @@ _TYPE_END = re.compile(rb"\}\s*(?:__\w+\s+)?([A-Za-z_]\w*)\s*;")
 _FUNCTION = re.compile(rb"((?:[A-Za-z_]\w*[\s*]+)+)([A-Za-z_]\w*)\s*\(")
 _BARE_CALL = re.compile(rb"([a-z_]\w*)\s*\(")
 _TYPE_LINE = re.compile(rb"[A-Za-z_][\w\s*]*$")
-_DEFINER = re.compile(rb"(?:static\s+|extern\s+)?((?:DEFINE|DECLARE)_[A-Z0-9_]+)\s*\(([^)]*)\)?")
+_DEFINER = re.compile(rb"(?:static\s+|extern\s+)?(?:DEFINE|DECLARE)_[A-Z0-9_]+\s*\(([^)]*)\)?")
 _MEMBER = re.compile(
     rb"\s+(?:[A-Za-z_]\w*[\s*]+)+\**([A-Za-z_]\w*)\s*(?:\[[^\]]*\]\s*)*(?::\s*\w+\s*)?[;,]"
     rb"|\s+(?:[A-Za-z_]\w*[\s*]+)+\(\s*\*\s*([A-Za-z_]\w*)\s*\)\s*\("
@@ -187,10 +188,10 @@ def _at_margin(text: bytes, previous: bytes) -> Iterator[tuple[Kind, bytes, bool
         return
     static = re.search(rb"\bstatic\b", text[:80]) is not None
     if match := _DEFINER.match(text):
-        words = WORD.findall(match[2])
-        if words:
-            per_cpu = b"PER_CPU" in match[1]
-            yield "variable", PER_CPU + words[-1] if per_cpu else words[0], static
+        words = WORD.findall(match[1])
+        made = pasted_made(text) or [("variable", name) for name in words[:1]]
+        for kind, name in made:
+            yield kind, name, static
         return
     match = _FUNCTION.match(text)
     if match:

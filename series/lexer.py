@@ -32,8 +32,6 @@ _MAX_LINE = 4096
 _NOT_NEWLINE = re.compile(rb"[^\n]")
 
 
-PER_CPU = b"per_cpu__"
-"""What DEFINE_PER_CPU() and per_cpu() put before a name: such variables are named apart from all else."""
 WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 DIRECTIVE = re.compile(rb"\s*#\s*([a-z]*)")
 KEYWORDS = frozenset(

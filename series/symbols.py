@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from series.definitions import Definition, definitions
-from series.lexer import KEYWORDS, PER_CPU
+from series.lexer import KEYWORDS
 from series.model import Base, Patch
-from series.uses import Use, file_uses, per_cpu_names, uses
+from series.pasted import mentions
+from series.uses import Use, file_uses, uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def symbol_links(
         if known is None:
             if path not in texts:
                 texts[path] = base.read(path) or b""
-            olds[name, path] = known = _has(texts[path], name)
+            olds[name, path] = known = mentions(texts[path], name)
         return known
 
     place = {index: at for at, index in enumerate(order)} if order is not None else None
@@ -87,17 +88,6 @@ def symbol_links(
         if not skip(link.maker, link.user):
             links.setdefault((link.maker, link.user, link.use.name), link)
     return sorted(links.values(), key=lambda link: (link.maker, link.user, link.use.name))
-
-
-def _has(text: bytes, name: bytes) -> bool:
-    """Whether a file knows a name."""
-    bare = name.removeprefix(PER_CPU)
-    if bare not in text:
-        return False
-    if bare != name:
-        defined = rb"PER_CPU\w*\s*\([^()]*,\s*" + re.escape(bare) + rb"\s*\)"
-        return name in per_cpu_names(text) or re.search(defined, text) is not None
-    return re.search(rb"\b" + re.escape(name) + rb"\b", text) is not None
 
 
 def _introduced(patches: Sequence[Patch]) -> dict[bytes, list[tuple[int, Definition]]]:

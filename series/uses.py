@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from series.lexer import DIRECTIVE, KEYWORDS, PER_CPU, WORD, CodeLine, code_lines, language
+from series.lexer import DIRECTIVE, KEYWORDS, WORD, CodeLine, code_lines, language
 from series.model import FileChange
+from series.pasted import pasted_used
 
 _NAMED = re.compile(rb"#\s*(?:define|undef|ifdef|ifndef)$")
 _EXPRESSION = re.compile(
@@ -26,7 +27,6 @@ _OBJECT_LINE = re.compile(
     rb"\s*(?:(?:obj|lib|subdir|extra|targets|always|hostprogs|OBJS?)\b|[\w./$()-]+-[yo]\b)[^=]*[:+?]?=(.*)",
     re.IGNORECASE,
 )
-_PER_CPU = re.compile(rb"\b\w*(?:per_cpu|this_cpu|[gp]et_cpu_var)\w*\s*\(\s*&?\s*([A-Za-z_]\w*)")
 _NOT_A_TYPE = KEYWORDS | frozenset(b"and or not in is".split())
 _QUALIFIERS = frozenset(
     b"static extern const volatile inline struct union enum unsigned signed".split()
@@ -44,10 +44,14 @@ class Use:
 
 
 def uses(change: FileChange, wanted: frozenset[bytes] | set[bytes]) -> list[Use]:
-    """Where the added lines of a change use names of ``wanted``."""
+    """Where the added lines of a change use names of ``wanted``.
+
+    What these lines declare in a function, or as a parameter, is meant by them and nobody else's.
+    """
     path = change.path
     kind = language(path)
     found: list[Use] = []
+    local: set[bytes] = set()
     for _, lines in code_lines(change):
         for line in lines:
             if not line.own:
@@ -64,17 +68,24 @@ def uses(change: FileChange, wanted: frozenset[bytes] | set[bytes]) -> list[Use]
                 words = WORD.findall(line.clean)
                 if not wanted.isdisjoint(words):
                     found += _code_uses(line, path, wanted)
+                    local.update(_local(line.clean, wanted))
                 found += [
                     Use(name, path, line.number, "plain")
-                    for name in per_cpu_names(line.clean)
+                    for name in pasted_used(line.clean)
                     if name in wanted
                 ]
-    return found
+    return [use for use in found if use.name not in local or use.form not in ("plain", "call")]
 
 
-def per_cpu_names(text: bytes) -> list[bytes]:
-    """The variables of each processor that a text reads or writes, by the names that they have in C."""
-    return [PER_CPU + name for name in _PER_CPU.findall(text)]
+def _local(text: bytes, wanted: frozenset[bytes] | set[bytes]) -> Iterator[bytes]:
+    """The names that a line of code declares where no other file can see them."""
+    if DIRECTIVE.match(text):
+        return
+    for match in WORD.finditer(text):
+        before, after = text[: match.start()].rstrip(), text[match.end() :].lstrip()
+        inside = text[:1] in b" \t" or b"(" in before
+        if inside and match[0] in wanted and _declares(before, after):
+            yield match[0]
 
 
 def _kconfig_uses(

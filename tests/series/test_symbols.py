@@ -30,6 +30,7 @@ def defined(text: bytes, path: bytes = b"x/a.c") -> set[tuple[str, bytes, bool]]
         (b"static struct rangeset *mem;\n", ("variable", b"mem", True)),
         (b"unsigned long guest __initdata = 1;\n", ("variable", b"guest", False)),
         (b"DEFINE_PER_CPU(unsigned int, vcpu_id);\n", ("variable", b"per_cpu__vcpu_id", False)),
+        (b"DEFINE_XEN_GUEST_HANDLE(port_t);\n", ("type", b"__guest_handle_port_t", False)),
         (b"static DEFINE_SPINLOCK(grant_lock);\n", ("variable", b"grant_lock", True)),
         (b"#define FOO(x) \\\n    bar(x)\n", ("macro", b"FOO", True)),
         (b"struct foo {\n    int a;\n};\n", ("type", b"foo", False)),
@@ -110,6 +111,8 @@ def test_uses(text: bytes, form: str) -> None:
         b"void f(int thing)\n",
         b"#include <xen/thing.h>\n",
         b"#ifdef thing\n",
+        b"    static int thing;\n    if ( thing >> 1 )\n        thing |= 2;\n",
+        b"int f(int thing)\n{\n    return g(thing);\n",
     ],
 )
 def test_no_uses(text: bytes) -> None:
@@ -166,6 +169,17 @@ def test_what_the_base_knows_ties_nobody() -> None:
         adds(b"h.h", HEADER, b"int old(void);", 1),
     ]
     assert links(patches, {b"m.c": SOURCE, b"h.h": HEADER}) == []
+
+
+def test_a_guest_handle_is_no_type_of_that_name() -> None:
+    source = SOURCE + b"port_type f(void);\n"
+    patches = [
+        adds(b"m.c", source, b"    port_type p = 1;", 2),
+        adds(b"n.c", SOURCE, b"    old((XEN_GUEST_HANDLE(port_type))p);", 2),
+        adds(b"h.h", HEADER, b"DEFINE_XEN_GUEST_HANDLE(port_type);", 1),
+    ]
+    base = {b"m.c": source, b"n.c": SOURCE, b"h.h": HEADER}
+    assert links(patches, base) == [(2, 1, b"__guest_handle_port_type")]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ class Built:
 
     verdict: Verdict
     artefacts: dict[str, str]
-    told: Mapping[str, int] = field(default_factory=dict)
+    constants: Mapping[str, int] = field(default_factory=dict)
     """Constants of the profile as this tree has them, where a probe of it could be compiled."""
 
 
@@ -124,8 +124,8 @@ class BuildTree:
             answer["seconds"],
             cached=True,
         )
-        told = {str(name): int(value) for name, value in answer.get("told", {}).items()}
-        return Built(verdict, artefacts, told)
+        constants = {str(n): int(value) for n, value in answer.get("constants", {}).items()}
+        return Built(verdict, artefacts, constants)
 
     def build(self, commit: Oid, *, whole: bool = True) -> Built:
         """Build a commit's tree.  Raises `CannotTest` when the build cannot even be tried.
@@ -142,7 +142,7 @@ class BuildTree:
         how = self.replay.told if self.replay is not None else ""
         built = self._answer(commit, code, log, time.monotonic() - begun, how)
         if built.verdict.state is State.PASSED:
-            built = replace(built, told=self._probe())
+            built = replace(built, constants=self._probe())
         if code >= 0:
             self.cache.put(
                 _KIND,
@@ -154,7 +154,7 @@ class BuildTree:
                     "seconds": round(built.verdict.seconds, 3),
                     "wanted": list(self.wanted),
                     "artefacts": built.artefacts,
-                    "told": dict(built.told),
+                    "constants": dict(built.constants),
                     "whole": built.verdict.summary != _COMPILED,
                 },
             )

@@ -20,7 +20,7 @@ from emu.probe import probe_source, read_probe
 from emu.profile import Profile
 
 _KIND = "probe"
-_FORMAT = "probe-1"
+_FORMAT = "probe-2"
 _IN_FOLDER = 'cd "$1" && shift && exec "$@"'
 _VALUED = ("-MF", "-MT", "-MQ")
 
@@ -36,12 +36,12 @@ def ask(
     key = digest(_FORMAT, source, run.cwd, run.exe, *run.argv, "", *run.env)
     kept = cache.get(_KIND, key)
     if kept is not None and all(_state(run.cwd, p) == seen for p, seen in kept["read"].items()):
-        return {str(name): int(value) for name, value in kept["told"].items()}
-    told, read = _compile(profile, source, run, folder, prefix, timeout)
+        return {str(name): int(value) for name, value in kept["constants"].items()}
+    found, read = _compile(profile, source, run, folder, prefix, timeout)
     if read:
         states = {path: _state(run.cwd, path) for path in read}
-        cache.put(_KIND, key, {"told": told, "read": states})
-    return told
+        cache.put(_KIND, key, {"constants": found, "read": states})
+    return found
 
 
 def _compile(

@@ -165,8 +165,8 @@ class Prover:
         from emu.probe import differences
         from emu.profile import load_profile
 
-        differs = "; ".join(differences(self._profile, built.told))
-        profile = load_profile(self.settings.profile, built.told) if differs else self._profile
+        differs = "; ".join(differences(self._profile, built.constants))
+        profile = load_profile(self.settings.profile, built.constants) if differs else self._profile
         oracle = Oracle(self.cache, profile, self._pool(), self.settings.accept)
         made = built.artefacts
         try:

@@ -50,7 +50,8 @@ def emulate(
     from emu.probe import differences, probe_source, read_probe
     from emu.profile import load_profile
 
-    chosen = load_profile(profile or Settings().profile)
+    named = profile or Settings().profile
+    chosen = load_profile(named)
     if print_probe:
         typer.echo(probe_source(chosen), nl=False)
         return
@@ -58,10 +59,10 @@ def emulate(
         raise UsageError("no FILE is given", "the core's object file, or a linked image")
     data = _read(file)
     if probe is not None:
-        told = read_probe(_read(probe), chosen)
-        for line in differences(chosen, told):
+        constants = read_probe(_read(probe), chosen)
+        for line in differences(chosen, constants):
             typer.echo(f"{line}: the tree's is used", err=True)
-        chosen = load_profile(profile or Settings().profile, told)
+        chosen = load_profile(named, constants)
     given = tuple(accept or ())
     if is_image(data):
         from backport.report.booted import show_boot

@@ -17,13 +17,14 @@ from backport.repo import open_repo
 from backport.sample.write import write_sample
 from backport.validate import Prover, Target
 from backport.verdicts import State, StepVerdict
-from emu.errors import ElfError
+from emu.errors import ElfError, ProfileError
 from emu.probe import differences, probe_source, read_probe
 from emu.profile import load_profile
 from series.model import Oid
 from tests.backport.trees import backport, git
 from tests.emu.build import compile_source
 
+ROOT = Path(__file__).parents[2]
 PROFILE = load_profile("xen-pv-shim-4.10")
 SCHED, CONFIG = "xen/include/xen/sched.h", "xen/include/asm-x86/config.h"
 
@@ -130,6 +131,36 @@ def test_what_the_tree_lacks_is_not_answered() -> None:
 def test_an_object_that_is_no_probe() -> None:
     with pytest.raises(ElfError, match="not a probe"):
         read_probe(compile_source("int x = 1;\n"), PROFILE)
+
+
+@pytest.mark.parametrize("size", [3, 64, 200, 700])
+def test_a_probe_that_is_cut_short(size: int) -> None:
+    whole = compile_source("const char backport_probe_[] = { 1 };\n")
+    with pytest.raises(ElfError):
+        read_probe(whole[:size], PROFILE)
+
+
+def test_a_probe_whose_answer_is_not_in_its_bytes() -> None:
+    """Too short, only declared, or not yet given a place by the linker."""
+    marker = "const char backport_probe_[] = { 1 };\n"
+    for line in (
+        "const short backport_probe_STACK_SIZE = 7;",
+        "extern const long backport_probe_STACK_SIZE; const void *p = &backport_probe_STACK_SIZE;",
+        "__attribute__((common)) long backport_probe_STACK_SIZE;",
+    ):
+        with pytest.raises(ElfError, match="backport_probe_STACK_SIZE"):
+            read_probe(compile_source(marker + line + "\n"), PROFILE)
+
+
+@pytest.mark.parametrize("name", ["<xen/sched.h>", 'a"b.h', "a\\nb.h", ""])
+def test_headers_of_a_profile_are_plain_names(tmp_path: Path, name: str) -> None:
+    text = (ROOT / "emu/profiles/xen-pv-shim-4.10.toml").read_text()
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(text.replace('"xen/sched.h", "asm/fixmap.h"', f"'{name}'"))
+    if "\\n" in name:
+        wrong.write_text(text.replace('"xen/sched.h", "asm/fixmap.h"', f'"{name}"'))
+    with pytest.raises(ProfileError, match=r"probe\.includes"):
+        load_profile(str(wrong))
 
 
 def test_a_probe_of_the_user(tmp_path: Path) -> None:

@@ -108,10 +108,17 @@ def _translate(error: Exception) -> int | None:
 
 
 def _say(message: str, hint: str = "") -> None:
-    red, dim, off = ("\033[1;31m", "\033[2m", "\033[0m") if sys.stderr.isatty() else ("", "", "")
+    from backport.report.page import fold, page_width
+
+    # The reasons are paragraphs; what went wrong is one line, however long, where programs read it.
+    width, live = page_width(sys.stderr), sys.stderr.isatty()
+    first, *reasons = message.split("\n")
+    first = fold(first, width - len("backport: ")) if live else first
+    message = "\n".join((first, *(fold(line, width) for line in reasons)))
+    red, dim, off = ("\033[1;31m", "\033[2m", "\033[0m") if live else ("", "", "")
     print(f"{red}backport: {off}{message}", file=sys.stderr)
     if hint:
-        print(f"  {dim}{hint}{off}", file=sys.stderr)
+        print(f"{dim}{fold(f'  {hint}', width)}{off}", file=sys.stderr)
 
 
 def _bug(error: Exception) -> None:

@@ -60,9 +60,8 @@ def apply(
     )
     name = opt.branch_of(settings)
     request = Request(name, opt.sources_of(found, settings, series), settings, to)
-    _carry(
-        found, lambda progress: start(found, request, _proof(keep_going), progress), json, settings
-    )
+    proof = _proof(keep_going)
+    _carry(found, proof, lambda progress: start(found, request, proof, progress), json, settings)
 
 
 def continue_(
@@ -81,7 +80,7 @@ def continue_(
     changed = {"validate": validate, "build": build, "accept": tuple(accept or ())}
     given = {key: value for key, value in changed.items() if value}
     proof = _proof(keep_going)
-    _carry(found, lambda progress: resume(found, proof, progress, given), json, None)
+    _carry(found, proof, lambda progress: resume(found, proof, progress, given), json, None)
 
 
 def skip(
@@ -92,7 +91,8 @@ def skip(
     from backport.run import skip as skip_patch
 
     found = open_repo(repo)
-    _carry(found, lambda progress: skip_patch(found, _proof(keep_going), progress), json, None)
+    proof = _proof(keep_going)
+    _carry(found, proof, lambda progress: skip_patch(found, proof, progress), json, None)
 
 
 def abort(repo: opt.RepoDir = None) -> None:
@@ -168,7 +168,7 @@ def _proof(keep_going: bool) -> Proof:
 
 
 def _carry(
-    repo: Repo, go: Callable[[Progress], Result], json: str | None, settings: object
+    repo: Repo, proof: Proof, go: Callable[[Progress], Result], json: str | None, settings: object
 ) -> None:
     from backport.errors import BackportError
     from backport.report.out import write_json
@@ -177,7 +177,8 @@ def _carry(
 
     begun = time.monotonic()
     try:
-        with Reporter(validating=_validating(repo, settings)) as progress:
+        validating = _validating(repo, settings)
+        with Reporter(validating=validating, ends_at_failure=not proof.keep_going) as progress:
             result = go(progress)
     except BackportError as error:
         write_json(json, stopped_json(repo, error))

@@ -50,6 +50,7 @@ def bisect(
     from backport.journal import Journal
     from backport.repo import open_repo
     from backport.report.out import write_json
+    from backport.report.page import fold, page_width
     from backport.report.progress import Reporter
     from backport.validate import Prover, Target
     from backport.verdicts import State, StepVerdict
@@ -110,7 +111,7 @@ def bisect(
     if json != "-":
         print(core.describe(result, subjects))
         if result.first_bad is not None:
-            print(verdicts[result.first_bad].explain())
+            print(fold(verdicts[result.first_bad].explain(), page_width()))
     if result.untestable and result.first_bad is not None:
         raise typer.Exit(int(ExitCode.CANNOT_TEST))
     if result.first_bad is not None:

@@ -66,6 +66,7 @@ def _check_staged(repo: Repo, settings: Settings, index_file: str | None, json: 
     from backport import check as core
     from backport.pick.tree import TreeView
     from backport.report.out import write_json
+    from backport.report.page import fold, page_width
     from backport.report.summary import verdict_json
 
     head = None if repo.native.head_is_unborn else repo.commit("HEAD")
@@ -94,7 +95,7 @@ def _check_staged(repo: Repo, settings: Settings, index_file: str | None, json: 
         if verdict is not None:
             print(f"core: {verdict.state.value}: {', '.join(v.summary for v in verdict.verdicts)}")
             if text := verdict.explain():
-                print(text)
+                print(fold(text, page_width()))
         elif not looked.complaints:
             print(f"checked: {len(changed)} paths, {looked.patches} patches; {why}")
     if looked.complaints:
@@ -128,6 +129,7 @@ def _check_core(
 def _check_commit(repo: Repo, settings: Settings, commit: Oid, json: str | None) -> None:
     from backport.journal import Journal
     from backport.report.out import write_json
+    from backport.report.page import fold, page_width
     from backport.report.summary import verdict_json
     from backport.validate import Prover, Target
 
@@ -139,7 +141,7 @@ def _check_commit(repo: Repo, settings: Settings, commit: Oid, json: str | None)
         said = ", ".join(f"{v.validator}: {v.summary}" for v in verdict.verdicts)
         print(f"{verdict.state.value}: {commit[:12]} {subject}: {said}")
         if text := verdict.explain():
-            print(text)
+            print(fold(text, page_width()))
     _exit_with(verdict)
 
 

@@ -9,12 +9,12 @@ with the step that first reached each milestone.
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from backport.behaviour import Seen
+from backport.report.page import page_width
 from emu.ladder import Change, Kind
 
 _CASES = 2
@@ -34,7 +34,7 @@ _SIGNS = {
 
 def show_behaviour(steps: Sequence[Seen], *, every: bool = False) -> None:
     """A paragraph a step; steps without a visible change in one line."""
-    width = max(60, shutil.get_terminal_size((100, 24)).columns)
+    width = page_width()
     for step in steps:
         rung = _rung(step)
         room = width - len(rung) - 7

@@ -10,6 +10,7 @@ import sys
 from itertools import groupby
 
 from backport.emulate import merge_findings
+from backport.report.page import fold, page_width
 from backport.report.table import show_table
 from backport.verdicts import State, Verdict
 from emu.verdict import Finding, ObjectReport, Outcome, ScenarioResult
@@ -61,13 +62,15 @@ def _rows(results: tuple[ScenarioResult, ...]) -> list[tuple[str, str, str, str,
 
 def show_findings(merged: list[tuple[Finding, list[str]]]) -> None:
     """Each finding: what, where, in which scenarios, after which L0 calls, and how to see it again."""
+    width = page_width()
     for finding, scenarios in merged:
         place = f" at {finding.where}" if finding.where else ""
         more = f" and {len(scenarios) - 4} more" if len(scenarios) > 4 else ""
-        print(f"{finding.invariant}{place}: {finding.message}")
-        print(f"  in {', '.join(scenarios[:4])}{more}")
+        print(fold(f"{finding.invariant}{place}: {finding.message}", width))
+        print(fold(f"  in {', '.join(scenarios[:4])}{more}", width))
         if finding.l0_before:
-            print("  after " + "; ".join(str(call) for call in finding.l0_before))
+            before = "; ".join(str(call) for call in finding.l0_before)
+            print(fold(f"  after {before}", width))
         if finding.rerun:
             print(f"  again: --only '{finding.rerun}'")
 

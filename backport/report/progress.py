@@ -2,7 +2,8 @@
 """One line a step while a run goes on; with a bar and the time left on a terminal, plain elsewhere.
 
 A step's line appears once, when the last thing about it is known: at its verdict where steps are
-validated, else when it is applied.  Everything here goes to stderr; results go to stdout.
+validated, else when it is applied.  What does not fit on the line stands under the subject.
+Everything here goes to stderr; results go to stdout.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from backport.journal import Step
+from backport.report.page import fold, page_width, step_text
 from backport.verdicts import State, StepVerdict
 from series.model import Patch, shown
 
@@ -27,11 +29,17 @@ _DETAIL = {"applied": "cyan", "already": "dim", "skipped": "yellow", "resolved":
 
 
 class Reporter:
-    """Tells a run's progress; use as a context manager."""
+    """Tells a run's progress; use as a context manager.
 
-    def __init__(self, *, validating: bool, quiet: bool = False) -> None:
+    ``ends_at_failure``: the error that ends the run has the reasons, and nothing comes between.
+    """
+
+    def __init__(
+        self, *, validating: bool, quiet: bool = False, ends_at_failure: bool = False
+    ) -> None:
         self._validating = validating
         self._quiet = quiet
+        self._ends_at_failure = ends_at_failure
         self._live = not quiet and sys.stderr.isatty()
         self._bar: Bar | None = None
         self._task = 0
@@ -91,9 +99,11 @@ class Reporter:
             else:
                 parts.append(f"{one.validator}: {one.summary}")
         self._line(MARKS[verdict.state], number, total, verdict.subject, ", ".join(parts), "dim")
+        if verdict.failed and self._ends_at_failure:
+            return
         if verdict.state in (State.FAILED, State.CANNOT_TELL):
             for line in verdict.explain(6).splitlines():
-                self._say(f"{'':12}{line}", "red" if verdict.failed else "yellow")
+                self._say(f"{'':8}{line}", "red" if verdict.failed else "yellow")
 
     def note(self, text: str) -> None:
         """Something the user should know."""
@@ -108,29 +118,28 @@ class Reporter:
     def _line(
         self, mark: tuple[str, str], number: int, total: int, subject: str, detail: str, style: str
     ) -> None:
-        width = len(str(total))
-        if self._bar is not None:
-            from rich.text import Text
+        if self._quiet:
+            return
+        head = f"{mark[0]:>4} {number:>{len(str(total))}}/{total} "
+        said = step_text(head, subject, detail, page_width(sys.stderr))
+        if self._bar is None:
+            print(said, file=sys.stderr)
+            return
+        from rich.text import Text
 
-            room = max(20, self._bar.console.width - 2 * width - 12 - min(len(detail), 60))
-            text = Text.assemble(
-                (f"{mark[0]:>4} ", mark[1]),
-                (f"{number:>{width}}/{total} ", "dim"),
-                f"{_cut(subject, room):<{min(room, 60)}}  ",
-                (detail, style),
-            )
-            self._bar.console.print(text, overflow="ellipsis", no_wrap=True)
-        elif not self._quiet:
-            print(f"{mark[0]:>4} {number:>{width}}/{total} {subject}  [{detail}]", file=sys.stderr)
+        text = Text(said)
+        text.stylize(style, len(head) + len(subject))
+        text.stylize("dim", 5, len(head))
+        text.stylize(mark[1], 0, 5)
+        self._bar.console.print(text, soft_wrap=True)
 
     def _say(self, line: str, style: str) -> None:
-        if self._bar is not None:
-            from rich.text import Text
+        if self._quiet:
+            return
+        said = fold(line, page_width(sys.stderr))
+        if self._bar is None:
+            print(said, file=sys.stderr)
+            return
+        from rich.text import Text
 
-            self._bar.console.print(Text(line, style))
-        elif not self._quiet:
-            print(line, file=sys.stderr)
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: room - 1] + "…"
+        self._bar.console.print(Text(said, style), soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from backport.errors import BackportError
 from backport.repo import Repo
+from backport.report.page import fold, page_width
 from backport.run import Result
 from backport.verdicts import State, StepVerdict
 from series.model import shown
@@ -63,7 +64,8 @@ def _proof(result: Result) -> list[str]:
         )
     lines = [f"  proven: {', '.join(parts)}"]
     lines += [
-        f"  cannot tell: step {verdict.number} {verdict.subject}\n{verdict.explain(4)}"
+        f"  cannot tell: step {verdict.number} {verdict.subject}\n"
+        + fold(verdict.explain(4), page_width())
         for verdict in verdicts
         if verdict.state is State.CANNOT_TELL
     ]

@@ -1,10 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A table for a person: drawn by rich on a terminal, aligned plain text anywhere else."""
+"""A table for a person: drawn by rich on a terminal, aligned plain text anywhere else.
+
+Where it is wider than the page, columns are made narrower, and cells go on below: a single cell of
+300 characters does not push the column after it out of sight in every row.
+"""
 
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
+
+from backport.report.page import page_width
+
+_GAP = "  "
+_LEAST = 24
+"""No column is made narrower than that."""
 
 
 def show_table(
@@ -34,6 +46,32 @@ def show_table(
     if title:
         print(title)
     widths = [max(len(row[k]) for row in [heads, *rows]) for k in range(len(heads))]
+    _narrow(widths, rows, page_width() - len(_GAP) * (len(heads) - 1))
     for row in [heads, *rows]:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join(cells).rstrip())
+        cells = [_cell(text, width) for text, width in zip(row, widths, strict=True)]
+        for line in zip_longest(*cells, fillvalue=""):
+            padded = (part.ljust(width) for part, width in zip(line, widths, strict=True))
+            print(_GAP.join(padded).rstrip())
+
+
+def _narrow(widths: list[int], rows: Sequence[Sequence[str]], room: int) -> None:
+    """Take from the columns what is too much, each time where the fewest rows are folded for it."""
+    sizes = [sorted({_LEAST, *(len(row[k]) for row in rows)}) for k in range(len(widths))]
+    while (spare := sum(widths) - room) > 0:
+        found = []
+        for k, width in enumerate(widths):
+            if width <= _LEAST:
+                continue
+            below = max(size for size in sizes[k] if size < width)
+            folded = sum(len(row[k]) > below for row in rows)
+            found.append((folded / (width - below), -k, below))
+        if not found:
+            return
+        _, place, below = min(found)
+        widths[-place] = max(below, widths[-place] - spare)
+
+
+def _cell(text: str, width: int) -> list[str]:
+    if len(text) <= width:
+        return [text]
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)

@@ -290,7 +290,9 @@ class Repo:
                 return
         short = ref.removeprefix("refs/heads/")
         raise BranchMoved(
-            f"{short} is no longer where this run began ({(old or 'absent')[:12]}); left alone",
+            f"{short} is no longer where this run began ({old[:12]}); left alone"
+            if old
+            else f"somebody else has made {short} since this run began; left alone",
             f"the result is kept at {new[:12]}: look at `git log {short}...{new[:12]}`",
         )
 

@@ -322,10 +322,9 @@ def _refuse_failed(repo: Repo, state: State, verdicts: Sequence[StepVerdict]) ->
     repo.keep(REJECTED_REF, state.tip)
     first = failed[0]
     more = f", and {len(failed) - 1} later ones" if len(failed) > 1 else ""
-    branch = state.target.removeprefix("refs/heads/")
     raise StepFailed(
         f"step {first.number} of {len(state.items)}, {first.subject!r}, failed its"
-        f" validation{more}; {branch} was not moved:\n{first.explain()}",
+        f" validation{more}; {_left_alone(state)}:\n{first.explain()}",
         f"the commits are kept at {REJECTED_REF}; `backport bisect` finds what repairs it",
     )
 
@@ -343,12 +342,18 @@ def _refuse_unproven(state: State, verdicts: Sequence[StepVerdict]) -> None:
         return
     step, verdict = unproven[0]
     more = f", and {len(unproven) - 1} more" if len(unproven) > 1 else ""
-    branch = state.target.removeprefix("refs/heads/")
+    act = "moves the branch" if state.old else "makes the branch"
     raise CannotTest(
-        f"step {step.number} of {len(state.items)}, {step.subject!r}, cannot be told{more}; {branch} was"
-        f" not moved:\n{step.explain()}",
-        f"--accept 'unproven:{verdict.validator}' moves the branch all the same",
+        f"step {step.number} of {len(state.items)}, {step.subject!r}, cannot be told{more};"
+        f" {_left_alone(state)}:\n{step.explain()}",
+        f"--accept 'unproven:{verdict.validator}' {act} all the same",
     )
+
+
+def _left_alone(state: State) -> str:
+    """What has become of the target of a run that does not end well."""
+    branch = state.target.removeprefix("refs/heads/")
+    return f"{branch} was not {'moved' if state.old else 'made'}"
 
 
 def _move(repo: Repo, state: State) -> None:

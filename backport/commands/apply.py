@@ -140,7 +140,9 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     )
     if json == "-":
         return
-    branch = state.branch.removeprefix("refs/heads/")
+    branch = state.target.removeprefix("refs/heads/")
+    if state.target != state.branch:
+        branch += f", to be made from {state.branch.removeprefix('refs/heads/')}"
     owner = journal.owner()
     print(f"{branch}: {len(state.steps)} of {len(state.items) or '?'} patches, phase {state.phase}")
     if clash is not None and state.worktree is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -307,6 +308,25 @@ def test_somebody_else_moves_the_branch_meanwhile(
     done = backport(repo, "apply", "--branch", "other", "--series", "stable..topic")
     assert done.exit_code == 2, done.output
     assert "no longer where this run began" in done.output
+    assert git(repo, "rev-parse", "other") == git(repo, "rev-parse", "topic~3")
+
+
+def test_a_new_branch_that_somebody_else_makes_meanwhile_is_theirs(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backport.repo import Repo
+
+    genuine = Repo.move_branch
+
+    def made_under_us(self: Repo, ref: str, *rest: Any) -> None:
+        git(repo, "update-ref", ref, "topic~3")
+        genuine(self, ref, *rest)
+
+    monkeypatch.setattr(Repo, "move_branch", made_under_us)
+    words = ("apply", "--branch", "stable", "--to", "other", "--series", "stable..topic")
+    done = backport(repo, *words)
+    assert done.exit_code == 2, done.output
+    assert "somebody else has made other since this run began" in done.output
     assert git(repo, "rev-parse", "other") == git(repo, "rev-parse", "topic~3")
 
 

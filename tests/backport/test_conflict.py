@@ -118,6 +118,14 @@ def test_abort_leaves_everything_as_it_was(repo: Path) -> None:
     assert "conflict" not in git(repo, "worktree", "list")
 
 
+def test_a_run_to_a_new_branch_is_told_of_as_that(repo: Path) -> None:
+    words = ("apply", "--branch", "stable", "--to", "fresh", "--series", "topic~3..topic")
+    assert backport(repo, *words).exit_code == 3
+    assert "fresh, to be made from stable: 1 of 3 patches" in backport(repo, "status").output
+    assert "aborted; fresh was not made" in backport(repo, "abort").output
+    assert "fresh" not in git(repo, "branch", "--list")
+
+
 def test_a_second_run_refuses_politely(repo: Path) -> None:
     stop(repo)
     done = backport(repo, "apply", "--branch", "stable", "--series", "topic~3..topic")

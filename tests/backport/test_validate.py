@@ -79,6 +79,14 @@ def test_a_bad_step_stops_the_run_and_leaves_the_branch(
     git(sample, "rev-parse", "--verify", "refs/backport/rejected")
 
 
+def test_a_bad_step_leaves_a_new_branch_unmade(sample: Path) -> None:
+    series = ("--series", str(sample / "posted/build-break.mbox"))
+    done = backport(sample, "apply", "--branch", "stable-4.10", "--to", "fresh", *series)
+    assert done.exit_code == 1, done.output
+    assert "fresh was not made" in done.output
+    assert "fresh" not in git(sample, "branch", "--list")
+
+
 def test_a_finding_that_is_accepted_does_not_stop(sample: Path) -> None:
     words = ("apply", "--branch", "stable-4.10", "--to", "accepted")
     series = ("--series", str(sample / "posted/bug-leak-lock.mbox"))

@@ -3,13 +3,17 @@
 
 engine      the library, found in this one file
 flat        `Cpu`, for one object without paging
-system      `System`, for a whole machine
+system      `System`, for a whole machine, on
+hooks       what it calls back for, and
+modes       what an interrupt or a system call does to it
+trial       what the library does not tell of itself, learnt by trying
 watchdog    a bound in time, which only says what is to be done again
 """
 
 from emu.cpu.engine import INSTRUCTIONS, Batch, Stop, Stopped
 from emu.cpu.flat import Cpu, TooSlow
-from emu.cpu.system import Saved, System, Table, native_cpuid
+from emu.cpu.system import Saved, System, Table
+from emu.cpu.trial import native_cpuid
 
 __all__ = [
     "INSTRUCTIONS",

@@ -137,6 +137,7 @@ class Registers:
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
+        self._handle = engine._uch
         self._single: dict[str, Batch] = {}
 
     def batch(self, *names: str) -> Batch:

@@ -15,12 +15,14 @@ MAX_DEBUG = 32 << 20
 """One debug section after decompression."""
 
 
-def debug_section(image: Image, name: str) -> bytes | None:
-    """A debug section with its relocations applied, inflated where it is compressed."""
+def debug_section(image: Image, name: str, *, relocated: bool = True) -> bytes | None:
+    """A debug section, inflated where it is compressed, with its relocations applied where asked for."""
     section = image.elf.section(name)
     if section is None or section.type == SHT_NOBITS:
         return None
     content = bytearray(_inflate(section) if section.flags & SHF_COMPRESSED else section.data)
+    if not relocated:
+        return bytes(content)
     size = len(content)
     values = image.values
     for offset, kind, index, addend in image.elf.relocations(section):

@@ -38,9 +38,9 @@ _SECTIONS = (
     ".gnu_debugaltlink",
     ".debug_types",
 )
-_UNUSED = frozenset(
-    {".debug_aranges", ".debug_frame", ".eh_frame", ".debug_loc", ".debug_loclists"}
-)
+_UNUSED = frozenset({".debug_aranges", ".debug_frame", ".eh_frame", ".debug_loc"})
+_INDEXED = ".debug_loclists"
+"""Nothing reads what it says, but clang names its lists by number: pyelftools looks those up in its head."""
 
 _Answer = TypeVar("_Answer")
 
@@ -53,7 +53,8 @@ def open_dwarf(image: Image) -> Any:
         return None
     descriptors = []
     for name in _SECTIONS:
-        content = None if name in _UNUSED else debug_section(image, name)
+        relocated = name != _INDEXED
+        content = None if name in _UNUSED else debug_section(image, name, relocated=relocated)
         descriptors.append(
             None
             if content is None

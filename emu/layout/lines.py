@@ -11,6 +11,7 @@ from emu.errors import LayoutError
 from emu.layout.dwarf import MAX_ENTRIES, units
 
 MAX_BITS = 128
+_NOWHERE = -1, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,17 @@ def read_lines(dwarf: Any) -> Iterator[tuple[int, int, SourceLine]]:
         files = program.header["file_entry"]
         first = 0 if program.header["version"] >= 5 else 1
         places: dict[tuple[int, int], SourceLine] = {}
-        begin, place = 0, (0, 0)
+        begin, place = 0, _NOWHERE
         for address, row, ends in _rows(program):
             read += 1
             if read > MAX_ENTRIES:
                 raise LayoutError("a line table without end")
-            if place[0] and begin < address:
+            if place[0] >= first and begin < address:
                 if place not in places:
                     name = files[place[0] - first].name.decode(errors="backslashreplace")
                     places[place] = SourceLine(name, place[1])
                 yield begin, address, places[place]
-            begin, place = address, (0, 0) if ends else row
+            begin, place = address, _NOWHERE if ends else row
 
 
 def _rows(program: Any) -> Iterator[tuple[int, tuple[int, int], bool]]:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 FLAGS = (
     *("-O1", "-g", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"),
@@ -14,13 +17,25 @@ FLAGS = (
 )
 
 
+COMPILERS = (
+    "gcc",
+    pytest.param(
+        "clang",
+        marks=pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed"),
+    ),
+)
+"""For tests of what compilers do differently."""
+
+
 @cache
-def compile_source(source: str, suffix: str = ".c", flags: tuple[str, ...] = FLAGS) -> bytes:
-    """The object file that gcc makes of ``source``."""
+def compile_source(
+    source: str, suffix: str = ".c", flags: tuple[str, ...] = FLAGS, compiler: str = "gcc"
+) -> bytes:
+    """The object file that the compiler makes of ``source``."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"core{suffix}"
         path.write_text(source)
-        command = ["gcc", *flags, "-c", path.name, "-o", "core.o"]
+        command = [compiler, *flags, "-c", path.name, "-o", "core.o"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return (path.parent / "core.o").read_bytes()

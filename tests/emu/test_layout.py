@@ -8,7 +8,7 @@ import pytest
 from emu.elf import parse_elf, place
 from emu.errors import LayoutError
 from emu.layout import Field, Layout
-from tests.emu.build import compile_source
+from tests.emu.build import COMPILERS, compile_source
 
 SOURCE = r"""
 #include <stddef.h>
@@ -174,3 +174,14 @@ def test_a_line_table_without_end_is_none() -> None:
     core[start + section.size - 40 : start + section.size] = b"\x02" + b"\xff" * 39
     image = place(parse_elf(bytes(core)), 0x1000, lambda name: 0)
     assert Layout(image).line_at(image.symbols["f"]) is None
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("version", ["-gdwarf-4", "-gdwarf-5"])
+def test_variables_that_move(compiler: str, version: str) -> None:
+    """clang numbers the lists of a variable's places (DWARF 5, 7.29), gcc points at them."""
+    source = "int g(int); int f(int a) { int b = g(a); a = g(b); return g(a) + b; }\n"
+    core = compile_source(source, ".c", ("-O2", version), compiler)
+    image = place(parse_elf(core), 0x1000, lambda name: 0x2000)
+    assert Layout(image).sizeof("int") == 4
+    assert str(Layout(image).line_at(image.symbols["f"])).endswith("core.c:1")

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache as cache_once
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ from emu.booted.image import without_debug
 from series.model import Oid
 
 if TYPE_CHECKING:
+    from emu.probe import Answers
     from emu.profile import Profile
 
 _KIND = "build"
@@ -56,8 +57,8 @@ class Built:
 
     verdict: Verdict
     artefacts: dict[str, str]
-    constants: Mapping[str, int] = field(default_factory=dict)
-    """Constants of the profile as this tree has them, where a probe of it could be compiled."""
+    answers: Answers | None = None
+    """What this tree says of the profile's constants and types, where a probe was asked."""
 
 
 class BuildTree:
@@ -83,7 +84,7 @@ class BuildTree:
         """Files to hand on, each with the source it is made from."""
         self.timeout = timeout
         self.profile = profile
-        """Whose constants a probe is asked for."""
+        """Whose constants and types a probe is asked for."""
         self.folder = repo.state_dir / "build"
         temporary = repo.state_dir / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
@@ -124,8 +125,14 @@ class BuildTree:
             answer["seconds"],
             cached=True,
         )
-        constants = {str(n): int(value) for n, value in answer.get("constants", {}).items()}
-        return Built(verdict, artefacts, constants)
+        asked = self._question(artefacts)
+        if not asked:
+            return Built(verdict, artefacts)
+        if answer.get("asked") != asked:
+            return None  # without the probe, or with another: this tree may say otherwise
+        from backport.probe import from_json
+
+        return Built(verdict, artefacts, from_json(answer["answers"]))
 
     def build(self, commit: Oid, *, whole: bool = True) -> Built:
         """Build a commit's tree.  Raises `CannotTest` when the build cannot even be tried.
@@ -141,24 +148,35 @@ class BuildTree:
         code, log = self._replay_or_run(commit, fresh, None if whole else frozenset(self.wanted))
         how = self.replay.told if self.replay is not None else ""
         built = self._answer(commit, code, log, time.monotonic() - begun, how)
-        if built.verdict.state is State.PASSED:
-            built = replace(built, constants=self._probe())
+        asked = self._question(built.artefacts)
+        if asked:
+            built = replace(built, answers=self._probe())
         if code >= 0:
-            self.cache.put(
-                _KIND,
-                self.key(commit),
-                {
-                    "state": built.verdict.state.value,
-                    "summary": built.verdict.summary,
-                    "lines": list(built.verdict.lines),
-                    "seconds": round(built.verdict.seconds, 3),
-                    "wanted": list(self.wanted),
-                    "artefacts": built.artefacts,
-                    "constants": dict(built.constants),
-                    "whole": built.verdict.summary != _COMPILED,
-                },
-            )
+            answer = {
+                "state": built.verdict.state.value,
+                "summary": built.verdict.summary,
+                "lines": list(built.verdict.lines),
+                "seconds": round(built.verdict.seconds, 3),
+                "wanted": list(self.wanted),
+                "artefacts": built.artefacts,
+                "whole": built.verdict.summary != _COMPILED,
+            }
+            if built.answers is not None:
+                from backport.probe import to_json
+
+                answer |= {"asked": asked, "answers": to_json(built.answers)}
+            self.cache.put(_KIND, self.key(commit), answer)
         return built
+
+    def _question(self, artefacts: Mapping[str, str]) -> str:
+        """A digest of what the tree is asked by a probe; empty where it is not, or has no core."""
+        if self.profile is None or self.replay is None or not self.profile.includes:
+            return ""
+        if self.profile.core_object not in artefacts:
+            return ""
+        from backport.probe import question
+
+        return question(self.profile)
 
     def _replay_or_run(
         self, commit: Oid, fresh: bool, wanted: frozenset[str] | None
@@ -184,16 +202,15 @@ class BuildTree:
                 self.replay.keep(commit, code, True)
         return code, log
 
-    def _probe(self) -> dict[str, int]:
-        """What the tree says of the profile's constants, by the command that compiled its core."""
-        if self.profile is None or self.replay is None or not self.profile.includes:
-            return {}
-        run = self.replay.compiling(self.profile.core_object)
-        if run is None:
-            return {}
+    def _probe(self) -> Answers:
+        """What the tree says, by the command that compiled its core."""
         from backport.probe import ask
 
-        return ask(self.profile, run, self.folder, self.sandbox.prefix, self.cache, self.timeout)
+        assert self.profile is not None
+        assert self.replay is not None
+        run = self.replay.compiling(self.profile.core_object)
+        prefix = self.sandbox.prefix
+        return ask(self.profile, run, self.folder, prefix, self.cache, self.timeout)
 
     def _check_out(self, commit: Oid) -> bool:
         """Have the commit's files in the worktree; True when nothing of another build is there."""

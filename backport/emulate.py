@@ -119,8 +119,11 @@ def judge_object(
     parts += [f"{counts[o]} {o.value}" for o in (Outcome.CANNOT_TELL,) if counts[o]]
     parts += [f"{counts[Outcome.ABSENT]} not there yet"] if counts[Outcome.ABSENT] else []
     state = _state(report.outcome, bool(failed))
+    how = f"{', '.join(report.borrowed)}: laid out as the probe says" if report.borrowed else ""
     return Verdict(
-        "object", state, ", ".join(parts), _lines(live), report.seconds, cached, report.to_json()
+        *("object", state, ", ".join(parts), _lines(live), report.seconds, cached),
+        data=report.to_json(),
+        how=how,
     )
 
 

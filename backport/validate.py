@@ -162,11 +162,15 @@ class Prover:
         wanted = [(OBJECT, self._profile.core_object)]
         if self.level == "boot":
             wanted.append((BOOT, self._profile.core_image))
-        from emu.probe import differences
-        from emu.profile import load_profile
+        profile, differs = self._profile, ""
+        if built.answers is not None:
+            from emu.probe import differences
+            from emu.profile import load_profile, with_layouts
 
-        differs = "; ".join(differences(self._profile, built.constants))
-        profile = load_profile(self.settings.profile, built.constants) if differs else self._profile
+            differs = "; ".join(differences(profile, built.answers.constants))
+            if differs:
+                profile = load_profile(self.settings.profile, built.answers.constants)
+            profile = with_layouts(profile, built.answers.layouts)
         oracle = Oracle(self.cache, profile, self._pool(), self.settings.accept)
         made = built.artefacts
         try:
@@ -185,7 +189,9 @@ class Prover:
                     verdicts.append(Verdict(level.name, State.ABSENT, f"no {name} yet"))
                     continue
                 try:
-                    verdicts.append(replace(oracle.finish(emulation), how=differs))
+                    verdict = oracle.finish(emulation)
+                    how = "; ".join(filter(None, (differs, verdict.how)))
+                    verdicts.append(replace(verdict, how=how))
                 except BrokenExecutor:
                     # The worker died (out of memory, a crash in the emulator): the next gets a new pool.
                     self._executor = None

@@ -1,22 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the tree itself says of the constants that a profile gives.
+"""What the tree itself says of the constants and the layouts that emulating its core needs.
 
-Macros are in no DWARF.  A probe is a source file of a few lines that is compiled with the very command
-of the core, so with its flags, headers and configuration; each constant that is a macro there becomes
-a variable of eight bytes in the object, to be read and never run.  What the tree calls otherwise, or has
-as an enumerator, the probe does not answer, and the profile's value stands.
+Macros are in no DWARF, and a compiler drops the types that no code of the core uses.  A probe is a source
+file of a few lines that is compiled with the very command of the core, so with its flags, headers and
+configuration.  Each constant that is a macro there becomes a variable of eight bytes in the object, to be
+read and never run.  What the tree calls otherwise, or has as an enumerator, the probe does not answer, and
+the profile's value stands.
+
+Each type is pointed to by a variable, on which gcc and clang describe it in full.  One that the tree does
+not have is thereby declared, which is no error, and nothing is told of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from emu.elf.file import parse_elf
-from emu.errors import ElfError
+from emu.elf import place
+from emu.elf.file import Elf, parse_elf
+from emu.errors import ElfError, LayoutError
+from emu.layout import Described, Layout
+from emu.object.structures import asked_of
 from emu.profile import Profile
 
 _PREFIX = "backport_probe_"
 _WIDTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a tree says; of what it does not say, nothing."""
+
+    constants: Mapping[str, int] = field(default_factory=dict)
+    layouts: Described = field(default_factory=Described)
 
 
 def probe_source(profile: Profile) -> str:
@@ -28,15 +44,30 @@ def probe_source(profile: Profile) -> str:
     for name in sorted(profile.constants):
         lines += [f"#ifdef {name}", f"const unsigned long long {_PREFIX}{name} =", name, ";"]
         lines.append("#endif")
+    types = (*asked_of(profile), *(f"enum {name}" for name in profile.enums))
+    lines += [f"{name} *{_PREFIX}{number};" for number, name in enumerate(types)]
     return "\n".join(lines) + "\n"
 
 
-def read_probe(elf: bytes, profile: Profile) -> dict[str, int]:
-    """The constants of the profile that the compiled probe answers, by name.
+def read_probe(elf: bytes, profile: Profile) -> Answers:
+    """What the compiled probe answers.  Its constants count even where its types cannot be read.
 
     Raises `ElfError` for an object that is no probe.
     """
     parsed = parse_elf(elf)
+    return Answers(_constants(parsed, profile), _layouts(parsed, profile))
+
+
+def _layouts(parsed: Elf, profile: Profile) -> Described:
+    enumerators = [region.enumerator for region in profile.regions]
+    try:
+        layout = Layout(place(parsed, 0, lambda name: 0))
+        return layout.described(asked_of(profile), enumerators)
+    except (ElfError, LayoutError):
+        return Described()
+
+
+def _constants(parsed: Elf, profile: Profile) -> dict[str, int]:
     symbols = {s.name: s for s in parsed.symbols if s.name.startswith(_PREFIX)}
     if _PREFIX not in symbols:
         hint = "compile what `backport emulate --print-probe` prints, with the core's own command"
@@ -67,4 +98,4 @@ def differences(profile: Profile, given: Mapping[str, int]) -> tuple[str, ...]:
     )
 
 
-__all__ = ["differences", "probe_source", "read_probe"]
+__all__ = ["Answers", "differences", "probe_source", "read_probe"]

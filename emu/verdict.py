@@ -186,6 +186,9 @@ class ObjectReport:
     calls: int
     """How many calls into the object were emulated."""
     seconds: float = field(default=0.0, compare=False)
+    borrowed: tuple[str, ...] = ()
+    """Types that its own debug information lacks, as the probe describes them; empty where nothing could
+    be called."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -202,6 +205,7 @@ class ObjectReport:
             "results": [result.to_json() for result in self.results],
             "coverage": [coverage.to_json() for coverage in self.coverage],
             "calls": self.calls,
+            "borrowed": list(self.borrowed),
         }
         if timing:
             value["seconds"] = self.seconds
@@ -221,6 +225,7 @@ class ObjectReport:
             tuple(FunctionCoverage.from_json(coverage) for coverage in value["coverage"]),
             value["calls"],
             value.get("seconds", 0.0),
+            tuple(value["borrowed"]),
         )
 
 

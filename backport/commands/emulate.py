@@ -30,7 +30,8 @@ def emulate(
     probe: Annotated[
         Path | None,
         typer.Option(
-            help="The compiled probe of the same tree: its constants count.", metavar="OBJECT"
+            help="The compiled probe of the same tree: its constants and types count.",
+            metavar="OBJECT",
         ),
     ] = None,
     print_probe: Annotated[
@@ -48,7 +49,7 @@ def emulate(
     from backport.verdicts import State
     from emu.object import emulate_object
     from emu.probe import differences, probe_source, read_probe
-    from emu.profile import load_profile
+    from emu.profile import load_profile, with_layouts
 
     named = profile or Settings().profile
     chosen = load_profile(named)
@@ -59,10 +60,10 @@ def emulate(
         raise UsageError("no FILE is given", "the core's object file, or a linked image")
     data = _read(file)
     if probe is not None:
-        constants = read_probe(_read(probe), chosen)
-        for line in differences(chosen, constants):
+        answers = read_probe(_read(probe), chosen)
+        for line in differences(chosen, answers.constants):
             typer.echo(f"{line}: the tree's is used", err=True)
-        chosen = load_profile(named, constants)
+        chosen = with_layouts(load_profile(named, answers.constants), answers.layouts)
     given = tuple(accept or ())
     if is_image(data):
         from backport.report.booted import show_boot

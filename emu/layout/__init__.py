@@ -5,10 +5,12 @@ dwarf    opening it, bounded walks
 types    sizes and members
 lines    source lines
 index    all of it by name
+described   what another object says of types that the first lacks
 """
 
+from emu.layout.described import Described
 from emu.layout.index import Layout
 from emu.layout.lines import SourceLine
 from emu.layout.types import Field
 
-__all__ = ["Field", "Layout", "SourceLine"]
+__all__ = ["Described", "Field", "Layout", "SourceLine"]

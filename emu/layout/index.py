@@ -8,11 +8,13 @@ real core that is a third of the cost of walking all 6,000 entries.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any
 
 from emu.elf import Image
 from emu.errors import LayoutError
+from emu.layout.described import Described
 from emu.layout.dwarf import MAX_ENTRIES, children, guarded, open_dwarf, top_level, units
 from emu.layout.lines import SourceLine, read_lines
 from emu.layout.types import Field, field_of, size_of, type_of
@@ -27,9 +29,16 @@ _KINDS = {
 
 
 class Layout:
-    """The types of one object.  Values of macros, which DWARF does not hold, come from the profile."""
+    """The types of one object.  Values of macros, which DWARF does not hold, come from the profile.
 
-    def __init__(self, image: Image) -> None:
+    A compiler drops what no code of the object uses.  Of a type that is not described here ``besides``
+    is asked, and never of a field of one that is: there the object knows best.
+    """
+
+    def __init__(self, image: Image, besides: Described | None = None) -> None:
+        self._besides = besides or Described()
+        self.borrowed: set[str] = set()
+        """Types of which it was asked, and had an answer."""
         self._types: dict[str, Any] = {}
         self._externs: dict[str, Any] = {}
         self._enums: dict[str, int] = {}
@@ -55,7 +64,9 @@ class Layout:
 
     def sizeof(self, type_name: str) -> int:
         """Size in bytes of ``struct domain`` and the like."""
-        if type_name not in self._sizes:
+        if type_name not in self._sizes and self._lacks(type_name):
+            self._sizes[type_name] = self._besides.sizes[type_name]
+        elif type_name not in self._sizes:
             die = self._find(type_name)
             self._sizes[type_name] = guarded(type_name, lambda: size_of(die))
         return self._sizes[type_name]
@@ -63,7 +74,12 @@ class Layout:
     def field(self, type_name: str, path: str) -> Field:
         """``field("struct domain", "arch.is_32bit_pv")``; ``name[2]`` indexes an array."""
         key = (type_name, path)
-        if key not in self._fields:
+        if key not in self._fields and self._lacks(type_name):
+            place = self._besides.fields[type_name].get(path)
+            if place is None:
+                raise LayoutError(f"no field {path!r}", f"{type_name}.{path}")
+            self._fields[key] = place
+        elif key not in self._fields:
             die = self._find(type_name)
             self._fields[key] = guarded(
                 f"{type_name}.{path}", lambda: field_of(die, type_name, path)
@@ -75,7 +91,25 @@ class Layout:
         if self._enum_types:
             pending, self._enum_types = self._enum_types, []
             guarded("enumerators", lambda: self._read_enums(pending))
-        return self._enums.get(name)
+        return self._enums.get(name, self._besides.enumerators.get(name))
+
+    def described(
+        self, types: Mapping[str, Iterable[str]], enumerators: Iterable[str]
+    ) -> Described:
+        """What is known of these types with these paths, and of these enumerators; the rest is left out.
+
+        Raises `LayoutError` where the enumerators cannot be read.
+        """
+        known = [name for name in types if self.has(name)]
+        found = {name: self.enum(name) for name in enumerators}
+        return Described(
+            {name: self.sizeof(name) for name in known},
+            {
+                name: {path: self.field(name, path) for path in types[name] if self.has(name, path)}
+                for name in known
+            },
+            {name: value for name, value in found.items() if value is not None},
+        )
 
     def extern_size(self, name: str) -> int | None:
         """Size of a variable that is declared but not defined here; None where there is no such."""
@@ -130,6 +164,13 @@ class Layout:
                 if child.tag == "DW_TAG_enumerator":
                     name = child.attributes["DW_AT_name"].value.decode()
                     self._enums.setdefault(name, child.attributes["DW_AT_const_value"].value)
+
+    def _lacks(self, type_name: str) -> bool:
+        """Whether a type is described besides, and not here."""
+        if type_name in self._types or type_name not in self._besides.sizes:
+            return False
+        self.borrowed.add(type_name)
+        return True
 
     def _find(self, type_name: str) -> Any:
         die = self._types.get(type_name)

@@ -125,7 +125,7 @@ def load_core(elf: Elf, profile: Profile) -> Core:
         raise ProfileError(f"{base:#x} is not where an image may begin", place_of_it)
     # Types must be known before variables can be given room, and the debug information itself is
     # relocated by a first placement with every undefined name at zero distance.
-    layout = Layout(place(elf, base, lambda name: base))
+    layout = Layout(place(elf, base, lambda name: base), profile.layouts)
     if not layout.present and any(
         elf.defines(s) for entry in profile.entries.values() for s in entry.symbols
     ):

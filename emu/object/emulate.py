@@ -14,7 +14,7 @@ from emu.object.machine import Machine
 from emu.object.selection import Selection
 from emu.profile import Profile
 from emu.scenario import Case
-from emu.verdict import ObjectReport, ScenarioResult, overall
+from emu.verdict import ObjectReport, Outcome, ScenarioResult, overall
 
 MAX_PAIRS = 6000
 """Pairs of failures tried on one object."""
@@ -60,16 +60,19 @@ def _report(
             done = judge.result(depth, selection, draw=draw)
             results.append(done)
             pairs_left = judge.pairs_left
+    outcome = overall(tuple(results))
+    borrowed = () if outcome is Outcome.ABSENT else sorted(machine.layout.borrowed)
     return ObjectReport(
         profile=profile.name,
         profile_digest=profile.digest,
         object_digest=digest,
         depth=depth,
-        outcome=overall(tuple(results)),
+        outcome=outcome,
         results=tuple(results),
         coverage=measure(machine.image, machine.layout, machine.blocks),
         calls=machine.calls,
         seconds=time.perf_counter() - started,
+        borrowed=tuple(borrowed),
     )
 
 

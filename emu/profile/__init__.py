@@ -9,7 +9,7 @@ load         by name or from a file
 """
 
 from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, World
-from emu.profile.load import builtin_profiles, load_profile
+from emu.profile.load import builtin_profiles, load_profile, with_layouts
 from emu.profile.read import parse_profile
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "builtin_profiles",
     "load_profile",
     "parse_profile",
+    "with_layouts",
 ]

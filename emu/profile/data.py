@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from emu.errors import ProfileError
+from emu.layout import Described
 from emu.scenario import Scenario, Value
 
 
@@ -72,7 +73,7 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One loaded profile.  ``digest`` is the sha256 of its text, and of the constants given instead."""
+    """One loaded profile.  ``digest`` is the sha256 of its text and of what the tree says besides."""
 
     name: str
     description: str
@@ -90,7 +91,11 @@ class Profile:
     scenarios: tuple[Scenario, ...]
     boot: Boot = field(default_factory=Boot)
     includes: tuple[str, ...] = ()
-    """Headers that define the constants: a tree's own values are asked for with them (`emu.probe`)."""
+    """Headers that define the constants and the core's types: the tree is asked with them (`emu.probe`)."""
+    enums: tuple[str, ...] = ()
+    """Types of the enumerators in ``regions``."""
+    layouts: Described = field(default_factory=Described)
+    """What the tree says of types, for a core whose debug information lacks them."""
     origin: str = field(default="", compare=False)
 
     def constant(self, name: str) -> int:

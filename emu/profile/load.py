@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 from emu.errors import ProfileError
+from emu.layout import Described
 from emu.profile.data import Profile
 from emu.profile.read import parse_profile
 
@@ -41,3 +45,12 @@ def load_profile(name_or_path: str, given: Mapping[str, int] | None = None) -> P
             f"built in: {known}; or give the path of a file",
         ) from exc
     return parse_profile(text, name_or_path, instead)
+
+
+def with_layouts(profile: Profile, layouts: Described) -> Profile:
+    """The profile for a tree that describes its types so; the same where it describes none."""
+    if not layouts:
+        return profile
+    said = json.dumps(layouts.to_json(), sort_keys=True)
+    digest = hashlib.sha256(f"{profile.digest} {said}".encode()).hexdigest()
+    return replace(profile, layouts=layouts, digest=digest)

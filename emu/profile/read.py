@@ -7,7 +7,8 @@ TOML, format 1:
     name, description
     [core]              object, source: paths in the tree
     [constants]         values that are in no DWARF (STACK_SIZE, FIXADDR_TOP, ECS_*)
-    [probe]             includes: the headers that define them, see emu/probe.py
+    [probe]             includes: the headers that define them and the core's types; enums: the types of
+                        enumerators, as "fixed_addresses"; see emu/probe.py
     [world]             vcpus, max_evtchns, domain_id
     [data]              values of variables that the object declares and does not define
     [regions.NAME]      pages at a fixed place: top, enumerator (page index below top)
@@ -23,6 +24,7 @@ An unknown key is an error, since it is a misspelt one.
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -37,6 +39,7 @@ from emu.profile.table import Table
 from emu.scenario import Scenario, Value
 
 FORMAT = 1
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 @lru_cache(maxsize=16)
@@ -58,6 +61,7 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
     entries = {
         name: _entry(name, table, constants) for name, table in top.tables("entries").items()
     }
+    includes, enums = _probe(top.table("probe", optional=True))
     profile = Profile(
         name=top.text("name"),
         description=top.text("description", ""),
@@ -75,7 +79,8 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
         externs=_externs(top.table("externs", optional=True)),
         scenarios=read_scenarios(top, entries, constants),
         boot=_boot(top.table("boot", optional=True), constants),
-        includes=_includes(top.table("probe", optional=True)),
+        includes=includes,
+        enums=enums,
         origin=origin,
     )
     core.done()
@@ -83,12 +88,14 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
     return profile
 
 
-def _includes(table: Table) -> tuple[str, ...]:
-    found = table.texts("includes")
-    if any(not name or set(name) & set('<>"\\\n') for name in found):
+def _probe(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    includes, enums = table.texts("includes"), table.texts("enums")
+    if any(not name or set(name) & set('<>"\\\n') for name in includes):
         raise table.error("includes", "the names of headers are wanted, without brackets or quotes")
+    if not all(_NAME.fullmatch(name) for name in enums):
+        raise table.error("enums", "the names of enumeration types are wanted, without `enum`")
     table.done()
-    return found
+    return includes, enums
 
 
 def _entry(name: str, table: Table, constants: Mapping[str, int]) -> Entry:

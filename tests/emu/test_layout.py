@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from emu.elf import parse_elf, place
 from emu.errors import LayoutError
-from emu.layout import Field, Layout
+from emu.layout import Described, Field, Layout
 from tests.emu.build import COMPILERS, compile_source
 
 SOURCE = r"""
@@ -174,6 +176,51 @@ def test_a_line_table_without_end_is_none() -> None:
     core[start + section.size - 40 : start + section.size] = b"\x02" + b"\xff" * 39
     image = place(parse_elf(bytes(core)), 0x1000, lambda name: 0)
     assert Layout(image).line_at(image.symbols["f"]) is None
+
+
+UNUSED = r"""
+struct known { int first, second; };
+struct dropped { int first, second; };
+enum dropped_too { NUMBER = 4 };
+int use(struct known *known) { return known->second; }
+"""
+BESIDES = Described(
+    {"struct known": 96, "struct dropped": 8},
+    {"struct known": {"third": Field(64, 4)}, "struct dropped": {"second": Field(4, 4)}},
+    {"NUMBER": 4},
+)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_type_that_the_compiler_has_dropped(compiler: str) -> None:
+    image = place(parse_elf(compile_source(UNUSED, compiler=compiler)), 0x1000, lambda name: 0)
+    assert not Layout(image).has("struct dropped")
+    assert Layout(image).enum("NUMBER") is None
+    layout = Layout(image, BESIDES)
+    assert layout.sizeof("struct known") == 8, "the object knows best"
+    assert not layout.has("struct known", "third")
+    assert layout.borrowed == set()
+    assert layout.sizeof("struct dropped") == 8
+    assert layout.field("struct dropped", "second") == Field(4, 4)
+    assert layout.enum("NUMBER") == 4
+    assert layout.borrowed == {"struct dropped"}
+    with pytest.raises(LayoutError, match="no field 'first'"):
+        layout.field("struct dropped", "first")
+    with pytest.raises(LayoutError, match="no description of struct missing"):
+        layout.sizeof("struct missing")
+
+
+def test_what_is_described_outlives_the_object() -> None:
+    flags = ("-g", "-fno-eliminate-unused-debug-types")
+    image = place(parse_elf(compile_source(UNUSED, ".c", flags)), 0x1000, lambda name: 0)
+    wanted = {"struct dropped": ("second", "third"), "struct missing": ("first",)}
+    found = Layout(image).described(wanted, ("NUMBER", "NO_NUMBER"))
+    assert found == Described(
+        {"struct dropped": 8}, {"struct dropped": {"second": Field(4, 4)}}, {"NUMBER": 4}
+    )
+    assert Described.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert found
+    assert not Described()
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)

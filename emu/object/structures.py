@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The core's structures, and the fields of them that anything here reads or writes.
+
+A probe is asked for these (`emu.probe`), since the core's own debug information may lack a type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from emu.object.places import COMPAT_FLAG, COMPAT_START
+from emu.profile import Profile
+
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "struct cpu_info": ("current_vcpu", "processor_id", "guest_cpu_user_regs.rdx"),
+    "struct domain": (
+        *("domain_id", "max_vcpus", "vcpu", "guest_type", "shared_info", "tot_pages"),
+        *("max_evtchns", "max_evtchn_port", "valid_evtchns", "evtchn", "evtchn_group[0]"),
+        *(COMPAT_FLAG, COMPAT_START),
+    ),
+    "struct vcpu": ("domain", "vcpu_id", "is_initialised", "next_in_list"),
+    "struct evtchn": ("port", "state", "notify_vcpu_id"),
+    "struct shared_info": ("evtchn_mask",),
+}
+"""Whatever the profile; it adds its locks, and what its scenarios set or look at."""
+
+
+def asked_of(profile: Profile) -> dict[str, tuple[str, ...]]:
+    """Every field that a core under this profile may be asked for, by its type."""
+    found = {name: dict.fromkeys(paths) for name, paths in _FIELDS.items()}
+    for path in _named(profile):
+        owner, _, field = path.partition(".")
+        kind = {"domain": "domain", "cpu": "cpu_info"}.get(owner, "vcpu")
+        found[f"struct {kind}"].setdefault(field)
+    return {name: tuple(paths) for name, paths in found.items()}
+
+
+def _named(profile: Profile) -> Iterator[str]:
+    for extern in profile.externs.values():
+        yield from (*extern.locks, *extern.takes)
+    for scenario in profile.scenarios:
+        for path, _ in (*scenario.state, *scenario.leaves):
+            yield path

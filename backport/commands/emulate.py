@@ -80,6 +80,8 @@ def emulate(
         write_json(json, report.to_json() if json else {})
         if json != "-":
             show_report(report, verdict, str(file), unreached=unreached)
+    if verdict.how:
+        typer.echo(verdict.how, err=True)
     if verdict.state is State.FAILED:
         raise typer.Exit(1)
     if verdict.state is not State.PASSED:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from backport.journal import Step
 from backport.report.page import fold, page_width, step_text
-from backport.verdicts import State, StepVerdict, Verdict
+from backport.verdicts import State, StepVerdict
 from series.model import Patch, shown
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Reporter:
         self._bar: Bar | None = None
         self._task = 0
         self._steps: dict[int, Step] = {}
-        self._hows: dict[str, str] = {}
+        self._judged_by: frozenset[str] = frozenset()
 
     def __enter__(self) -> Reporter:
         if self._live:
@@ -100,20 +100,21 @@ class Reporter:
             else:
                 parts.append(f"{one.validator}: {one.summary}")
         self._line(MARKS[verdict.state], number, total, verdict.subject, ", ".join(parts), "dim")
-        for one in verdict.verdicts:
-            if one.validator != "build":
-                self._tell_how(one)
+        self._tell_how(verdict)
         if verdict.failed and self._ends_at_failure:
             return
         if verdict.state in (State.FAILED, State.CANNOT_TELL):
             for line in verdict.explain(6).splitlines():
                 self._say(f"{'':8}{line}", "red" if verdict.failed else "yellow")
 
-    def _tell_how(self, verdict: Verdict) -> None:
-        """Where a step is judged by other values than the one before it."""
-        if verdict.how and verdict.how != self._hows.get(verdict.validator):
-            self._say(f"{'':8}{verdict.how}", "dim")
-        self._hows[verdict.validator] = verdict.how
+    def _tell_how(self, verdict: StepVerdict) -> None:
+        """By what other values a step is judged than the one before it."""
+        hows = [one.how for one in verdict.verdicts if one.validator != "build"]
+        judged_by = dict.fromkeys(part for how in hows for part in how.split("; ") if part)
+        for part in judged_by:
+            if part not in self._judged_by:
+                self._say(f"{'':8}{part}", "dim")
+        self._judged_by = frozenset(judged_by)
 
     def note(self, text: str) -> None:
         """Something the user should know."""

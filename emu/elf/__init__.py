@@ -6,8 +6,10 @@ relocate    what each relocation type calculates
 image       an object at its place
 place       from the one to the other
 debug       debug sections of an image
+branches    which undefined names are functions
 """
 
+from emu.elf.branches import branch_targets
 from emu.elf.debug import debug_section
 from emu.elf.file import EM_NAMES, MAX_FILE, PAGE, Elf, Perm, Section, Symbol, parse_elf
 from emu.elf.image import Function, Image, Segment
@@ -26,6 +28,7 @@ __all__ = [
     "Section",
     "Segment",
     "Symbol",
+    "branch_targets",
     "debug_section",
     "parse_elf",
     "place",

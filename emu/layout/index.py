@@ -111,6 +111,12 @@ class Layout:
             {name: value for name, value in found.items() if value is not None},
         )
 
+    @property
+    def declares(self) -> bool:
+        """Whether variables that are defined elsewhere are described: clang, and an object without debug
+        information, describe none."""
+        return bool(self._externs)
+
     def extern_size(self, name: str) -> int | None:
         """Size of a variable that is declared but not defined here; None where there is no such."""
         die = self._externs.get(name)

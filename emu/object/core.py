@@ -2,7 +2,9 @@
 """An object at its place: every undefined name given a stub or room, every table of it applied.
 
 Undefined symbols have no type.  One that the debug information declares as a variable gets as much
-room as it says; every other is a function, and gets a stub of one `ret` under a hook.
+room as it says; every other is a function, and gets a stub of one `ret` under a hook.  Where it declares none
+at all, functions are what the core branches to and what the profile has a model for, and every other name
+gets a page: a variable, or a function whose address is handed on.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from emu.elf import PAGE, Elf, Image, Perm, place
+from emu.elf import PAGE, Elf, Image, Perm, branch_targets, place
 from emu.errors import LayoutError, ProfileError, TruncatedElf
 from emu.layout import Layout
 from emu.object.memory import Memory
@@ -47,6 +49,8 @@ class Placed:
     """Address of the stub to name."""
     variables: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Name to address and size."""
+    undeclared: dict[int, str] = field(default_factory=dict)
+    """Page to name, for what is taken for a variable since nothing says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,10 @@ class Core:
     def returning(self) -> int:
         """The address that a call returns to."""
         return self.base + RETURN_OFFSET + RETURN_WITHIN
+
+    def undeclared(self, address: int) -> str:
+        """The name whose page this is, where nothing says that it is a variable; or empty."""
+        return self.placed.undeclared.get(address & -PAGE, "")
 
     def variable(self, name: str) -> tuple[int, int] | None:
         """Address and size of a variable, of the object or around it."""
@@ -126,11 +134,15 @@ def load_core(elf: Elf, profile: Profile) -> Core:
     # Types must be known before variables can be given room, and the debug information itself is
     # relocated by a first placement with every undefined name at zero distance.
     layout = Layout(place(elf, base, lambda name: base), profile.layouts)
-    if not layout.present and any(
+    if not (layout.present or profile.layouts) and any(
         elf.defines(s) for entry in profile.entries.values() for s in entry.symbols
     ):
-        raise LayoutError("no debug information, so no structure is known", hint="compile with -g")
-    resolver = _Resolver(layout, base, len(elf.undefined()))
+        raise LayoutError(
+            "no debug information, so no structure is known",
+            hint="compile with -g, or hand in a probe: backport.replay, or --probe",
+        )
+    functions = None if layout.declares else branch_targets(elf) | profile.externs.keys()
+    resolver = _Resolver(layout, base, len(elf.undefined()), functions)
     image = place(elf, base, resolver)
     apply_alternatives(image, profile.constants.get("ALTERNATIVE_SIZE", ALTERNATIVE_SIZE))
     fixups, resumable = exception_table(image), resumable_traps(image)
@@ -140,11 +152,15 @@ def load_core(elf: Elf, profile: Profile) -> Core:
 class _Resolver:
     """Gives each undefined name a stub or room for a variable, as it is asked for."""
 
-    def __init__(self, layout: Layout, base: int, count: int) -> None:
+    def __init__(
+        self, layout: Layout, base: int, count: int, functions: frozenset[str] | None
+    ) -> None:
+        """``functions``: None where the debug information tells them from variables."""
         if count > MAX_EXTERNS:
             raise TruncatedElf(f"{count} undefined names; at most {MAX_EXTERNS} are placed")
         self.placed = Placed()
         self._layout = layout
+        self._functions = functions
         self._base = base
         self._known: dict[str, int] = {}
         self._data = base + DATA_OFFSET
@@ -158,6 +174,11 @@ class _Resolver:
         if name == HYPERCALL_PAGE:
             return self._base + HYPERCALLS_OFFSET
         size = self._layout.extern_size(name)
+        guessed = size is None and self._functions is not None and name not in self._functions
+        if guessed:
+            size = PAGE
+            self._data = (self._data + PAGE - 1) & -PAGE
+            self.placed.undeclared[self._data] = name
         if size is None:
             address = self._base + STUBS_OFFSET + STUB_SIZE * len(self.placed.functions)
             self.placed.functions[address] = name

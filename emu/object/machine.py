@@ -237,6 +237,8 @@ class Machine:
             if self._is_trap(stopped) and stopped.rip in self.core.resumable:
                 pc = stopped.rip + len(UD2)
                 continue
+            if stopped.reason is Stop.FETCH and (name := self.core.undeclared(stopped.address)):
+                raise NoModel(f"{name} is called, and was taken for a variable")
             run.crash = *self._describe(stopped), stopped.rip
             return
         run.crash = "budget", f"more than {MAX_FIXUPS} faults", pc

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from backport.cli import app
 from backport.commands import options
+from backport.config import Settings
 from backport.probe import ask
-from backport.repo import open_repo
+from backport.repo import Repo, open_repo
 from backport.sample.write import write_sample
 from backport.validate import Prover, Target
 from backport.verdicts import State, StepVerdict
@@ -57,10 +59,17 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def prove(sample: Path, *, fast: bool) -> list[StepVerdict]:
+def prove(
+    sample: Path, *, fast: bool, commits: str = "other~3..other", compiler: str = "gcc"
+) -> list[StepVerdict]:
     repo = open_repo(sample)
-    settings = replace(options.settings_of(repo, None, validate="object"), replay=fast)
-    commits = [Oid(c) for c in git(sample, "rev-list", "--reverse", "other~3..other").split()]
+    settings = options.settings_of(repo, None, validate="object")
+    settings = replace(settings, replay=fast, build=f"make -s CC={compiler}")
+    names = git(sample, "rev-list", "--reverse", commits).split()
+    return _proven(repo, settings, [Oid(name) for name in names])
+
+
+def _proven(repo: Repo, settings: Settings, commits: Sequence[Oid]) -> list[StepVerdict]:
     found: list[StepVerdict] = []
     with Prover(repo, settings) as prover:
         targets = [Target(n, commit, "") for n, commit in enumerate(commits)]
@@ -118,6 +127,30 @@ def test_it_is_compiled_again_only_where_what_it_reads_has_changed(
 
 
 INCLUDES = ", ".join(f'"{name}"' for name in PROFILE.includes)
+WITHOUT = "no debug information, so no structure is known"
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_tree_built_without_debug_information(sample: Path, compiler: str) -> None:
+    """What its core is made of, the probe alone knows."""
+    git(sample, "checkout", "-q", "-B", "plain", "good")
+    makefile = sample / "Makefile"
+    makefile.write_text(makefile.read_text().replace("-O2 -g -m64", "-O2 -m64"))
+    git(sample, "commit", "-q", "-a", "-m", "no debug information")
+    (unknown,) = prove(sample, fast=False, commits="plain~..plain", compiler=compiler)
+    assert unknown.verdicts[1].state is State.CANNOT_TELL
+    assert unknown.verdicts[1].summary.startswith(WITHOUT)
+    (told,) = prove(sample, fast=True, commits="plain~..plain", compiler=compiler)
+    assert told.verdicts[1].state is State.PASSED
+    assert told.verdicts[1].how == (
+        "struct cpu_info, struct domain, struct evtchn, struct shared_info, struct vcpu: "
+        "laid out as the probe says"
+    )
+    described = prove(sample, fast=True, commits="good~..good", compiler=compiler)[0].verdicts[1]
+    assert (described.state, described.how) == (State.PASSED, "")
+    assert described.summary == told.verdicts[1].summary
+
+
 HEADERS = "#define STACK_SIZE 4096\n#define FIXADDR_TOP 0xffff82cffffff000UL\n#define ECS_FREE 0\n"
 
 
@@ -262,6 +295,13 @@ def test_a_probe_of_the_user(tmp_path: Path) -> None:
         in done.output
     )
     assert "STACK_SIZE 0x3039 is no power of two" in done.output
+    core.write_bytes(
+        compile_source("int pv_shim_event_channel_op(void) { return 0; }\n", ".c", ("-O2",))
+    )
+    probe.write_bytes(compile_source(STRUCTURES + source))
+    done = run(str(core), "--probe", str(probe))
+    assert "struct domain, struct evtchn: laid out as the probe says" in done.output
+    assert "no debug information" in run(str(core)).output
     done = run(str(core), "--probe", str(core))
     assert done.exit_code == 2
     assert "not a probe" in done.output

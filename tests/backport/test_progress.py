@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run says of each step while it goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from backport.report.progress import Reporter
+from backport.verdicts import State, StepVerdict, Verdict
+from series.model import Oid
+
+
+def test_what_steps_are_judged_by_is_said_where_it_changes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hows = ("", "one", "one", "one; other", "", "one")
+    with Reporter(validating=True) as reporter:
+        for number, how in enumerate(hows, 1):
+            verdicts = (
+                Verdict("build", State.PASSED, "built", how="2 commands"),
+                Verdict("object", State.PASSED, "all pass", how=how),
+                Verdict("boot", State.PASSED, "boots", how=how),
+            )
+            step = StepVerdict(number, Oid("0" * 40), f"step {number}", verdicts)
+            reporter.verdict(number, len(hows), step)
+    lines = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    said = [line for line in lines if "step" not in line]
+    assert said == ["one", "other", "one"]
+    assert lines[2] == "one"
+    assert lines[5] == "other"

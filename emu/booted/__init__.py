@@ -11,6 +11,7 @@ vcpu        one processor
 devices     time, timers, local APICs, what is to come from outside
 machine     all of it together with L0: what the image asks of its surroundings
 run         whose turn it is, interrupts, and how a run ends
+copies      long copies, made a page at a time
 standstill  proof that a run gets nowhere any more
 drive       hypercalls of the guest, each from the snapshot
 guest       what the guest asks, is told, and sees coming

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emu import abi
+from emu.booted.copies import BACKWARDS, BEFORE, BackwardCopies
 from emu.booted.devices import Devices
 from emu.booted.ending import Ended
 from emu.booted.image import LinkedImage
@@ -87,6 +88,7 @@ class Machine:
         setup = l0_setup(settings)
         self._wrmsr_places = self._places(WRMSR)
         self._pause_places = self._places(PAUSE)
+        self._copy_places = self._places(BACKWARDS)
         first = self._add_vcpu()
         self.l0 = L0(OPERATIONS, first.view, Calm(), setup, self)
         self.cpuid = Cpuid(native_cpuid, setup.version, lambda: self.l0.domid)
@@ -171,6 +173,9 @@ class Machine:
             cpu.on_code(place, place + 1, lambda at: self._on_wrmsr(at, wrmsr.read()))
         for place in self._pause_places:
             cpu.on_code(place, place + 1, lambda _: self._on_pause(vcpu))
+        copies = BackwardCopies(vcpu)
+        for place in self._copy_places:
+            cpu.on_code(place + BEFORE, place + BEFORE + 1, lambda _: self._on_copy(copies))
 
     def started(self, number: int) -> bool:
         return number < len(self.vcpus) and self.vcpus[number].activity is not Activity.WAITING
@@ -205,6 +210,10 @@ class Machine:
         self._contacts_at_pause = self.contacts
         if vcpu.spins == (SPINS if self.company else SPINS_ALONE):
             self._end_turn(vcpu)
+
+    def _on_copy(self, copies: BackwardCopies) -> None:
+        self.contacts += 1
+        copies.shorten()
 
     def _end_turn(self, vcpu: Vcpu) -> None:
         """A moment of this machine, the same in every run: others may go on, or an interrupt come."""

@@ -157,12 +157,10 @@ class Prover:
 
         if self._profile is None or built.verdict.state is not State.PASSED:
             return step
-        from backport.emulate import BOOT, OBJECT, Oracle
+        from backport.emulate import BOOT, OBJECT, Emulation, Level, Oracle
 
-        wanted = [(OBJECT, self._profile.core_object)]
-        if self.level == "boot":
-            wanted.append((BOOT, self._profile.core_image))
         profile, differs = self._profile, ""
+        described = profile
         if built.answers is not None:
             from emu.probe import differences
             from emu.profile import load_profile, with_layouts
@@ -170,21 +168,24 @@ class Prover:
             differs = "; ".join(differences(profile, built.answers.constants))
             if differs:
                 profile = load_profile(self.settings.profile, built.answers.constants)
-            profile = with_layouts(profile, built.answers.layouts)
-        oracle = Oracle(self.cache, profile, self._pool(), self.settings.accept)
+            described = with_layouts(profile, built.answers.layouts)
+        wanted = [(OBJECT, profile.core_object, described)]
+        if self.level == "boot":
+            wanted.append((BOOT, profile.core_image, profile))  # an image needs no layouts
         made = built.artefacts
+        begun: list[tuple[Level, str, Oracle, Emulation | None]] = []
         try:
-            begun = [
-                (level, name, oracle.begin(level, made[name]) if name in made else None)
-                for level, name in wanted
-            ]
+            for level, name, judged_by in wanted:
+                oracle = Oracle(self.cache, judged_by, self._pool(), self.settings.accept)
+                emulation = oracle.begin(level, made[name]) if name in made else None
+                begun.append((level, name, oracle, emulation))
         except ArtefactGone:
             assert self._builder is not None
             return self._begin(target, self._builder.build(target.commit))
 
         def finish() -> StepVerdict:
             verdicts = []
-            for level, name, emulation in begun:
+            for level, name, oracle, emulation in begun:
                 if emulation is None:
                     verdicts.append(Verdict(level.name, State.ABSENT, f"no {name} yet"))
                     continue

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from backport.cache import Cache
 from backport.cli import app
 from backport.commands import options
 from backport.config import Settings
 from backport.probe import ask
+from backport.record.model import Run
 from backport.repo import Repo, open_repo
 from backport.sample.write import write_sample
 from backport.validate import Prover, Target
@@ -127,6 +130,47 @@ def test_it_is_compiled_again_only_where_what_it_reads_has_changed(
 
 
 INCLUDES = ", ".join(f'"{name}"' for name in PROFILE.includes)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "-c",
+        "-g0 -O2 -c",
+        "-g1 -gz -c",
+        "-g -gsplit-dwarf -c -o core.o",
+        "-Wall -Wextra -Wpedantic -Werror -c -MMD -MP -MF deps/core.d -MT core.o -o core.o",
+        "-Wp,-MD,deps/core.d -std=c99 -pedantic-errors -o core.o -c",
+    ],
+)
+def test_the_command_of_the_core_compiles_the_probe(
+    tmp_path: Path, compiler: str, flags: str
+) -> None:
+    """Whatever else it says or writes, and nothing is left behind in the tree."""
+    folder = tmp_path / "tree"
+    (tmp_path / "tmp").mkdir()
+    core = folder / PROFILE.core_source
+    core.parent.mkdir(parents=True)
+    core.write_text("#error this is not to be compiled\n")
+    for name in PROFILE.includes:
+        header = folder / "include" / name
+        header.parent.mkdir(parents=True, exist_ok=True)
+        header.write_text("")
+    (folder / "include" / PROFILE.includes[0]).write_text(HEADERS + STRUCTURES)
+    exe = shutil.which(compiler)
+    assert exe is not None
+    argv = (compiler, "-I../../../../include", *flags.split(), core.name)
+    run = Run(exe, str(core.parent), argv, tuple(f"{k}={v}" for k, v in os.environ.items()))
+    before = sorted(folder.rglob("*"))
+    told = ask(PROFILE, run, folder, (), Cache(tmp_path / "cache"), 60)
+    assert told.constants["STACK_SIZE"] == 4096
+    assert told.layouts.sizes == {"struct evtchn": 8, "struct domain": 32}
+    assert told.layouts.enumerators == {"FIX_XEN_SHARED_INFO": 9}
+    assert sorted(folder.rglob("*")) == before
+    assert not list((tmp_path / "tmp").iterdir())
+
+
 WITHOUT = "no debug information, so no structure is known"
 
 

@@ -2,14 +2,17 @@
 """The booted level: a linked image in, a `BootReport` out.
 
 The image is booted twice, with a 64-bit and with a 32-bit guest; from each guest's first instruction on
-every scenario is a real hypercall from a snapshot.  Nothing of the image itself is modelled, only what
-is below it, so the report says what the image does and not what a model of it would.
+every scenario is a real hypercall from a snapshot.  It is booted once more with L0's PV console for itself
+and a guest that writes and reads; the ring is the same for both kinds of guest.  Nothing of the image
+itself is modelled, only what is below it, so the report says what the image does and not what a model of it
+would.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 
 from emu.abi import Mode
 from emu.booted.behaviour import Judge, Only
@@ -17,10 +20,13 @@ from emu.booted.drive import Drive
 from emu.booted.ending import Ended, TooSlow
 from emu.booted.image import LinkedImage, parse_image
 from emu.booted.machine import Machine
-from emu.booted.milestones import climb, guest_rung
+from emu.booted.milestones import GUEST, climb, guest_rung
 from emu.booted.report import BehaviourRow, BootReport, Milestone, Treatment
 from emu.booted.run import Runner
 from emu.booted.settings import MIB, Settings
+from emu.booted.stories.pv_console import STORIES as PV_CONSOLE
+from emu.booted.stories.pv_console import has_console
+from emu.booted.stories.story import Story, unreached
 from emu.guest import build_kernel
 from emu.profile import Profile
 from emu.verdict import Finding, Outcome
@@ -38,6 +44,7 @@ def emulate_image(elf: bytes, profile: Profile, *, only: str | None = None) -> B
     run = _Run(image, profile, Only.parse(only, profile))
     for mode in MODES:
         run.mode(mode)
+    run.pv_console()
     return BootReport(
         profile=profile.name,
         profile_digest=profile.digest,
@@ -62,6 +69,8 @@ class _Run:
         self.only = only
         self.ladder: list[Milestone] = []
         self.rows: list[BehaviourRow] = []
+        self.console_rows: list[BehaviourRow] = []
+        """Of the PV console."""
         self.findings: list[Finding] = []
         self.unknown = False
         """L0 was asked for something of which nothing is known."""
@@ -71,16 +80,52 @@ class _Run:
 
     def mode(self, mode: Mode) -> None:
         """Boot with a guest of this mode and let it ask."""
-        boot = self.profile.boot
-        settings = Settings(boot.memory * MIB, boot.command_line.encode(), boot.vcpus)
         begun = time.perf_counter()
-        runner, end = _boot(self.image, mode, settings)
+        runner, end = _boot(self.image, mode, self._settings())
         if mode == MODES[0]:
             self.boot_seconds = time.perf_counter() - begun
         try:
             self._look(runner, mode, end)
         finally:
             runner.close()
+
+    def _settings(self) -> Settings:
+        boot = self.profile.boot
+        return Settings(boot.memory * MIB, boot.command_line.encode(), boot.vcpus)
+
+    def pv_console(self) -> None:
+        """What becomes of L0's console where the image has it for itself: it is booted for that once more
+        unless it had it from the start."""
+        mode, way = MODES[0], self.profile.boot.pv_console
+        stories = self._pv_console_stories()
+        if way is None or not stories:
+            return
+        why = ""
+        if not any(symbol in self.image.symbols for symbol in way.symbols):
+            why = f"the image has no {way.symbols[0]}"
+        elif not any(m.reached for m in self.ladder if m.name == GUEST[mode]):
+            why = "no guest is entered"
+        elif not self.console_rows:
+            settings = replace(self._settings(), command_line=way.command_line.encode(), vcpus=1)
+            runner, end = _boot(self.image, mode, settings)
+            try:
+                if end is None:
+                    drive = Drive(runner)
+                    self._tell_pv_console(Judge(drive, self.profile, self.only))
+                    self.calls += drive.calls
+                else:
+                    why = f"with {way.command_line!r} the guest is never entered: {end.message}"
+                    where = self.image.where(end.address)
+                    self.findings.append(Finding(end.kind, why, where, "boot"))
+            finally:
+                runner.close()
+        self.rows.extend(self.console_rows or (unreached(told, mode, why) for told in stories))
+
+    def _pv_console_stories(self) -> list[Story]:
+        return [told for told in PV_CONSOLE if self.only.tells(told.name, MODES[0])]
+
+    def _tell_pv_console(self, judge: Judge) -> None:
+        self.console_rows.extend(judge.tell(told) for told in self._pv_console_stories())
 
     def _look(self, runner: Runner, mode: Mode, end: Ended | None) -> None:
         machine = runner.machine
@@ -96,6 +141,8 @@ class _Run:
         if end is None:
             drive = Drive(runner)
             judge = Judge(drive, self.profile, self.only)
+            if mode == MODES[0] and self.profile.boot.pv_console and has_console(drive):
+                self._tell_pv_console(judge)
             self.rows.extend(judge.rows())
             first = 0 if mode == MODES[0] else 1  # the processor is the image's own affair
             self.ladder.extend(judge.milestones[first:])

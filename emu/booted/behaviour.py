@@ -19,8 +19,8 @@ from emu.booted.ending import Ended
 from emu.booted.paging import NotMapped
 from emu.booted.report import BehaviourRow, Milestone, Treatment
 from emu.booted.settings import l0_setup
-from emu.booted.stories import STORIES, second
-from emu.booted.stories.story import Story, run_story
+from emu.booted.stories import STORIES, pv_console, second
+from emu.booted.stories.story import Story, run_story, unreached
 from emu.elf import PAGE
 from emu.errors import EmuError
 from emu.guest.kernel import BUFFER_PAGES
@@ -60,7 +60,8 @@ class Only:
             return cls()
         match = _ONLY.fullmatch(text)
         names = [scenario.name for scenario in (*profile.scenarios, *profile.boot.probes)]
-        names += [told.name for told in (*STORIES, second.UP, *second.STORIES)]
+        told = (*STORIES, second.UP, *second.STORIES, *pv_console.STORIES)
+        names += [story.name for story in told]
         if match is None or match["name"] not in names:
             raise EmuError(
                 f"no scenario {text!r}", profile.origin, f"there are: {', '.join(names)}"
@@ -69,7 +70,10 @@ class Only:
         return cls(match["name"], match["mode"] or "", int(number) if number else None)
 
     def takes(self, case: Case) -> bool:
-        return self.name in ("", case.scenario.name) and self.mode in ("", case.mode)
+        return self.tells(case.scenario.name, case.mode)
+
+    def tells(self, name: str, mode: abi.Mode) -> bool:
+        return self.name in ("", name) and self.mode in ("", mode)
 
 
 def cases(profile: Profile, mode: abi.Mode) -> Iterator[Case]:
@@ -142,13 +146,12 @@ class Judge:
 
         for told in STORIES:
             if self._wanted(told):
-                yield self._tell(told)
+                yield self.tell(told)
         if any(self._wanted(told) for told in (second.UP, *second.STORIES)):
             yield from self._second()
 
     def _wanted(self, told: Story) -> bool:
-        mode = self.only.mode in ("", self.drive.kernel.mode)
-        return mode and self.only.name in ("", told.name)
+        return self.only.tells(told.name, self.drive.kernel.mode)
 
     def _second(self) -> Iterator[BehaviourRow]:
         """With the second vcpu brought up, everything else begins there."""
@@ -161,7 +164,7 @@ class Judge:
         drive.rebase()
         for told in second.STORIES:
             if self._wanted(told):
-                yield self._tell(told)
+                yield self.tell(told)
 
     def _row(self, case: Case) -> BehaviourRow:
         scenario = case.scenario
@@ -211,12 +214,12 @@ class Judge:
         has, known = self.drive.machine.image.symbols, self.profile.entries.get(entry)
         return known is None or any(symbol in has for symbol in known.symbols)
 
-    def _tell(self, told: Story) -> BehaviourRow:
+    def tell(self, told: Story) -> BehaviourRow:
+        """What became of it; nothing where the image has not what it is about."""
         if self._has(told.entry):
             return run_story(self.drive, self.setup, told)
-        symbol, mode = self.profile.entries[told.entry].symbols[0], self.drive.kernel.mode
-        note = f"the image has no {symbol}"
-        return BehaviourRow(told.name, told.operation, mode, Treatment.UNREACHED, None, note=note)
+        why = f"the image has no {self.profile.entries[told.entry].symbols[0]}"
+        return unreached(told, self.drive.kernel.mode, why)
 
     def _untried(self, case: Case, note: str) -> BehaviourRow:
         return BehaviourRow(

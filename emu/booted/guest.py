@@ -112,6 +112,12 @@ class Guest:
         at = self.shared_info + PENDING + port // 8
         return bool(self.machine.ram.read(at, 1)[0] >> port % 8 & 1)
 
+    def forget(self, port: int) -> None:
+        """As the guest does when it looks at the port."""
+        at = self.shared_info + PENDING + port // 8
+        seen = self.machine.ram.read(at, 1)[0] & ~(1 << port % 8)
+        self.machine.ram.write(at, bytes((seen,)))
+
     def upcall_pending(self, vcpu: int) -> bool:
         """Whether the vcpu has an upcall to take, taken or not."""
         return bool(self.machine.ram.read(self._vcpu_info(vcpu), 1)[0])

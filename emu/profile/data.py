@@ -61,6 +61,14 @@ PROBE = "guest"
 
 
 @dataclass(frozen=True, slots=True)
+class PvConsole:
+    """How an image is told to take L0's PV console for itself; one without any of ``symbols`` cannot."""
+
+    command_line: str
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Boot:
     """How an image is booted, and what its guest tries besides the scenarios."""
 
@@ -69,6 +77,7 @@ class Boot:
     """MiB."""
     vcpus: int = 1
     probes: tuple[Scenario, ...] = ()
+    pv_console: PvConsole | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ TOML, format 1:
     [entries.NAME]      symbols (candidates), arguments, refusals
     [externs]           symbol = "model", or {model, locks, takes, ignorable}
     [boot]              command_line, memory (MiB), vcpus: the machine of the booted level
+    [boot.pv_console]   command_line, symbols: it is booted once more, with the PV console for itself
     [[boot.probe]]      a scenario without entry: any hypercall, made by a booted guest only
     [[scenario]]        see emu/scenario.py
 
@@ -33,7 +34,7 @@ from functools import lru_cache
 from emu import abi
 from emu.elf import PAGE
 from emu.errors import ProfileError
-from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, World
+from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, PvConsole, World
 from emu.profile.scenarios import MAX_SCENARIOS, Reader, read_scenarios, read_value
 from emu.profile.table import Table
 from emu.scenario import Scenario, Value
@@ -145,10 +146,22 @@ def _boot(table: Table, constants: Mapping[str, int]) -> Boot:
             raise item.error("name", "there is another probe of that name")
         probes[probe.name] = probe
     boot = Boot(
-        table.text("command_line", default.command_line), memory, vcpus, tuple(probes.values())
+        table.text("command_line", default.command_line),
+        memory,
+        vcpus,
+        tuple(probes.values()),
+        _pv_console(table.table("pv_console")) if table.has("pv_console") else None,
     )
     table.done()
     return boot
+
+
+def _pv_console(table: Table) -> PvConsole:
+    found = PvConsole(table.text("command_line"), table.texts("symbols"))
+    if not found.symbols:
+        raise table.error("symbols", "at least one symbol is wanted")
+    table.done()
+    return found
 
 
 def _region(name: str, table: Table, constants: Mapping[str, int]) -> FixedRegion:

@@ -4,6 +4,7 @@
 story       what such a thing is, and how it is run from the snapshot
 arrivals    events and the timer, whatever the guest is doing
 consoles    what it writes, and what is typed
+pv_console  L0's console in the hands of the image, which is booted once more for it
 hotplug     memory given back and taken again
 suspend     suspended and resumed, or not
 second      its second vcpu; these begin with that one brought up

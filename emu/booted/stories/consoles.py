@@ -11,13 +11,13 @@ from emu.booted.stories.story import Came, Story
 from emu.elf import PAGE
 
 IN_SIZE, OUT, OUT_SIZE = 1024, 1024, 2048
-IN_CONS, IN_PROD, OUT_PROD = 0xC00, 0xC04, 0xC0C
+IN_CONS, IN_PROD, OUT_CONS, OUT_PROD = 0xC00, 0xC04, 0xC08, 0xC0C
 """Of the public ``struct xencons_interface``."""
 GREETING = b"the guest was here\n"
 TYPED = b"typed at L0's console\n"
 
 
-def _ring(guest: Guest) -> tuple[int, int]:
+def ring_of(guest: Guest) -> tuple[int, int]:
     """(physical address, port) of the console that the guest is given."""
     frame, port = guest.told("console_mfn"), guest.told("console_evtchn")
     if not frame or not port:
@@ -25,15 +25,15 @@ def _ring(guest: Guest) -> tuple[int, int]:
     return frame * PAGE, port
 
 
-def _number(guest: Guest, at: int) -> int:
+def number_at(guest: Guest, at: int) -> int:
     return int.from_bytes(guest.machine.ram.read(at, 4), "little")
 
 
 def _ring_out(guest: Guest) -> Came:
     """The guest writes into its ring and tells the other end."""
-    ring, port = _ring(guest)
+    ring, port = ring_of(guest)
     ram, l0 = guest.machine.ram, guest.machine.l0
-    at = _number(guest, ring + OUT_PROD)
+    at = number_at(guest, ring + OUT_PROD)
     for offset, byte in enumerate(GREETING):
         ram.write(ring + OUT + (at + offset) % OUT_SIZE, bytes((byte,)))
     ram.write(ring + OUT_PROD, (at + len(GREETING)).to_bytes(4, "little"))
@@ -66,14 +66,14 @@ def _typed(guest: Guest) -> Came:
     machine = guest.machine
     ram, l0 = machine.ram, machine.l0
     below = l0.params[abi.CONSTANTS["HVM_PARAM_CONSOLE_PFN"]] * PAGE
-    ring, port = _ring(guest)
-    at = _number(guest, below + IN_PROD)
+    ring, port = ring_of(guest)
+    at = number_at(guest, below + IN_PROD)
     for offset, byte in enumerate(TYPED):
         ram.write(below + (at + offset) % IN_SIZE, bytes((byte,)))
     ram.write(below + IN_PROD, (at + len(TYPED)).to_bytes(4, "little"))
     l0.raise_event(l0.params[abi.CONSTANTS["HVM_PARAM_CONSOLE_EVTCHN"]])
     guest.drive.settle()
-    begin, end = _number(guest, ring + IN_CONS), _number(guest, ring + IN_PROD)
+    begin, end = number_at(guest, ring + IN_CONS), number_at(guest, ring + IN_PROD)
     span = range(begin, min(end, begin + IN_SIZE))
     found = b"".join(ram.read(ring + place % IN_SIZE, 1) for place in span)
     if found != TYPED:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from emu.abi import Mode
 from emu.booted.drive import Drive
 from emu.booted.ending import Ended
 from emu.booted.guest import Guest, NoAnswer
@@ -38,6 +39,11 @@ class Story:
     attempt: Callable[[Guest], Came]
     prepare: Callable[[L0Setup], L0Setup] = lambda setup: setup
     entry: str = ""
+
+
+def unreached(told: Story, mode: Mode, why: str) -> BehaviourRow:
+    """Nothing can be told of it."""
+    return BehaviourRow(told.name, told.operation, mode, Treatment.UNREACHED, None, note=why)
 
 
 def run_story(drive: Drive, setup: L0Setup, told: Story) -> BehaviourRow:

@@ -24,7 +24,7 @@ STORE, CONSOLE, DOMID = 21, 22, 9
 SHARED_INFO, GRANTS = "XENMAPSPACE_shared_info", "XENMAPSPACE_grant_table"
 
 
-def _suspend(guest: Guest) -> int | None:
+def suspend(guest: Guest) -> int | None:
     """SCHEDOP_shutdown with the frame of the start info behind it; the result."""
     frame = guest.machine.linear.walk(guest.drive.start_info).physical // PAGE
     hypercall, number = abi.numbers("SCHEDOP_shutdown") or (0, 0)
@@ -55,7 +55,7 @@ def _maps_grants(guest: Guest) -> bool:
 def _cancelled(guest: Guest) -> Came:
     """Everything is as it was."""
     port, l0 = bind(guest), guest.machine.l0
-    result = _suspend(guest)
+    result = suspend(guest)
     wrong = []
     if result != 1:
         wrong.append(f"L0 answers 1 (cancelled), the guest sees {abi.result_name(result)}")
@@ -72,7 +72,7 @@ def resumed(guest: Guest) -> Came:
     had_vector = bool(guest.machine.l0.upcall_vectors)
     had_info = bool(guest.machine.l0.vcpu_infos)
     _maps_grants(guest)
-    result = _suspend(guest)
+    result = suspend(guest)
     if result != 0:
         wrong = f"L0 answers 0 (resumed), the guest sees {abi.result_name(result)}"
         return Came(Treatment.FORWARDED, "resumed", result or 0, (wrong,))

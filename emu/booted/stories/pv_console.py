@@ -31,7 +31,7 @@ from emu.booted.stories.story import Came, Story
 from emu.booted.stories.suspend import CONSOLE, elsewhere, suspend
 from emu.elf import PAGE
 
-OPERATION = "PV console"
+OPERATION = "console"
 EVERY_BYTE = bytes((*range(1, 256), 0)) + b"the end\n"
 FULL_OUT = bytes(ord("a") + at % 26 for at in range(OUT_SIZE))
 FULL_IN = bytes(ord("A") + at % 26 for at in range(IN_SIZE))

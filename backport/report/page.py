@@ -8,6 +8,7 @@ reads as a paragraph, a path or a number is never cut in two, and a search for i
 from __future__ import annotations
 
 import os
+import re
 import sys
 import textwrap
 from typing import TextIO
@@ -16,6 +17,8 @@ PAGE = 100
 """Columns of a page: what a mail archive or the log of a CI job shows without a scroll bar."""
 _NARROW = 60
 """A terminal narrower than that breaks the lines itself."""
+_COMMAND, _HELD = re.compile(r"`[^`]{1,40}`"), "\0"
+"""What is to be typed stays on one line."""
 
 
 def page_width(stream: TextIO | None = None) -> int:
@@ -45,11 +48,12 @@ def _folded(line: str, width: int, deeper: int = 2) -> str:
     if len(line) <= width:
         return line
     indent = line[: len(line) - len(line.lstrip())]
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", _HELD), line.lstrip())
     return textwrap.fill(
-        line.lstrip(),
+        whole,
         width,
         initial_indent=indent,
         subsequent_indent=indent + " " * deeper,
         break_long_words=False,
         break_on_hyphens=False,
-    )
+    ).replace(_HELD, " ")

@@ -49,6 +49,18 @@ def test_a_path_is_never_cut() -> None:
     assert path in fold(f"  {path}: there is no such file or directory", 60).splitlines()[0] + "\n"
 
 
+def test_a_command_to_type_is_never_cut() -> None:
+    said = fold(
+        "  resolve it and `git add` there, then `backport continue`; or `backport skip`", 60
+    )
+    assert said.splitlines() == [
+        "  resolve it and `git add` there, then `backport continue`;",
+        "    or `backport skip`",
+    ]
+    said = fold("  resolve what is left and `git add` there, then `backport continue`", 60)
+    assert said.splitlines()[1] == "    `backport continue`"
+
+
 def test_details_stand_under_the_subject_where_they_do_not_fit() -> None:
     assert step_text("  ok 1/9 ", "a: b", "exact", 60) == "  ok 1/9 a: b  [exact]"
     long = step_text("  ok 1/9 ", "a: b", "exact, " + "built again, " * 8, 60).splitlines()

@@ -13,7 +13,7 @@ undefined variables get room and a value from the profile, L0 answers behind the
     judge, selection, coverage, emulate    every case in every way, to a report
 """
 
-from emu.object.emulate import emulate_object
+from emu.object.emulate import Share, ShareReport, emulate_object, emulate_share, join
 from emu.object.judge import Depth
 
-__all__ = ["Depth", "emulate_object"]
+__all__ = ["Depth", "Share", "ShareReport", "emulate_object", "emulate_share", "join"]

@@ -9,7 +9,8 @@ block that the processor translated overlaps it.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from emu.elf import Function, Image, Reloc
 from emu.layout import Layout
@@ -19,10 +20,17 @@ MAX_FUNCTION = 1 << 20
 _PADDING = ("nop", "int3", "data16", "cs nop")
 
 
-def measure(
-    image: Image, layout: Layout, translated: Mapping[int, int]
-) -> tuple[FunctionCoverage, ...]:
-    """Coverage of each function, by address; one of which nothing ran has no blocks counted.
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What ran of one function, of which something did; ``missed`` blocks by address, with their line."""
+
+    function: str
+    total: int
+    missed: Mapping[int, str]
+
+
+def reached(image: Image, layout: Layout, translated: Mapping[int, int]) -> tuple[Reached, ...]:
+    """Each function by address, also one of which nothing ran, which has no blocks counted.
 
     ``translated``: address and size of each block that the processor ran.
     """
@@ -33,17 +41,30 @@ def measure(
         end = function.address + min(function.size, MAX_FUNCTION)
         inside = [(a, n) for a, n in ran if a < end and a + n > function.address]
         if not inside:
-            found.append(FunctionCoverage(function.name, 0, 0))
+            found.append(Reached(function.name, 0, {}))
             continue
         total = blocks(image, function, [t for t in targets if function.address <= t < end])
-        missed = [b for b in total if not any(a < b[1] and a + n > b[0] for a, n in inside)]
-        lines = dict.fromkeys(
-            str(layout.line_at(start) or image.where(start)) for start, _ in missed
-        )
-        found.append(
-            FunctionCoverage(function.name, len(total) - len(missed), len(total), tuple(lines))
-        )
+        missed = [
+            start for start, stop in total if not any(a < stop and a + n > start for a, n in inside)
+        ]
+        lines = {start: str(layout.line_at(start) or image.where(start)) for start in missed}
+        found.append(Reached(function.name, len(total), lines))
     return tuple(found)
+
+
+def together(looks: Sequence[Sequence[Reached]]) -> tuple[FunctionCoverage, ...]:
+    """Coverage of each function by several looks at the same image: what none of them reached is missed."""
+    return tuple(_covered(same) for same in zip(*looks, strict=True))
+
+
+def _covered(looks: Sequence[Reached]) -> FunctionCoverage:
+    ran = [look for look in looks if look.total]
+    if not ran:
+        return FunctionCoverage(looks[0].function, 0, 0)
+    first, *others = ran
+    missed = [at for at in first.missed if all(at in other.missed for other in others)]
+    lines = tuple(dict.fromkeys(first.missed[at] for at in missed))
+    return FunctionCoverage(first.function, first.total - len(missed), first.total, lines)
 
 
 def blocks(image: Image, function: Function, extra: list[int]) -> list[tuple[int, int]]:

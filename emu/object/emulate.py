@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The entry: an object's bytes and a profile in, a report out."""
+"""The entry: an object's bytes and a profile in, a report out, by one process or in shares by several."""
 
 from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from emu.abi import structure
 from emu.elf import parse_elf
-from emu.object.coverage import measure
+from emu.object.coverage import Reached, reached, together
 from emu.object.judge import Depth, Judge
 from emu.object.machine import Machine
 from emu.object.selection import Selection
@@ -16,8 +18,33 @@ from emu.profile import Profile
 from emu.scenario import Case
 from emu.verdict import ObjectReport, Outcome, ScenarioResult, overall
 
-MAX_PAIRS = 6000
-"""Pairs of failures tried on one object."""
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One of ``count`` parts of the work on an object: the scenarios whose number leaves ``index``.
+
+    Each can be done in a process of its own; `join` makes of all of them what one process would have said.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    def takes(self, number: int) -> bool:
+        return number % self.count == self.index
+
+
+@dataclass(frozen=True, slots=True)
+class ShareReport:
+    """What one share found."""
+
+    object_digest: str
+    depth: Depth
+    results: tuple[tuple[int, ScenarioResult], ...]
+    """With the number of the scenario."""
+    reached: tuple[Reached, ...]
+    calls: int
+    seconds: float
+    borrowed: frozenset[str]
 
 
 def emulate_object(
@@ -27,53 +54,75 @@ def emulate_object(
 
     Raises an `EmuError` for an object that cannot be used; whatever the core does is in the report.
     """
+    return join(profile, [emulate_share(elf, profile, Share(), depth=depth, only=only)])
+
+
+def emulate_share(
+    elf: bytes, profile: Profile, share: Share, *, depth: Depth, only: str | None = None
+) -> ShareReport:
+    """Run a share of the scenarios; raises as `emulate_object` does."""
     started = time.perf_counter()
     machine = Machine(parse_elf(elf), profile)
     try:
-        return _report(machine, hashlib.sha256(elf).hexdigest(), depth, only, started)
+        results = tuple(_results(machine, share, depth, Selection.parse(only, profile)))
+        return ShareReport(
+            hashlib.sha256(elf).hexdigest(),
+            depth,
+            results,
+            reached(machine.image, machine.layout, machine.blocks),
+            machine.calls,
+            time.perf_counter() - started,
+            frozenset(machine.layout.borrowed),
+        )
     finally:
         machine.close()
 
 
-def _report(
-    machine: Machine, digest: str, depth: Depth, only: str | None, started: float
-) -> ObjectReport:
-    profile = machine.profile
-    selection = Selection.parse(only, profile)
-    pairs_left = MAX_PAIRS
-    results = []
+def join(profile: Profile, shares: Sequence[ShareReport]) -> ObjectReport:
+    """The report of an object, of every share of the work on it; at least one."""
+    numbered = sorted(
+        (pair for share in shares for pair in share.results), key=lambda pair: pair[0]
+    )
+    results = tuple(result for _, result in numbered)
+    outcome = overall(results)
+    borrowed = frozenset[str]().union(*(share.borrowed for share in shares))
+    return ObjectReport(
+        profile=profile.name,
+        profile_digest=profile.digest,
+        object_digest=shares[0].object_digest,
+        depth=shares[0].depth,
+        outcome=outcome,
+        results=results,
+        coverage=together([share.reached for share in shares]),
+        calls=sum(share.calls for share in shares),
+        seconds=sum(share.seconds for share in shares),
+        borrowed=() if outcome is Outcome.ABSENT else tuple(sorted(borrowed)),
+    )
+
+
+def _results(
+    machine: Machine, share: Share, depth: Depth, selection: Selection
+) -> Iterator[tuple[int, ScenarioResult]]:
+    """What comes of each case of a share, whatever the others are: inputs are drawn for the first case of
+    its operation, and that does not depend on how an earlier one went."""
     drawn: set[tuple[str, str, str]] = set()
-    for scenario in profile.scenarios:
+    for number, scenario in enumerate(machine.profile.scenarios):
         done: ScenarioResult | None = None
         for mode in scenario.modes:
             case = Case(scenario, mode)
             if not selection.takes(case):
                 continue
+            operation = scenario.entry, scenario.operation, mode
+            draw = operation not in drawn and machine.takes_buffer(case)
+            drawn.add(operation)
+            if not share.takes(number):
+                continue
             if done is not None and _is_the_same(machine, case):
-                results.append(done.in_mode(mode))
+                yield number, done.in_mode(mode)
                 continue
             machine.boundary.mode_read = False
-            judge = Judge(machine, case, pairs_left)
-            operation = scenario.entry, scenario.operation, mode
-            draw = machine.takes_buffer(case) and operation not in drawn
-            drawn.add(operation)
-            done = judge.result(depth, selection, draw=draw)
-            results.append(done)
-            pairs_left = judge.pairs_left
-    outcome = overall(tuple(results))
-    borrowed = () if outcome is Outcome.ABSENT else sorted(machine.layout.borrowed)
-    return ObjectReport(
-        profile=profile.name,
-        profile_digest=profile.digest,
-        object_digest=digest,
-        depth=depth,
-        outcome=outcome,
-        results=tuple(results),
-        coverage=measure(machine.image, machine.layout, machine.blocks),
-        calls=machine.calls,
-        seconds=time.perf_counter() - started,
-        borrowed=tuple(borrowed),
-    )
+            done = Judge(machine, case).result(depth, selection, draw=draw)
+            yield number, done
 
 
 def _is_the_same(machine: Machine, case: Case) -> bool:

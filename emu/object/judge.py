@@ -31,7 +31,10 @@ POISONS = (0xFF, 0x00, 0xA5)
 """The first two differ in every bit and in being zero: between them any one value that was never written
 shows.  The third is for what an addition or a comparison of two such values would hide."""
 MAX_SINGLE = 200
-"""Interactions of one scenario that are made to fail."""
+"""Interactions of one case that are made to fail."""
+MAX_PAIRS = 100
+"""Pairs of them.  Each case has its own bound, so that what is tried does not depend on the others; a real
+core has 36 at most."""
 MAX_FINDINGS = 20
 """Of one scenario; a core that is broken throughout need not say so a thousand times."""
 
@@ -42,7 +45,7 @@ class Judge:
 
     machine: Machine
     case: Case
-    pairs_left: int
+    pairs_left: int = MAX_PAIRS
     findings: list[Finding] = field(default_factory=list)
     causes: dict[tuple[str, str, str], list[frozenset[str]]] = field(default_factory=dict)
     """For each thing found: the sets of failures that brought it about, none a superset of another."""

@@ -10,7 +10,7 @@ import pytest
 
 from emu.cpu.watchdog import Watchdog
 from emu.errors import EmuError, LayoutError, ProfileError, TruncatedElf
-from emu.object import emulate_object
+from emu.object import Share, emulate_object, emulate_share, join
 from emu.profile import parse_profile
 from emu.verdict import FunctionCoverage, Outcome
 from tests.emu import mini
@@ -277,3 +277,13 @@ def test_coverage() -> None:
     assert only["pv_shim_grant_table_op"] == FunctionCoverage("pv_shim_grant_table_op", 0, 0)
     alloc = mini.source()[: mini.source().index("if ( copy_from_user")].count("\n") + 1
     assert f"core.c:{alloc}" in events.missed
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_shares_of_the_work_make_the_same_report(count: int) -> None:
+    """Whatever is done by whom: results in order, coverage, calls."""
+    core, profile = mini.core(), mini.profile()
+    whole = emulate_object(core, profile, depth="explore")
+    shares = [emulate_share(core, profile, Share(n, count), depth="explore") for n in range(count)]
+    assert all(share.results for share in shares)
+    assert join(profile, shares).to_json(timing=False) == whole.to_json(timing=False)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from emu.abi import Mode
 from emu.booted.behaviour import Judge, Only
@@ -34,58 +35,116 @@ from emu.verdict import Finding, Outcome
 MODES: tuple[Mode, ...] = ("64", "compat")
 
 
+@dataclass(frozen=True, slots=True)
+class ModeReport:
+    """What booting with a guest of one mode showed."""
+
+    mode: Mode
+    image_digest: str
+    ladder: tuple[Milestone, ...]
+    rows: tuple[BehaviourRow, ...]
+    findings: tuple[Finding, ...]
+    console_rows: tuple[BehaviourRow, ...]
+    """Of L0's PV console, in the first of `MODES`."""
+    is_shim: bool
+    console: str
+    calls: int
+    boot_seconds: float
+    seconds: float
+
+
 def emulate_image(elf: bytes, profile: Profile, *, only: str | None = None) -> BootReport:
     """Boot an image and try every operation; ``only`` names one scenario (or one finding's rerun).
 
     Raises an `EmuError` for an image that cannot be started; whatever it does wrong is in the report.
     """
+    return join(profile, [emulate_mode(elf, profile, mode, only=only) for mode in MODES])
+
+
+def emulate_mode(
+    elf: bytes, profile: Profile, mode: Mode, *, only: str | None = None
+) -> ModeReport:
+    """The half with one mode of guest, which needs nothing of the other; raises as `emulate_image` does."""
     started = time.perf_counter()
     image = parse_image(elf)
-    run = _Run(image, profile, Only.parse(only, profile))
-    for mode in MODES:
-        run.mode(mode)
-    run.pv_console()
-    return BootReport(
-        profile=profile.name,
-        profile_digest=profile.digest,
-        image_digest=hashlib.sha256(elf).hexdigest(),
-        outcome=run.outcome(),
-        ladder=tuple(run.ladder),
-        behaviour=tuple(run.rows),
-        console=run.console,
-        boot_findings=tuple(run.findings),
-        calls=run.calls,
-        boot_seconds=run.boot_seconds,
-        seconds=time.perf_counter() - started,
+    run = _Run(image, profile, Only.parse(only, profile), mode)
+    run.boot()
+    if mode == MODES[0]:
+        run.pv_console()
+    return ModeReport(
+        mode,
+        hashlib.sha256(elf).hexdigest(),
+        tuple(run.ladder),
+        tuple(run.rows),
+        tuple(run.findings),
+        tuple(run.console_rows),
+        run.is_shim(),
+        run.console,
+        run.calls,
+        run.boot_seconds,
+        time.perf_counter() - started,
     )
 
 
-class _Run:
-    """What comes together while one image is looked at."""
+def join(profile: Profile, reports: Sequence[ModeReport]) -> BootReport:
+    """The report of an image, of what each of `MODES` showed, in their order."""
+    first = reports[0]
+    findings: list[Finding] = []
+    for report in reports:
+        known = {(finding.invariant, finding.message) for finding in findings}
+        findings += [f for f in report.findings if (f.invariant, f.message) not in known]
+    rows = tuple(row for report in reports for row in report.rows)
+    rows += tuple(row for report in reports for row in report.console_rows)
+    return BootReport(
+        profile=profile.name,
+        profile_digest=profile.digest,
+        image_digest=first.image_digest,
+        outcome=_outcome(rows, findings, first.is_shim),
+        ladder=tuple(milestone for report in reports for milestone in report.ladder),
+        behaviour=rows,
+        console=first.console,
+        boot_findings=tuple(findings),
+        calls=sum(report.calls for report in reports),
+        boot_seconds=first.boot_seconds,
+        seconds=sum(report.seconds for report in reports),
+    )
 
-    def __init__(self, image: LinkedImage, profile: Profile, only: Only) -> None:
+
+def _outcome(
+    rows: Sequence[BehaviourRow], boot_findings: Sequence[Finding], is_shim: bool
+) -> Outcome:
+    if any(row.findings for row in rows) or any(f.invariant != "L0 model" for f in boot_findings):
+        return Outcome.FAILED
+    if boot_findings:
+        return Outcome.CANNOT_TELL
+    reached = any(row.treatment is not Treatment.UNREACHED for row in rows)
+    return Outcome.PASSED if reached and is_shim else Outcome.ABSENT
+
+
+class _Run:
+    """What comes together while one image is looked at with one mode of guest."""
+
+    def __init__(self, image: LinkedImage, profile: Profile, only: Only, mode: Mode) -> None:
         self.image = image
         self.profile = profile
         self.only = only
+        self.mode = mode
         self.ladder: list[Milestone] = []
-        self.rows: list[BehaviourRow] = []
-        self.console_rows: list[BehaviourRow] = []
+        self.rows: Sequence[BehaviourRow] = ()
+        self.console_rows: Sequence[BehaviourRow] = ()
         """Of the PV console."""
         self.findings: list[Finding] = []
-        self.unknown = False
-        """L0 was asked for something of which nothing is known."""
         self.console = ""
         self.calls = 0
         self.boot_seconds = 0.0
 
-    def mode(self, mode: Mode) -> None:
-        """Boot with a guest of this mode and let it ask."""
+    def boot(self) -> None:
+        """Boot and let the guest ask."""
         begun = time.perf_counter()
-        runner, end = _boot(self.image, mode, self._settings())
-        if mode == MODES[0]:
-            self.boot_seconds = time.perf_counter() - begun
+        runner, end = _boot(self.image, self.mode, self._settings())
+        self.boot_seconds = time.perf_counter() - begun
         try:
-            self._look(runner, mode, end)
+            self._look(runner, end)
         finally:
             runner.close()
 
@@ -119,16 +178,16 @@ class _Run:
                     self.findings.append(Finding(end.kind, why, where, "boot"))
             finally:
                 runner.close()
-        self.rows.extend(self.console_rows or (unreached(told, mode, why) for told in stories))
+        self.console_rows = self.console_rows or [unreached(told, mode, why) for told in stories]
 
     def _pv_console_stories(self) -> list[Story]:
         return [told for told in PV_CONSOLE if self.only.tells(told.name, MODES[0])]
 
     def _tell_pv_console(self, judge: Judge) -> None:
-        self.console_rows.extend(judge.tell(told) for told in self._pv_console_stories())
+        self.console_rows = [judge.tell(told) for told in self._pv_console_stories()]
 
-    def _look(self, runner: Runner, mode: Mode, end: Ended | None) -> None:
-        machine = runner.machine
+    def _look(self, runner: Runner, end: Ended | None) -> None:
+        machine, mode = runner.machine, self.mode
         if mode == MODES[0]:
             self.ladder.extend(climb(machine, end))
             self.console = bytes(machine.l0.console).decode("utf-8", "replace")
@@ -143,13 +202,13 @@ class _Run:
             judge = Judge(drive, self.profile, self.only)
             if mode == MODES[0] and self.profile.boot.pv_console and has_console(drive):
                 self._tell_pv_console(judge)
-            self.rows.extend(judge.rows())
+            self.rows = tuple(judge.rows())
             first = 0 if mode == MODES[0] else 1  # the processor is the image's own affair
             self.ladder.extend(judge.milestones[first:])
             self.calls += drive.calls
 
     def _failed(self, machine: Machine, end: Ended) -> None:
-        if not self._is_shim():
+        if not self.is_shim():
             return
         said = self.console.strip().splitlines()[-8:]
         word = next((line for line in said if "anic" in line or "BUG" in line), "")
@@ -163,7 +222,7 @@ class _Run:
             )
         )
 
-    def _is_shim(self) -> bool:
+    def is_shim(self) -> bool:
         """Whether the image has any of what the profile is about; before, how far it comes is told by
         the ladder and is no failure."""
         wanted = (s for entry in self.profile.entries.values() for s in entry.symbols)
@@ -173,29 +232,32 @@ class _Run:
         calls = [n for n, call in enumerate(machine.l0.calls) if call.op == op]
         caller = machine.callers[calls[0]] if calls else 0
         message = f"L0 is asked for {op}, of which nothing is known"
-        self.unknown = True
         if all(finding.message != message for finding in self.findings):
             self.findings.append(Finding("L0 model", message, self.image.where(caller), "boot"))
-
-    def outcome(self) -> Outcome:
-        rows = [finding for row in self.rows for finding in row.findings]
-        if rows or any(finding.invariant != "L0 model" for finding in self.findings):
-            return Outcome.FAILED
-        if self.findings:
-            return Outcome.CANNOT_TELL
-        reached = any(row.treatment is not Treatment.UNREACHED for row in self.rows)
-        return Outcome.PASSED if reached and self._is_shim() else Outcome.ABSENT
 
 
 def _boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Runner, Ended | None]:
     """A machine at its guest's first instruction, or where the boot ended."""
-    runner = Runner(Machine(image, build_kernel(mode), settings))
+    runner, end = _attempt(image, mode, settings, everywhere=False)
+    if runner.machine.hypercalls_at:
+        return runner, end
+    runner.close()  # it may have asked for its hypercall page where nobody looked
+    return _attempt(image, mode, settings, everywhere=True)
+
+
+def _attempt(
+    image: LinkedImage, mode: Mode, settings: Settings, *, everywhere: bool
+) -> tuple[Runner, Ended | None]:
+    def start() -> Runner:
+        return Runner(Machine(image, build_kernel(mode), settings, everywhere=everywhere))
+
+    runner = start()
     try:
         try:
             runner.boot()
         except TooSlow:
             runner.close()
-            runner = Runner(Machine(image, build_kernel(mode), settings))
+            runner = start()
             runner.counting = True
             runner.boot()
             runner.counting = False
@@ -204,4 +266,4 @@ def _boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Runner, E
     return runner, None
 
 
-__all__ = ["BootReport", "emulate_image"]
+__all__ = ["MODES", "BootReport", "ModeReport", "emulate_image", "emulate_mode", "join"]

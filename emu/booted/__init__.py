@@ -2,6 +2,7 @@
 """The booted level: a linked image from its PVH entry to hypercalls of its guest.
 
 image       the ELF image: what is loaded, where it begins, what its addresses are called
+bare        it without its debug information
 settings    what the machine is to be like
 loader      everything in its place, as a PVH loader does it
 ram         physical memory, and the snapshot of it
@@ -11,7 +12,7 @@ vcpu        one processor
 devices     time, timers, local APICs, what is to come from outside
 machine     all of it together with L0: what the image asks of its surroundings
 run         whose turn it is, interrupts, and how a run ends
-copies      long copies, made a page at a time
+strings     long fills and copies, made a page at a time
 standstill  proof that a run gets nowhere any more
 drive       hypercalls of the guest, each from the snapshot
 guest       what the guest asks, is told, and sees coming

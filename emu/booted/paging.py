@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from emu.booted.ram import BadAddress, Ram
 from emu.elf import PAGE
 
-PRESENT, WRITABLE, USER, LARGE = 1, 2, 4, 0x80
+PRESENT, WRITABLE, USER, ACCESSED, DIRTY, LARGE = 1, 2, 4, 0x20, 0x40, 0x80
 FRAME_MASK = 0x000FFFFFFFFFF000
 SHIFTS = (39, 30, 21, 12)
 CR4_SMAP = 1 << 21
@@ -44,10 +44,19 @@ class Linear:
 
     def walk(self, address: int, root: int | None = None) -> Mapping:
         """Raises NotMapped.  ``root``: the value of CR3, where the caller has it."""
+        base, allowed = self._page(address, self.cr3() if root is None else root)
+        return Mapping(base | address & PAGE - 1, bool(allowed & USER), bool(allowed & WRITABLE))
+
+    def frame(self, address: int, root: int) -> int:
+        """Number of the page of physical memory; raises NotMapped."""
+        return self._page(address, root)[0] // PAGE
+
+    def _page(self, address: int, root: int) -> tuple[int, int]:
+        """Physical address of the page, and the bits that all levels have in common."""
         if not -(1 << 47) <= (address if address < 1 << 63 else address - (1 << 64)) < 1 << 47:
             raise NotMapped(address)
         word = self.ram.word
-        table = (self.cr3() if root is None else root) & FRAME_MASK
+        table = root & FRAME_MASK
         allowed = USER | WRITABLE
         try:
             for shift in SHIFTS:
@@ -62,7 +71,26 @@ class Linear:
                     break
         except BadAddress:
             raise NotMapped(address) from None
-        return Mapping(table | address & PAGE - 1, bool(allowed & USER), bool(allowed & WRITABLE))
+        return table, allowed
+
+    def accessed(self, address: int, *, write: bool) -> int:
+        """Physical address of what a hypervisor accesses without any doubt; the page tables note it as the
+        processor has them do.  Raises NotMapped, also for the guest's pages and for read-only ones."""
+        mapping = self.walk(address)
+        if mapping.user or (write and not mapping.writable):
+            raise NotMapped(address)
+        table = self.cr3() & FRAME_MASK
+        for shift in SHIFTS:
+            at = table + (address >> shift & 511) * 8
+            entry = self.ram.word(at)
+            last = shift == SHIFTS[-1] or (shift in (30, 21) and entry & LARGE)
+            noted = entry | ACCESSED | (DIRTY if last and write else 0)
+            if noted != entry:
+                self.ram.write(at, noted.to_bytes(8, "little"))
+            if last:
+                break
+            table = entry & FRAME_MASK
+        return mapping.physical
 
     def pages(self, address: int, size: int) -> Iterator[tuple[int, int]]:
         """(linear address, length) of the parts of each page."""

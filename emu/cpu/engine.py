@@ -15,9 +15,11 @@ Measured with Unicorn 2.1.4, and why this folder looks as it does:
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import unicorn
@@ -73,22 +75,24 @@ class Batch:
     """A fixed set of registers read or written with one call into the library."""
 
     def __init__(self, engine: Any, names: Sequence[str]) -> None:
-        self._handle = engine._uch
-        self._count = len(names)
-        self._ids = (ctypes.c_int * self._count)(*[_IDS[name] for name in names])
-        self._values = (ctypes.c_uint64 * self._count)()
+        count = len(names)
+        self._ids = (ctypes.c_int * count)(*[_IDS[name] for name in names])
+        self._values = (ctypes.c_uint64 * count)()
         first = ctypes.addressof(self._values)
-        self._pointers = (ctypes.c_void_p * self._count)(
-            *[first + 8 * i for i in range(self._count)]
-        )
+        self._pointers = (ctypes.c_void_p * count)(*[first + 8 * i for i in range(count)])
+        # Packed and unpacked at once: an array of ctypes is read and written item by item.
+        self._words = struct.Struct(f"={count}Q")
+        arguments = engine._uch, self._ids, self._pointers, ctypes.c_int(count)
+        self._fetch = partial(library.uc_reg_read_batch, *arguments)
+        self._store = partial(library.uc_reg_write_batch, *arguments)
 
-    def read(self) -> list[int]:
-        library.uc_reg_read_batch(self._handle, self._ids, self._pointers, self._count)
-        return list(self._values)
+    def read(self) -> tuple[int, ...]:
+        self._fetch()
+        return self._words.unpack_from(self._values)
 
     def write(self, values: Sequence[int]) -> None:
-        self._values[:] = list(values)
-        library.uc_reg_write_batch(self._handle, self._ids, self._pointers, self._count)
+        self._words.pack_into(self._values, 0, *values)
+        self._store()
 
 
 CODE_HOOK = ctypes.CFUNCTYPE(

@@ -11,7 +11,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from emu.cpu.engine import INSTRUCTIONS, M32, Registers, add_hook, uc, x86
+from emu.cpu.engine import EDGE_HOOK, INSTRUCTIONS, M32, Registers, add_hook, uc, x86
+from emu.elf import PAGE
 
 _CPUID = x86.UC_X86_INS_CPUID, INSTRUCTIONS["rdtsc"][1]
 """As in `INSTRUCTIONS`, of which it is none: a core that asks for it is answered by the model."""
@@ -24,6 +25,9 @@ class Hooks(Registers):
         super().__init__(engine)
         self._raised: BaseException | None = None
         self._keep: list[Any] = []
+        self._on_translation: Callable[[int], None] | None = None
+        self.is_watched = False
+        """Every write is told of (`watched`): none may go another way."""
 
     def _protect(self, action: Callable[..., Any], *arguments: Any) -> Any:
         if self._raised is not None:
@@ -122,6 +126,20 @@ class Hooks(Registers):
 
         self._engine.hook_add(uc.UC_HOOK_CODE, hook, begin=begin, end=end - 1)
 
+    def on_translation(self, action: Callable[[int], None]) -> None:
+        """Call ``action(address)`` for one byte in each page of code that is translated, before it runs."""
+
+        def hook(_engine: int, block: Any, _before: Any, _data: int) -> None:
+            code = block.contents
+            first, last = code.pc, code.pc + code.size - 1
+            self._protect(action, first)
+            if first // PAGE != last // PAGE:
+                self._protect(action, last)
+
+        kind = uc.UC_HOOK_EDGE_GENERATED
+        self._keep.append(add_hook(self._engine, kind, EDGE_HOOK, hook))
+        self._on_translation = action
+
     @contextlib.contextmanager
     def watched(
         self, on_code: Callable[[int], None], on_write: Callable[[int, bytes], None]
@@ -142,9 +160,11 @@ class Hooks(Registers):
             engine.hook_add(uc.UC_HOOK_MEM_WRITE, write),
         ]
         self.forget_code()
+        self.is_watched = True
         try:
             yield
         finally:
+            self.is_watched = False
             for hook in hooks:
                 engine.hook_del(hook)
             self.forget_code()

@@ -48,7 +48,6 @@ class System(Hooks, Modes):
         super().__init__(engine)
         self._asked = False
         self._missing = 0
-        self._stale: list[tuple[int, int]] = []
         self._msr = _Msr()
         self._counter = ctypes.cast(self._handle, ctypes.c_void_p).value or 0
         self._counter += counter_at()
@@ -90,12 +89,6 @@ class System(Hooks, Modes):
         self._asked = True
         self._engine.emu_stop()
 
-    def forget_code_at(self, address: int, size: int) -> None:
-        """From a hook: memory at these linear addresses was written from outside.  Leaves `run`, since the
-        library does not forget what was translated while it runs."""
-        self._stale.append((address, address + size))
-        self.stop()
-
     def _on_missing(
         self, _engine: Any, _kind: int, address: int, _size: int, _value: int, _data: Any
     ) -> bool:
@@ -112,10 +105,9 @@ class System(Hooks, Modes):
         self._raised = None
         self._asked = False
         self._missing = 0
+        if self._on_translation is not None:
+            self._on_translation(start)  # where nothing went before, the library does not tell
         error = library.uc_emu_start(self._handle, start, until, 0, count)
-        for begin, end in self._stale:
-            self._engine.ctl_remove_cache(begin, end)
-        self._stale.clear()
         if self._raised is not None:
             raise self._raised
         rip = self.read("rip")

@@ -46,10 +46,10 @@ class Region:
     pointer: int
     """Host address of the pages, for the emulator to map."""
     saved: bytes = b""
+    end: int = field(init=False)
 
-    @property
-    def end(self) -> int:
-        return self.base + self.size
+    def __post_init__(self) -> None:
+        self.end = self.base + self.size
 
 
 @dataclass(slots=True)
@@ -92,13 +92,13 @@ class Memory:
     def find(self, address: int) -> Region | None:
         """The region that holds ``address``."""
         last = self._last
-        if last is not None and last.base <= address < last.base + last.size:
+        if last is not None and last.base <= address < last.end:
             return last
         at = bisect_right(self._bases, address) - 1
         if at < 0:
             return None
         region = self.regions[at]
-        if address >= region.base + region.size:
+        if address >= region.end:
             return None
         self._last = region
         return region
@@ -106,29 +106,32 @@ class Memory:
     def covering(self, address: int, size: int) -> Region | None:
         """The region that holds all of ``size`` bytes at ``address``."""
         region = self.find(address)
-        return (
-            region if region is not None and address + size <= region.base + region.size else None
-        )
+        return region if region is not None and address + size <= region.end else None
+
+    def _at(self, address: int, size: int) -> tuple[memoryview, int]:
+        """A region's view, and where in it these bytes are."""
+        last = self._last
+        if last is None or not last.base <= address <= last.end - size:
+            last = self.covering(address, size)
+            if last is None:
+                raise Unmapped(address, size)
+        return last.view, address - last.base
 
     def read(self, address: int, size: int) -> bytes:
-        region = self.covering(address, size)
-        if region is None:
-            raise Unmapped(address, size)
-        offset = address - region.base
-        return bytes(region.view[offset : offset + size])
+        view, at = self._at(address, size)
+        return bytes(view[at : at + size])
 
     def write(self, address: int, content: bytes) -> None:
-        region = self.covering(address, len(content))
-        if region is None:
-            raise Unmapped(address, len(content))
-        offset = address - region.base
-        region.view[offset : offset + len(content)] = content
+        view, at = self._at(address, len(content))
+        view[at : at + len(content)] = content
 
     def read_int(self, address: int, size: int) -> int:
-        return int.from_bytes(self.read(address, size), "little")
+        view, at = self._at(address, size)
+        return int.from_bytes(view[at : at + size], "little")
 
     def write_int(self, address: int, value: int, size: int) -> None:
-        self.write(address, (value & (1 << 8 * size) - 1).to_bytes(size, "little"))
+        view, at = self._at(address, size)
+        view[at : at + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
 
     def snapshot(self) -> None:
         """Remember the writable regions as they are."""

@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache as cache_once
 from pathlib import Path
@@ -29,12 +29,15 @@ from backport.record.replay import Replay
 from backport.repo import Repo
 from backport.sandbox import Sandbox, sandbox
 from backport.verdicts import State, Verdict
-from emu.booted.image import without_debug
+from emu.booted.bare import without_debug
 from series.model import Oid
 
 if TYPE_CHECKING:
     from emu.probe import Answers
     from emu.profile import Profile
+
+    Early = Callable[[str, str, Answers | None], None]
+    """(path, SHA-256 in the cache, what the tree is likely to say of the profile)."""
 
 _KIND = "build"
 _FORMAT = "build-2"
@@ -91,6 +94,9 @@ class BuildTree:
         self.sandbox: Sandbox = sandbox(self.folder, temporary, writable, boxed)
         self._unclean = repo.state_dir / "build-unclean"
         """There from before a build until it has succeeded: what lies in the worktree is suspect."""
+        self._early: Early | None = None
+        self._answers: Answers | None = None
+        """What the tree of the last build said: the next is likely to say the same."""
         self.replay: Replay | None = None
         """Runs only the commands that a step changes; None where that is switched off."""
         if replay:
@@ -101,6 +107,7 @@ class BuildTree:
                 self.sandbox.prefix,
                 timeout=timeout,
                 writable=writable,
+                made=self._made,
             )
 
     def key(self, commit: Oid) -> str:
@@ -135,22 +142,26 @@ class BuildTree:
         return Built(verdict, artefacts, from_json(answer["answers"]))
 
     def build(self, commit: Oid, *, whole: bool = True) -> Built:
+        """The answer for a commit, from the cache where it is known; raises as `make` does."""
+        return self.known(commit, whole=whole) or self.make(commit, whole=whole)
+
+    def make(self, commit: Oid, *, whole: bool = True, early: Early | None = None) -> Built:
         """Build a commit's tree.  Raises `CannotTest` when the build cannot even be tried.
 
         Where not the ``whole`` is wanted, a replay may put off links that cannot have another end than
-        before.
+        before.  ``early`` is told of each file to hand on when it has been made, which is before the end
+        where a replay makes it.
         """
-        found = self.known(commit, whole=whole)
-        if found is not None:
-            return found
         begun = time.monotonic()
         fresh = self._check_out(commit)
+        self._early = early
         code, log = self._replay_or_run(commit, fresh, None if whole else frozenset(self.wanted))
         how = self.replay.told if self.replay is not None else ""
         built = self._answer(commit, code, log, time.monotonic() - begun, how)
         asked = self._question(built.artefacts)
         if asked:
             built = replace(built, answers=self._probe())
+        self._answers = built.answers
         if code >= 0:
             answer = {
                 "state": built.verdict.state.value,
@@ -186,6 +197,8 @@ class BuildTree:
             self.replay.told = ""
             marked = self._unclean.exists()
             self._unclean.touch()
+            if self._answers is None and self._question(self.wanted):
+                self._answers = self._probe()
             if not fresh and not marked and self.replay.attempt(commit, wanted):
                 self._unclean.unlink(missing_ok=True)
                 return 0, ""
@@ -299,12 +312,27 @@ class BuildTree:
         for name, source in self.wanted.items():
             if source and tree.entry(source.encode()) is None:
                 continue  # what lies there was left by the build of another step
-            path = self.folder / name
-            if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):
-                artefacts[name] = self.cache.put_blob(without_debug(path.read_bytes()))
+            data = self._read(name)
+            if data is not None:
+                artefacts[name] = self.cache.put_blob(data)
         whole = self.replay is None or self.replay.is_whole
         summary = "built" if whole else _COMPILED
         return Built(Verdict("build", State.PASSED, summary, (), seconds, how=how), artefacts)
+
+    def _made(self, path: str) -> None:
+        """A replay has made a file; from one of its threads."""
+        if self._early is None or path not in self.wanted:
+            return
+        data = self._read(path)
+        if data is not None:
+            self._early(path, self.cache.hold(data), self._answers)
+
+    def _read(self, name: str) -> bytes | None:
+        """A file to hand on; None where there is none inside the worktree."""
+        path = self.folder / name
+        if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):
+            return without_debug(path.read_bytes())
+        return None
 
 
 def compiler_errors(log: str) -> tuple[str, ...]:

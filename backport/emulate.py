@@ -17,9 +17,11 @@ from typing import Any
 from backport.accept import is_accepted
 from backport.cache import ArtefactGone, Cache, digest, tool_version
 from backport.verdicts import State, Verdict
-from emu.boot import BootReport, emulate_image
+from emu import boot
+from emu.abi import Mode
+from emu.boot import BootReport
 from emu.errors import EmuError, NoPvhEntry
-from emu.object import emulate_object
+from emu.object import Share, ShareReport, emulate_share, join
 from emu.profile import Profile
 from emu.verdict import Finding, ObjectReport, Outcome
 
@@ -37,10 +39,14 @@ _NUMBER = re.compile(r"-?\b(?:0x[0-9a-f]+|\d+)\b")
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One level of emulation: how it is run, kept and read."""
+    """One level of emulation: how it is run in parts, kept and read."""
 
     name: str
-    run: Callable[[bytes, Profile], Any]
+    parts: Callable[[int], Sequence[Any]]
+    """For so many processes: what is done apart.  The report does not depend on it."""
+    run: Callable[[bytes, Profile, Any], Any]
+    """What a process does of one part."""
+    join: Callable[[Profile, Sequence[Any]], Any]
     revive: Callable[[Mapping[str, Any]], Any]
     judge: Callable[[Any, Sequence[str], bool], Verdict]
 
@@ -52,54 +58,82 @@ class Emulation:
     level: Level
     key: str
     cached: Any = None
-    future: Future[Any] | None = None
+    futures: tuple[Future[Any], ...] = ()
 
 
 class Oracle:
     """Emulates what steps built, with one profile."""
 
     def __init__(
-        self, cache: Cache, profile: Profile, executor: Executor, accepted: Sequence[str] = ()
+        self,
+        cache: Cache,
+        profile: Profile,
+        executor: Executor,
+        processes: int,
+        accepted: Sequence[str] = (),
     ) -> None:
         self.cache = cache
         self.profile = profile
         self.executor = executor
+        self.processes = processes
         self.accepted = tuple(accepted)
+
+    def key(self, level: Level, sha: str) -> str:
+        """What the answer depends on."""
+        return digest(f"{level.name}-1", sha, self.profile.digest, tool_version("emu"))
 
     def begin(self, level: Level, sha: str) -> Emulation:
         """Start on the file kept under ``sha``; returns at once.  Raises `ArtefactGone`."""
-        key = digest(f"{level.name}-1", sha, self.profile.digest, tool_version("emu"))
+        key = self.key(level, sha)
         answer = self.cache.get(level.name, key)
         if answer is not None:
             return Emulation(level, key, level.revive(answer))
         data = self.cache.blob(sha)
         if data is None:
             raise ArtefactGone(sha)
-        return Emulation(level, key, None, self.executor.submit(level.run, data, self.profile))
+        submit = self.executor.submit
+        futures = [
+            submit(level.run, data, self.profile, part) for part in level.parts(self.processes)
+        ]
+        return Emulation(level, key, None, tuple(futures))
 
     def finish(self, emulation: Emulation) -> Verdict:
         """The verdict; waits for it."""
         level, report = emulation.level, emulation.cached
         if report is None:
-            assert emulation.future is not None
             try:
-                report = emulation.future.result()
+                parts = [future.result() for future in emulation.futures]
             except NoPvhEntry:
                 return Verdict(level.name, State.ABSENT, "no PVH entry yet")
             except EmuError as error:
                 return Verdict(level.name, State.CANNOT_TELL, str(error))
+            report = level.join(self.profile, parts)
             self.cache.put(level.name, emulation.key, report.to_json())
         return level.judge(report, self.accepted, emulation.cached is not None)
 
 
-def run_object(data: bytes, profile: Profile) -> ObjectReport:
+def warm() -> None:
+    """What a worker process does before there is anything to do: the libraries take a third of a second."""
+    import emu.boot
+    import emu.object
+
+    del emu
+
+
+def shares(processes: int) -> tuple[Share, ...]:
+    """Of an object; each loads it again, which takes a tenth of the time of the whole."""
+    count = max(1, min(processes, 4))
+    return tuple(Share(n, count) for n in range(count))
+
+
+def run_object(data: bytes, profile: Profile, share: Share) -> ShareReport:
     """What a worker process does at object level."""
-    return emulate_object(data, profile, depth="explore")
+    return emulate_share(data, profile, share, depth="explore")
 
 
-def run_image(data: bytes, profile: Profile) -> BootReport:
-    """What a worker process does at booted level."""
-    return emulate_image(data, profile)
+def modes(processes: int) -> tuple[Mode, ...]:
+    """Of an image: each is booted by itself."""
+    return boot.MODES
 
 
 def judge_object(
@@ -142,8 +176,8 @@ def judge_boot(report: BootReport, accepted: Sequence[str] = (), cached: bool = 
     )
 
 
-OBJECT = Level("object", run_object, ObjectReport.from_json, judge_object)
-BOOT = Level("boot", run_image, BootReport.from_json, judge_boot)
+OBJECT = Level("object", shares, run_object, join, ObjectReport.from_json, judge_object)
+BOOT = Level("boot", modes, boot.emulate_mode, boot.join, BootReport.from_json, judge_boot)
 
 
 def merge_findings(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]]]:

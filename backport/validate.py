@@ -2,17 +2,16 @@
 """Every step proven: built, and its core emulated, as far as the level says.
 
 Builds run one after the other in the one kept worktree (the tree's make is parallel in itself);
-emulations run beside them in a pool of processes, through the `Executor` interface, so that the same
-calls can one day go to a cluster.
+emulations run beside them in a pool of processes.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from backport.build import BuildTree, Built
 from backport.cache import ArtefactGone, Cache
@@ -21,6 +20,11 @@ from backport.errors import UsageError
 from backport.repo import Repo
 from backport.verdicts import State, StepVerdict, Verdict
 from series.model import Oid
+
+if TYPE_CHECKING:
+    from backport.emulations import Emulations
+    from emu.probe import Answers
+    from emu.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,10 @@ class Prover:
         self.settings = settings
         self.level, self.why = level_of(settings)
         self.cache = Cache(repo.state_dir / "cache")
-        self._executor: Executor | None = None
         self._builder: BuildTree | None = None
-        self._profile = None
+        self._profile: Profile | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self._prepared: Future[Emulations] | None = None
         if self.level == "none":
             return
         assert settings.build is not None
@@ -78,8 +83,9 @@ class Prover:
 
     def __exit__(self, *_: object) -> None:
         self.cache.prune()
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+        if self._prepared is not None:
+            self._prepared.result().close()
+        self._thread.shutdown()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -110,7 +116,7 @@ class Prover:
 
         found: list[StepVerdict] = []
         regressions = Regressions(self.settings.accept)
-        for answer in self._stream(targets):
+        for answer in self._stream(targets, whole=True):
             verdict = regressions.judge(answer)
             found.append(verdict)
             tell(verdict)
@@ -118,9 +124,10 @@ class Prover:
                 break
         return tuple(found)
 
-    def prove_one(self, target: Target) -> StepVerdict:
-        """Prove a single commit."""
-        return next(self._stream([target]))
+    def prove_one(self, target: Target, *, whole: bool = True) -> StepVerdict:
+        """Prove a single commit; not the ``whole``: links that cannot have another end than before may be
+        put off."""
+        return next(self._stream([target], whole=whole))
 
     def known(self, target: Target) -> StepVerdict | None:
         """The verdict, when it follows from the cache alone."""
@@ -129,26 +136,49 @@ class Prover:
         built = self._builder.known(target.commit)
         if built is None:
             return None
-        return self._finish(target, built)
+        return self._begin(target, built)()
 
-    def _stream(self, targets: Sequence[Target]) -> Iterator[StepVerdict]:
-        """One step's emulation runs while the next one is built."""
+    def _stream(self, targets: Sequence[Target], *, whole: bool) -> Iterator[StepVerdict]:
+        """One step's emulation runs while the next one is built.  ``whole``: the last of them is to have
+        every link; before it, only what is emulated needs its links, and what changes one."""
         builder = self._builder
         if builder is None:
             return
         waiting: Callable[[], StepVerdict] | None = None
         for number, target in enumerate(targets, 1):
-            # Between the first and the last, only what is emulated needs its links, and what changes one.
-            whole = self.level == "build" or number == len(targets)
-            built = builder.build(target.commit, whole=whole)
+            all_of_it = self.level == "build" or (whole and number == len(targets))
+            built = self._build(builder, target.commit, whole=all_of_it)
             if waiting is not None:
                 yield waiting()
             waiting = self._begin(target, built)
         if waiting is not None:
             yield waiting()
 
-    def _finish(self, target: Target, built: Built) -> StepVerdict:
-        return self._begin(target, built)()
+    def _build(self, builder: BuildTree, commit: Oid, *, whole: bool = True) -> Built:
+        known = builder.known(commit, whole=whole)
+        if known is not None:
+            return known
+        if self._profile is None:
+            return builder.make(commit, whole=whole)
+        self._prepare().add_done_callback(lambda done: done.result().warm())
+        return builder.make(commit, whole=whole, early=self._early)
+
+    def _early(self, name: str, sha: str, answers: Answers | None) -> None:
+        """Emulation begins with what is made while the rest is being built."""
+        self._prepare().result().early(name, sha, answers)
+
+    def _prepare(self) -> Future[Emulations]:
+        """In a thread, since the emulator's libraries take a third of a second to load and a build is
+        waited for most of its time."""
+        if self._prepared is None:
+            self._prepared = self._thread.submit(self._emulations)
+        return self._prepared
+
+    def _emulations(self) -> Emulations:
+        from backport.emulations import Emulations
+
+        assert self._profile is not None
+        return Emulations(self.cache, self.settings, self._profile, self.level == "boot")
 
     def _begin(self, target: Target, built: Built) -> Callable[[], StepVerdict]:
         def step(*more: Verdict) -> StepVerdict:
@@ -157,58 +187,9 @@ class Prover:
 
         if self._profile is None or built.verdict.state is not State.PASSED:
             return step
-        from backport.emulate import BOOT, OBJECT, Emulation, Level, Oracle
-
-        profile, differs = self._profile, ""
-        described = profile
-        if built.answers is not None:
-            from emu.probe import differences
-            from emu.profile import load_profile, with_layouts
-
-            differs = "; ".join(differences(profile, built.answers.constants))
-            if differs:
-                profile = load_profile(self.settings.profile, built.answers.constants)
-            described = with_layouts(profile, built.answers.layouts)
-        wanted = [(OBJECT, profile.core_object, described)]
-        if self.level == "boot":
-            wanted.append((BOOT, profile.core_image, profile))  # an image needs no layouts
-        made = built.artefacts
-        begun: list[tuple[Level, str, Oracle, Emulation | None]] = []
         try:
-            for level, name, judged_by in wanted:
-                oracle = Oracle(self.cache, judged_by, self._pool(), self.settings.accept)
-                emulation = oracle.begin(level, made[name]) if name in made else None
-                begun.append((level, name, oracle, emulation))
+            finish = self._prepare().result().begin(built.artefacts, built.answers)
         except ArtefactGone:
             assert self._builder is not None
-            return self._begin(target, self._builder.build(target.commit))
-
-        def finish() -> StepVerdict:
-            verdicts = []
-            for level, name, oracle, emulation in begun:
-                if emulation is None:
-                    verdicts.append(Verdict(level.name, State.ABSENT, f"no {name} yet"))
-                    continue
-                try:
-                    verdict = oracle.finish(emulation)
-                    how = "; ".join(filter(None, (differs, verdict.how)))
-                    verdicts.append(replace(verdict, how=how))
-                except BrokenExecutor:
-                    # The worker died (out of memory, a crash in the emulator): the next gets a new pool.
-                    self._executor = None
-                    died = "the emulator's process died"
-                    verdicts.append(Verdict(level.name, State.CANNOT_TELL, died))
-            return step(*verdicts)
-
-        return finish
-
-    def _pool(self) -> Executor:
-        if self._executor is None:
-            from concurrent.futures import ProcessPoolExecutor
-            from multiprocessing import get_context
-
-            # Forking a process that has threads (a progress display) can deadlock: spawn.
-            self._executor = ProcessPoolExecutor(
-                self.settings.jobs or os.cpu_count() or 1, mp_context=get_context("spawn")
-            )
-        return self._executor
+            return self._begin(target, self._build(self._builder, target.commit))
+        return lambda: step(*finish())

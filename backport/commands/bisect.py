@@ -86,7 +86,7 @@ def bisect(
         progress.phase("bisect", len(steps) - len(known))
 
         def test(number: int) -> State:
-            verdicts[number] = prover.prove_one(steps[number])
+            verdicts[number] = prover.prove_one(steps[number], whole=False)
             progress.verdict(number, len(targets), verdicts[number])
             return verdicts[number].state
 

@@ -10,14 +10,16 @@ build after it is a clean one.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from backport.cache import digest, tool_version
-from backport.record import decide, model
+from backport.record import decide
+from backport.record.contents import Contents
 from backport.record.derive import Paths, derive, is_noise, plain
+from backport.record.file import Writer, load
 from backport.record.merge import merged
 from backport.record.model import Recording, Run
 from backport.record.places import Places
@@ -54,13 +56,16 @@ class Replay:
         timeout: int,
         writable: Sequence[str] = (),
         jobs: int = 0,
+        made: Callable[[str], None] = lambda path: None,
     ) -> None:
+        """``made`` is told of each path that a replay has written, from a thread of its own."""
         self.repo = repo
         self.folder = folder
         self.prefix = tuple(prefix)
         self.timeout = timeout
         self.writable = tuple(writable)
         self.jobs = jobs or os.cpu_count() or 1
+        self.made = made
         self.tally = Tally()
         self.clean = False
         """The next full build must begin from a clean worktree."""
@@ -69,6 +74,8 @@ class Replay:
         self._temporary.mkdir(parents=True, exist_ok=True)
         self._log = self._temporary / f"watch-{os.getpid()}.log"
         self._file = self._state / "recording.json"
+        self._writer = Writer()
+        self._contents = Contents(folder)
         self._recording: Recording | None = None
         self._loaded = False
         self._before: tuple[Recording, tuple[decide.Change, ...]] | None = None
@@ -119,7 +126,8 @@ class Replay:
 
     def compiling(self, path: str) -> Run | None:
         """The process that made ``path`` by compiling; None where that is not known."""
-        for command in self._recording.commands if self._recording is not None else ():
+        recording = self._kept()
+        for command in recording.commands if recording is not None else ():
             if path in command.writes:
                 return next((run for run in command.runs if "-c" in run.argv), None)
         return None
@@ -153,6 +161,8 @@ class Replay:
                 self._temporary,
                 self.writable,
                 self.timeout,
+                self._contents,
+                self.made,
             )
             begun = True
             self._forget()
@@ -223,11 +233,14 @@ class Replay:
         self._store(found)
         return True
 
-    def _usable(self) -> Recording:
+    def _kept(self) -> Recording | None:
         if not self._loaded:
-            self._recording = model.load(self._file)
+            self._recording = load(self._file)
             self._loaded = True
-        found = self._recording
+        return self._recording
+
+    def _usable(self) -> Recording:
+        found = self._kept()
         if found is None:
             raise Stopped("no build was watched yet")
         if found.key != self._key:
@@ -260,7 +273,7 @@ class Replay:
         )
 
     def _store(self, recording: Recording) -> None:
-        model.save(recording, self._file)
+        self._writer.save(recording, self._file)
         self._recording = recording
         self._loaded = True
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ruff: noqa: PTH115, PTH119
+# ruff: noqa: PTH119
 # (paths by the hundred thousand: os.path takes a tenth of the time)
 """Runs the commands of a recording whose inputs changed, each under watch again.
 
@@ -13,17 +13,16 @@ run needs it, or until the whole is wanted again.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backport.process import Stop, run_bounded
+from backport.record.contents import Contents
 from backport.record.derive import Paths, summarize
 from backport.record.model import Command, Recording, Run, Signature, Touched, signature
-from backport.record.names import link_names
 from backport.record.places import Places
 from backport.record.watch import read_log
 
@@ -52,13 +51,17 @@ class Runner:
         temporary: Path,
         writable: Sequence[str],
         timeout: int,
+        contents: Contents,
+        made: Callable[[str], None],
     ) -> None:
+        self.contents = contents
         self.recording = recording
         self.root = root
         self.prefix = (*prefix, str(watcher))
         self.temporary = temporary
         self.writable = tuple(writable)
         self.timeout = timeout
+        self.made = made
         self.commands = list(recording.commands)
         self.outside: dict[str, Signature] = {}
         self.outside_absent: set[str] = set()
@@ -158,10 +161,9 @@ class Runner:
         command = self.commands[n]
         if command.unsure:
             raise Stopped(command.unsure)
-        before = {path: _hash(self.root / path) for path in command.writes}
-        names = {path: _names(self.root / path) for path in command.writes}
-        for path, what in before.items():
-            if what:
+        before = {path: self.contents.of(path) for path in command.writes}
+        for path, content in before.items():
+            if content.digest:
                 self._remove(path)
         events: list[tuple[int, str, str]] = []
         made: dict[str, int] = {}
@@ -174,11 +176,13 @@ class Runner:
                 if now is not None:
                     self.outside[path] = now
         self._adopt(n, command, events)
-        after = {path: _hash(self.root / path) for path in command.writes}
-        changed = frozenset(path for path in command.writes if before[path] != after[path])
+        for path in command.writes:
+            self.made(path)
+        after = {path: self.contents.of(path) for path in command.writes}
+        changed = frozenset(path for path in after if before[path].digest != after[path].digest)
         for path in changed & self._kept:
             raise Stopped(f"{path} changed: make decides by it")
-        quiet = {p for p in changed if names[p] is not None and names[p] == _names(self.root / p)}
+        quiet = {p for p in changed if before[p].names == after[p].names is not None}
         return _Outcome(changed, frozenset(quiet))
 
     def _remove(self, path: str) -> None:
@@ -245,23 +249,3 @@ class Runner:
 
 def _name(run: Run) -> str:
     return " ".join([os.path.basename(run.exe), *run.argv[-1:]])[:120]
-
-
-def _names(path: Path) -> object:
-    """What a linker goes by; None for what is no object."""
-    try:
-        return None if path.is_symlink() else link_names(path.read_bytes())
-    except FileNotFoundError:
-        return None
-
-
-def _hash(path: Path) -> bytes:
-    """What a path holds; b"" for nothing.  A mode or link target counts as content."""
-    try:
-        if path.is_symlink():
-            return b"link" + os.fsencode(os.readlink(path))
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            return b"%o" % mode + hashlib.file_digest(file, "sha256").digest()
-    except FileNotFoundError:
-        return b""

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from emu.elf import EM_NAMES, MAX_FILE
-from emu.errors import ElfError, NoPvhEntry, NotElf, TruncatedElf, WrongMachine
+from emu.errors import NoPvhEntry, NotElf, TruncatedElf, WrongMachine
 
 XEN_ELFNOTE_PHYS32_ENTRY = 18
 PT_LOAD, PT_NOTE = 1, 4
 SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_NOTE = 1, 2, 3, 7
-SHF_ALLOC = 2
 SHF_ALLOC = 2
 EM_386, EM_X86_64 = 3, 62
 ET_EXEC = 2
@@ -84,7 +83,7 @@ class LinkedImage:
 
 def parse_image(data: bytes) -> LinkedImage:
     """Read the headers of a linked image; an `ElfError` for what no loader would start."""
-    _check_header(data)
+    check_header(data)
     headers = list(_program_headers(data))
     loads = tuple(
         Load(physical, virtual, memory, _part(data, offset, size, "program header"))
@@ -106,41 +105,6 @@ def parse_image(data: bytes) -> LinkedImage:
     )
 
 
-def without_debug(data: bytes) -> bytes:
-    """The same image, of the same size, with zeroes for its debug information.
-
-    Nothing here reads it, and seven eighths of Xen's image are that: kept for the next run it takes a
-    tenth of the time and of the room.  What is no image comes back as it is.
-    """
-    try:
-        _check_header(data)
-        found = bytearray(data)
-        for at, size in _debug_sections(data):
-            found[at : at + size] = bytes(max(0, min(size, len(data) - at)))
-    except (ElfError, struct.error, IndexError):
-        return data
-    return bytes(found)
-
-
-def _debug_sections(data: bytes) -> Iterator[tuple[int, int]]:
-    """(offset, size) of every section that is not loaded and called ``.debug_...``."""
-    (offset,) = struct.unpack_from("<Q", data, 40)
-    size, count, names = struct.unpack_from("<HHH", data, 58)
-    if size != 64 or not names < count <= MAX_SECTIONS:
-        return
-    headers = list(
-        struct.iter_unpack("<IIQQQQIIQQ", _part(data, offset, 64 * count, "section headers"))
-    )
-    for name, kind, flags, _, at, length, *_ in headers:
-        spelled = headers[names][4] + name
-        if (
-            kind == SHT_PROGBITS
-            and not flags & SHF_ALLOC
-            and data[spelled : spelled + 7] == b".debug_"
-        ):
-            yield at, length
-
-
 def _check_places(loads: tuple[Load, ...]) -> None:
     """Only an image with an entry needs places: without one, Xen is linked to no physical address."""
     for load in loads:
@@ -160,7 +124,8 @@ def has_pvh_entry(data: bytes) -> bool:
     return True
 
 
-def _check_header(data: bytes) -> None:
+def check_header(data: bytes) -> None:
+    """Raises an `ElfError` for what is no linked 64-bit image for x86."""
     if data[:4] != b"\x7fELF":
         raise NotElf("not an ELF file", hint="a linked image (xen-syms) is wanted")
     if len(data) < 64:

@@ -24,9 +24,17 @@ def test_a_damaged_artefact_is_absent_and_written_again(tmp_path: Path) -> None:
     (path,) = (p for p in tmp_path.rglob("*") if p.is_file())
     for damage in (b"", b"object" * 1000, path.read_bytes()[:-3]):
         path.write_bytes(damage)
-        assert cache.blob(sha) is None
+        assert Cache(tmp_path).blob(sha) is None
         assert cache.put_blob(b"object" * 1000) == sha
-        assert cache.blob(sha) == b"object" * 1000
+        assert Cache(tmp_path).blob(sha) == b"object" * 1000
+
+
+def test_a_few_artefacts_are_at_hand_without_being_kept(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    shas = [cache.hold(b"%d" % n) for n in range(20)]
+    assert cache.blob(shas[-1]) == b"19"
+    assert cache.blob(shas[0]) is None
+    assert not cache.has_blob(shas[-1])
 
 
 def test_keys_do_not_run_into_each_other() -> None:

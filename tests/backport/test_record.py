@@ -7,13 +7,15 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from backport.build import BuildTree, Built
 from backport.cache import Cache
+from backport.record.contents import Contents
+from backport.record.file import Writer, load
 from backport.record.replay import Replay, Tally
 from backport.record.watch import read_log, watcher, works
 from backport.repo import Repo, open_repo
@@ -229,6 +231,63 @@ def test_links_that_cannot_end_otherwise_are_put_off(small: Path) -> None:
     assert ran(bench, "more", whole=False) == ("compiled", 1)
     assert ran(bench, "more", whole=True) == ("built", 3)
     bench.same("more")
+
+
+def test_what_is_wanted_is_told_of_before_the_build_has_ended(small: Path) -> None:
+    """With what it will be handed on as, and while the commands after it have yet to run."""
+    bench = Bench.of(small)
+    bench.tree.wanted = {"app": "", "main.o": "main.c"}
+    bench.build("stable")
+    told: list[tuple[str, str, bool]] = []
+    before = (bench.tree.folder / "app.sum").read_bytes()
+
+    def early(path: str, sha: str, answers: object) -> None:
+        told.append((path, sha, (bench.tree.folder / "app.sum").read_bytes() == before))
+
+    name = step(small, "early", {"main.c": "int main_value = 1234;\n"})
+    built = bench.tree.make(bench.repo.commit(name), early=early)
+    assert [path for path, _, _ in told] == ["main.o", "app"]
+    assert {path: sha for path, sha, _ in told} == built.artefacts
+    assert all(earlier for _, _, earlier in told)
+
+
+def test_a_file_that_is_looked_at_again_is_the_one_that_is_there(tmp_path: Path) -> None:
+    looked, path = Contents(tmp_path), tmp_path / "output"
+    seen = [looked.of("output")]
+    for content in (b"one", b"two"):
+        path.write_bytes(content)
+        seen.append(looked.of("output"))
+    path.chmod(0o755)
+    seen.append(looked.of("output"))
+    for target in ("one", "two"):
+        path.unlink()
+        path.symlink_to(target)
+        seen.append(looked.of("output"))
+    path.unlink()
+    seen.append(looked.of("output"))
+    digests = [content.digest for content in seen]
+    assert digests[0] == digests[-1] == b""
+    assert len(set(digests)) == len(digests) - 1
+
+
+def test_a_recording_that_was_written_before_is_written_as_if_it_had_not_been(
+    small: Path, tmp_path: Path
+) -> None:
+    bench = Bench.of(small)
+    bench.build("stable")
+    kept = bench.repo.state_dir / "record" / "recording.json"
+    first = load(kept)
+    assert first is not None
+    writer, at = Writer(), tmp_path / "recording.json"
+    turns = [first]
+    for turn in range(4):
+        here = list(turns[-1].commands)
+        one = here.pop(turn % len(here))
+        here.append(replace(one, writes=frozenset({f"new{turn}-{n}" for n in range(9 * turn)})))
+        turns.append(replace(turns[-1], tree=f"{turn}", commands=tuple(here), keepers=()))
+    for recording in (*turns, first):
+        writer.save(recording, at)
+        assert load(at) == recording
 
 
 def test_a_link_whose_names_change_is_made_at_once(small: Path) -> None:

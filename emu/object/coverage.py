@@ -17,6 +17,7 @@ from emu.layout import Layout
 from emu.verdict import FunctionCoverage
 
 MAX_FUNCTION = 1 << 20
+_JUMPS = ("j", "loop")
 _PADDING = ("nop", "int3", "data16", "cs nop")
 
 
@@ -70,26 +71,25 @@ def _covered(looks: Sequence[Reached]) -> FunctionCoverage:
 def blocks(image: Image, function: Function, extra: list[int]) -> list[tuple[int, int]]:
     """Static basic blocks [start, end) of a function, padding left out."""
     import capstone
-    from capstone import x86
 
+    # The short form: with its details, an instruction takes four times as long.
     engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-    engine.detail = True
     end = function.address + min(function.size, MAX_FUNCTION)
     code = image.bytes_at(function.address, end - function.address)
     leaders = {function.address, *extra}
     starts: list[int] = []
     padding: set[int] = set()
-    for instruction in engine.disasm(code, function.address):
-        starts.append(instruction.address)
-        following = instruction.address + instruction.size
-        if instruction.mnemonic.startswith(_PADDING) or instruction.mnemonic == "xchg":
-            padding.add(instruction.address)
-        if instruction.group(capstone.CS_GRP_JUMP):
-            operand = instruction.operands[0]
-            if operand.type == x86.X86_OP_IMM and function.address <= operand.imm < end:
-                leaders.add(operand.imm)
+    for address, size, mnemonic, operands in engine.disasm_lite(code, function.address):
+        starts.append(address)
+        following = address + size
+        if mnemonic.startswith(_PADDING) or mnemonic == "xchg":
+            padding.add(address)
+        name = mnemonic.rpartition(" ")[2]  # without what goes before it: "notrack jmp"
+        if name.startswith(_JUMPS):
+            if operands.startswith("0x") and function.address <= int(operands, 16) < end:
+                leaders.add(int(operands, 16))
             leaders.add(following)
-        elif instruction.group(capstone.CS_GRP_RET) or instruction.mnemonic in ("ud2", "hlt"):
+        elif name.startswith("ret") or name in ("ud2", "hlt"):
             leaders.add(following)
     known = sorted(leaders & set(starts))
     found = []

@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from importlib import resources
+from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
 from emu.cpu.watchdog import Watchdog
+from emu.elf import parse_elf, place
 from emu.errors import EmuError, LayoutError, ProfileError, TruncatedElf
-from emu.object import Share, emulate_object, emulate_share, join
+from emu.object import Pile, emulate_object, emulate_share, join
+from emu.object.coverage import blocks
 from emu.profile import parse_profile
 from emu.verdict import FunctionCoverage, Outcome
 from tests.emu import mini
@@ -279,11 +284,37 @@ def test_coverage() -> None:
     assert f"core.c:{alloc}" in events.missed
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_shares_of_the_work_make_the_same_report(count: int) -> None:
+@pytest.mark.parametrize("base", [0x200000, 0xFFFF82D080200000])
+def test_a_block_begins_where_a_branch_leads_to(base: int) -> None:
+    """Wherever the core lies: high addresses are no negative ones."""
+    source = """__asm__(".globl f\\n.type f, @function\\nf: mov $9, %ecx\\n1: dec %ecx\\njnz 1b\\n"
+        "notrack jmp *%rax\\n2: ret\\n.nops 5\\n3: ud2\\njmp 2b\\n.size f, . - f");"""
+    image = place(parse_elf(compile_source(source)), base, lambda name: base)
+    (function,) = image.functions
+    found = [(start - function.address, end - start) for start, end in blocks(image, function, [])]
+    assert found == [(0, 5), (5, 4), (9, 3), (12, 1), (13, 7), (20, 2)]
+
+
+def test_several_processes_make_the_report_of_one(tmp_path: Path) -> None:
     """Whatever is done by whom: results in order, coverage, calls."""
     core, profile = mini.core(), mini.profile()
     whole = emulate_object(core, profile, depth="explore")
-    shares = [emulate_share(core, profile, Share(n, count), depth="explore") for n in range(count)]
-    assert all(share.results for share in shares)
+    pile = tmp_path / "pile"
+    pile.touch()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        futures = [
+            pool.submit(emulate_share, core, profile, Pile(pile), depth="explore") for _ in "12"
+        ]
+        shares = [future.result() for future in futures]
+    assert sum(len(share.results) for share in shares) == len(whole.results)
     assert join(profile, shares).to_json(timing=False) == whole.to_json(timing=False)
+    assert join(profile, shares[::-1]).to_json(timing=False) == whole.to_json(timing=False)
+
+
+def test_nobody_takes_from_a_pile_what_another_has(tmp_path: Path) -> None:
+    pile = tmp_path / "pile"
+    pile.touch()
+    hands = [Pile(pile).numbers(5), Pile(pile).numbers(5)]
+    taken = [next(hands[turn % 2]) for turn in range(5)]
+    assert taken == [4, 3, 2, 1, 0]
+    assert [list(hand) for hand in hands] == [[], []]

@@ -7,11 +7,14 @@ leave the core, or the image, alone cost nothing.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkstemp
 from typing import Any
 
 from backport.accept import is_accepted
@@ -21,7 +24,7 @@ from emu import boot
 from emu.abi import Mode
 from emu.boot import BootReport
 from emu.errors import EmuError, NoPvhEntry
-from emu.object import Share, ShareReport, emulate_share, join
+from emu.object import Pile, Share, ShareReport, emulate_share, join
 from emu.profile import Profile
 from emu.verdict import Finding, ObjectReport, Outcome
 
@@ -42,8 +45,9 @@ class Level:
     """One level of emulation: how it is run in parts, kept and read."""
 
     name: str
-    parts: Callable[[int], Sequence[Any]]
-    """For so many processes: what is done apart.  The report does not depend on it."""
+    parts: Callable[[int, Path], Sequence[Any]]
+    """For so many processes, which can all write to this folder: what is done apart.  The report does not
+    depend on it."""
     run: Callable[[bytes, Profile, Any], Any]
     """What a process does of one part."""
     join: Callable[[Profile, Sequence[Any]], Any]
@@ -70,12 +74,15 @@ class Oracle:
         profile: Profile,
         executor: Executor,
         processes: int,
+        folder: Path,
         accepted: Sequence[str] = (),
     ) -> None:
+        """``folder``: for what the parts of one emulation have in common while it runs."""
         self.cache = cache
         self.profile = profile
         self.executor = executor
         self.processes = processes
+        self.folder = folder
         self.accepted = tuple(accepted)
 
     def key(self, level: Level, sha: str) -> str:
@@ -92,9 +99,8 @@ class Oracle:
         if data is None:
             raise ArtefactGone(sha)
         submit = self.executor.submit
-        futures = [
-            submit(level.run, data, self.profile, part) for part in level.parts(self.processes)
-        ]
+        parts = level.parts(self.processes, self.folder)
+        futures = [submit(level.run, data, self.profile, part) for part in parts]
         return Emulation(level, key, None, tuple(futures))
 
     def finish(self, emulation: Emulation) -> Verdict:
@@ -120,10 +126,11 @@ def warm() -> None:
     del emu
 
 
-def shares(processes: int) -> tuple[Share, ...]:
+def shares(processes: int, folder: Path) -> tuple[Share, ...]:
     """Of an object; each loads it again, which takes a tenth of the time of the whole."""
-    count = max(1, min(processes, 4))
-    return tuple(Share(n, count) for n in range(count))
+    handle, name = mkstemp(dir=folder)
+    os.close(handle)
+    return (Pile(Path(name)),) * max(1, min(processes, 4))
 
 
 def run_object(data: bytes, profile: Profile, share: Share) -> ShareReport:
@@ -131,7 +138,7 @@ def run_object(data: bytes, profile: Profile, share: Share) -> ShareReport:
     return emulate_share(data, profile, share, depth="explore")
 
 
-def modes(processes: int) -> tuple[Mode, ...]:
+def modes(processes: int, folder: Path) -> tuple[Mode, ...]:
     """Of an image: each is booted by itself."""
     return boot.MODES
 

@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,9 @@ class Emulations:
         self._early: dict[str, Emulation] = {}
         """By key: begun before the build had come to its end."""
         self._lock = Lock()
+        temporary = cache.folder / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        self._folder = TemporaryDirectory(dir=temporary)
 
     def warm(self) -> None:
         """Have the processes started, while there is a build to wait for."""
@@ -98,6 +103,7 @@ class Emulations:
         """End the processes; what is under way is given up."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
+        self._folder.cleanup()
 
     def _finish(
         self, oracles: _Oracles, level: Level, name: str, emulation: Emulation | None
@@ -124,11 +130,8 @@ class Emulations:
                     profile = load_profile(self.settings.profile, answers.constants)
                 described = with_layouts(profile, answers.layouts)
             profiles = {OBJECT.name: described, BOOT.name: profile}  # an image needs no layouts
-            accept = self.settings.accept
-            of = {
-                name: Oracle(self.cache, judged_by, self._pool(), self._processes, accept)
-                for name, judged_by in profiles.items()
-            }
+            how = self._pool(), self._processes, Path(self._folder.name), self.settings.accept
+            of = {name: Oracle(self.cache, known, *how) for name, known in profiles.items()}
             self._oracles = _Oracles(answers, differs, of)
         return self._oracles
 

@@ -7,7 +7,7 @@ then makes the k-th of them fail, at both levels of emulation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from emu import abi
 
@@ -63,5 +63,5 @@ class Plan:
             wanted = all(i.kind != kind for i in self.injected)
         if not wanted:
             return 0
-        self.injected.append(replace(interaction, errno=self.errno or errno))
+        self.injected.append(Interaction(kind, legal, self.ignorable, self.errno or errno))
         return self.errno or errno

@@ -10,10 +10,11 @@ undefined variables get room and a value from the profile, L0 answers behind the
     context, models, boundary  what happens where it leaves its own code
     machine, run               one call, and what came of it
     invariants, expectations, leaving      what is right
-    judge, selection, coverage, emulate    every case in every way, to a report
+    judge, selection, coverage, share, emulate    every case in every way, to a report
 """
 
-from emu.object.emulate import Share, ShareReport, emulate_object, emulate_share, join
+from emu.object.emulate import ShareReport, emulate_object, emulate_share, join
 from emu.object.judge import Depth
+from emu.object.share import Pile, Share
 
-__all__ = ["Depth", "Share", "ShareReport", "emulate_object", "emulate_share", "join"]
+__all__ = ["Depth", "Pile", "Share", "ShareReport", "emulate_object", "emulate_share", "join"]

@@ -60,6 +60,7 @@ class Boundary:
             address: (name, externs.get(name), models.get(name))
             for address, name in core.placed.functions.items()
         }
+        self._locks = {symbol: self._locks_of(extern) for symbol, extern in externs.items()}
         if self._stubs:
             cpu.on_code(*core.stubs, self._on_stub)
         cpu.on_code(self._page, self._page + PAGE, self._on_hypercall)
@@ -113,18 +114,25 @@ class Boundary:
         assert ctx is not None
         *arguments, rsp = self._arguments.read()
         ctx.call_site = self.memory.read_int(rsp, 8) - 1
-        if address not in self._stubs:
+        name, extern, model = self._stubs.get(address, ("", None, None))
+        if not name:
             raise Crash("crash", f"jump into nowhere: {address:#x}")
-        name, extern, model = self._stubs[address]
         ctx.called.append(name)
         if model is None or extern is None:
             raise NoModel(f"{name} is called, and the profile gives no model for it")
-        self._check_locks(ctx, extern)
+        if self._locks[name]:
+            self._check_locks(ctx, name)
         ctx.plan.ignorable = extern.ignorable
         result = model.function(ctx, arguments)
         ctx.plan.ignorable = False
         self._scrub(rsp)
         self._answer.write((in_rax(result, model.returns), *CLOBBERED_VALUES))
+
+    def _locks_of(self, extern: Extern) -> tuple[tuple[str, int, bool], ...]:
+        """(name, address, whether the callee takes it itself) of the locks that this tree has."""
+        wanted = [(name, False) for name in extern.locks] + [(name, True) for name in extern.takes]
+        places = [(name, self.world.lock_address(name), takes) for name, takes in wanted]
+        return tuple((name, at, takes) for name, at, takes in places if at is not None)
 
     def _scrub(self, rsp: int) -> None:
         """What a callee leaves below its caller's stack is anything."""
@@ -133,17 +141,13 @@ class Boundary:
             at = rsp - stack.base
             stack.view[at - SCRUBBED : at] = self._poison
 
-    def _check_locks(self, ctx: Context, extern: Extern) -> None:
-        for name in extern.locks:
-            lock = self.world.lock_address(name)
-            if lock is not None and lock not in ctx.locks and not ctx.alone:
-                ctx.violate("locks", f"{extern.symbol} is called without {name}")
-        for name in extern.takes:
-            lock = self.world.lock_address(name)
-            if lock is not None and lock in ctx.locks:
-                raise Crash(
-                    "locks", f"deadlock: {extern.symbol} takes {name}, which is already held"
-                )
+    def _check_locks(self, ctx: Context, symbol: str) -> None:
+        for name, lock, takes in self._locks[symbol]:
+            held = lock in ctx.locks
+            if takes and held:
+                raise Crash("locks", f"deadlock: {symbol} takes {name}, which is already held")
+            if not takes and not held and not ctx.alone:
+                ctx.violate("locks", f"{symbol} is called without {name}")
 
     def _on_hypercall(self, address: int) -> None:
         ctx = self._context

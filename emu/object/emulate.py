@@ -8,29 +8,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from emu.abi import structure
+from emu.abi import Mode, structure
 from emu.elf import parse_elf
 from emu.object.coverage import Reached, reached, together
 from emu.object.judge import Depth, Judge
 from emu.object.machine import Machine
 from emu.object.selection import Selection
+from emu.object.share import All, Share
 from emu.profile import Profile
-from emu.scenario import Case
+from emu.scenario import Case, Scenario
 from emu.verdict import ObjectReport, Outcome, ScenarioResult, overall
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One of ``count`` parts of the work on an object: the scenarios whose number leaves ``index``.
-
-    Each can be done in a process of its own; `join` makes of all of them what one process would have said.
-    """
-
-    index: int = 0
-    count: int = 1
-
-    def takes(self, number: int) -> bool:
-        return number % self.count == self.index
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +41,7 @@ def emulate_object(
 
     Raises an `EmuError` for an object that cannot be used; whatever the core does is in the report.
     """
-    return join(profile, [emulate_share(elf, profile, Share(), depth=depth, only=only)])
+    return join(profile, [emulate_share(elf, profile, All(), depth=depth, only=only)])
 
 
 def emulate_share(
@@ -82,7 +69,7 @@ def join(profile: Profile, shares: Sequence[ShareReport]) -> ObjectReport:
     """The report of an object, of every share of the work on it; at least one."""
     numbered = sorted(
         (pair for share in shares for pair in share.results), key=lambda pair: pair[0]
-    )
+    )  # of the modes of one scenario, which one share has, the order stays
     results = tuple(result for _, result in numbered)
     outcome = overall(results)
     borrowed = frozenset[str]().union(*(share.borrowed for share in shares))
@@ -103,26 +90,33 @@ def join(profile: Profile, shares: Sequence[ShareReport]) -> ObjectReport:
 def _results(
     machine: Machine, share: Share, depth: Depth, selection: Selection
 ) -> Iterator[tuple[int, ScenarioResult]]:
-    """What comes of each case of a share, whatever the others are: inputs are drawn for the first case of
-    its operation, and that does not depend on how an earlier one went."""
-    drawn: set[tuple[str, str, str]] = set()
-    for number, scenario in enumerate(machine.profile.scenarios):
+    """What comes of each case of a share, whatever the others are."""
+    scenarios = machine.profile.scenarios
+    drawn = _to_draw(scenarios, selection)
+    for number in share.numbers(len(scenarios)):
+        scenario = scenarios[number]
         done: ScenarioResult | None = None
         for mode in scenario.modes:
             case = Case(scenario, mode)
             if not selection.takes(case):
                 continue
-            operation = scenario.entry, scenario.operation, mode
-            draw = operation not in drawn and machine.takes_buffer(case)
-            drawn.add(operation)
-            if not share.takes(number):
-                continue
             if done is not None and _is_the_same(machine, case):
                 yield number, done.in_mode(mode)
                 continue
             machine.boundary.mode_read = False
+            draw = (number, mode) in drawn and machine.takes_buffer(case)
             done = Judge(machine, case).result(depth, selection, draw=draw)
             yield number, done
+
+
+def _to_draw(scenarios: Sequence[Scenario], selection: Selection) -> set[tuple[int, Mode]]:
+    """(number of the scenario, mode) of the first case of each operation, for which inputs are drawn."""
+    first: dict[tuple[str, str, Mode], int] = {}
+    for number, scenario in enumerate(scenarios):
+        for mode in scenario.modes:
+            if selection.takes(Case(scenario, mode)):
+                first.setdefault((scenario.entry, scenario.operation, mode), number)
+    return {(number, mode) for (_, _, mode), number in first.items()}
 
 
 def _is_the_same(machine: Machine, case: Case) -> bool:

@@ -18,6 +18,7 @@ class Fields:
         self.memory = memory
         self.layout = layout
         self._scalars: dict[tuple[str, str], Field] = {}
+        self._known: dict[tuple[str, str], bool] = {}
 
     def scalar(self, type_name: str, path: str) -> Field:
         """Where a field of at most 8 bytes lies."""
@@ -33,6 +34,13 @@ class Fields:
             )
         self._scalars[type_name, path] = place
         return place
+
+    def has(self, type_name: str, path: str) -> bool:
+        """Whether this tree has the field."""
+        known = self._known.get((type_name, path))
+        if known is None:
+            known = self._known[type_name, path] = self.layout.has(type_name, path)
+        return known
 
     def get(self, type_name: str, base: int, path: str) -> int:
         """Read a field, bitfields included."""
@@ -55,5 +63,5 @@ class Fields:
 
     def try_set(self, type_name: str, base: int, path: str, value: int) -> None:
         """Write a field if this tree has it."""
-        if self.layout.has(type_name, path):
+        if self.has(type_name, path):
             self.set(type_name, base, path, value)

@@ -46,6 +46,8 @@ class Machine:
         self.memory.snapshot()
         self.calls = 0
         self._encoded: tuple[Case | None, bytes] = None, b""
+        self._poisons: dict[int, bytes] = {}
+        """The whole stack full of each."""
         self.blocks: dict[int, int] = {}
         """Address and size of every basic block that ran."""
         self._start_cpu(counted=False)
@@ -188,7 +190,9 @@ class Machine:
         values = [self.value(v, run.case) for v in self.arguments(run.case)][:6]
         values += [0xBAD0BAD000000000 + i for i in range(len(values), 6)]
         room = world.stack_top - world.stack.base
-        world.stack.view[:room] = bytes((poison,)) * room
+        if poison not in self._poisons:
+            self._poisons[poison] = bytes((poison,)) * room
+        world.stack.view[:room] = self._poisons[poison]
         rsp = (world.stack_top - 64 & -16) - 8
         self.memory.write_int(rsp, self.core.returning, 8)
         run.rsp = rsp + 8

@@ -4,7 +4,7 @@ the build made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,12 @@ def here() -> Here:
 
 
 @pytest.fixture
-def emulations(tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch) -> Emulations:
+def emulations(tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulations]:
     monkeypatch.setattr(Emulations, "_pool", lambda self: here)
-    return Emulations(Cache(tmp_path), Settings(jobs=2), mini.profile(), booted=False)
+    found = Emulations(Cache(tmp_path), Settings(jobs=2), mini.profile(), booted=False)
+    yield found
+    found.close()
+    assert not any((tmp_path / "tmp").iterdir())
 
 
 def test_what_was_begun_early_is_gone_on_with(emulations: Emulations, here: Here) -> None:

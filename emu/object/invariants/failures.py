@@ -78,24 +78,29 @@ class Resources(Invariant):
                         f"L0's port {port}, opened in this call, stays open although the call fails",
                         0,
                     )
+        kept = _remembered(machine) if context.pages or context.blocks else b""
         for page in sorted(context.pages):
-            if not self._kept(machine, run, page):
+            if not self._kept(machine, run, page, kept):
                 yield f"page {page:#x} is neither given back nor remembered", 0
             elif page not in context.l0.mapped:
                 yield f"page {page:#x} is kept, and L0 has nothing mapped there", 0
         if context.mapped:
             yield "a page of the guest is still mapped at return", 0
         for block in sorted(context.blocks):
-            if not self._kept(machine, run, block):
+            if not self._kept(machine, run, block, kept):
                 yield f"{context.blocks[block]} allocated bytes are neither freed nor remembered", 0
 
     @staticmethod
-    def _kept(machine: Machine, run: Run, value: int) -> bool:
+    def _kept(machine: Machine, run: Run, value: int, variables: bytes) -> bool:
         """Whether the value stands in the core's variables or in memory that it allocated."""
         needle = value.to_bytes(8, "little")
-        memory = machine.memory
-        for name in ("data", "variables", "domain"):
-            region = next((r for r in memory.regions if r.name == name), None)
-            if region is not None and needle in bytes(region.view):
-                return True
-        return any(needle in memory.read(a, s) for a, s in run.context.blocks.items() if a != value)
+        if needle in variables:
+            return True
+        read = machine.memory.read
+        return any(needle in read(a, s) for a, s in run.context.blocks.items() if a != value)
+
+
+def _remembered(machine: Machine) -> bytes:
+    """What the core's variables hold."""
+    names = ("data", "variables", "domain")
+    return b"".join(bytes(r.view) for r in machine.memory.regions if r.name in names)

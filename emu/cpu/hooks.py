@@ -26,6 +26,8 @@ class Hooks(Registers):
         self._raised: BaseException | None = None
         self._keep: list[Any] = []
         self._on_translation: Callable[[int], None] | None = None
+        self._starts: set[int] = set()
+        """Where runs have begun: what is there is translated by now."""
         self.is_watched = False
         """Every write is told of (`watched`): none may go another way."""
 
@@ -172,3 +174,4 @@ class Hooks(Registers):
     def forget_code(self) -> None:
         """Translate all code anew: needed after a hook was added."""
         self._engine.ctl_flush_tb()
+        self._starts.clear()

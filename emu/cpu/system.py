@@ -105,7 +105,8 @@ class System(Hooks, Modes):
         self._raised = None
         self._asked = False
         self._missing = 0
-        if self._on_translation is not None:
+        if self._on_translation is not None and start not in self._starts:
+            self._starts.add(start)
             self._on_translation(start)  # where nothing went before, the library does not tell
         error = library.uc_emu_start(self._handle, start, until, 0, count)
         if self._raised is not None:

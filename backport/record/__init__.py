@@ -8,9 +8,11 @@ the system calls (`watch.c`), so what each command read, looked for in vain and 
     watch.py    compiles the watcher, runs under it, reads its log
     places.py   paths as processes named them -> paths in the worktree
     derive.py   a log -> commands, and what the makes and shells above them relied on
-    model.py    those as frozen values, kept in ``.git/backport/record/``
+    model.py    those as frozen values
+    file.py     the file in ``.git/backport/record/`` that keeps them
     decide.py   a step's changed paths -> the commands to run, or why that is not sure
     run.py      runs them in order, and watches again
+    contents.py what the outputs hold: whether one is another than before
     names.py    what a linker goes by: whether a link may be put off
     merge.py    an incremental build, believed where it proves itself
     replay.py   the collaborator of `backport.build`

@@ -120,10 +120,12 @@ class Oracle:
 
 def warm() -> None:
     """What a worker process does before there is anything to do: the libraries take a third of a second."""
+    import capstone
+
     import emu.boot
     import emu.object
 
-    del emu
+    del capstone, emu
 
 
 def shares(processes: int, folder: Path) -> tuple[Share, ...]:

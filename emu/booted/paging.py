@@ -73,11 +73,12 @@ class Linear:
             raise NotMapped(address) from None
         return table, allowed
 
-    def accessed(self, address: int, *, write: bool) -> int:
+    def accessed(self, address: int, *, write: bool, user: bool) -> int:
         """Physical address of what a hypervisor accesses without any doubt; the page tables note it as the
-        processor has them do.  Raises NotMapped, also for the guest's pages and for read-only ones."""
+        processor has them do.  Raises NotMapped, also for read-only pages, and for the guest's if not
+        ``user``."""
         mapping = self.walk(address)
-        if mapping.user or (write and not mapping.writable):
+        if (mapping.user and not user) or (write and not mapping.writable):
             raise NotMapped(address)
         table = self.cr3() & FRAME_MASK
         for shift in SHIFTS:

@@ -4,7 +4,7 @@
 The library takes the bytes of ``rep stosb`` and ``rep movsb`` one by one, 30 ns each, and a shim that boots
 clears and moves eight million of them: more than a third of its time.  Here the pages are filled and copied
 whole, through the image's own page tables, as the processor would have, accessed and dirty bits included.
-Where it would fault, or what it does besides may matter (the guest's pages, which SMAP guards; ranges that
+Where it would fault (on the guest's pages, under SMAP, too), or what it does besides may matter (ranges that
 overlap in the direction of the copy; pages from which code was translated, which it forgets), the rest is
 left to it: the instruction itself still runs.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from emu.booted.image import LinkedImage
-from emu.booted.paging import Linear, NotMapped
+from emu.booted.paging import CR4_SMAP, Linear, NotMapped
 from emu.booted.ram import BadAddress
 from emu.cpu import System
 from emu.elf import PAGE
@@ -24,10 +24,10 @@ FILL, COPY = b"\xf3\xaa", b"\xf3\xa4"
 FUNCTIONS = ("memset", "memcpy", "memmove")
 REACH = 256
 """Bytes of a function within which its instructions are looked for."""
-EFLAGS_DF = 1 << 10
+EFLAGS_DF, EFLAGS_AC = 1 << 10, 1 << 18
 CR0_PG = 1 << 31
 LIMIT = 1 << 24
-"""Bytes that are done at once; more of them is nothing that a boot does."""
+"""Bytes that are done at once, so that a run can be stopped."""
 
 
 def places(image: LinkedImage, instruction: bytes) -> tuple[int, ...]:
@@ -58,6 +58,10 @@ class Strings:
         self._paging = cpu.batch("cr0", "cr3")
         self._code: set[int] = set()
         """Frames from which code was ever translated, wherever they were mapped."""
+        self._user = False
+        """The guest's pages may be accessed now (SDM 4.6.1)."""
+        self._left: tuple[int, int] | None = None
+        """Target's and source's page of what the processor is doing byte by byte."""
         cpu.on_translation(self._note)
 
     def _note(self, address: int) -> None:
@@ -71,14 +75,15 @@ class Strings:
     def fill(self) -> None:
         """Before ``rep stosb``."""
         count, to, source, value, eflags = self._registers.read()
-        if not 0 < count <= LIMIT or eflags & EFLAGS_DF or self._cpu.is_watched:
+        if not count or eflags & EFLAGS_DF or self._is_left(to, to, eflags):
             return
         content = bytes((value & 0xFF,)) * min(count, PAGE)
         done = 0
-        while done < count:
+        while done < min(count, LIMIT):
             part = min(count - done, PAGE - (to + done) % PAGE)
             at = self._place(to + done, part, write=True)
             if at is None:
+                self._left = (to + done) // PAGE, (to + done) // PAGE
                 break
             self._linear.ram.write(at, content[:part])
             done += part
@@ -88,17 +93,26 @@ class Strings:
     def copy(self) -> None:
         """Before ``rep movsb``, in either direction."""
         count, to, source, _, eflags = self._registers.read()
-        if not 0 < count <= LIMIT or self._cpu.is_watched:
+        if not count or self._is_left(to, source, eflags):
             return
         done = 0
-        while done < count:
+        while done < min(count, LIMIT):
             part = self._copied(to, source, count - done, down=bool(eflags & EFLAGS_DF))
             if not part:
+                self._left = to // PAGE, source // PAGE
                 break
             step = -part if eflags & EFLAGS_DF else part
             to, source, done = to + step, source + step, done + part
         if done:
             self._moved.write((count - done, to, source))
+
+    def _is_left(self, to: int, source: int, eflags: int) -> bool:
+        """Whether the processor does it; for the rest of these pages where it once does."""
+        if self._cpu.is_watched or self._left == (to // PAGE, source // PAGE):
+            return True
+        self._left = None
+        self._user = bool(eflags & EFLAGS_AC) or not self._cpu.read("cr4") & CR4_SMAP
+        return False
 
     def _copied(self, to: int, source: int, count: int, *, down: bool) -> int:
         """The bytes up to the next border of a page; 0 where the processor is to do it."""
@@ -119,7 +133,7 @@ class Strings:
     def _place(self, address: int, size: int, *, write: bool) -> int | None:
         """Physical address of bytes within a page that a hypervisor may access without any doubt."""
         try:
-            physical = self._linear.accessed(address, write=write)
+            physical = self._linear.accessed(address, write=write, user=self._user)
             self._linear.ram.offset(physical, size)
         except (NotMapped, BadAddress):
             return None

@@ -13,6 +13,7 @@ from emu.booted import machine
 from emu.booted.ending import Ended
 from emu.booted.image import parse_image
 from emu.booted.machine import Machine
+from emu.booted.paging import Linear
 from emu.booted.ram import Ram
 from emu.booted.run import Runner
 from emu.booted.settings import MIB, Settings
@@ -94,9 +95,24 @@ READ_ONLY = """
 """
 
 
+USER = """
+        orb     $4, tables + 0x828(%rip)
+        orb     $4, tables + 0x1a10(%rip)
+        orb     $4, tables + 0x2000(%rip)
+        mov     %cr3, %rax
+        mov     %rax, %cr3
+"""
+SMAP = "mov %cr4, %rax\nor $0x200000, %rax\nmov %rax, %cr4\n"
+
+
 @pytest.mark.parametrize(
     "code",
     [
+        USER + fill(ROOM + 10, 9000),
+        USER + SMAP + fill(ROOM + 10, 9000),
+        USER + SMAP + "stac\n" + fill(ROOM + 10, 9000),
+        USER + SMAP + copy(END - 9000, ROOM, 8000),
+        USER + SMAP + "stac\n" + copy(END - 9000, ROOM, 8000),
         fill(ROOM + 5, 0),
         fill(ROOM + 5, 1),
         fill(ROOM + 4090, 20_000),
@@ -116,6 +132,24 @@ READ_ONLY = """
 )
 def test_what_is_left_is_the_same(code: str) -> None:
     assert run(code, at_once=True) == run(code, at_once=False)
+
+
+def test_what_is_the_guests_is_done_at_once_where_it_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+    accessed = Linear.accessed
+
+    def counted(self: Linear, address: int, *, write: bool, user: bool) -> int:
+        asked.append(user)
+        return accessed(self, address, write=write, user=user)
+
+    monkeypatch.setattr(Linear, "accessed", counted)
+    run(USER + SMAP + "stac\n" + fill(ROOM, 9000), at_once=True)
+    assert asked == [True] * 3
+    asked.clear()
+    run(USER + SMAP + fill(ROOM, 9000), at_once=True)
+    assert asked == [False]
 
 
 def test_code_that_is_copied_over_other_code_is_what_runs() -> None:

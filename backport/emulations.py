@@ -7,12 +7,15 @@ They go through the `Executor` interface, so that the same calls can one day go 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Executor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from multiprocessing import parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from backport.cache import Cache
@@ -22,6 +25,8 @@ from backport.verdicts import State, Verdict
 from emu.profile import Profile
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from emu.probe import Answers
 
 
@@ -48,42 +53,49 @@ class Emulations:
         self._executor: Executor | None = None
         self._oracles: _Oracles | None = None
         """Those asked last."""
+        self._begun: frozenset[str] = frozenset()
+        """Keys of those that `begin` has last handed out, which may be under way."""
         self._early: dict[str, Emulation] = {}
         """By key: begun before the build had come to its end."""
         self._lock = Lock()
+        """Held by whoever uses the pool: replays and the preparation have threads of their own."""
         temporary = cache.folder / "tmp"
+        shutil.rmtree(
+            temporary, ignore_errors=True
+        )  # left by a killed run: there is but one at a time
         temporary.mkdir(parents=True, exist_ok=True)
         self._folder = TemporaryDirectory(dir=temporary)
 
     def warm(self) -> None:
         """Have the processes started, while there is a build to wait for."""
-        if self._executor is None:
-            for _ in range(self._processes):
-                self._pool().submit(warm)
+        with self._lock, suppress(BrokenExecutor):  # `begin` will say so
+            if self._executor is None:
+                for _ in range(self._processes):
+                    self._pool().submit(warm)
 
     def early(self, name: str, sha: str, answers: Answers | None) -> None:
         """Begin with a file as soon as it is made; of use if the build goes on to make no other, and the
         tree says what ``answers`` say.  From any thread."""
         with self._lock:
             oracles = self._oracles_for(answers)
-            for level, wanted in self._levels:
-                if wanted == name:
-                    try:
-                        emulation = oracles.of[level.name].begin(level, sha)
-                    except BrokenExecutor:
-                        return  # `begin` will say so
-                    self._early[emulation.key] = emulation
+            for level in (level for level, wanted in self._levels if wanted == name):
+                oracle = oracles.of[level.name]
+                key = oracle.key(level, sha)
+                if key not in self._begun:  # else the answer will be there: it is waited for first
+                    with suppress(BrokenExecutor):  # `begin` will say so
+                        self._early[key] = oracle.begin(level, sha)
 
     def begin(
         self, artefacts: Mapping[str, str], answers: Answers | None
     ) -> Callable[[], tuple[Verdict, ...]]:
         """Start on what a build made; the answer waits for it.  Raises `ArtefactGone`."""
-        early, self._early = self._early, {}
-        try:
-            return self._begin(artefacts, answers, early)
-        except BrokenExecutor:  # it broke while there was nothing to wait for
-            self._executor = self._oracles = None
-            return self._begin(artefacts, answers, {})
+        with self._lock:
+            early, self._early = self._early, {}
+            try:
+                return self._begin(artefacts, answers, early)
+            except BrokenExecutor:  # it broke while there was nothing to wait for
+                self._give_up()
+                return self._begin(artefacts, answers, {})
 
     def _begin(
         self,
@@ -97,6 +109,7 @@ class Emulations:
             sha, oracle = artefacts.get(name), oracles.of[level.name]
             known = early.get(oracle.key(level, sha)) if sha else None
             begun.append((level, name, known or (oracle.begin(level, sha) if sha else None)))
+        self._begun = frozenset(emulation.key for _, _, emulation in begun if emulation is not None)
         return lambda: tuple(self._finish(oracles, *each) for each in begun)
 
     def close(self) -> None:
@@ -114,9 +127,15 @@ class Emulations:
             verdict = oracles.of[level.name].finish(emulation)
         except BrokenExecutor:
             # The worker died (out of memory, a crash in the emulator): the next gets a new pool.
-            self._executor = self._oracles = None
+            with self._lock:
+                self._give_up()
             return Verdict(level.name, State.CANNOT_TELL, "the emulator's process died")
         return replace(verdict, how="; ".join(filter(None, (oracles.differs, verdict.how))))
+
+    def _give_up(self) -> None:
+        """The pool that broke, with everything that is under way there."""
+        self._executor = self._oracles = None
+        self._early.clear()
 
     def _oracles_for(self, answers: Answers | None) -> _Oracles:
         if self._oracles is None or self._oracles.answers != answers:
@@ -141,5 +160,19 @@ class Emulations:
             from multiprocessing import get_context
 
             # Forking a process that has threads (a progress display) can deadlock: spawn.
-            self._executor = ProcessPoolExecutor(self._processes, mp_context=get_context("spawn"))
+            self._executor = ProcessPoolExecutor(
+                self._processes, get_context("spawn"), end_with_parent
+            )
         return self._executor
+
+
+def end_with_parent() -> None:
+    """Have this worker end when the tool does, which may be killed: it would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

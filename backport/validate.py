@@ -160,7 +160,7 @@ class Prover:
             return known
         if self._profile is None:
             return builder.make(commit, whole=whole)
-        self._prepare().add_done_callback(lambda done: done.result().warm())
+        self._prepare().add_done_callback(_warm)
         return builder.make(commit, whole=whole, early=self._early)
 
     def _early(self, name: str, sha: str, answers: Answers | None) -> None:
@@ -193,3 +193,8 @@ class Prover:
             assert self._builder is not None
             return self._begin(target, self._build(self._builder, target.commit))
         return lambda: step(*finish())
+
+
+def _warm(prepared: Future[Emulations]) -> None:
+    if prepared.exception() is None:  # else whoever asks for them is told
+        prepared.result().warm()

@@ -61,6 +61,20 @@ def test_a_damaged_object_is_built_again(sample: Path) -> None:
     assert not any(v["cached"] for v in again)
 
 
+def test_what_cannot_be_prepared_is_one_message(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And no traceback of the thread in which it is prepared."""
+    write_sample(tmp_path / "shim")
+    cache = tmp_path / "shim/.git/backport/cache"
+    cache.mkdir(parents=True)
+    (cache / "tmp").write_text("in the way")
+    done = backport(tmp_path / "shim", "check", "--commit", "stable-4.10", "--validate", "object")
+    assert done.exit_code == 2
+    assert "cache/tmp" in done.output
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     ("variant", "said"),
     [("bug-leak-lock", "locks:"), ("bug-guest-pointer", "SMAP:"), ("build-break", "error:")],

@@ -15,6 +15,7 @@ import zlib
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from backport.files import write_atomic
@@ -34,6 +35,8 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._held: dict[str, bytes] = {}
+        self._lock = Lock()
+        """Of what is held: a replay makes two files at a time."""
 
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
         """The answer kept under ``key``; a damaged one counts as absent."""
@@ -71,12 +74,14 @@ class Cache:
         return self._path("blob", digest).exists()
 
     def hold(self, data: bytes) -> str:
-        """Have an artefact at hand in this process, until a few others are; returns its SHA-256."""
+        """Have an artefact at hand in this process, until a few others are; returns its SHA-256.  From any
+        thread."""
         digest = hashlib.sha256(data).hexdigest()
-        self._held.pop(digest, None)
-        self._held[digest] = data
-        if len(self._held) > _HELD:
-            self._held.pop(next(iter(self._held)))
+        with self._lock:
+            self._held.pop(digest, None)
+            self._held[digest] = data
+            if len(self._held) > _HELD:
+                self._held.pop(next(iter(self._held)))
         return digest
 
     def put_blob(self, data: bytes) -> str:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from backport.cache import Cache, digest
@@ -35,6 +37,23 @@ def test_a_few_artefacts_are_at_hand_without_being_kept(tmp_path: Path) -> None:
     assert cache.blob(shas[-1]) == b"19"
     assert cache.blob(shas[0]) is None
     assert not cache.has_blob(shas[-1])
+
+
+def test_artefacts_are_held_from_any_thread(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+
+    def hold(thread: int) -> None:
+        for n in range(2000):
+            cache.hold(b"%d %d" % (thread, n % 7))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            for done in [threads.submit(hold, n) for n in range(4)]:
+                done.result()
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_keys_do_not_run_into_each_other() -> None:

@@ -17,8 +17,8 @@ from emu.booted.image import SHF_ALLOC, SHT_PROGBITS, check_header
 from emu.errors import ElfError
 
 SHT_NOBITS = 8
-_SEGMENT, _SECTION = 56, 64
-"""Sizes of a header in bytes (gABI: Elf64_Phdr, Elf64_Shdr)."""
+_HEADER, _SEGMENT, _SECTION = 64, 56, 64
+"""Sizes of a header in bytes (gABI: Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr)."""
 
 
 def without_debug(data: bytes) -> bytes:
@@ -70,7 +70,9 @@ def _layout(data: bytes) -> tuple[list[_Range], list[_Range]]:
 def _without(data: bytes, go: Sequence[_Range], stay: Sequence[_Range]) -> bytes:
     starts, ends = [cut.start for cut in go], [cut.end for cut in go]
     gone = [0, *accumulate(cut.end - cut.start for cut in go)]
-    if not go or ends[-1] > len(data) or any(a.end > b.start for a, b in pairwise(go)):
+    if not go or starts[0] < _HEADER or ends[-1] > len(data):
+        return data
+    if any(a.end > b.start for a, b in pairwise(go)):
         return data
     for each in stay:
         nearest = bisect_right(ends, each.start)

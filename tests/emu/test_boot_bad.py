@@ -79,6 +79,23 @@ def test_an_image_says_the_same_without_its_debug_information() -> None:
         assert without_debug(odd) == odd
 
 
+def test_debug_information_over_the_header_stays() -> None:
+    whole = bytearray(sample_image())
+    sections, count, names = (
+        *struct.unpack_from("<Q", whole, 40),
+        *struct.unpack_from("<HH", whole, 60),
+    )
+    (spelled,) = struct.unpack_from("<Q", whole, sections + 64 * names + 24)
+    for at in range(sections, sections + 64 * count, 64):
+        (name,) = struct.unpack_from("<I", whole, at)
+        if whole[spelled + name :].startswith(b".debug_info\0"):
+            struct.pack_into("<QQ", whole, at + 24, 0, 64)
+            break
+    else:
+        pytest.fail("no debug information")
+    assert without_debug(bytes(whole)) == bytes(whole)
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_damage_is_not_made_worse_without_debug_information(data: st.DataObject) -> None:

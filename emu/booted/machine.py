@@ -189,9 +189,9 @@ class Machine:
             cpu.on_code(place, place + 1, lambda at: self._on_wrmsr(at, wrmsr.read()))
         strings = Strings(cpu, vcpu.linear)
         for place in self._fill_places:
-            cpu.on_code(place, place + 1, lambda _: strings.fill())
+            cpu.on_code(place, place + 1, strings.fill)
         for place in self._copy_places:
-            cpu.on_code(place, place + 1, lambda _: strings.copy())
+            cpu.on_code(place, place + 1, strings.copy)
         for place in self._pause_places:
             cpu.on_code(place, place + 1, lambda _: self._on_pause(vcpu))
 

@@ -24,14 +24,18 @@ FILL, COPY = b"\xf3\xaa", b"\xf3\xa4"
 FUNCTIONS = ("memset", "memcpy", "memmove")
 REACH = 256
 """Bytes of a function within which its instructions are looked for."""
+HIGH = 1 << 32
+"""At such addresses all code is 64-bit code, and the page tables are those of `Linear`."""
 EFLAGS_DF, EFLAGS_AC = 1 << 10, 1 << 18
 CR0_PG = 1 << 31
+M64 = (1 << 64) - 1
 LIMIT = 1 << 24
 """Bytes that are done at once, so that a run can be stopped."""
 
 
 def places(image: LinkedImage, instruction: bytes) -> tuple[int, ...]:
-    """Where these functions have such an instruction; what only looks like it is never run."""
+    """Where these functions have such an instruction, at high addresses; what only looks like it is never
+    run."""
     return tuple(sorted(set(_places(image, instruction))))
 
 
@@ -39,7 +43,7 @@ def _places(image: LinkedImage, instruction: bytes) -> Iterator[int]:
     for name in FUNCTIONS:
         start = image.symbols.get(name, 0)
         for part in image.loads:
-            if part.virtual <= start < part.virtual + len(part.content):
+            if HIGH <= part.virtual <= start < part.virtual + len(part.content):
                 code = bytes(part.content[start - part.virtual :][:REACH])
                 at = code.find(instruction)
                 while at >= 0:
@@ -72,28 +76,30 @@ class Strings:
         with suppress(NotMapped):
             self._code.add(self._linear.frame(address, cr3))
 
-    def fill(self) -> None:
-        """Before ``rep stosb``."""
+    def fill(self, address: int) -> None:
+        """Before the ``rep stosb`` at this address."""
         count, to, source, value, eflags = self._registers.read()
         if not count or eflags & EFLAGS_DF or self._is_left(to, to, eflags):
+            return
+        if not self._is_there(address, FILL):
             return
         content = bytes((value & 0xFF,)) * min(count, PAGE)
         done = 0
         while done < min(count, LIMIT):
-            part = min(count - done, PAGE - (to + done) % PAGE)
-            at = self._place(to + done, part, write=True)
+            part = min(count - done, PAGE - to % PAGE)
+            at = self._place(to, part, write=True)
             if at is None:
-                self._left = (to + done) // PAGE, (to + done) // PAGE
+                self._left = to // PAGE, to // PAGE
                 break
             self._linear.ram.write(at, content[:part])
-            done += part
+            to, done = to + part & M64, done + part
         if done:
-            self._moved.write((count - done, to + done, source))
+            self._moved.write((count - done, to, source))
 
-    def copy(self) -> None:
-        """Before ``rep movsb``, in either direction."""
+    def copy(self, address: int) -> None:
+        """Before the ``rep movsb`` at this address, in either direction."""
         count, to, source, _, eflags = self._registers.read()
-        if not count or self._is_left(to, source, eflags):
+        if not count or self._is_left(to, source, eflags) or not self._is_there(address, COPY):
             return
         done = 0
         while done < min(count, LIMIT):
@@ -102,7 +108,7 @@ class Strings:
                 self._left = to // PAGE, source // PAGE
                 break
             step = -part if eflags & EFLAGS_DF else part
-            to, source, done = to + step, source + step, done + part
+            to, source, done = to + step & M64, source + step & M64, done + part
         if done:
             self._moved.write((count - done, to, source))
 
@@ -113,6 +119,13 @@ class Strings:
         self._left = None
         self._user = bool(eflags & EFLAGS_AC) or not self._cpu.read("cr4") & CR4_SMAP
         return False
+
+    def _is_there(self, address: int, instruction: bytes) -> bool:
+        """Whether it still is: a hypervisor puts others into its own code (Xen's alternatives)."""
+        try:
+            return self._linear.read(address, len(instruction)) == instruction
+        except NotMapped:
+            return False
 
     def _copied(self, to: int, source: int, count: int, *, down: bool) -> int:
         """The bytes up to the next border of a page; 0 where the processor is to do it."""

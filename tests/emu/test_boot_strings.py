@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from emu.booted import machine
 from emu.booted.ending import Ended
-from emu.booted.image import parse_image
+from emu.booted.image import LinkedImage, parse_image
 from emu.booted.machine import Machine
 from emu.booted.paging import Linear
 from emu.booted.ram import Ram
 from emu.booted.run import Runner
 from emu.booted.settings import MIB, Settings
+from emu.booted.strings import COPY, FILL, places
 from emu.guest import build_kernel
 from tests.emu.images import shim64
 
@@ -102,6 +103,15 @@ USER = """
         mov     %cr3, %rax
         mov     %rax, %cr3
 """
+TOP = """
+        mov     tables(%rip), %rax
+        mov     %rax, tables + 0xff8(%rip)
+        mov     tables + 0x1000(%rip), %rax
+        mov     %rax, tables + 0x1ff8(%rip)
+        movq    $0x200083, tables + 0x2ff8(%rip)
+"""
+"""The last two megabytes of all addresses are mapped as well."""
+PATCHED = "movw $0x9090, memset(%rip)\nmovw $0x9090, memmove(%rip)\n"
 SMAP = "mov %cr4, %rax\nor $0x200000, %rax\nmov %rax, %cr4\n"
 
 
@@ -125,6 +135,13 @@ SMAP = "mov %cr4, %rax\nor $0x200000, %rax\nmov %rax, %cr4\n"
         copy(ROOM + 0x20000, END - 3000, 9000),
         copy(END - 3000, ROOM, 9000),
         copy(END + 10, ROOM + 9000, 9000, "std"),
+        TOP + fill((1 << 64) - 5000, 5000),
+        TOP + fill((1 << 64) - 5000, 9000),
+        TOP + copy((1 << 64) - 5000, ROOM, 9000),
+        TOP + copy(4999, ROOM + 9000, 5000, "std"),
+        TOP + copy(4999, ROOM + 9000, 9000, "std"),
+        PATCHED + fill(ROOM, 9000),
+        PATCHED + copy(END - 9000, ROOM, 8000),
         READ_ONLY + fill(ROOM, 9000),
         READ_ONLY + copy(END - 9000, ROOM, 8000),
     ],
@@ -158,6 +175,16 @@ def test_code_that_is_copied_over_other_code_is_what_runs() -> None:
         code += f"lea {name}(%rip), %rsi\nmovabs ${ROOM:#x}, %rdi\nmov $6, %ecx\ncall memmove\n"
         code += f"movabs ${ROOM:#x}, %rbx\ncall *%rbx\n"
     assert run(code, at_once=True).registers[3] == 2
+
+
+def test_places_are_those_of_64_bit_code() -> None:
+    """What is linked low may run before there are page tables."""
+    image = parse_image(shim64(FUNCTIONS))
+    assert len(places(image, FILL)) == len(places(image, COPY)) == 1
+    low = tuple(replace(load, virtual=load.virtual & 0xFFFFFFFF) for load in image.loads)
+    moved = LinkedImage(image.data, low, image.entry)
+    moved.__dict__["symbols"] = {name: at & 0xFFFFFFFF for name, at in image.symbols.items()}
+    assert places(moved, FILL) == places(moved, COPY) == ()
 
 
 offsets = st.integers(0, 0x4000)

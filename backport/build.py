@@ -90,6 +90,7 @@ class BuildTree:
         """Whose constants and types a probe is asked for."""
         self.folder = repo.state_dir / "build"
         temporary = repo.state_dir / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)  # what killed compilers have left
         temporary.mkdir(parents=True, exist_ok=True)
         self.sandbox: Sandbox = sandbox(self.folder, temporary, writable, boxed)
         self._unclean = repo.state_dir / "build-unclean"

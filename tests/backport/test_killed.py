@@ -133,6 +133,15 @@ def test_what_a_killed_run_was_building_is_ended(tmp_path: Path) -> None:
     assert end_leftovers(repo / ".git/backport/build") == 0
 
 
+def test_what_a_killed_compiler_left_is_gone(tmp_path: Path) -> None:
+    repo = make(tmp_path / "repo")
+    left = repo / ".git/backport/tmp/ccAbCdEf.s"
+    left.parent.mkdir(parents=True)
+    left.write_text("half of it")
+    assert backport(repo, *_without_repo(words(repo))).exit_code == 0
+    assert not left.exists()
+
+
 def test_two_at_once(tmp_path: Path) -> None:
     from backport.journal import Journal
 

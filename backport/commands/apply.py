@@ -13,9 +13,9 @@ from backport.commands import options as opt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backport.prove import Proof
-    from backport.repo import Repo
-    from backport.run import Progress, Result
+    from backport.gateway.repository import Repo
+    from backport.run.life import Progress, Result
+    from backport.run.proof import Proof
 
 
 def apply(
@@ -40,8 +40,8 @@ def apply(
     json: opt.Json = None,
 ) -> None:
     """Put a series on a stable branch, and prove every step."""
-    from backport.repo import open_repo
-    from backport.run import Request, start
+    from backport.gateway.repository import open_repo
+    from backport.run.life import Request, start
 
     found = open_repo(repo)
     settings = opt.settings_of(
@@ -73,8 +73,8 @@ def continue_(
     json: opt.Json = None,
 ) -> None:
     """Carry on a run that stopped on a conflict or was interrupted."""
-    from backport.repo import open_repo
-    from backport.run import resume
+    from backport.gateway.repository import open_repo
+    from backport.run.life import resume
 
     found = open_repo(repo)
     changed = {"validate": validate, "build": build, "accept": tuple(accept or ())}
@@ -87,8 +87,8 @@ def skip(
     repo: opt.RepoDir = None, keep_going: opt.KeepGoing = False, json: opt.Json = None
 ) -> None:
     """Leave out the patch that a run stopped on, and carry on."""
-    from backport.repo import open_repo
-    from backport.run import skip as skip_patch
+    from backport.gateway.repository import open_repo
+    from backport.run.life import skip as skip_patch
 
     found = open_repo(repo)
     proof = _proof(keep_going)
@@ -97,8 +97,8 @@ def skip(
 
 def abort(repo: opt.RepoDir = None) -> None:
     """Drop the run; everything is as it was before it."""
-    from backport.repo import open_repo
-    from backport.run import abort as abort_run
+    from backport.gateway.repository import open_repo
+    from backport.run.life import abort as abort_run
 
     found = open_repo(repo)
     state = abort_run(found)
@@ -112,9 +112,9 @@ def abort(repo: opt.RepoDir = None) -> None:
 
 def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     """Say where a run stands."""
-    from backport.journal import Journal
-    from backport.repo import open_repo
+    from backport.gateway.repository import open_repo
     from backport.report.out import write_json
+    from backport.run.journal import Journal
 
     found = open_repo(repo)
     journal = Journal(found.state_dir)
@@ -148,7 +148,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     if clash is not None and state.worktree is not None:
         from pathlib import Path
 
-        from backport import conflict
+        from backport.run import conflict
 
         print(f"stopped on a conflict, laid out in {state.worktree}:")
         folder = Path(state.worktree)
@@ -164,7 +164,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
 
 
 def _proof(keep_going: bool) -> Proof:
-    from backport.prove import Proof
+    from backport.run.proof import Proof
 
     return Proof(keep_going)
 
@@ -193,7 +193,7 @@ def _carry(
 
 def _validating(repo: Repo, settings: object) -> bool:
     from backport.config import Settings, level_of
-    from backport.journal import Journal
+    from backport.run.journal import Journal
 
     if settings is None:
         state = Journal(repo.state_dir).read()

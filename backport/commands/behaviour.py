@@ -30,15 +30,15 @@ def behaviour(
     json: opt.Json = None,
 ) -> None:
     """Build and boot every commit of a range; show what each changed for the guest."""
-    from backport.behaviour import follow
     from backport.errors import CannotTest, ExitCode, UsageError
-    from backport.journal import Journal
-    from backport.repo import open_repo
+    from backport.gateway.repository import open_repo
+    from backport.planning.sources import find_source, read_source
     from backport.report.behaviour import show_behaviour
     from backport.report.out import write_json
     from backport.report.progress import Reporter
-    from backport.sources import find_source, read_source
-    from backport.validate import Prover, Target
+    from backport.run.journal import Journal
+    from backport.validate.behaviour import follow
+    from backport.validate.prover import Prover, Target
     from series.model import shown
 
     found = open_repo(repo)

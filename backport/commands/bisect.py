@@ -12,8 +12,8 @@ from backport.commands import options as opt
 
 if TYPE_CHECKING:
     from backport.config import Settings
-    from backport.repo import Repo
-    from backport.validate import Target
+    from backport.gateway.repository import Repo
+    from backport.validate.prover import Target
     from series.model import Oid
 
 
@@ -45,14 +45,14 @@ def bisect(
     json: opt.Json = None,
 ) -> None:
     """Find the first patch at which the build, the emulation or a command fails."""
-    from backport import bisect as core
     from backport.errors import CannotTest, ExitCode
-    from backport.journal import Journal
-    from backport.repo import open_repo
+    from backport.gateway.repository import open_repo
     from backport.report.out import write_json
     from backport.report.page import fold, page_width
     from backport.report.progress import Reporter
-    from backport.validate import Prover, Target
+    from backport.run.journal import Journal
+    from backport.validate import bisect as core
+    from backport.validate.prover import Prover, Target
     from backport.verdicts import State, StepVerdict
 
     found = open_repo(repo)
@@ -124,9 +124,9 @@ def _targets(
     repo: Repo, settings: Settings, series: list[str] | None, commits: str | None
 ) -> tuple[Oid, list[Target]]:
     from backport.errors import Conflict, MissingPrerequisite
-    from backport.foresee import foresee
-    from backport.sources import find_source, read_source
-    from backport.validate import Target
+    from backport.planning.sources import find_source, read_source
+    from backport.run.preview import foresee
+    from backport.validate.prover import Target
     from series.model import shown
 
     if commits is not None:

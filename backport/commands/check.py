@@ -11,7 +11,7 @@ from backport.commands import options as opt
 
 if TYPE_CHECKING:
     from backport.config import Settings
-    from backport.repo import Repo
+    from backport.gateway.repository import Repo
     from backport.verdicts import StepVerdict
     from series.model import Oid
 
@@ -40,7 +40,7 @@ def check(
     from backport.errors import UsageError
 
     index_file = os.environ.get("GIT_INDEX_FILE")
-    from backport.repo import open_repo
+    from backport.gateway.repository import open_repo
 
     if commit is not None and commits is not None:
         raise UsageError("--commit and --range exclude each other")
@@ -63,11 +63,11 @@ def check(
 
 
 def _check_staged(repo: Repo, settings: Settings, index_file: str | None, json: str | None) -> None:
-    from backport import check as core
-    from backport.pick.tree import TreeView
+    from backport.gateway.trees import TreeView
     from backport.report.out import write_json
     from backport.report.page import fold, page_width
     from backport.report.summary import verdict_json
+    from backport.validate import staged as core
 
     head = None if repo.native.head_is_unborn else repo.commit("HEAD")
     tree = core.staged_tree(repo, index_file)
@@ -106,11 +106,11 @@ def _check_staged(repo: Repo, settings: Settings, index_file: str | None, json: 
 def _check_core(
     repo: Repo, settings: Settings, tree: object, head: Oid | None, changed: list[bytes]
 ) -> tuple[StepVerdict | None, str]:
-    from backport.check import reaches_core
     from backport.config import level_of
-    from backport.journal import Journal
-    from backport.pick.tree import TreeView
-    from backport.validate import Prover, Target
+    from backport.gateway.trees import TreeView
+    from backport.run.journal import Journal
+    from backport.validate.prover import Prover, Target
+    from backport.validate.staged import reaches_core
     from emu.profile import load_profile
 
     assert isinstance(tree, TreeView)
@@ -127,11 +127,11 @@ def _check_core(
 
 
 def _check_commit(repo: Repo, settings: Settings, commit: Oid, json: str | None) -> None:
-    from backport.journal import Journal
     from backport.report.out import write_json
     from backport.report.page import fold, page_width
     from backport.report.summary import verdict_json
-    from backport.validate import Prover, Target
+    from backport.run.journal import Journal
+    from backport.validate.prover import Prover, Target
 
     subject = repo.message(commit).split(b"\n", 1)[0].decode("utf-8", "replace")
     with Journal(repo.state_dir).locked(), Prover(repo, _needing_build(settings)) as prover:
@@ -148,13 +148,13 @@ def _check_commit(repo: Repo, settings: Settings, commit: Oid, json: str | None)
 def _check_range(
     repo: Repo, settings: Settings, commits: str, keep_going: bool, json: str | None
 ) -> None:
-    from backport import check as core
-    from backport.journal import Journal
+    from backport.planning.sources import find_source, read_source
     from backport.report.out import write_json
     from backport.report.progress import Reporter
     from backport.report.summary import verdict_json
-    from backport.sources import find_source, read_source
-    from backport.validate import Prover, Target
+    from backport.run.journal import Journal
+    from backport.validate import staged as core
+    from backport.validate.prover import Prover, Target
     from backport.verdicts import State
     from series.model import shown
 

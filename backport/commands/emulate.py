@@ -42,13 +42,13 @@ def emulate(
 ) -> None:
     """Emulate one object's core, or boot one image, and show what it does."""
     from backport.config import Settings
-    from backport.emulate import judge_boot, judge_object
     from backport.errors import UsageError
     from backport.report.emulated import show_report
     from backport.report.out import write_json
+    from backport.validate.emulation import judge_boot, judge_object
     from backport.verdicts import State
     from emu.object import emulate_object
-    from emu.probe import differences, probe_source, read_probe
+    from emu.object.probe import differences, probe_source, read_probe
     from emu.profile import load_profile, with_layouts
 
     named = profile or Settings().profile
@@ -67,7 +67,7 @@ def emulate(
     given = tuple(accept or ())
     if is_image(data):
         from backport.report.booted import show_boot
-        from emu.boot import emulate_image
+        from emu.booted.boot import emulate_image
 
         boot = emulate_image(data, chosen, only=only or None)
         verdict = judge_boot(boot, given)

@@ -40,11 +40,11 @@ def graph(
     """Write the dependency graph of a series as dot, Mermaid, JSON or SVG."""
     import json
 
-    from backport.files import write_atomic
-    from backport.foresee import foresee
-    from backport.relation import relate
-    from backport.repo import open_repo
+    from backport.gateway.repository import open_repo
     from backport.report import graph as draw
+    from backport.run.preview import foresee
+    from backport.run.relation import relate
+    from backport.store.files import write_atomic
 
     found = open_repo(repo)
     settings = opt.settings_of(

@@ -15,8 +15,8 @@ from backport.levels import Level, Prerequisites, Record
 
 if TYPE_CHECKING:
     from backport.config import Settings
-    from backport.repo import Repo
-    from backport.sources import Source
+    from backport.gateway.repository import Repo
+    from backport.planning.sources import Source
 
 RepoDir = Annotated[
     Optional[Path],  # noqa: UP045 - typer evaluates it at run time
@@ -131,7 +131,7 @@ def branch_of(settings: Settings) -> str:
 def sources_of(repo: Repo, settings: Settings, given: list[str] | None) -> tuple[Source, ...]:
     """The sources named by the user; those of the configuration are relative to the worktree."""
     from backport.errors import UsageError
-    from backport.sources import find_source
+    from backport.planning.sources import find_source
 
     if given:
         return tuple(find_source(repo, src) for src in given)

@@ -24,10 +24,10 @@ def plan(
     json: opt.Json = None,
 ) -> None:
     """Show the order of a series and why; nothing is changed."""
-    from backport.foresee import foresee
-    from backport.repo import open_repo
+    from backport.gateway.repository import open_repo
     from backport.report.out import write_json
     from backport.report.planned import plan_json, show_plan
+    from backport.run.preview import foresee
 
     found = open_repo(repo)
     settings = opt.settings_of(

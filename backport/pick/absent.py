@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from backport.gateway.trees import FILE, SYMLINK
 from backport.pick.content import expected, from_base
 from backport.pick.outcome import Clash, How
 from backport.pick.renamed import Renamed, find_renamed
-from backport.pick.tree import FILE, SYMLINK
 from backport.pick.work import Done, Work
 from series.model import FileChange, shown
 

@@ -3,7 +3,7 @@
 
 With the blob that the patch was made from at hand, only the 3-way result counts; without it, only
 hunks whose full context is found.  A patch whose lines seem to be there already is still a clash
-unless they stand where the patch would put them and nowhere else (`series.place.standing`): to drop
+unless they stand where the patch would put them and nowhere else (`series.placement.hunks.standing`): to drop
 a patch for a twin of its block would lose a fix without a word.
 """
 
@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from backport.gateway.objects import Objects
+from backport.gateway.trees import SYMLINK, Entry
 from backport.pick.merge import merge_file
-from backport.pick.objects import Objects
 from backport.pick.outcome import Clash, How
-from backport.pick.tree import SYMLINK, Entry
 from series.model import FileChange, Oid
-from series.place import (
+from series.placement.hunks import (
     Placed,
     PlaceError,
     apply_binary,

@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from backport.gateway.objects import Objects
+from backport.gateway.trees import EXECUTABLE, FILE, GITLINK, Entry
 from backport.pick import submodule
 from backport.pick.absent import find_elsewhere
 from backport.pick.content import BINARY_HINT, made_anew, names, post_image_notes
 from backport.pick.merge import merge_file
-from backport.pick.objects import Objects
 from backport.pick.outcome import Change, Clash, How
 from backport.pick.renamed import Renamed
-from backport.pick.tree import EXECUTABLE, FILE, GITLINK, Entry
 from backport.pick.work import Done, Work, kind_of, other_type, type_of
 from series.model import FileChange, shown
-from series.place import PlaceError, apply_change
+from series.placement.hunks import PlaceError, apply_change
 
 
 def created(objects: Objects, change: FileChange) -> Entry | Clash:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import pygit2
 from pygit2.enums import MergeFavor, MergeFileFlag, MergeFlag
 
-from backport.pick.objects import Objects
-from backport.pick.tree import EMPTY, FILE, Entry
+from backport.gateway.objects import Objects
+from backport.gateway.trees import EMPTY, FILE, Entry
 from series.model import Oid
 
 _NAME = b"file"

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from backport.gateway.trees import EXECUTABLE, FILE, GITLINK, Entry
 from backport.pick import submodule
 from backport.pick.absent import absent_file, find_elsewhere, noted
 from backport.pick.content import Made, descends, names, new_content
 from backport.pick.outcome import Change, Clash, How
 from backport.pick.renamed import Renamed
-from backport.pick.tree import EXECUTABLE, FILE, GITLINK, Entry
 from backport.pick.work import Done, Work, other_type
 from series.model import FileChange, shown
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from backport.pick.tree import TreeView
+from backport.gateway.trees import TreeView
 from series.model import Oid
 
 

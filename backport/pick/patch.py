@@ -16,12 +16,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backport.errors import UsageError
+from backport.gateway.objects import Objects
+from backport.gateway.trees import SYMLINK, Entry, InTheWay, TreeView
 from backport.pick.content import marked
 from backport.pick.creation import create, created, delete, taken
 from backport.pick.modification import modify, move
-from backport.pick.objects import Objects
 from backport.pick.outcome import Change, Clash, Picked
-from backport.pick.tree import SYMLINK, Entry, InTheWay, TreeView
 from backport.pick.work import Done, MadeOn, Work, unknown
 from series.model import FileChange, Patch, shown
 

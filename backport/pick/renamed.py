@@ -15,9 +15,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from backport.pick.tree import DIRECTORY, EMPTY, EXECUTABLE, FILE, Entry, Store, TreeView
+from backport.gateway.trees import (
+    DIRECTORY,
+    EMPTY,
+    EXECUTABLE,
+    FILE,
+    Entry,
+    Store,
+    TreeView,
+)
 from series.model import Oid
-from series.place import split_lines
+from series.placement.hunks import split_lines
 
 LEAST = 0.5
 """git's measure of a rename: half of the content is the same (diffcore-rename, -M50%)."""

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from backport.pick.objects import Objects
+from backport.gateway.objects import Objects
+from backport.gateway.trees import GITLINK, SYMLINK, Entry, TreeView
 from backport.pick.outcome import Change, Clash
-from backport.pick.tree import GITLINK, SYMLINK, Entry, TreeView
 from series.model import FileChange
 
 _TYPE = {0o100000: "a file", SYMLINK: "a symbolic link", GITLINK: "a submodule"}

@@ -13,9 +13,9 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from backport.behaviour import Seen
 from backport.report.page import page_width
-from emu.ladder import Change, Kind
+from backport.validate.behaviour import Seen
+from emu.findings.ladder import Change, Kind
 
 _CASES = 2
 """Told of each operation."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from backport.emulate import merge_findings
 from backport.report.emulated import show_findings
 from backport.report.table import show_table
+from backport.validate.emulation import merge_findings
 from backport.verdicts import Verdict
-from emu.booted.report import BehaviourRow, BootReport
+from emu.findings.boot_report import BehaviourRow, BootReport
 
 
 def show_boot(report: BootReport, verdict: Verdict, name: str) -> None:

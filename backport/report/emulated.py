@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 from itertools import groupby
 
-from backport.emulate import merge_findings
 from backport.report.page import fold, page_width
 from backport.report.table import show_table
+from backport.validate.emulation import merge_findings
 from backport.verdicts import State, Verdict
-from emu.verdict import Finding, ObjectReport, Outcome, ScenarioResult
+from emu.findings.verdict import Finding, ObjectReport, Outcome, ScenarioResult
 
 MAX_LINES = 6
 """Places of one function that are shown unasked."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backport.errors import UsageError
-from backport.files import write_atomic
+from backport.store.files import write_atomic
 
 
 def write_json(where: str | None, document: dict[str, Any]) -> None:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from backport.foresee import Outlook
-from backport.relation import relate
-from backport.repo import Repo
+from backport.gateway.repository import Repo
 from backport.report.graph import evidence_kind
 from backport.report.table import show_table
+from backport.run.preview import Outlook
+from backport.run.relation import relate
 from series.model import Oid, shown
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _LETTER = {"text": "", "file": "f", "symbol": "s", "declared": "d"}
 
 def show_plan(repo: Repo, outlook: Outlook, branch: str, *, why: bool = False) -> None:
     """Print the plan as a table, or with all the evidence, then what would stop the run."""
-    from series.graph import premature
+    from series.graph.dependencies import premature
 
     relation = relate(repo, outlook.state.onto, outlook)
     subjects = [shown(outlook.plan.patch(repo, item).subject) for item in outlook.patches]

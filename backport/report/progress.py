@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from backport.journal import Step
 from backport.report.page import fold, page_width, step_text
+from backport.run.journal import Step
 from backport.verdicts import State, StepVerdict
 from series.model import Patch, shown
 

@@ -7,9 +7,9 @@ from collections import Counter
 from typing import Any
 
 from backport.errors import BackportError
-from backport.repo import Repo
+from backport.gateway.repository import Repo
 from backport.report.page import fold, page_width
-from backport.run import Result
+from backport.run.life import Result
 from backport.verdicts import State, StepVerdict
 from series.model import shown
 
@@ -102,7 +102,7 @@ def to_json(repo: Repo, result: Result, seconds: float) -> dict[str, Any]:
 
 def stopped_json(repo: Repo, error: BackportError) -> dict[str, Any]:
     """A run that stopped, for a program: why, and whether it waits to be continued."""
-    from backport.journal import Journal
+    from backport.run.journal import Journal
 
     state = Journal(repo.state_dir).read()
     return {

@@ -16,9 +16,9 @@ from emu.booted.drive import Answer
 from emu.booted.machine import Machine
 from emu.booted.traps import VECTOR_UD
 from emu.elf import PAGE
+from emu.findings.verdict import L0Call
 from emu.interactions import Plan
-from emu.scenario import Case, ExpectedCall
-from emu.verdict import L0Call
+from emu.profile.scenario import Case, ExpectedCall
 
 Found = Iterator[tuple[str, int]]
 BUFFER_OFFSET = 0x100

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from emu.clock import Clock
-from emu.lapic import NEVER, Lapic
-from emu.platform import Ports
+from emu.hardware.clock import Clock
+from emu.hardware.lapic import NEVER, Lapic
+from emu.hardware.platform import Ports
 
 Action = Callable[[], None]
 

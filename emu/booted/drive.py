@@ -14,15 +14,15 @@ from typing import TypeVar
 from emu import abi
 from emu.booted.ending import CALL, Ended, TooSlow
 from emu.booted.paging import NotMapped
-from emu.booted.run import Runner
 from emu.booted.traps import VECTOR_UD
+from emu.booted.turns import Runner
 from emu.booted.vcpu import Activity, Vcpu
-from emu.clock import TSC_HZ
 from emu.cpu import Batch
 from emu.cpu.engine import M32
 from emu.elf import PAGE
+from emu.findings.verdict import L0Call
+from emu.hardware.clock import TSC_HZ
 from emu.l0 import Interactions, L0Setup
-from emu.verdict import L0Call
 
 COMPAT_REGISTERS = ("rbx", "rcx", "rdx", "rsi", "rdi")
 """Hypercall arguments of a 32-bit guest."""

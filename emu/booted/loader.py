@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from emu.booted.image import LinkedImage
 from emu.booted.ram import Ram
 from emu.booted.settings import MIB, Settings
 from emu.cpu import System
 from emu.elf import PAGE
+from emu.elf.linked import LinkedImage
 from emu.errors import TruncatedElf
 from emu.guest import GuestKernel
+from emu.hardware.platform import acpi_tables, start_info
 from emu.l0 import L0Setup
-from emu.platform import acpi_tables, start_info
 
 FIRST_FREE = 8 * MIB
 """Below it lies nothing but the image, unless it is larger."""

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from emu import abi
 from emu.booted.devices import Devices
 from emu.booted.ending import Ended
-from emu.booted.image import LinkedImage
 from emu.booted.loader import load
 from emu.booted.paging import Linear, NotMapped
 from emu.booted.ram import Ram
@@ -25,14 +24,21 @@ from emu.booted.settings import Settings, l0_setup
 from emu.booted.strings import COPY, FILL, Strings, places
 from emu.booted.traps import Traps
 from emu.booted.vcpu import Activity, Vcpu
-from emu.clock import LOOK
 from emu.cpu import System, native_cpuid
 from emu.elf import PAGE
+from emu.elf.linked import LinkedImage
 from emu.guest import GuestKernel
+from emu.hardware.clock import LOOK
+from emu.hardware.lapic import BASE, Delivery, Message
+from emu.hardware.platform import (
+    HYPERCALL_MSR,
+    HYPERCALL_PORT,
+    Cpuid,
+    hypercall_page,
+    resets,
+)
 from emu.interactions import Crash
 from emu.l0 import L0, OPERATIONS
-from emu.lapic import BASE, Delivery, Message
-from emu.platform import HYPERCALL_MSR, HYPERCALL_PORT, Cpuid, hypercall_page, resets
 
 WRMSR, CPUID, PAUSE = b"\x0f\x30", b"\x0f\xa2", b"\xf3\x90"
 SOON = 256

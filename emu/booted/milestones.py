@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from emu import abi
 from emu.booted.ending import Ended
-from emu.booted.image import LinkedImage
 from emu.booted.machine import Machine
-from emu.booted.report import Milestone
 from emu.elf import PAGE
-from emu.platform import FIRST_LEAF
-from emu.verdict import L0Call
+from emu.elf.linked import LinkedImage
+from emu.findings.boot_report import Milestone
+from emu.findings.verdict import L0Call
+from emu.hardware.platform import FIRST_LEAF
 
 ENTRY = "entry reached"
 PROBED = "hypervisor probed"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from emu import abi
 from emu.elf import PAGE
+from emu.hardware.platform import RSDP
 from emu.l0 import L0Setup
-from emu.platform import RSDP
 
 MIB = 1 << 20
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from emu.booted.image import LinkedImage
 from emu.booted.paging import CR4_SMAP, Linear, NotMapped
 from emu.booted.ram import BadAddress
 from emu.cpu import System
 from emu.elf import PAGE
+from emu.elf.linked import LinkedImage
 
 FILL, COPY = b"\xf3\xaa", b"\xf3\xa4"
 FUNCTIONS = ("memset", "memcpy", "memmove")

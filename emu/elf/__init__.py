@@ -12,8 +12,8 @@ branches    which undefined names are functions
 from emu.elf.branches import branch_targets
 from emu.elf.debug import debug_section
 from emu.elf.file import EM_NAMES, MAX_FILE, PAGE, Elf, Perm, Section, Symbol, parse_elf
-from emu.elf.image import Function, Image, Segment
 from emu.elf.place import place
+from emu.elf.placed import Function, Image, Segment
 from emu.elf.relocate import Reloc
 
 __all__ = [

@@ -7,7 +7,7 @@ import struct
 import zlib
 
 from emu.elf.file import SHF_COMPRESSED, SHT_NOBITS, Section
-from emu.elf.image import Image
+from emu.elf.placed import Image
 from emu.elf.relocate import Reloc
 from emu.errors import TruncatedElf
 

@@ -17,7 +17,7 @@ from emu.elf.file import (
     Perm,
     Section,
 )
-from emu.elf.image import Function, Image, Segment
+from emu.elf.placed import Function, Image, Segment
 from emu.elf.relocate import Got, got_slots, relocate
 from emu.errors import TruncatedElf
 

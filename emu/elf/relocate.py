@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from emu.elf.file import SHT_NOBITS, Elf, Section, Symbol
-from emu.elf.image import Segment
+from emu.elf.placed import Segment
 from emu.errors import BadRelocation, TruncatedElf
 
 

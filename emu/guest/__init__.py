@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guests (L2) that the booted level gives the shim to run: drivers that make hypercalls for us."""
 
-from emu.guest.context import first_registers
 from emu.guest.kernel import GuestKernel, build_kernel
+from emu.guest.vcpu_context import first_registers
 
 __all__ = ["GuestKernel", "build_kernel", "first_registers"]

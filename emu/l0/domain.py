@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from emu import abi
+from emu.findings.verdict import L0Call
 from emu.l0.shared import SharedInfo
-from emu.verdict import L0Call
 
 EFAULT, EINVAL, ENOENT, ENOSPC, ESRCH = (
     abi.ERRNO[name] for name in ("EFAULT", "EINVAL", "ENOENT", "ENOSPC", "ESRCH")

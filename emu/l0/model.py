@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from emu import abi
+from emu.findings.verdict import L0Call
 from emu.l0.domain import (
     EFAULT,
     Domain,
@@ -17,7 +18,6 @@ from emu.l0.domain import (
     Operation,
     Request,
 )
-from emu.verdict import L0Call
 
 ENOSYS = abi.ERRNO["ENOSYS"]
 

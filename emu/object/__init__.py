@@ -14,7 +14,7 @@ undefined variables get room and a value from the profile, L0 answers behind the
 """
 
 from emu.object.emulate import ShareReport, emulate_object, emulate_share, join
-from emu.object.judge import Depth
+from emu.object.judging import Depth
 from emu.object.share import Pile, Share
 
 __all__ = ["Depth", "Pile", "Share", "ShareReport", "emulate_object", "emulate_share", "join"]

@@ -12,14 +12,14 @@ from functools import partial
 from emu import abi
 from emu.cpu import INSTRUCTIONS, Batch, Cpu, native_cpuid
 from emu.elf import PAGE, Perm
+from emu.hardware.platform import Cpuid
 from emu.interactions import Crash
+from emu.object.call import EFLAGS_AC
 from emu.object.context import Context, NoModel
 from emu.object.core import Core
-from emu.object.memory import Memory
 from emu.object.models import in_rax, models_of
-from emu.object.run import EFLAGS_AC
+from emu.object.regions import Memory
 from emu.object.world import World
-from emu.platform import Cpuid
 from emu.profile import Extern
 
 SCRUBBED = 512

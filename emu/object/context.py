@@ -9,10 +9,10 @@ from typing import NoReturn
 
 from emu.interactions import Crash, Plan
 from emu.l0 import L0
-from emu.object.memory import Memory
-from emu.object.places import HEAP_BASE, HEAP_SIZE
+from emu.object.addresses import HEAP_BASE, HEAP_SIZE
+from emu.object.regions import Memory
 from emu.object.world import World
-from emu.scenario import FIRST_UNUSED_PAGE
+from emu.profile.scenario import FIRST_UNUSED_PAGE
 
 FREED = b"\x5a"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from emu.elf import PAGE, Elf, Image, Perm, branch_targets, place
 from emu.errors import LayoutError, ProfileError, TruncatedElf
 from emu.layout import Layout
-from emu.object.memory import Memory
+from emu.object.regions import Memory
 from emu.object.tables import (
     ALTERNATIVE_SIZE,
     apply_alternatives,

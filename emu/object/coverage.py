@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from emu.elf import Function, Image, Reloc
+from emu.findings.verdict import FunctionCoverage
 from emu.layout import Layout
-from emu.verdict import FunctionCoverage
 
 MAX_FUNCTION = 1 << 20
 _JUMPS = ("j", "loop")

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from emu.abi import Mode, structure
 from emu.elf import parse_elf
+from emu.findings.verdict import ObjectReport, Outcome, ScenarioResult, overall
 from emu.object.coverage import Reached, reached, together
-from emu.object.judge import Depth, Judge
+from emu.object.judging import Depth, Judge
 from emu.object.machine import Machine
 from emu.object.selection import Selection
 from emu.object.share import All, Share
 from emu.profile import Profile
-from emu.scenario import Case, Scenario
-from emu.verdict import ObjectReport, Outcome, ScenarioResult, overall
+from emu.profile.scenario import Case, Scenario
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emu import abi
+from emu.findings.verdict import L0Call
+from emu.object.call import Run
 from emu.object.invariants.invariant import guest_field
 from emu.object.machine import Machine
-from emu.object.run import Run
-from emu.scenario import ExpectedCall, PortState, Value
-from emu.verdict import L0Call
+from emu.profile.scenario import ExpectedCall, PortState, Value
 
 NAME = "expectation"
 MAX_MAGIC = 64

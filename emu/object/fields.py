@@ -6,7 +6,7 @@ from __future__ import annotations
 from emu.elf import PAGE
 from emu.errors import LayoutError
 from emu.layout import Field, Layout
-from emu.object.memory import Memory
+from emu.object.regions import Memory
 
 MAX_STRUCT = 16 * PAGE
 

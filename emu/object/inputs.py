@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from emu import abi
 from emu.l0 import L0Setup
-from emu.scenario import Case, PortState, Value
+from emu.profile.scenario import Case, PortState, Value
 
 INPUTS = 16
 """Structures tried for one operation in one mode."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from emu import abi
-from emu.object.run import Run
+from emu.object.call import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,17 @@ from emu.errors import NotThere
 from emu.interactions import Crash, Plan
 from emu.l0 import L0, OPERATIONS
 from emu.layout import Layout
+from emu.object.addresses import BUFFER
 from emu.object.boundary import Boundary, Ended, GuestFault, L0View
+from emu.object.call import SAVED, SAVED_VALUES, Run
 from emu.object.context import Context, NoModel
 from emu.object.core import Core, load_core
-from emu.object.memory import Memory, Unmapped
-from emu.object.places import BUFFER
-from emu.object.run import SAVED, SAVED_VALUES, Run
+from emu.object.regions import Memory, Unmapped
 from emu.object.tables import UD2
 from emu.object.values import guest_bytes, resolve
 from emu.object.world import World
 from emu.profile import Profile
-from emu.scenario import Case, Value
+from emu.profile.scenario import Case, Value
 
 BUDGET = 20_000
 """Basic blocks a call may take; the longest path of a real core takes some hundreds."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from emu.errors import EmuError
 from emu.profile import Profile
-from emu.scenario import Case
+from emu.profile.scenario import Case
 
 _ONLY = re.compile(
     r"(?P<name>[^/!?]+)(?:/(?P<mode>64|compat))?(?:!(?P<numbers>\d+(?:,\d+)*)|\?(?P<drawn>\d+))?"

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The core's structures, and the fields of them that anything here reads or writes.
 
-A probe is asked for these (`emu.probe`), since the core's own debug information may lack a type.
+A probe is asked for these (`emu.object.probe`), since the core's own debug information may lack a type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from emu.object.places import COMPAT_FLAG, COMPAT_START
+from emu.object.addresses import COMPAT_FLAG, COMPAT_START
 from emu.profile import Profile
 
 _FIELDS: Mapping[str, tuple[str, ...]] = {

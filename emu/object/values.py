@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from emu import abi
-from emu.object.places import BUFFER, LEFTOVER
+from emu.object.addresses import BUFFER, LEFTOVER
 from emu.object.world import World
-from emu.scenario import Case, Value
+from emu.profile.scenario import Case, Value
 
 
 def resolve(world: World, value: Value, case: Case) -> int:
-    """A number, or what the name stands for (see emu/scenario.py)."""
+    """A number, or what the name stands for (see emu/profile/scenario.py)."""
     if isinstance(value, int):
         return value
     if value == "operation":

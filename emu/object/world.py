@@ -15,10 +15,7 @@ from emu.abi import Mode
 from emu.elf import PAGE, Perm
 from emu.errors import LayoutError, NotThere
 from emu.layout import Layout
-from emu.object.channels import POINTERS_PER_PAGE, Channels
-from emu.object.fields import MAX_STRUCT, Fields
-from emu.object.memory import Memory, Region
-from emu.object.places import (
+from emu.object.addresses import (
     COMPAT_FLAG,
     COMPAT_HYPERVISOR,
     COMPAT_START,
@@ -39,6 +36,9 @@ from emu.object.places import (
     TOT_PAGES,
     WORLD_BASE,
 )
+from emu.object.channels import POINTERS_PER_PAGE, Channels
+from emu.object.fields import MAX_STRUCT, Fields
+from emu.object.regions import Memory, Region
 from emu.profile import Profile
 
 SHARED_INFO = "shared_info"
@@ -90,7 +90,7 @@ class World(Fields):
             "vcpu0": self.vcpus[0],
             "vcpu1": self.vcpus[-1],
         }
-        """What a scenario may name (see emu/scenario.py)."""
+        """What a scenario may name (see emu/profile/scenario.py)."""
 
     def _fixed_regions(self) -> tuple[Region, ...]:
         found = []

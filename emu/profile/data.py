@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from emu.errors import ProfileError
 from emu.layout import Described
-from emu.scenario import Scenario, Value
+from emu.profile.scenario import Scenario, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Profile:
     scenarios: tuple[Scenario, ...]
     boot: Boot = field(default_factory=Boot)
     includes: tuple[str, ...] = ()
-    """Headers that define the constants and the core's types: the tree is asked with them (`emu.probe`)."""
+    """Headers that define the constants and the core's types: see `emu.object.probe`."""
     enums: tuple[str, ...] = ()
     """Types of the enumerators in ``regions``."""
     layouts: Described = field(default_factory=Described)

@@ -35,9 +35,9 @@ from emu import abi
 from emu.elf import PAGE
 from emu.errors import ProfileError
 from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, PvConsole, World
-from emu.profile.scenarios import MAX_SCENARIOS, Reader, read_scenarios, read_value
+from emu.profile.scenario import Scenario, Value
+from emu.profile.scenario_tables import MAX_SCENARIOS, Reader, read_scenarios, read_value
 from emu.profile.table import Table
-from emu.scenario import Scenario, Value
 
 FORMAT = 1
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)

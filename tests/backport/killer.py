@@ -20,8 +20,8 @@ import pygit2
 def main() -> None:
     """Patch the acts, then run."""
     from backport.cli import app
-    from backport.pick import objects
-    from backport.repo import Repo
+    from backport.gateway import objects
+    from backport.gateway.repository import Repo
 
     deadline, count = int(sys.argv[1]), 0
     objects.UNPACK_LIMIT = int(sys.argv[2])

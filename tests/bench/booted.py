@@ -10,10 +10,10 @@ from pathlib import Path
 
 from emu import abi
 from emu.booted.drive import Drive
-from emu.booted.image import parse_image
 from emu.booted.machine import Machine
-from emu.booted.run import Runner
 from emu.booted.settings import MIB, Settings, l0_setup
+from emu.booted.turns import Runner
+from emu.elf.linked import parse_image
 from emu.guest import build_kernel
 from emu.interactions import Plan
 from emu.profile import Profile

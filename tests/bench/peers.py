@@ -162,11 +162,11 @@ def whole_process(course: Course) -> Timed:
 
 def engine(course: Course) -> Timed:
     """The engine in process: parsed patches in their order onto commits that git can read."""
-    from backport.assemble import assemble
     from backport.config import Settings
-    from backport.foresee import begin
-    from backport.repo import open_repo
-    from backport.sources import find_source
+    from backport.gateway.repository import open_repo
+    from backport.planning.sources import find_source
+    from backport.run.assembly import assemble
+    from backport.run.preview import begin
 
     settings = Settings()
 
@@ -193,10 +193,10 @@ def engine(course: Course) -> Timed:
 def graph(course: Course) -> Callable[[], tuple[float, int]]:
     """The dependency graph in process; also its number of edges."""
     from backport.config import Settings
-    from backport.foresee import begin
-    from backport.repo import open_repo
-    from backport.sources import find_source
-    from series.graph import build_graph
+    from backport.gateway.repository import open_repo
+    from backport.planning.sources import find_source
+    from backport.run.preview import begin
+    from series.graph.dependencies import build_graph
 
     def timed() -> tuple[float, int]:
         repo = open_repo(course.clone)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backport.config import Settings
-from backport.foresee import foresee
-from backport.repo import Repo, open_repo
-from backport.sources import Source
+from backport.gateway.repository import Repo, open_repo
+from backport.planning.sources import Source
+from backport.run.preview import foresee
 from series.model import Oid
 
 SAME, OTHER, STOPPED, UNKNOWN = "the maintainer's tree", "another tree", "stops", "not here"

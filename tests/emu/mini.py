@@ -7,9 +7,9 @@ piece of its text and looks for the one invariant that this breaks.
 
 from __future__ import annotations
 
+from emu.findings.verdict import Finding, ObjectReport, Outcome, ScenarioResult
 from emu.object import Depth, emulate_object
 from emu.profile import Profile, load_profile
-from emu.verdict import Finding, ObjectReport, Outcome, ScenarioResult
 from tests.emu.build import compile_source
 
 CORE = r"""

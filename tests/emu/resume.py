@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from emu.findings.verdict import ObjectReport
 from emu.object import Depth, emulate_object
-from emu.verdict import ObjectReport
 from tests.emu import mini
 from tests.emu.build import compile_source
 

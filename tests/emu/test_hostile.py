@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from emu.elf import parse_elf
 from emu.errors import EmuError, ProfileError
+from emu.findings.verdict import ObjectReport, Outcome
 from emu.object import emulate_object
 from emu.profile import parse_profile
-from emu.verdict import ObjectReport, Outcome
 from tests.emu import damage, mini
 from tests.emu.build import compile_source
 

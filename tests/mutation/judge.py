@@ -16,10 +16,10 @@ from enum import Enum
 from functools import cache
 from multiprocessing import get_context
 
-from emu.boot import BootReport, emulate_image
+from emu.booted.boot import BootReport, emulate_image
+from emu.findings.verdict import ObjectReport, Outcome
 from emu.object import Depth, emulate_object
 from emu.profile import Profile, load_profile
-from emu.verdict import ObjectReport, Outcome
 from tests.mutation.build import Tree, fingerprint
 from tests.mutation.mutants import Mutant
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import strategies as st
 
 from series.model import FileChange, Hunk, HunkLine, Identity, Oid, Patch
-from series.place import split_lines
+from series.placement.hunks import split_lines
 
 # Few different lines, so that context repeats and places are ambiguous.
 LINES = st.sampled_from([b"a\n", b"b\n", b"c\n", b"{\n", b"}\n", b"\n", b"x = 1;\r\n", b"\x0c\n"])

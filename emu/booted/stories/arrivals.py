@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
-from emu.booted.report import Treatment
 from emu.booted.stories.story import Came, Story
-from emu.clock import TSC_HZ
-from emu.lapic import LVT_MASKED, LVTT
+from emu.findings.boot_report import Treatment
+from emu.hardware.clock import TSC_HZ
+from emu.hardware.lapic import LVT_MASKED, LVTT
 
 PORT = 12
 TIMER_NS = 1_000_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
-from emu.booted.report import Treatment
 from emu.booted.stories.arrivals import REFUSALS
 from emu.booted.stories.story import Came, Story
 from emu.elf import PAGE
+from emu.findings.boot_report import Treatment
 
 IN_SIZE, OUT, OUT_SIZE = 1024, 1024, 2048
 IN_CONS, IN_PROD, OUT_CONS, OUT_PROD = 0xC00, 0xC04, 0xC08, 0xC0C

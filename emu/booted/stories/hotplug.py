@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
-from emu.booted.report import Treatment
 from emu.booted.stories.arrivals import REFUSALS
 from emu.booted.stories.story import Came, Story
 from emu.elf import PAGE
+from emu.findings.boot_report import Treatment
 
 UVMF_INVLPG = 2
 PAGES = 3

@@ -13,7 +13,6 @@ from emu.booted.drive import Drive
 from emu.booted.guest import Guest, NoAnswer
 from emu.booted.paging import NotMapped
 from emu.booted.ram import BadAddress
-from emu.booted.report import Treatment
 from emu.booted.stories.consoles import (
     GREETING,
     IN_CONS,
@@ -30,6 +29,7 @@ from emu.booted.stories.consoles import (
 from emu.booted.stories.story import Came, Story
 from emu.booted.stories.suspend import CONSOLE, elsewhere, suspend
 from emu.elf import PAGE
+from emu.findings.boot_report import Treatment
 
 OPERATION = "console"
 EVERY_BYTE = bytes((*range(1, 256), 0)) + b"the end\n"

@@ -12,11 +12,11 @@ from dataclasses import replace
 from emu import abi
 from emu.booted.drive import Drive
 from emu.booted.guest import Guest, NoAnswer
-from emu.booted.report import Milestone, Treatment
 from emu.booted.stories import suspend
 from emu.booted.stories.arrivals import PORT, arrived, bind
 from emu.booted.stories.story import Came, Story
 from emu.booted.vcpu import Activity
+from emu.findings.boot_report import Milestone, Treatment
 
 ONLINE = "second vCPU online"
 ENTERED: dict[abi.Mode, str] = {

@@ -12,11 +12,11 @@ from emu.booted.ending import Ended
 from emu.booted.guest import Guest, NoAnswer
 from emu.booted.paging import NotMapped
 from emu.booted.ram import BadAddress
-from emu.booted.report import BehaviourRow, Treatment
 from emu.booted.traps import VECTOR_UD
+from emu.findings.boot_report import BehaviourRow, Treatment
+from emu.findings.verdict import Finding
 from emu.interactions import Plan
 from emu.l0 import L0Setup
-from emu.verdict import Finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from emu.object.call import EFLAGS_AC, SAVED, SAVED_VALUES, Run
 from emu.object.invariants.invariant import Found, Invariant
 from emu.object.machine import Machine
-from emu.object.run import EFLAGS_AC, SAVED, SAVED_VALUES, Run
 
 
 class Locks(Invariant):

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from emu import abi
+from emu.object.call import Run
 from emu.object.invariants.invariant import Found, Invariant, guest_field
 from emu.object.machine import Machine
-from emu.object.run import Run
 
 
 class FailureReported(Invariant):

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from emu.object.addresses import BUFFER
+from emu.object.call import Run
 from emu.object.machine import Machine
-from emu.object.places import BUFFER
-from emu.object.run import Run
 
 Found = Iterator[tuple[str, int]]
 

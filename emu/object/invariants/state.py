@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from emu.object.addresses import BUFFER, LIST
+from emu.object.call import Run
 from emu.object.invariants.invariant import Found, Invariant
 from emu.object.machine import Machine
-from emu.object.places import BUFFER, LIST
-from emu.object.run import Run
 
 MAX_LISTED = 4
 

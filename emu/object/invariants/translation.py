@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from emu.object.addresses import BUFFER
+from emu.object.call import Run
 from emu.object.invariants.invariant import Found, Invariant, guest_field
 from emu.object.machine import Machine
-from emu.object.places import BUFFER
-from emu.object.run import Run
 
 
 class GuestStructure(Invariant):

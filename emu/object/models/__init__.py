@@ -14,7 +14,10 @@ others    console, what only talks
 """
 
 from emu.errors import ProfileError
-from emu.object.models import events, guest, locks, memory, others, pages, vcpus
+from emu.object.models import evtchn as events
+from emu.object.models import guest_copy as guest
+from emu.object.models import heap as memory
+from emu.object.models import locks, others, pages, vcpus
 from emu.object.models.model import Model, in_rax
 from emu.profile import Profile
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 
 from emu import abi
+from emu.hardware.platform import FIRST_LEAF
 from emu.object.context import Context
-from emu.object.memory import Unmapped
 from emu.object.models.model import M32, Models
-from emu.platform import FIRST_LEAF
+from emu.object.regions import Unmapped
 
 MODELS = Models()
 CONSOLE_PORT = 7

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emu import abi
+from emu.object.addresses import START_INFO_BASE, START_INFO_FRAME
 from emu.object.context import Context
 from emu.object.models.model import Models
-from emu.object.places import START_INFO_BASE, START_INFO_FRAME
 
 MODELS = Models()
 

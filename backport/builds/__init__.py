@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One step built: its worktree, sandbox, processes and probe."""

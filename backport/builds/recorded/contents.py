@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: PTH115, PTH118
+# (a step asks for each of its outputs twice, and some have 30 MB: os.path takes a tenth of the time)
+"""What the outputs of commands hold: to tell whether one is another than before, and links otherwise.
+
+A file is read when it is first asked for and when it is another since (`os.lstat`), so that what a step
+has left need not be read again before the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from backport.builds.recorded.linker_names import link_names
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """``digest`` is empty where there is no file; a mode or a link's target counts as content."""
+
+    digest: bytes = b""
+    names: frozenset[tuple[str, int, int]] | None = None
+    """What a linker goes by; None for what is no object."""
+
+
+class Contents:
+    """Of the files under ``root``, by path in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = str(root)
+        self._seen: dict[str, tuple[tuple[int, ...], Content]] = {}
+
+    def of(self, path: str) -> Content:
+        """What is there now."""
+        place = os.path.join(self.root, path)
+        try:
+            st = os.lstat(place)
+        except (FileNotFoundError, NotADirectoryError):
+            return Content()
+        state = st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_mode
+        if path not in self._seen or self._seen[path][0] != state:
+            self._seen[path] = state, _read(place, st.st_mode)
+        return self._seen[path][1]
+
+
+def _read(place: str, mode: int) -> Content:
+    if stat.S_ISLNK(mode):
+        return Content(b"link" + os.fsencode(os.readlink(place)))
+    data = Path(place).read_bytes()
+    return Content(b"%o" % mode + hashlib.sha256(data).digest(), link_names(data))

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: PTH118, PTH119, PTH120
+# (paths by the hundred thousand: os.path takes a tenth of the time)
+"""From a step's changed paths to the commands that must run again, or why that is not sure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pygit2
+
+from backport.builds.recorded.recording import Recording, Touched, signature
+from backport.gateway.repository import Repo
+
+_GITLINK = 0o160000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A path that differs between two trees.  ``kind``: A added, D deleted, M changed."""
+
+    kind: str
+    path: str
+    folders: tuple[str, ...] = ()
+    """For A and D the directories whose listing differs by it (several where they come or go)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """Why only the full build can tell."""
+
+    why: str
+    path: str = ""
+
+
+def changes(repo: Repo, before: str, after: str) -> tuple[Change, ...] | Unsure:
+    """What differs between two git trees."""
+    try:
+        one, other = repo.native[before], repo.native[after]
+    except (KeyError, ValueError):
+        return Unsure("the tree that was recorded is gone")
+    assert isinstance(one, pygit2.Tree)
+    assert isinstance(other, pygit2.Tree)
+    found: list[Change] = []
+    for delta in one.diff_to_tree(other).deltas:
+        if _GITLINK in (delta.old_file.mode, delta.new_file.mode):
+            return Unsure(f"{delta.new_file.path} is another repository")
+        kind = delta.status_char()
+        # libgit2 gives paths that are not UTF-8 only in raw form; the log has surrogates for them.
+        path = os.fsdecode(delta.new_file.raw_path)
+        if os.path.basename(path) == ".gitattributes":
+            return Unsure(f"{path} changes what git checks out")
+        if kind in "AD":
+            found.append(Change(kind, path, tuple(_listed(one if kind == "A" else other, path))))
+        else:
+            found.append(Change("M", path))
+    return tuple(found)
+
+
+def touches(change: Change, looked: Touched) -> bool:
+    """Whether a change can make a difference to who looked at these paths."""
+    path = change.path
+    if path in looked.reads:
+        return True
+    if change.kind == "M":
+        return False
+    if not looked.listings.isdisjoint(change.folders):
+        return True
+    names = {path, *change.folders}
+    return not names.isdisjoint(looked.absent if change.kind == "A" else looked.exists)
+
+
+def dirty(recording: Recording, changed: Sequence[Change]) -> frozenset[int] | Unsure:
+    """The commands (by number) that looked at what changed."""
+    written = {path for command in recording.commands for path in command.writes}
+    for change in changed:
+        if change.path in written:
+            return Unsure(f"the build writes {change.path}")
+        for keeper in recording.keepers:
+            if touches(change, keeper.touched):
+                what = {"A": "is new", "D": "is gone", "M": "changed"}[change.kind]
+                return Unsure(f"{change.path} {what}: make decides by it", change.path)
+    return frozenset(
+        n
+        for n, command in enumerate(recording.commands)
+        if any(touches(change, command.touched) for change in changed)
+    )
+
+
+def outside_changed(recording: Recording) -> str:
+    """The file out of the worktree that is no longer what it was; "" when all are."""
+    for path, was in recording.outside.items():
+        if signature(path) != was:
+            return path
+    return next((path for path in recording.outside_absent if os.path.lexists(path)), "")
+
+
+def outputs_changed(recording: Recording, root: str) -> str:
+    """The output that is no longer what the build left; "" when all are."""
+    for path, was in recording.outputs.items():
+        if signature(os.path.join(root, path)) != was:
+            return path
+    return ""
+
+
+def signatures(root: str, paths: Iterable[str]) -> dict[str, tuple[int, int, int]]:
+    """The signatures of those outputs that are there."""
+    return {p: s for p in sorted(paths) if (s := signature(os.path.join(root, p))) is not None}
+
+
+def _listed(tree: pygit2.Tree, path: str) -> Iterator[str]:
+    """The directories above a path, up to the first that ``tree`` has too."""
+    while path:
+        path = os.path.dirname(path)
+        yield path
+        if not path or path in tree:
+            return

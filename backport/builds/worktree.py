@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The build of one step, with the user's own command, in a worktree that is kept.
+
+The worktree lives in ``.git/backport/build`` from run to run: git touches only the files that differ
+between two steps, so the tree's own make rebuilds only what they reach.  A failure that appears in
+an incremental build is confirmed once by a clean one, since a makefile with a gap in its
+dependencies would otherwise be taken for a bad patch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache as cache_once
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backport.builds.leftovers import MARK, end_leftovers
+from backport.builds.process import run_bounded
+from backport.builds.recorded.replay import Replay
+from backport.builds.sandbox import Sandbox, sandbox
+from backport.errors import CannotTest
+from backport.gateway.repository import Repo
+from backport.store.cache import Cache, digest
+from backport.validate.staged import changed_paths, is_build_file
+from backport.verdicts import State, Verdict
+from emu.elf.bare import without_debug
+from series.model import Oid
+
+if TYPE_CHECKING:
+    from emu.object.probe import Answers
+    from emu.profile import Profile
+
+    Early = Callable[[str, str, Answers | None], None]
+    """(path, SHA-256 in the cache, what the tree is likely to say of the profile)."""
+
+_KIND = "build"
+_FORMAT = "build-2"
+_COMPILED = "compiled"
+"""What is said of a step whose links were put off."""
+_CANNOT_TEST = 125
+_TRUST_NOTHING = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+"""The worktree is where the tree's own code runs; the user's hooks are not for it either."""
+_ERROR = re.compile(
+    r":\d+(?::\d+)?: (?:fatal )?[Ee]rror: |: undefined reference to |: multiple definition of "
+    r"|command not found|No rule to make target"
+)
+_NO_TOOL = re.compile(r"\*\*\* .*Error 127$", re.M)
+"""How make says that a program of the recipe is not there: no verdict on any patch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A build's answer; ``artefacts`` are the files asked for, by path, as SHA-256 in the cache."""
+
+    verdict: Verdict
+    artefacts: dict[str, str]
+    answers: Answers | None = None
+    """What this tree says of the profile's constants and types, where a probe was asked."""
+
+
+class BuildTree:
+    """The kept worktree and the command that builds it."""
+
+    def __init__(
+        self,
+        repo: Repo,
+        cache: Cache,
+        command: str,
+        wanted: Mapping[str, str],
+        *,
+        timeout: int,
+        writable: Sequence[str] = (),
+        boxed: bool = True,
+        replay: bool = False,
+        profile: Profile | None = None,
+    ) -> None:
+        self.repo = repo
+        self.cache = cache
+        self.command = command
+        self.wanted = dict(sorted(wanted.items()))
+        """Files to hand on, each with the source it is made from."""
+        self.timeout = timeout
+        self.profile = profile
+        """Whose constants and types a probe is asked for."""
+        self.folder = repo.state_dir / "build"
+        temporary = repo.state_dir / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)  # what killed compilers have left
+        temporary.mkdir(parents=True, exist_ok=True)
+        self.sandbox: Sandbox = sandbox(self.folder, temporary, writable, boxed)
+        self._unclean = repo.state_dir / "build-unclean"
+        """There from before a build until it has succeeded: what lies in the worktree is suspect."""
+        self._early: Early | None = None
+        self._answers: Answers | None = None
+        """What the tree of the last build said: the next is likely to say the same."""
+        self.replay: Replay | None = None
+        """Runs only the commands that a step changes; None where that is switched off."""
+        if replay:
+            self.replay = Replay(
+                repo,
+                self.folder,
+                command,
+                self.sandbox.prefix,
+                timeout=timeout,
+                writable=writable,
+                made=self._made,
+            )
+
+    def key(self, commit: Oid) -> str:
+        """What the answer depends on: the tree, the command, the compiler."""
+        return digest(_FORMAT, self.repo.tree(commit).id, self.command, _compiler())
+
+    def known(self, commit: Oid, *, whole: bool = True) -> Built | None:
+        """The answer from the cache, with every artefact at hand; None when it must be built."""
+        answer = self.cache.get(_KIND, self.key(commit))
+        if answer is None or (whole and not answer["whole"]):
+            return None
+        if not self.wanted.keys() <= set(answer["wanted"]):
+            return None  # it was built for less
+        artefacts = {str(k): str(v) for k, v in answer["artefacts"].items() if k in self.wanted}
+        if not all(self.cache.has_blob(sha) for sha in artefacts.values()):
+            return None
+        verdict = Verdict(
+            "build",
+            State(answer["state"]),
+            answer["summary"],
+            tuple(answer["lines"]),
+            answer["seconds"],
+            cached=True,
+        )
+        asked = self._question(artefacts)
+        if not asked:
+            return Built(verdict, artefacts)
+        if answer.get("asked") != asked:
+            return None  # without the probe, or with another: this tree may say otherwise
+        from backport.builds.probe import from_json
+
+        return Built(verdict, artefacts, from_json(answer["answers"]))
+
+    def build(self, commit: Oid, *, whole: bool = True) -> Built:
+        """The answer for a commit, from the cache where it is known; raises as `make` does."""
+        return self.known(commit, whole=whole) or self.make(commit, whole=whole)
+
+    def make(self, commit: Oid, *, whole: bool = True, early: Early | None = None) -> Built:
+        """Build a commit's tree.  Raises `CannotTest` when the build cannot even be tried.
+
+        Where not the ``whole`` is wanted, a replay may put off links that cannot have another end than
+        before.  ``early`` is told of each file to hand on when it has been made, which is before the end
+        where a replay makes it.
+        """
+        begun = time.monotonic()
+        fresh = self._check_out(commit)
+        self._early = early
+        code, log = self._replay_or_run(commit, fresh, None if whole else frozenset(self.wanted))
+        how = self.replay.told if self.replay is not None else ""
+        built = self._answer(commit, code, log, time.monotonic() - begun, how)
+        asked = self._question(built.artefacts)
+        if asked:
+            built = replace(built, answers=self._probe())
+        self._answers = built.answers
+        if code >= 0:
+            answer = {
+                "state": built.verdict.state.value,
+                "summary": built.verdict.summary,
+                "lines": list(built.verdict.lines),
+                "seconds": round(built.verdict.seconds, 3),
+                "wanted": list(self.wanted),
+                "artefacts": built.artefacts,
+                "whole": built.verdict.summary != _COMPILED,
+            }
+            if built.answers is not None:
+                from backport.builds.probe import to_json
+
+                answer |= {"asked": asked, "answers": to_json(built.answers)}
+            self.cache.put(_KIND, self.key(commit), answer)
+        return built
+
+    def _question(self, artefacts: Mapping[str, str]) -> str:
+        """A digest of what the tree is asked by a probe; empty where it is not, or has no core."""
+        if self.profile is None or self.replay is None or not self.profile.includes:
+            return ""
+        if self.profile.core_object not in artefacts:
+            return ""
+        from backport.builds.probe import question
+
+        return question(self.profile)
+
+    def _replay_or_run(
+        self, commit: Oid, fresh: bool, wanted: frozenset[str] | None
+    ) -> tuple[int, str]:
+        """The step by its changed commands where that is sure, else by the whole build."""
+        if self.replay is not None:
+            self.replay.told = ""
+            marked = self._unclean.exists()
+            self._unclean.touch()
+            if self._answers is None and self._question(self.wanted):
+                self._answers = self._probe()
+            if not fresh and not marked and self.replay.attempt(commit, wanted):
+                self._unclean.unlink(missing_ok=True)
+                return 0, ""
+            if self.replay.clean and not fresh:
+                self._git("clean", "-fdxq")
+                fresh = True
+        code, log = self._run()
+        sure = self.replay is None or self.replay.keep(commit, code, fresh)
+        if not fresh and (code > 0 or not sure):
+            # A stale object, or a makefile with a gap, must not pass for a bad patch.
+            self._git("clean", "-fdxq")
+            code, log = self._run()
+            if self.replay is not None:
+                self.replay.keep(commit, code, True)
+        return code, log
+
+    def _probe(self) -> Answers:
+        """What the tree says, by the command that compiled its core."""
+        from backport.builds.probe import ask
+
+        assert self.profile is not None
+        assert self.replay is not None
+        run = self.replay.compiling(self.profile.core_object)
+        prefix = self.sandbox.prefix
+        return ask(self.profile, run, self.folder, prefix, self.cache, self.timeout)
+
+    def _check_out(self, commit: Oid) -> bool:
+        """Have the commit's files in the worktree; True when nothing of another build is there."""
+        if self._unclean.exists():
+            end_leftovers(self.folder)
+        admin = self._admin()
+        if admin is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.repo.git("worktree", "prune")
+            add = ("worktree", "add", "--detach", "--force", "--no-checkout")
+            self.repo.git(*_TRUST_NOTHING, *add, str(self.folder), commit)
+            self._git("reset", "--hard", "-q", commit)
+            return True
+        (admin / "index.lock").unlink(missing_ok=True)  # ours, from a killed run
+        before = Oid(self._git("rev-parse", "HEAD"))
+        self._git("checkout", "--detach", "--force", "-q", commit)
+        if self._unclean.exists():
+            self._git("clean", "-fdxq")
+            return True
+        changed = changed_paths(self.repo, self.repo.tree(before).id, self.repo.tree(commit).id)
+        if not (self.replay and self.replay.active) and any(map(is_build_file, changed)):
+            # Another makefile may no longer make what an earlier one left here; a watched build tells.
+            for name in self.wanted:
+                (self.folder / name).unlink(missing_ok=True)
+        return False
+
+    def _admin(self) -> Path | None:
+        """Git's own folder for the worktree; None when there is none.
+
+        It is looked up from the repository's side.  The worktree's ``.git`` file lies where the tree's
+        own code runs: what it says is put right, never followed.
+        """
+        pointer = self.folder / ".git"
+        for entry in sorted((self.repo.common_dir / "worktrees").glob("*/gitdir")):
+            if entry.read_text().strip() == str(pointer) and self.folder.is_dir():
+                wanted = f"gitdir: {entry.parent}\n"
+                if not pointer.is_file() or pointer.is_symlink() or pointer.read_text() != wanted:
+                    if pointer.is_dir() and not pointer.is_symlink():
+                        shutil.rmtree(pointer)
+                    pointer.unlink(missing_ok=True)
+                    pointer.write_text(wanted)
+                return entry.parent
+        return None
+
+    def _git(self, *words: str) -> str:
+        admin = self._admin()
+        assert admin is not None
+        where = (f"--git-dir={admin}", f"--work-tree={self.folder}")
+        return self.repo.git(*_TRUST_NOTHING, *where, *words, cwd=self.folder)
+
+    def _run(self) -> tuple[int, str]:
+        self._unclean.touch()
+        shell = ("/bin/sh",) if self.replay is None else self.replay.words
+        words = [*self.sandbox.prefix, *shell, "-c", self.command]
+        env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        env[MARK] = str(self.folder)
+        code, text = run_bounded(words, self.folder, env, self.timeout)
+        if code is None:
+            return -1, f"{text}\nno end after {self.timeout} s: killed\n"
+        if code == 0:
+            self._unclean.unlink(missing_ok=True)
+        if code in (126, 127):
+            raise CannotTest(
+                f"the build command cannot be run: {self.command!r}: {_last(text)}",
+                "set it with `git config backport.build '...'` or --build",
+            )
+        if code and _NO_TOOL.search(text):
+            said = [
+                line for line in text.splitlines() if "not found" in line or "No such file" in line
+            ]
+            raise CannotTest(
+                f"the build lacks a program: {(said or [_last(text)])[0].strip()}",
+                "install it (a compiler: Debian's gcc and make)",
+            )
+        return code, text
+
+    def _answer(self, commit: Oid, code: int, log: str, seconds: float, how: str) -> Built:
+        if code:
+            lines = compiler_errors(log)
+            # 125 is how `git bisect run` is told that a tree cannot be tested.
+            state = State.CANNOT_TELL if code < 0 or code == _CANNOT_TEST else State.FAILED
+            what = f"no end after {self.timeout} s" if code < 0 else f"exit {code}"
+            return Built(Verdict("build", state, what, lines, seconds, how=how), {})
+        artefacts: dict[str, str] = {}
+        tree = self.repo.tree(commit)
+        for name, source in self.wanted.items():
+            if source and tree.entry(source.encode()) is None:
+                continue  # what lies there was left by the build of another step
+            data = self._read(name)
+            if data is not None:
+                artefacts[name] = self.cache.put_blob(data)
+        whole = self.replay is None or self.replay.is_whole
+        summary = "built" if whole else _COMPILED
+        return Built(Verdict("build", State.PASSED, summary, (), seconds, how=how), artefacts)
+
+    def _made(self, path: str) -> None:
+        """A replay has made a file; from one of its threads."""
+        if self._early is None or path not in self.wanted:
+            return
+        data = self._read(path)
+        if data is not None:
+            self._early(path, self.cache.hold(data), self._answers)
+
+    def _read(self, name: str) -> bytes | None:
+        """A file to hand on; None where there is none inside the worktree."""
+        path = self.folder / name
+        if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):
+            return without_debug(path.read_bytes())
+        return None
+
+
+def compiler_errors(log: str) -> tuple[str, ...]:
+    """What the compiler said: each error with the two lines of source under it, else the log's end.
+
+    From the first one on: what comes after ten thousand lines is as a rule the first one's doing.
+    """
+    lines = log.splitlines()
+    found: list[str] = []
+    for at, line in enumerate(lines):
+        if _ERROR.search(line) and "make" not in line.split(":")[0]:
+            found.append(line.strip())
+            found += [
+                x.rstrip() for x in lines[at + 1 : at + 3] if x.lstrip()[:1].isdigit() or "|" in x
+            ]
+        if len(found) >= 24:
+            break
+    return tuple(found) or tuple(line.strip() for line in lines[-8:] if line.strip())
+
+
+def _last(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
+
+
+@cache_once
+def _compiler() -> str:
+    """The default compiler's own name: another one may well say something else."""
+    compiler = os.environ.get("CC", "cc").split()[0]
+    try:
+        done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return "no compiler"
+    return done.stdout.partition("\n")[0]

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The object database of a run: what the repository holds, and what is new and not stored yet.
+
+What a run makes stays in memory until somebody else must see it (git, a ref, another process); then
+it is stored at once (`Objects.store`).  Until then libgit2 finds it through a backend of ours, so that
+a merge or a diff of new objects needs no special case; and a plan, a graph or a run that clashes leaves
+nothing behind that gc has to clear away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pygit2
+
+from backport.gateway.held import find_held
+from backport.gateway.packs import Fresh, Kind, write_pack
+from backport.gateway.trees import Tree
+from series.model import Oid
+from series.placement.stated import Edit
+
+UNPACK_LIMIT = 100
+"""Fewer objects than this are stored one by one, as git does with a fetch (fetch.unpackLimit)."""
+_MOST_BYTES = 128 << 20
+"""Of content that waits in memory; past that it is stored early."""
+_FIRST = 3
+"""Priority of a backend: above git's packs (2) and loose objects (1), so that all that libgit2 itself
+writes comes here, too."""
+_TYPES: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3}
+_KINDS: dict[int, Kind] = {number: kind for kind, number in _TYPES.items()}
+_HEX = 40
+
+
+class Objects:
+    """Objects read and written, with the trees of this run parsed once."""
+
+    def __init__(self, repo: pygit2.Repository) -> None:
+        self.repo = repo
+        self.common_dir = _common_dir(Path(repo.path))
+        self._folder = self.common_dir / "objects"
+        self._trees: dict[Oid, Tree] = {}
+        self._fresh: dict[Oid, Fresh] = {}
+        self._bytes = 0
+        repo.odb.add_backend(_Waiting(self._fresh), _FIRST)
+        # As git: what is received is hashed, not what is read; to libgit2 each read is a hash.
+        pygit2.settings.enable_strict_hash_verification(False)
+
+    # --- blobs ---
+
+    def blob(self, oid: Oid) -> bytes:
+        """The content of a blob."""
+        fresh = self._fresh.get(oid)
+        if fresh is not None:
+            return fresh.raw
+        return self.repo.read(pygit2.Oid(hex=oid))[1]
+
+    def write_blob(self, data: bytes, base: Oid | None = None, edits: tuple[Edit, ...] = ()) -> Oid:
+        """A new blob, made from ``base`` by ``edits`` if these are known; returns its id."""
+        return self._write("blob", data, base, edits)
+
+    def find_blob(self, abbreviated: Oid | None) -> Oid | None:
+        """The one blob whose id begins with ``abbreviated``; None when absent or ambiguous."""
+        if not abbreviated or set(abbreviated) == {"0"}:
+            return None
+        try:
+            found = self.repo[abbreviated]
+        except (KeyError, ValueError):
+            return None
+        return Oid(str(found.id)) if found.type == pygit2.enums.ObjectType.BLOB else None
+
+    # --- trees and commits ---
+
+    def tree(self, oid: Oid) -> Tree:
+        """One tree object."""
+        tree = self._trees.get(oid)
+        if tree is None:
+            tree = self._trees[oid] = Tree.parse(self.repo.read(pygit2.Oid(hex=oid))[1])
+        return tree
+
+    def write_tree(self, tree: Tree, base: Oid | None = None) -> Oid:
+        """A new tree, made from ``base`` if that is known; returns its id."""
+        oid = self._write("tree", tree.raw, base)
+        self._trees[oid] = tree
+        return oid
+
+    def write_commit(self, raw: bytes) -> Oid:
+        """A new commit; returns its id."""
+        return self._write("commit", raw, None)
+
+    def _write(self, kind: Kind, raw: bytes, base: Oid | None, edits: tuple[Edit, ...] = ()) -> Oid:
+        # Without a watch for collisions, which takes thrice as long: `store` has it.
+        digest = hashlib.sha1(b"%s %d\0" % (kind.encode(), len(raw)))
+        digest.update(raw)
+        oid = Oid(digest.hexdigest())
+        if oid not in self._fresh:
+            self._fresh[oid] = Fresh(kind, raw, base, edits)
+            self._bytes += len(raw)
+            if self._bytes > _MOST_BYTES:
+                self.store()
+        return oid
+
+    # --- storing ---
+
+    def store(self) -> None:
+        """Write what waits into the repository; nothing else makes a new object visible to git.
+
+        Content comes from strangers, so what is new is hashed here with collision detection, as git
+        does: by libgit2 what it writes, by us what goes into a pack.  What the repository has was
+        hashed so when it came.
+        """
+        if not self._fresh:
+            return
+        if len(self._fresh) < UNPACK_LIMIT:
+            disk = pygit2.Repository(
+                self.repo.path
+            )  # without the backend that catches what is written
+            for fresh in self._fresh.values():
+                disk.write(_TYPES[fresh.kind], fresh.raw)
+        else:
+            held = find_held(self._folder, self._fresh)
+            new = [(oid, fresh) for oid, fresh in self._fresh.items() if oid not in held]
+            for _, fresh in new:
+                if fresh.kind == "blob":
+                    pygit2.hash(fresh.raw)
+            if new:
+                write_pack(self._folder / "pack", new)
+        self._fresh.clear()
+        self._bytes = 0
+
+
+class _Waiting(pygit2.OdbBackend):
+    """The new objects, as libgit2 sees them (its callbacks; KeyError: not found, ValueError: ambiguous)."""
+
+    def __init__(self, fresh: dict[Oid, Fresh]) -> None:
+        super().__init__()
+        self._fresh = fresh
+
+    def read_cb(self, oid: pygit2.Oid) -> tuple[int, bytes]:
+        """Type and content."""
+        fresh = self._fresh[Oid(str(oid))]
+        return _TYPES[fresh.kind], fresh.raw
+
+    def read_header_cb(self, oid: pygit2.Oid) -> tuple[int, int]:
+        """Type and size in bytes."""
+        kind, raw = self.read_cb(oid)
+        return kind, len(raw)
+
+    def read_prefix_cb(self, short: str) -> tuple[int, bytes, pygit2.Oid]:
+        """Type, content and whole id of the one object that ``short`` begins."""
+        oid = self.exists_prefix_cb(short)
+        return (*self.read_cb(oid), oid)
+
+    def exists_cb(self, oid: pygit2.Oid) -> bool:
+        """Whether it is one of ours."""
+        return str(oid) in self._fresh
+
+    def exists_prefix_cb(self, short: str) -> pygit2.Oid:
+        """The whole id of the one object that ``short`` begins."""
+        if len(short) == _HEX:
+            found = [short] if short in self._fresh else []
+        else:
+            found = [oid for oid in self._fresh if oid.startswith(short)]
+        if not found:
+            raise KeyError(short)
+        if len(found) > 1:
+            raise ValueError(short)
+        return pygit2.Oid(hex=found[0])
+
+    def write_cb(self, oid: pygit2.Oid, raw: bytes, kind: int) -> None:
+        """Take what libgit2 has made."""
+        self._fresh.setdefault(Oid(str(oid)), Fresh(_KINDS[kind], raw))
+
+    def refresh_cb(self) -> None:
+        """There is nothing to look for anew."""
+
+
+def _common_dir(git_dir: Path) -> Path:
+    """Of a linked worktree the repository's own folder."""
+    named = git_dir / "commondir"
+    return ((git_dir / named.read_text().strip()) if named.is_file() else git_dir).resolve()

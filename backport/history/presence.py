@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a branch already has: told by provenance lines and by patch-id.
+
+Which word counts how much:
+
+* A commit of the branch that does what the patch does (same patch-id), and that names the patch as
+  its origin, is that very commit, or has the patch's subject: the branch has the patch.
+* A commit that only names the patch as its origin may hold another version of it, or half of it.
+  That is a claim, and picking decides.  Where the patch clashes, or changes nothing, the claim is
+  believed: such is what an adapted backport looks like from the patch.  Where it goes on cleanly and
+  changes something, its content is not all there: it goes on, with a note that names the commit.
+
+Origins are whole lines of the message (`series.reading.trailers`), not prose about a commit.  What a later
+commit of the branch reverts does not count, unless that revert is reverted in its turn; nor does what
+was there under an origin that a picked revert names.
+
+Content is the third witness, and belongs to picking: a change whose result is what the tree holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+from backport.gateway.repository import Repo
+from backport.planning.sources import commit_patch
+from series.model import Oid, Patch
+from series.reading.patch_ids import fingerprint
+from series.reading.trailers import PICKED, UPSTREAM, parse_trailers, upstream_commit
+
+_MOST_COMMITS = 400
+"""Where the branch left upstream is not known, what is newest is what a series can repeat."""
+ABBREVIATED = 12
+"""The kernel's and Xen's length for ids in messages; a shorter one names no origin here."""
+_ORIGIN = re.compile(rb"([0-9a-f]{%d,40})\b" % ABBREVIATED)
+_MENTIONS = re.compile(rb"commit\s*:?\s*[0-9a-f]{%d}" % ABBREVIATED, re.IGNORECASE)
+"""In every line that names an origin; looked for first, for most messages name none."""
+_REVERT = re.compile(rb"^This reverts commit ([0-9a-f]{7,40})\b", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The branch may have a patch: ``why`` for a person; ``sure`` when there is nothing to decide."""
+
+    commit: Oid
+    why: str
+    sure: bool
+
+    @property
+    def doubt(self) -> str:
+        """What to say where the patch goes on all the same."""
+        return f"{self.why}, but its content is not all there: applied"
+
+
+class Present:
+    """The commits that a branch has beyond the point where it left upstream."""
+
+    def __init__(self, repo: Repo, onto: Oid, fork: Oid | None) -> None:
+        self._repo = repo
+        self._onto = onto
+        self._fork = fork
+
+    def find(self, patch: Patch) -> Claim | None:
+        """What says that the branch has ``patch``; None when nothing does."""
+        subjects, origins, commits = self._index
+        own = patch.commit or upstream_commit(patch)
+        claim: Claim | None = None
+        if own is not None and own in commits:
+            claim = Claim(own, f"the branch holds that very commit, {own[:12]}", False)
+        elif own is not None and own[:ABBREVIATED] in origins:
+            commit = origins[own[:ABBREVIATED]]
+            claim = Claim(
+                commit, f"the branch has it as {commit[:12]}, picked from {own[:12]}", False
+            )
+        namesakes = subjects.get(patch.subject, ())
+        same = fingerprint(patch.changes) if claim is not None or namesakes else ""
+        if claim is not None and self._fingerprint(claim.commit) == same:
+            return Claim(claim.commit, claim.why, True)
+        for commit in namesakes:
+            if self._fingerprint(commit) == same:
+                return Claim(commit, f"the branch has it as {commit[:12]}, same patch-id", True)
+        return claim
+
+    def _fingerprint(self, commit: Oid) -> str:
+        return fingerprint(commit_patch(self._repo, commit).changes)
+
+    @cached_property
+    def _index(self) -> tuple[dict[bytes, list[Oid]], dict[str, Oid], frozenset[Oid]]:
+        subjects: dict[bytes, list[Oid]] = {}
+        sources: dict[str, Oid] = {}
+        commits: list[Oid] = []
+        for commit, message, named in standing(self._history()):
+            commits.append(commit)
+            subjects.setdefault(message.split(b"\n", 1)[0], []).append(commit)
+            for origin in named:
+                sources.setdefault(origin, commit)
+        return subjects, sources, frozenset(commits)
+
+    def _history(self) -> Iterator[tuple[Oid, bytes]]:
+        if self._fork is None:
+            return self._repo.recent(self._onto, _MOST_COMMITS)
+        beyond = islice(self._repo.log(self._onto, hide=(self._fork,)), _MOST_COMMITS)
+        return ((commit, self._repo.message(commit)) for commit in beyond)
+
+
+def standing(
+    history: Iterable[tuple[Oid, bytes]],
+) -> Iterator[tuple[Oid, bytes, tuple[str, ...]]]:
+    """The commits of ``history`` (newest first) that no later one reverts, with their origins."""
+    reverted: set[str] = set()
+    for commit, message in history:
+        named = origins(message)
+        ids = (commit, *named)
+        if any(_names(short, oid) for short in reverted for oid in ids):
+            continue
+        reverted |= {match[1].decode() for match in _REVERT.finditer(message)}
+        yield commit, message, named
+
+
+def _names(short: str, oid: str) -> bool:
+    # Either may be the abbreviated one.
+    return oid.startswith(short) or short.startswith(oid)
+
+
+def origins(message: bytes) -> tuple[str, ...]:
+    """The commits that a message says it is a backport of, in the abbreviation of `ABBREVIATED`."""
+    if _MENTIONS.search(message) is None:
+        return ()
+    found = (
+        _ORIGIN.match(trailer.value.lower())
+        for trailer in parse_trailers(message)
+        if trailer.key in (PICKED, UPSTREAM, "master commit")
+    )
+    return tuple(match[1].decode()[:ABBREVIATED] for match in found if match)

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The journal of a run, so that it can be killed at any instant and continued.
+
+Format 2, in ``.git/backport/run/``:
+
+``state.json``
+    ``version``    2; a newer one is refused, 1 (without ``siblings``) is read
+    ``phase``      plan -> apply -> (stopped -> apply)* -> validate -> move; absent when no run is on
+    ``settings``   the `config.Settings` in force when the run began
+    ``branch``     full name of the stable branch; ``target`` the ref that will move
+    ``onto``       the commit the series goes on; ``old`` where ``target`` was, null when it is new
+    ``siblings``   name and commit of each newer branch whose version of a patch counts (see sibling)
+    ``committer``  name and email (latin-1 of the raw bytes), seconds, offset: every commit carries it,
+                   which is what makes the objects of a continued run the same
+    ``sources``    kind, given, file names and sizes, or the two ends of a range
+    ``items``      the order: ``p<n>`` patch n of the sources, ``c<commit>`` a prerequisite from upstream
+    ``steps``      item, state, how, commit, notes, in that order, as far as the run has come
+    ``clash``      what the run stopped on, null otherwise
+    ``worktree``   the folder with the conflict laid out, null otherwise
+``source/<n>``
+    the bytes of the files of source n as they were read, one after the other; ``sizes`` cuts them
+
+Every write is write-fsync-rename; everything before the last write is found again, everything after
+it is done again and, being a pure function of the journal, comes out the same.  Objects are kept
+from gc by ``refs/backport/run``.  Mutual exclusion is a ``flock`` on ``.git/backport/lock``: the
+kernel drops it with the process, however that ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from backport.config import Settings
+from backport.errors import RunInProgress, UsageError
+from backport.gateway.repository import Signature
+from backport.history.siblings import Sibling
+from backport.levels import Phase
+from backport.planning.sources import Source
+from backport.store.files import write_atomic
+from series.model import Identity, Oid, When
+
+VERSION = 2
+_READ = (1, VERSION)
+RUN_REF = "refs/backport/run"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One item of the order, done."""
+
+    item: str
+    state: str
+    """``applied``, ``already`` (the tree has it), ``resolved`` or ``skipped`` by the user."""
+    how: str
+    commit: Oid | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a run stopped: the item, and for each path why."""
+
+    item: str
+    clashes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The whole journal of a run, as a value; see the module's docstring."""
+
+    phase: Phase
+    settings: Settings
+    branch: str
+    target: str
+    onto: Oid
+    old: Oid | None
+    committer: Signature
+    sources: tuple[Source, ...]
+    items: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    clash: Stop | None = None
+    worktree: str | None = None
+    siblings: tuple[Sibling, ...] = ()
+
+    @property
+    def tip(self) -> Oid:
+        """The newest commit of the run."""
+        return next((s.commit for s in reversed(self.steps) if s.commit), self.onto)
+
+
+class Journal:
+    """The journal of one repository."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.dir = state_dir
+        self.run = state_dir / "run"
+        self.file = self.run / "state.json"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of this repository; raises `RunInProgress` when another process has it."""
+        self.dir.mkdir(parents=True, exist_ok=True)
+        with (self.dir / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                pid = file.read().strip() or "?"
+                raise RunInProgress(
+                    f"another backport is at work in this repository (process {pid})",
+                    "wait for it, or interrupt it and `backport continue` or `backport abort`",
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def owner(self) -> str | None:
+        """The process that is at work now; None when nobody is."""
+        try:
+            with (self.dir / "lock").open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return file.read().strip() or "?"
+        except OSError:
+            return None
+        return None
+
+    def begin(self, state: State) -> None:
+        """Write the sources, then the state: from here on the run can be continued."""
+        shutil.rmtree(self.run, ignore_errors=True)
+        for number, source in enumerate(state.sources):
+            data = b"".join(content for _, content in source.files)
+            write_atomic(self.run / "source" / str(number), data)
+        self.write(state)
+
+    def write(self, state: State) -> None:
+        """Replace the state."""
+        write_atomic(self.file, json.dumps(_to_json(state), indent=1).encode())
+
+    def read(self) -> State | None:
+        """The state of a run that is on; None when there is none."""
+        try:
+            data = json.loads(self.file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise UsageError(
+                f"{self.file} is damaged: {error}",
+                "`backport abort` drops the run; no branch has moved",
+            ) from error
+        if not isinstance(data, dict) or data.get("version") not in _READ:
+            raise UsageError(
+                f"{self.file} was written by another version of backport",
+                "finish the run with that version, or `backport abort`",
+            )
+        try:
+            return self._from_json(data)
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise UsageError(
+                f"{self.run} is damaged: {error}",
+                "`backport abort` drops the run; no branch has moved",
+            ) from error
+
+    def end(self) -> None:
+        """Forget the run."""
+        self.file.unlink(missing_ok=True)
+        shutil.rmtree(self.run, ignore_errors=True)
+
+    def _from_json(self, data: dict[str, Any]) -> State:
+        sources = []
+        for number, source in enumerate(data["sources"]):
+            content = io.BytesIO((self.run / "source" / str(number)).read_bytes())
+            files = tuple(
+                (name, content.read(size))
+                for name, size in zip(source["files"], source["sizes"], strict=True)
+            )
+            ends = tuple(source["range"]) if source["range"] else None
+            sources.append(Source(source["kind"], source["given"], files, ends))
+        who = data["committer"]
+        settings: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in data["settings"].items()
+        }
+        stop = data["clash"]
+        return State(
+            phase=data["phase"],
+            settings=Settings(**settings),
+            branch=data["branch"],
+            target=data["target"],
+            onto=data["onto"],
+            old=data["old"],
+            committer=Signature(
+                Identity(who["name"].encode("latin-1"), who["email"].encode("latin-1")),
+                When(who["seconds"], who["offset"]),
+            ),
+            sources=tuple(sources),
+            items=tuple(data["items"]),
+            steps=tuple(Step(**{**s, "notes": tuple(s["notes"])}) for s in data["steps"]),
+            clash=Stop(stop["item"], tuple((a, b) for a, b in stop["clashes"])) if stop else None,
+            worktree=data["worktree"],
+            siblings=tuple(Sibling(name, tip) for name, tip in data.get("siblings", ())),
+        )
+
+
+def _to_json(state: State) -> dict[str, Any]:
+    who = state.committer
+    return {
+        "version": VERSION,
+        "phase": state.phase,
+        "settings": asdict(state.settings),
+        "branch": state.branch,
+        "target": state.target,
+        "onto": state.onto,
+        "old": state.old,
+        "committer": {
+            "name": who.who.name.decode("latin-1"),
+            "email": who.who.email.decode("latin-1"),
+            "seconds": who.when.seconds,
+            "offset": who.when.offset,
+        },
+        "sources": [
+            {
+                "kind": source.kind,
+                "given": source.given,
+                "files": [name for name, _ in source.files],
+                "sizes": [len(data) for _, data in source.files],
+                "range": list(source.range) if source.range else None,
+            }
+            for source in state.sources
+        ],
+        "items": list(state.items),
+        "steps": [asdict(step) for step in state.steps],
+        "clash": asdict(state.clash) if state.clash else None,
+        "worktree": state.worktree,
+        "siblings": [[sibling.name, sibling.tip] for sibling in state.siblings],
+    }
+
+
+def with_step(state: State, step: Step) -> State:
+    """The state with one more step done."""
+    return replace(state, steps=(*state.steps, step))

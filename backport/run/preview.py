@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run would do, found by doing it in memory: for ``plan``, ``graph`` and ``bisect``.
+
+Nothing is written: new objects stay in memory (see pick/objects.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backport.config import Settings
+from backport.errors import ExitCode
+from backport.gateway.repository import Repo
+from backport.history.siblings import find_siblings
+from backport.history.upstream import Blocker
+from backport.pick.outcome import Picked
+from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
+from backport.planning.sources import Source
+from backport.run.assembly import assemble
+from backport.run.journal import State
+from series.model import Oid, Patch
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The plan, what would come of each step, and what would stop the run."""
+
+    plan: Plan
+    state: State
+    stopped: tuple[Patch, Picked] | None = None
+    blockers: tuple[Blocker, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """The code with which ``apply`` would end before validation."""
+        if self.blockers:
+            return int(ExitCode.PREREQUISITE)
+        return int(ExitCode.CONFLICT) if self.stopped else 0
+
+    @property
+    def patches(self) -> tuple[str, ...]:
+        """The items in the order in which they go on, taken prerequisites included."""
+        return self.state.items
+
+
+def foresee(
+    repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings, branch: str = ""
+) -> Outlook:
+    """Order the sources and put them on ``onto``, in memory."""
+    plan, state = begin(repo, onto, sources, settings, branch)
+    done = assemble(repo, plan, state, lambda *_: None)
+    return Outlook(plan, done.state, done.stopped, done.blockers)
+
+
+def begin(
+    repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings, branch: str = ""
+) -> tuple[Plan, State]:
+    """The plan, and the state of a run that is about to assemble it."""
+    series = combine(repo, sources)
+    if not settings.partial:
+        refuse_gaps(series)
+    plan = make_plan(series, repo.tree(onto))
+    state = State(
+        phase="apply",
+        settings=settings,
+        branch=branch or settings.branch or onto,
+        target="",
+        onto=onto,
+        old=None,
+        committer=repo.committer(),
+        sources=(),
+        items=plan.items,
+        siblings=find_siblings(repo, branch or settings.branch or "", settings.sibling),
+    )
+    return plan, state

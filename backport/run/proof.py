@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The validation phase of a run: which of its commits to prove, and telling how it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backport.config import level_of
+from backport.gateway.repository import Repo
+from backport.planning.plan import Plan
+from backport.run.journal import State
+from backport.run.life import Progress
+from backport.verdicts import StepVerdict
+from series.model import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Proves every commit that a run has made."""
+
+    keep_going: bool = False
+
+    def __call__(
+        self, repo: Repo, plan: Plan, state: State, progress: Progress
+    ) -> tuple[tuple[StepVerdict, ...], str]:
+        level, proven = level_of(state.settings)
+        if level == "none":
+            return (), proven
+        from backport.validate.prover import Prover, Target
+
+        targets = [
+            Target(number, step.commit, _subject(plan, repo, step.item))
+            for number, step in enumerate(state.steps, 1)
+            if step.commit is not None
+        ]
+        with Prover(repo, state.settings) as prover:
+            for note in prover.notes:
+                progress.note(note)
+            progress.phase("validate", len(targets))
+
+            def tell(verdict: StepVerdict) -> None:
+                progress.verdict(verdict.number, len(state.steps), verdict)
+
+            return prover.prove(targets, tell, keep_going=self.keep_going), proven
+
+
+def _subject(plan: Plan, repo: Repo, item: str) -> str:
+    return shown(plan.patch(repo, item).subject)

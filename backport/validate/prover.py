@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every step proven: built, and its core emulated, as far as the level says.
+
+Builds run one after the other in the one kept worktree (the tree's make is parallel in itself);
+emulations run beside them in a pool of processes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backport.builds.worktree import BuildTree, Built
+from backport.config import Settings, level_of
+from backport.errors import UsageError
+from backport.gateway.repository import Repo
+from backport.store.cache import ArtefactGone, Cache
+from backport.verdicts import State, StepVerdict, Verdict
+from series.model import Oid
+
+if TYPE_CHECKING:
+    from backport.validate.pool import Emulations
+    from emu.object.probe import Answers
+    from emu.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One commit to prove, with its number in the series and its subject."""
+
+    number: int
+    commit: Oid
+    subject: str
+
+
+class Prover:
+    """Proves commits; keeps worktree, pool and cache for as long as it is open."""
+
+    def __init__(self, repo: Repo, settings: Settings) -> None:
+        self.repo = repo
+        self.settings = settings
+        self.level, self.why = level_of(settings)
+        self.cache = Cache(repo.state_dir / "cache")
+        self._builder: BuildTree | None = None
+        self._profile: Profile | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self._prepared: Future[Emulations] | None = None
+        if self.level == "none":
+            return
+        assert settings.build is not None
+        wanted: dict[str, str] = {}
+        if self.level != "build":
+            from emu.profile import load_profile
+
+            self._profile = load_profile(settings.profile)
+            wanted = {self._profile.core_object: self._profile.core_source}
+            if self.level == "boot":
+                if not self._profile.core_image:
+                    raise UsageError(
+                        f"the profile {self._profile.name} names no image that boots",
+                        "core.image in the profile, or --validate object",
+                    )
+                wanted[self._profile.core_image] = ""
+        if shutil.which("git") is None:
+            raise UsageError("git itself is not installed", "Debian: apt install git")
+        self._builder = BuildTree(
+            repo,
+            self.cache,
+            settings.build,
+            wanted,
+            timeout=settings.build_timeout,
+            writable=settings.writable,
+            boxed=settings.sandbox,
+            replay=settings.replay,
+            profile=self._profile,
+        )
+
+    def __enter__(self) -> Prover:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cache.prune()
+        if self._prepared is not None:
+            self._prepared.result().close()
+        self._thread.shutdown()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the proof was made."""
+        if self._builder is None:
+            return ()
+        found: list[str] = []
+        if self._builder.sandbox.why:
+            found.append(f"builds run without a sandbox: {self._builder.sandbox.why}")
+        if self._builder.replay is not None and self._builder.replay.why:
+            found.append(f"every step is a full build: {self._builder.replay.why}")
+        return tuple(found)
+
+    @property
+    def proven(self) -> str:
+        """How far steps are proven, for the summary."""
+        return self.why
+
+    def prove(
+        self,
+        targets: Sequence[Target],
+        tell: Callable[[StepVerdict], None],
+        *,
+        keep_going: bool = False,
+    ) -> tuple[StepVerdict, ...]:
+        """Prove each commit in turn; stops after the first that fails unless told to go on."""
+        from backport.validate.regressions import Regressions
+
+        found: list[StepVerdict] = []
+        regressions = Regressions(self.settings.accept)
+        for answer in self._stream(targets, whole=True):
+            verdict = regressions.judge(answer)
+            found.append(verdict)
+            tell(verdict)
+            if verdict.failed and not keep_going:
+                break
+        return tuple(found)
+
+    def prove_one(self, target: Target, *, whole: bool = True) -> StepVerdict:
+        """Prove a single commit; not the ``whole``: links that cannot have another end than before may be
+        put off."""
+        return next(self._stream([target], whole=whole))
+
+    def known(self, target: Target) -> StepVerdict | None:
+        """The verdict, when it follows from the cache alone."""
+        if self._builder is None:
+            return None
+        built = self._builder.known(target.commit)
+        if built is None:
+            return None
+        return self._begin(target, built)()
+
+    def _stream(self, targets: Sequence[Target], *, whole: bool) -> Iterator[StepVerdict]:
+        """One step's emulation runs while the next one is built.  ``whole``: the last of them is to have
+        every link; before it, only what is emulated needs its links, and what changes one."""
+        builder = self._builder
+        if builder is None:
+            return
+        waiting: Callable[[], StepVerdict] | None = None
+        for number, target in enumerate(targets, 1):
+            all_of_it = self.level == "build" or (whole and number == len(targets))
+            built = self._build(builder, target.commit, whole=all_of_it)
+            if waiting is not None:
+                yield waiting()
+            waiting = self._begin(target, built)
+        if waiting is not None:
+            yield waiting()
+
+    def _build(self, builder: BuildTree, commit: Oid, *, whole: bool = True) -> Built:
+        known = builder.known(commit, whole=whole)
+        if known is not None:
+            return known
+        if self._profile is None:
+            return builder.make(commit, whole=whole)
+        self._prepare().add_done_callback(_warm)
+        return builder.make(commit, whole=whole, early=self._early)
+
+    def _early(self, name: str, sha: str, answers: Answers | None) -> None:
+        """Emulation begins with what is made while the rest is being built."""
+        self._prepare().result().early(name, sha, answers)
+
+    def _prepare(self) -> Future[Emulations]:
+        """In a thread, since the emulator's libraries take a third of a second to load and a build is
+        waited for most of its time."""
+        if self._prepared is None:
+            self._prepared = self._thread.submit(self._emulations)
+        return self._prepared
+
+    def _emulations(self) -> Emulations:
+        from backport.validate.pool import Emulations
+
+        assert self._profile is not None
+        return Emulations(self.cache, self.settings, self._profile, self.level == "boot")
+
+    def _begin(self, target: Target, built: Built) -> Callable[[], StepVerdict]:
+        def step(*more: Verdict) -> StepVerdict:
+            verdicts = (built.verdict, *more)
+            return StepVerdict(target.number, target.commit, target.subject, verdicts)
+
+        if self._profile is None or built.verdict.state is not State.PASSED:
+            return step
+        try:
+            finish = self._prepare().result().begin(built.artefacts, built.answers)
+        except ArtefactGone:
+            assert self._builder is not None
+            return self._begin(target, self._build(self._builder, target.commit))
+        return lambda: step(*finish())
+
+
+def _warm(prepared: Future[Emulations]) -> None:
+    if prepared.exception() is None:  # else whoever asks for them is told
+        prepared.result().warm()

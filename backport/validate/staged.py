@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a commit may break, looked at before it is made: series files, their order, the core.
+
+Three questions, cheapest first: does every staged patch parse; does every staged quilt series still
+go on in its order; and, only where something staged can reach the core's object file, does the core
+still build and translate.  What reaches it is told from the staged tree itself: the core's source,
+the closure of its ``#include``s, and whatever is neither code nor a document.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import pygit2
+
+from backport.errors import UsageError
+from backport.gateway.repository import Repo
+from backport.gateway.trees import DIRECTORY, TreeView
+from backport.pick.patch import pick_patch
+from series.errors import SeriesError
+from series.model import Oid, Patch, shown
+from series.reading.mail import read_mbox, read_patch_files
+from series.reading.quilt import parse_series, read_quilt
+
+_PATCHES = (b".patch", b".diff", b".mbox", b".eml")
+_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"\n]+)[>"]', re.M)
+_BUILD_FILE = re.compile(
+    rb"(^|/)(Makefile[^/]*|Kbuild|Kconfig[^/]*|[^/]*defconfig|[^/]*\.(mk|config|lds|lds\.S|cmake))$"
+)
+_NO_PART = re.compile(
+    rb"(^|/)(docs?|Documentation|LICENSES)/|(^|/)(README|COPYING|CHANGELOG|MAINTAINERS|CREDITS)[^/]*$"
+    rb"|\.(md|rst|txt|pandoc|patch|diff|mbox|eml)$|(^|/)(series|\.git[a-z]+)$"
+)
+_CODE = re.compile(rb"\.(c|h|S|s|inc)$")
+_GENERATOR = re.compile(rb"offset|(^|/)(tools|scripts)/")
+_MOST_INCLUDES = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing that is wrong with what is staged."""
+
+    path: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was looked at and what is wrong."""
+
+    patches: int
+    series: int
+    complaints: tuple[Complaint, ...]
+
+
+def staged_tree(repo: Repo, index_file: str | None) -> Oid:
+    """The tree that the commit would have."""
+    index = pygit2.Index(index_file) if index_file else repo.native.index
+    try:
+        return Oid(str(index.write_tree(repo.native)))
+    except pygit2.GitError as error:
+        raise UsageError(
+            f"the index cannot be written as a tree: {error}", "resolve it first"
+        ) from error
+
+
+def changed_paths(repo: Repo, old: Oid | None, new: Oid) -> dict[bytes, bool]:
+    """The paths that differ between two trees; True where the new one has the file."""
+    found: dict[bytes, bool] = {}
+    _compare(repo, old, new, b"", found)
+    return found
+
+
+def look_at_patches(repo: Repo, tree: TreeView, changed: dict[bytes, bool]) -> Looked:
+    """Parse every changed patch; try every quilt series that has a changed part."""
+    complaints: list[Complaint] = []
+    patches = [path for path, there in changed.items() if there and path.endswith(_PATCHES)]
+    for path in patches:
+        complaints += _parse(tree, path)
+    lists = {posixpath.join(posixpath.dirname(path), b"series") for path in patches}
+    lists |= {path for path in changed if posixpath.basename(path) == b"series"}
+    known = [path for path in sorted(lists) if tree.entry(path) is not None]
+    broken = {complaint.path for complaint in complaints}
+    for path in known:
+        complaints += _series(repo, tree, path, broken)
+    return Looked(len(patches), len(known), tuple(complaints))
+
+
+def reaches_core(tree: TreeView, core: bytes, changed: Iterable[bytes]) -> list[bytes]:
+    """The changed paths that the core's object file can depend on.
+
+    C and assembly count where the core includes them, or where they look like the source of a
+    generated header; documents do not; everything else (makefiles, lists, scripts) may, and does.
+    """
+    touched = {path for path in changed if not _NO_PART.search(path)}
+    code = {path for path in touched if _CODE.search(path) and not _GENERATOR.search(path)}
+    if not code:
+        return sorted(touched)
+    return sorted((touched - code) | (code & _closure(tree, core)))
+
+
+def is_build_file(path: bytes) -> bool:
+    """True for what says how the tree is built: makefiles, Kconfig, linker scripts."""
+    return bool(_BUILD_FILE.search(path))
+
+
+def _closure(tree: TreeView, core: bytes) -> set[bytes]:
+    """The core and all it includes, by base name: a header counts wherever it lies in the tree.
+
+    Include paths are the build's business; a suffix match reads a little too much, never too little.
+    """
+    by_name: dict[bytes, list[bytes]] = {}
+    for path in _walk(tree, tree.id, b""):
+        by_name.setdefault(posixpath.basename(path), []).append(path)
+    closure = {core}
+    waiting = [core]
+    while waiting and len(closure) < _MOST_INCLUDES:
+        text = tree.read(waiting.pop()) or b""
+        for name in _INCLUDE.findall(text):
+            clean = posixpath.normpath(name).lstrip(b"./")
+            tail = b"/" + clean.split(b"/", 1)[-1] if clean.startswith(b"asm/") else b"/" + clean
+            for path in by_name.get(posixpath.basename(clean), ()):
+                if path not in closure and (b"/" + path).endswith(tail):
+                    closure.add(path)
+                    waiting.append(path)
+    return closure
+
+
+def _walk(tree: TreeView, oid: Oid, prefix: bytes) -> Iterator[bytes]:
+    for name, entry in tree.objects.tree(oid).entries.items():
+        if entry.mode == DIRECTORY:
+            yield from _walk(tree, entry.oid, prefix + name + b"/")
+        elif name.endswith((b".h", b".c", b".S", b".inc")):
+            yield prefix + name
+
+
+def _compare(
+    repo: Repo, old: Oid | None, new: Oid | None, prefix: bytes, found: dict[bytes, bool]
+) -> None:
+    one = repo.objects.tree(old).entries if old else {}
+    other = repo.objects.tree(new).entries if new else {}
+    for name in one.keys() | other.keys():
+        a, b = one.get(name), other.get(name)
+        if a == b:
+            continue
+        below_a = a.oid if a and a.mode == DIRECTORY else None
+        below_b = b.oid if b and b.mode == DIRECTORY else None
+        if below_a or below_b:
+            _compare(repo, below_a, below_b, prefix + name + b"/", found)
+        if (a and not below_a) or (b and not below_b):
+            found[prefix + name] = bool(b and not below_b)
+
+
+def _parse(tree: TreeView, path: bytes) -> list[Complaint]:
+    data = tree.read(path) or b""
+    name = shown(path)
+    try:
+        if path.endswith(b".mbox") or data.startswith(b"From "):
+            read_mbox(data, name)
+        else:
+            read_patch_files([(name, data)], name)
+    except SeriesError as error:
+        return [Complaint(name, str(error))]
+    return []
+
+
+def _series(repo: Repo, tree: TreeView, path: bytes, broken: set[str]) -> list[Complaint]:
+    name = shown(path)
+    folder = posixpath.dirname(path)
+    complaints: list[Complaint] = []
+    contents: dict[str, bytes] = {}
+    try:
+        entries = parse_series(tree.read(path) or b"", name)
+    except SeriesError as error:
+        return [Complaint(name, str(error))]
+    for entry in entries:
+        where = posixpath.join(folder, entry.name.encode("utf-8", "surrogateescape"))
+        data = tree.read(where)
+        if data is None:
+            complaints.append(Complaint(name, f"lists {entry.name}, which is not there"))
+        else:
+            contents[entry.name] = data
+    if complaints:
+        return complaints
+    try:
+        series = read_quilt(entries, contents, name)
+    except SeriesError as error:
+        return [] if broken else [Complaint(name, str(error))]
+    touched = {p for patch in series.patches for c in patch.changes if (p := c.old_path)}
+    if not any(tree.entry(p) is not None for p in touched):
+        return _chain(
+            name, series.patches
+        )  # the source is not in this tree: only blob ids can speak
+    at = tree
+    for patch in series.patches:
+        picked = pick_patch(repo.objects, at, patch, partial(repo.made_on, patch))
+        if not picked.clean:
+            return [Complaint(name, f"{patch.name} does not go on: {picked.clashes[0].reason}")]
+        at = picked.tree
+    return []
+
+
+def _chain(name: str, patches: Iterable[Patch]) -> list[Complaint]:
+    """Each file's blob ids must hand on from patch to patch."""
+    last: dict[bytes, tuple[str, str]] = {}
+    for patch in patches:
+        for change in patch.changes:
+            before = last.get(change.old_path or b"")
+            if before and change.old_blob:
+                size = min(len(before[0]), len(change.old_blob))
+                if before[0][:size] != change.old_blob[:size]:
+                    what = f"{patch.name} was not made from what {before[1]} leaves of {shown(change.path)}"
+                    return [Complaint(name, what)]
+            if change.new_blob and change.new_path:
+                last[change.new_path] = (change.new_blob, patch.name)
+    return []

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The booted level: a linked image in, a `BootReport` out.
+
+The image is booted twice, with a 64-bit and with a 32-bit guest; from each guest's first instruction on
+every scenario is a real hypercall from a snapshot.  It is booted once more with L0's PV console for itself
+and a guest that writes and reads; the ring is the same for both kinds of guest.  Nothing of the image
+itself is modelled, only what is below it, so the report says what the image does and not what a model of it
+would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from emu.abi import Mode
+from emu.booted.drive import Drive
+from emu.booted.ending import Ended, TooSlow
+from emu.booted.judging import Judge, Only
+from emu.booted.machine import Machine
+from emu.booted.milestones import GUEST, climb, guest_rung
+from emu.booted.settings import MIB, Settings
+from emu.booted.stories.pv_console import STORIES as PV_CONSOLE
+from emu.booted.stories.pv_console import has_console
+from emu.booted.stories.story import Story, unreached
+from emu.booted.turns import Runner
+from emu.elf.linked import LinkedImage, parse_image
+from emu.findings.boot_report import BehaviourRow, BootReport, Milestone, Treatment
+from emu.findings.verdict import Finding, Outcome
+from emu.guest import build_kernel
+from emu.profile import Profile
+
+MODES: tuple[Mode, ...] = ("64", "compat")
+
+
+@dataclass(frozen=True, slots=True)
+class ModeReport:
+    """What booting with a guest of one mode showed."""
+
+    mode: Mode
+    image_digest: str
+    ladder: tuple[Milestone, ...]
+    rows: tuple[BehaviourRow, ...]
+    findings: tuple[Finding, ...]
+    console_rows: tuple[BehaviourRow, ...]
+    """Of L0's PV console, in the first of `MODES`."""
+    is_shim: bool
+    console: str
+    calls: int
+    boot_seconds: float
+    seconds: float
+
+
+def emulate_image(elf: bytes, profile: Profile, *, only: str | None = None) -> BootReport:
+    """Boot an image and try every operation; ``only`` names one scenario (or one finding's rerun).
+
+    Raises an `EmuError` for an image that cannot be started; whatever it does wrong is in the report.
+    """
+    return join(profile, [emulate_mode(elf, profile, mode, only=only) for mode in MODES])
+
+
+def emulate_mode(
+    elf: bytes, profile: Profile, mode: Mode, *, only: str | None = None
+) -> ModeReport:
+    """The half with one mode of guest, which needs nothing of the other; raises as `emulate_image` does."""
+    started = time.perf_counter()
+    image = parse_image(elf)
+    run = _Run(image, profile, Only.parse(only, profile), mode)
+    run.boot()
+    if mode == MODES[0]:
+        run.pv_console()
+    return ModeReport(
+        mode,
+        hashlib.sha256(elf).hexdigest(),
+        tuple(run.ladder),
+        tuple(run.rows),
+        tuple(run.findings),
+        tuple(run.console_rows),
+        run.is_shim(),
+        run.console,
+        run.calls,
+        run.boot_seconds,
+        time.perf_counter() - started,
+    )
+
+
+def join(profile: Profile, reports: Sequence[ModeReport]) -> BootReport:
+    """The report of an image, of what each of `MODES` showed, in their order."""
+    first = reports[0]
+    findings: list[Finding] = []
+    for report in reports:
+        known = {(finding.invariant, finding.message) for finding in findings}
+        findings += [f for f in report.findings if (f.invariant, f.message) not in known]
+    rows = tuple(row for report in reports for row in report.rows)
+    rows += tuple(row for report in reports for row in report.console_rows)
+    return BootReport(
+        profile=profile.name,
+        profile_digest=profile.digest,
+        image_digest=first.image_digest,
+        outcome=_outcome(rows, findings, first.is_shim),
+        ladder=tuple(milestone for report in reports for milestone in report.ladder),
+        behaviour=rows,
+        console=first.console,
+        boot_findings=tuple(findings),
+        calls=sum(report.calls for report in reports),
+        boot_seconds=first.boot_seconds,
+        seconds=sum(report.seconds for report in reports),
+    )
+
+
+def _outcome(
+    rows: Sequence[BehaviourRow], boot_findings: Sequence[Finding], is_shim: bool
+) -> Outcome:
+    if any(row.findings for row in rows) or any(f.invariant != "L0 model" for f in boot_findings):
+        return Outcome.FAILED
+    if boot_findings:
+        return Outcome.CANNOT_TELL
+    reached = any(row.treatment is not Treatment.UNREACHED for row in rows)
+    return Outcome.PASSED if reached and is_shim else Outcome.ABSENT
+
+
+class _Run:
+    """What comes together while one image is looked at with one mode of guest."""
+
+    def __init__(self, image: LinkedImage, profile: Profile, only: Only, mode: Mode) -> None:
+        self.image = image
+        self.profile = profile
+        self.only = only
+        self.mode = mode
+        self.ladder: list[Milestone] = []
+        self.rows: Sequence[BehaviourRow] = ()
+        self.console_rows: Sequence[BehaviourRow] = ()
+        """Of the PV console."""
+        self.findings: list[Finding] = []
+        self.console = ""
+        self.calls = 0
+        self.boot_seconds = 0.0
+
+    def boot(self) -> None:
+        """Boot and let the guest ask."""
+        begun = time.perf_counter()
+        runner, end = _boot(self.image, self.mode, self._settings())
+        self.boot_seconds = time.perf_counter() - begun
+        try:
+            self._look(runner, end)
+        finally:
+            runner.close()
+
+    def _settings(self) -> Settings:
+        boot = self.profile.boot
+        return Settings(boot.memory * MIB, boot.command_line.encode(), boot.vcpus)
+
+    def pv_console(self) -> None:
+        """What becomes of L0's console where the image has it for itself: it is booted for that once more
+        unless it had it from the start."""
+        mode, way = MODES[0], self.profile.boot.pv_console
+        stories = self._pv_console_stories()
+        if way is None or not stories:
+            return
+        why = ""
+        if not any(symbol in self.image.symbols for symbol in way.symbols):
+            why = f"the image has no {way.symbols[0]}"
+        elif not any(m.reached for m in self.ladder if m.name == GUEST[mode]):
+            why = "no guest is entered"
+        elif not self.console_rows:
+            settings = replace(self._settings(), command_line=way.command_line.encode(), vcpus=1)
+            runner, end = _boot(self.image, mode, settings)
+            try:
+                if end is None:
+                    drive = Drive(runner)
+                    self._tell_pv_console(Judge(drive, self.profile, self.only))
+                    self.calls += drive.calls
+                else:
+                    why = f"with {way.command_line!r} the guest is never entered: {end.message}"
+                    where = self.image.where(end.address)
+                    self.findings.append(Finding(end.kind, why, where, "boot"))
+            finally:
+                runner.close()
+        self.console_rows = self.console_rows or [unreached(told, mode, why) for told in stories]
+
+    def _pv_console_stories(self) -> list[Story]:
+        return [told for told in PV_CONSOLE if self.only.tells(told.name, MODES[0])]
+
+    def _tell_pv_console(self, judge: Judge) -> None:
+        self.console_rows = [judge.tell(told) for told in self._pv_console_stories()]
+
+    def _look(self, runner: Runner, end: Ended | None) -> None:
+        machine, mode = runner.machine, self.mode
+        if mode == MODES[0]:
+            self.ladder.extend(climb(machine, end))
+            self.console = bytes(machine.l0.console).decode("utf-8", "replace")
+            if end is not None:
+                self._failed(machine, end)
+        else:
+            self.ladder.append(guest_rung(mode, self.image, end))
+        for number, op in enumerate(machine.l0.unknown):
+            self._unknown(machine, op, number)
+        if end is None:
+            drive = Drive(runner)
+            judge = Judge(drive, self.profile, self.only)
+            if mode == MODES[0] and self.profile.boot.pv_console and has_console(drive):
+                self._tell_pv_console(judge)
+            self.rows = tuple(judge.rows())
+            first = 0 if mode == MODES[0] else 1  # the processor is the image's own affair
+            self.ladder.extend(judge.milestones[first:])
+            self.calls += drive.calls
+
+    def _failed(self, machine: Machine, end: Ended) -> None:
+        if not self.is_shim():
+            return
+        said = self.console.strip().splitlines()[-8:]
+        word = next((line for line in said if "anic" in line or "BUG" in line), "")
+        self.findings.append(
+            Finding(
+                end.kind,
+                f"the guest is never entered: {end.message} {word}".strip(),
+                self.image.where(end.address),
+                "boot",
+                tuple(c for c in machine.l0.calls if c.hypercall != "console_io")[-8:],
+            )
+        )
+
+    def is_shim(self) -> bool:
+        """Whether the image has any of what the profile is about; before, how far it comes is told by
+        the ladder and is no failure."""
+        wanted = (s for entry in self.profile.entries.values() for s in entry.symbols)
+        return any(symbol in self.image.symbols for symbol in wanted)
+
+    def _unknown(self, machine: Machine, op: str, number: int) -> None:
+        calls = [n for n, call in enumerate(machine.l0.calls) if call.op == op]
+        caller = machine.callers[calls[0]] if calls else 0
+        message = f"L0 is asked for {op}, of which nothing is known"
+        if all(finding.message != message for finding in self.findings):
+            self.findings.append(Finding("L0 model", message, self.image.where(caller), "boot"))
+
+
+def _boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Runner, Ended | None]:
+    """A machine at its guest's first instruction, or where the boot ended."""
+    runner, end = _attempt(image, mode, settings, everywhere=False)
+    if runner.machine.hypercalls_at:
+        return runner, end
+    runner.close()  # it may have asked for its hypercall page where nobody looked
+    return _attempt(image, mode, settings, everywhere=True)
+
+
+def _attempt(
+    image: LinkedImage, mode: Mode, settings: Settings, *, everywhere: bool
+) -> tuple[Runner, Ended | None]:
+    def start() -> Runner:
+        return Runner(Machine(image, build_kernel(mode), settings, everywhere=everywhere))
+
+    runner = start()
+    try:
+        try:
+            runner.boot()
+        except TooSlow:
+            runner.close()
+            runner = start()
+            runner.counting = True
+            runner.boot()
+            runner.counting = False
+    except Ended as end:
+        return runner, end
+    return runner, None
+
+
+__all__ = ["MODES", "BootReport", "ModeReport", "emulate_image", "emulate_mode", "join"]

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What came of one call into the core, for those who judge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emu.object.context import Context
+from emu.profile.scenario import Case
+
+SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
+"""Registers that a function preserves (psABI 3.2.1)."""
+SAVED_VALUES = tuple(0x5A5A000000000000 + i for i in range(len(SAVED)))
+EFLAGS_AC = 1 << 18
+
+
+@dataclass(slots=True)
+class Run:
+    """One case, called under one plan."""
+
+    case: Case
+    context: Context
+    result: int | None = None
+    crash: tuple[str, str, int] | None = None
+    """(invariant, message, address) where the core did not return."""
+    no_model: str = ""
+    ended: bool = False
+    """The domain shut down in L0."""
+    calls_before: int = 0
+    """L0 calls made by the calls that prepared the ground."""
+    opened_before: frozenset[int] = frozenset()
+    """Ports open in L0 when the judged call began."""
+    registers: tuple[int, ...] = ()
+    """Callee-saved registers, rsp and eflags at return."""
+    buffer_before: bytes = b""
+    guest_before: bytes = b""
+    """The guest's pages, where other calls went before this one."""
+    rsp: int = 0

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One case, in every way in which it may go.
+
+As it is, with three stack poisons, comparing what leaves the core; and, for `explore`, with the k-th
+interaction failed for every k, then every pair, and with drawn inputs.  A guest access that faults is
+an interaction like any other.  On a real core failing every k lifted block coverage of the two operations
+from about 60% to over 80% and takes a tenth of a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from emu import abi
+from emu.abi import Mode
+from emu.errors import LayoutError, NotThere
+from emu.findings.verdict import Finding, Outcome, ScenarioResult
+from emu.interactions import Plan
+from emu.object import expectations
+from emu.object.call import Run
+from emu.object.inputs import INPUTS, described, drawn
+from emu.object.invariants import AFTER_RETURN, ALWAYS
+from emu.object.leaving import differences, leaving
+from emu.object.machine import Machine
+from emu.object.selection import Selection
+from emu.profile.scenario import Case
+
+Depth = Literal["scenarios", "explore"]
+POISONS = (0xFF, 0x00, 0xA5)
+"""The first two differ in every bit and in being zero: between them any one value that was never written
+shows.  The third is for what an addition or a comparison of two such values would hide."""
+MAX_SINGLE = 200
+"""Interactions of one case that are made to fail."""
+MAX_PAIRS = 100
+"""Pairs of them.  Each case has its own bound, so that what is tried does not depend on the others; a real
+core has 36 at most."""
+MAX_FINDINGS = 20
+"""Of one scenario; a core that is broken throughout need not say so a thousand times."""
+
+
+@dataclass(slots=True)
+class Judge:
+    """Runs one case in every way that the depth asks for and collects what it finds."""
+
+    machine: Machine
+    case: Case
+    pairs_left: int = MAX_PAIRS
+    findings: list[Finding] = field(default_factory=list)
+    causes: dict[tuple[str, str, str], list[frozenset[str]]] = field(default_factory=dict)
+    """For each thing found: the sets of failures that brought it about, none a superset of another."""
+    input: Case | None = None
+    """What was drawn, while it is tried."""
+    unknown: dict[str, None] = field(default_factory=dict)
+    lacking: str = ""
+    """What a scenario asks for that a core may lack."""
+
+    def result(self, depth: Depth, selection: Selection, *, draw: bool = False) -> ScenarioResult:
+        """``draw``: also with drawn inputs, since this is its operation's first case."""
+        machine, scenario = self.machine, self.case.scenario
+        if machine.entry(scenario.entry) is None:
+            names = " or ".join(machine.profile.entries[scenario.entry].symbols)
+            return self._neutral(Outcome.ABSENT, f"the object has no {names}")
+        try:
+            if selection.drawn is not None:
+                return self._drawn(selection.drawn)
+            return self._judge(depth, selection.numbers, draw)
+        except NotThere as exc:
+            return self._neutral(Outcome.ABSENT, exc.what)
+        except LayoutError as exc:
+            return self._neutral(Outcome.CANNOT_TELL, str(exc))
+
+    def _neutral(self, outcome: Outcome, note: str) -> ScenarioResult:
+        scenario = self.case.scenario
+        return ScenarioResult(
+            scenario.name, scenario.entry, scenario.operation, self._mode, outcome, None, note=note
+        )
+
+    @property
+    def _mode(self) -> Mode:
+        return self.case.mode
+
+    def _drawn(self, number: int) -> ScenarioResult:
+        """One drawn input alone."""
+        return self._concluded(self._run_drawn(number))
+
+    def _judge(self, depth: Depth, numbers: frozenset[int] | None, draw: bool) -> ScenarioResult:
+        base = self._run(numbers or frozenset(), expect=numbers is None)
+        scenario = self.case.scenario
+        if self._refused(base):
+            refusal = abi.result_name(base.result)
+            return self._neutral(Outcome.ABSENT, f"{scenario.operation} is refused with {refusal}")
+        wanted = depth == "explore" and scenario.explore and numbers is None
+        if wanted and not base.no_model and not _endless(base):
+            self._explore(len(base.context.plan.seen))
+            for number in range(INPUTS if draw else 0):
+                self._run_drawn(number)
+        if self.lacking and not self.findings:
+            return self._neutral(Outcome.ABSENT, self.lacking)
+        return self._concluded(base)
+
+    def _concluded(self, base: Run) -> ScenarioResult:
+        scenario = self.case.scenario
+        calls = tuple(base.context.l0.calls[base.calls_before :])
+        outcome, note = Outcome.PASSED, ""
+        if self.unknown:
+            outcome, note = Outcome.CANNOT_TELL, "; ".join(self.unknown)
+        if self.findings:
+            outcome = Outcome.FAILED
+        return ScenarioResult(
+            scenario.name,
+            scenario.entry,
+            scenario.operation,
+            self._mode,
+            outcome,
+            base.result,
+            calls,
+            tuple(self.findings),
+            note,
+        )
+
+    def _refused(self, run: Run) -> bool:
+        """Whether the core says that it does not know the operation, where the scenario thinks it does."""
+        entry = self.machine.profile.entries[self.case.scenario.entry]
+        wanted = self.case.scenario.result
+        return (
+            run.result in entry.refusals
+            and not any(value in entry.refusals for value in wanted)
+            and len(run.context.l0.calls) == run.calls_before
+        )
+
+    def _explore(self, count: int) -> None:
+        for first in range(min(count, MAX_SINGLE)):
+            run = self._run(frozenset({first}))
+            for second in range(first + 1, min(len(run.context.plan.seen), MAX_SINGLE)):
+                if self.pairs_left <= 0:
+                    break
+                self.pairs_left -= 1
+                self._run(frozenset({first, second}))
+
+    def _run(self, numbers: frozenset[int], *, expect: bool = False) -> Run:
+        """The case with these interactions failed: the more of them, the fewer poisons."""
+        poisons = POISONS[: max(len(POISONS) - len(numbers), 1)]
+        rerun = self.case.title + ("!" + ",".join(map(str, sorted(numbers))) if numbers else "")
+        return self._compare(self.case, numbers, rerun, poisons, expect=expect)
+
+    def _run_drawn(self, number: int) -> Run:
+        self.input = drawn(self.case, number)
+        try:
+            return self._compare(
+                self.input, frozenset(), f"{self.case.title}?{number}", POISONS[:2]
+            )
+        finally:
+            self.input = None
+
+    def _compare(
+        self,
+        case: Case,
+        numbers: frozenset[int],
+        rerun: str,
+        poisons: tuple[int, ...],
+        *,
+        expect: bool = False,
+    ) -> Run:
+        """One way of running the case: judged with the first poison, compared with the others."""
+        machine, kinds = self.machine, case.scenario.fail
+        run = machine.run(case, Plan(numbers, kinds), poisons[0])
+        self._judge_run(run, rerun, expect=expect)
+        traces = leaving(run)
+        for poison in () if _endless(run) else poisons[1:]:
+            other = machine.run(case, Plan(numbers, kinds), poison)
+            for message in differences(traces, leaving(other)):
+                self._find("stack contents", message, 0, run, rerun)
+        return run
+
+    def _judge_run(self, run: Run, rerun: str, *, expect: bool) -> None:
+        context = run.context
+        for violation in context.violations:
+            said = violation.invariant, violation.message, violation.address
+            self._find(*said, run, rerun, calls=violation.calls)
+        for op in context.l0.unknown:
+            self.unknown.setdefault(f"L0 is asked for {op}, of which nothing is known")
+        if run.no_model:
+            self.unknown.setdefault(run.no_model)
+        elif run.crash is not None:
+            invariant, message, address = run.crash
+            if not _fail_stop(run):
+                self._find(invariant, message, address, run, rerun)
+        checks = AFTER_RETURN if run.result is not None else ALWAYS
+        for invariant_class in checks:
+            for message, address in invariant_class.check(self.machine, run):
+                self._find(invariant_class.name, message, address, run, rerun)
+        if expect and (run.result is not None or run.ended) and not self._refused(run):
+            for message in expectations.unmet(self.machine, run):
+                if self.case.scenario.may_lack:
+                    self.lacking = self.lacking or message
+                else:
+                    self._find(expectations.NAME, message, 0, run, rerun)
+
+    def _find(
+        self,
+        invariant: str,
+        message: str,
+        address: int,
+        run: Run,
+        rerun: str,
+        calls: int | None = None,
+    ) -> None:
+        """``calls``: how many went to L0 before it was seen; all of them, where None."""
+        failures = frozenset(i.kind for i in run.context.plan.injected)
+        where = self.machine.where(address) if address else self.case.scenario.operation
+        causes = self.causes.setdefault((invariant, message, where), [])
+        if len(self.findings) >= MAX_FINDINGS or any(cause <= failures for cause in causes):
+            return
+        causes.append(failures)
+        if failures:
+            message += " (when " + " and ".join(f"{kind} fails" for kind in sorted(failures)) + ")"
+        if self.input is not None:
+            message += f" ({described(self.input)})"
+        went_before = tuple(run.context.l0.calls[run.calls_before : calls])
+        title = self.case.title
+        self.findings.append(Finding(invariant, message, where, title, went_before, rerun))
+
+
+def _endless(run: Run) -> bool:
+    """A call that used up its budget: once is enough."""
+    return run.crash is not None and run.crash[0] == "budget"
+
+
+def _fail_stop(run: Run) -> bool:
+    """BUG or panic after L0 refused what it cannot refuse: the core is right not to go on."""
+    assert run.crash is not None
+    return run.crash[1].startswith(("BUG", "panic")) and any(
+        not i.legal for i in run.context.plan.injected
+    )

@@ -1,0 +1,462 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The order that context proves, where no blob ids do.
+
+A hunk's line numbers are exact in the text it was made for.  So of the patches that touch one file,
+the next is one whose hunks stand exactly where they say; and one that would push another, which fits
+now, off its place comes after that one.  Per file this is a search with backtracking over a handful
+of patches, remembering dead ends; files are small sets, so it stays in the tens of milliseconds for a
+real series, and is bounded for any other.
+
+Where no exact order exists (the base differs, a patch is missing) one shift of all lines is tried, as
+a base that gained or lost lines above makes; and last, whatever fits with the least offset.
+
+From the sequence found follow constraints, for those pairs only that cannot be swapped: what touches,
+and what moves the other's line numbers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from series.binary import apply_delta
+from series.graph.line_history import LineHistory, TreeHistory
+from series.model import Base, FileChange, Hunk, Patch
+from series.placement.hunks import (
+    PlaceError,
+    apply_change,
+    apply_hunks,
+    is_applied,
+    split_lines,
+)
+
+_BUDGET = 20_000
+_MAX_PAIRS = 400
+
+Text = list[bytes] | None
+State = dict[bytes, Text]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """``before`` must precede ``after``: because of touching text, or only of line numbers."""
+
+    before: int
+    after: int
+    path: bytes
+    text: str
+    strong: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A change that fits nowhere, with the reason that the applier gives."""
+
+    patch: int
+    path: bytes
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """What the context of all files says together."""
+
+    bounds: tuple[Bound, ...]
+    unplaced: tuple[Unplaced, ...]
+    applied: tuple[tuple[int, bytes], ...]
+    """Patches and paths whose change the text has already."""
+    moved: tuple[bytes, ...]
+    """Paths where hunks fit only away from their stated lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """All that one patch does to one family of paths."""
+
+    patch: int
+    changes: tuple[FileChange, ...]
+
+
+def families(patches: Sequence[Patch]) -> list[tuple[frozenset[bytes], tuple[Item, ...]]]:
+    """Paths tied by renames and copies, with what each patch does to them."""
+    root: dict[bytes, bytes] = {}
+
+    def find(path: bytes) -> bytes:
+        while root.setdefault(path, path) != path:
+            root[path] = root[root[path]]
+            path = root[path]
+        return path
+
+    for patch in patches:
+        for change in patch.changes:
+            if change.old_path is not None and change.new_path is not None:
+                root[find(change.old_path)] = find(change.new_path)
+            else:
+                find(change.path)
+    groups: dict[bytes, dict[int, list[FileChange]]] = {}
+    for index, patch in enumerate(patches):
+        for change in patch.changes:
+            groups.setdefault(find(change.path), {}).setdefault(index, []).append(change)
+    members: dict[bytes, set[bytes]] = {}
+    for path in root:
+        members.setdefault(find(path), set()).add(path)
+    return [
+        (
+            frozenset(members[top]),
+            tuple(Item(index, tuple(changes)) for index, changes in items.items()),
+        )
+        for top, items in sorted(groups.items())
+    ]
+
+
+def fit_family(
+    paths: Collection[bytes],
+    items: Sequence[Item],
+    base: Base,
+    rank: Sequence[int],
+    known: Mapping[int, Collection[int]],
+    *,
+    numbered: bool,
+) -> Fits:
+    """Order ``items``; ``known`` gives for a patch those that must precede it.
+
+    With ``numbered``, the order by ``rank`` is taken if all fits in it, and binds nobody.
+    """
+    start: State = {}
+    for path in paths:
+        text = base.read(path)
+        start[path] = None if text is None else split_lines(text)
+    wanted = sorted(items, key=lambda item: rank[item.patch])
+    if len(items) == 1 or numbered:
+        walk = _Walk(start)
+        if all(walk.nearest(item) for item in wanted):
+            return Fits((), (), (), tuple(sorted(walk.moved)))
+    walk = _best_walk(wanted, start, known)
+    applied: list[tuple[int, bytes]] = []
+    unplaced: list[Unplaced] = []
+    for item in walk.left(wanted):
+        has = [is_applied(_joined(start.get(change.path)), change) for change in item.changes]
+        if all(has):
+            applied += [(item.patch, change.path) for change in item.changes]
+        else:
+            unplaced.append(Unplaced(item.patch, *walk.why(item)))
+    # Line numbers say nothing where not all of them hold.
+    exact = not walk.guessed and len(walk.sequence) + len(applied) == len(items)
+    bounds = tuple(bound for bound in _bounds(walk.sequence) if bound.strong or exact)
+    return Fits(bounds, tuple(unplaced), tuple(applied), tuple(sorted(walk.moved)))
+
+
+def _joined(lines: Text) -> bytes | None:
+    return None if lines is None else b"".join(lines)
+
+
+class _Walk:
+    """A state, the sequence that led to it, and the ways to go on."""
+
+    def __init__(self, state: State, shifts: tuple[int, ...] = (0,)) -> None:
+        self.state = dict(state)
+        self.shifts = shifts
+        self.sequence: list[Item] = []
+        self.moved: set[bytes] = set()
+        self.guessed = False
+        self.spent = 0
+
+    def left(self, items: Iterable[Item]) -> list[Item]:
+        done = {item.patch for item in self.sequence}
+        return [item for item in items if item.patch not in done]
+
+    def exact(self, item: Item, state: State) -> tuple[State, Item] | None:
+        """``state`` after ``item``, with the item as it was placed; None where it does not fit."""
+        self.spent += 1
+        made: State = {}
+        placed: list[FileChange] = []
+        for change in item.changes:
+            old = [] if change.old_path is None else _look(change.old_path, made, state)
+            if old is None or not _vacant(change, made, state):
+                return None
+            done = self._exact_text(old, change)
+            if done is None:
+                return None
+            _settle(change, done[0], made)
+            placed.append(replace(change, hunks=done[1]) if done[1] is not change.hunks else change)
+        return made, Item(item.patch, tuple(placed))
+
+    def _exact_text(
+        self, old: list[bytes], change: FileChange
+    ) -> tuple[list[bytes], tuple[Hunk, ...]] | None:
+        if change.binary:
+            text = _binary_text(old, change)
+            return None if text is None else (text, ())
+        places: list[int] = []
+        for hunk in change.hunks:
+            at = hunk.old_start - (1 if hunk.old_count else 0)
+            before = list(hunk.before)
+            for shift in self.shifts:
+                here = at + shift
+                if 0 <= here <= len(old) and old[here : here + len(before)] == before:
+                    places.append(shift)
+                    break
+            else:
+                return None
+        if change.kind == "create" and old:
+            return None
+        if not change.hunks:
+            return old, ()
+        text = list(old)
+        for hunk, shift in zip(reversed(change.hunks), reversed(places), strict=True):
+            at = hunk.old_start - (1 if hunk.old_count else 0) + shift
+            text[at : at + hunk.old_count] = hunk.after
+        if not any(places):
+            return text, change.hunks
+        return text, tuple(
+            replace(hunk, old_start=hunk.old_start + shift)
+            for hunk, shift in zip(change.hunks, places, strict=True)
+        )
+
+    def nearest(self, item: Item) -> bool:
+        """Take ``item`` wherever it fits nearest; False, and nothing done, where it does not."""
+        try:
+            made, placed, offset = self._nearest(item)
+        except PlaceError:
+            return False
+        self.guessed = True
+        if offset:
+            self.moved |= {change.path for change in item.changes}
+        self.take(made, placed)
+        return True
+
+    def why(self, item: Item) -> tuple[bytes, str]:
+        """Which path of ``item`` does not fit, and the applier's words for it."""
+        try:
+            self._nearest(item)
+        except PlaceError as exc:
+            return exc.path, str(exc)
+        return item.changes[0].path, "fits only in an order that the other evidence excludes"
+
+    def offset(self, item: Item) -> int | None:
+        """How far ``item`` would be from its stated lines in all; None where it does not fit."""
+        self.spent += 1
+        try:
+            return self._nearest(item)[2]
+        except PlaceError:
+            return None
+
+    def _nearest(self, item: Item) -> tuple[State, Item, int]:
+        made: State = {}
+        placed: list[FileChange] = []
+        total = 0
+        for change in item.changes:
+            old = [] if change.old_path is None else _look(change.old_path, made, self.state)
+            if old is None:
+                raise PlaceError(change.path, "there is no such file")
+            if not _vacant(change, made, self.state):
+                raise PlaceError(change.path, "the file to make is there already")
+            if change.binary:
+                text = split_lines(apply_change(b"".join(old), change).text)
+                _settle(change, text, made)
+                placed.append(change)
+                continue
+            text = list(old)
+            places = apply_hunks(text, change.hunks, change.path)
+            total += sum(abs(place.offset) for place in places)
+            _settle(change, text, made)
+            gained = 0
+            hunks: list[Hunk] = []
+            for hunk, place in zip(change.hunks, places, strict=True):
+                line = place.line - gained - (0 if hunk.old_count else 1)
+                hunks.append(replace(hunk, old_start=line))
+                gained += hunk.new_count - hunk.old_count
+            placed.append(replace(change, hunks=tuple(hunks)))
+        return made, Item(item.patch, tuple(placed)), total
+
+    def take(self, made: State, placed: Item) -> None:
+        self.state.update(made)
+        self.sequence.append(placed)
+
+
+def _look(path: bytes, made: State, state: State) -> Text:
+    return made[path] if path in made else state.get(path)
+
+
+def _vacant(change: FileChange, made: State, state: State) -> bool:
+    """Whether the path that a change makes is free."""
+    if change.kind == "modify" or change.new_path in (None, change.old_path):
+        return True
+    assert change.new_path is not None
+    return not _look(change.new_path, made, state)
+
+
+def _settle(change: FileChange, text: list[bytes], made: State) -> None:
+    if change.old_path is not None and change.kind in ("rename", "delete"):
+        made[change.old_path] = None
+    if change.new_path is not None:
+        made[change.new_path] = text
+
+
+def _binary_text(old: list[bytes], change: FileChange) -> list[bytes] | None:
+    """Exact for a binary change means that it also leads back."""
+    if change.forward is None:
+        return None
+    pre = b"".join(old)
+    try:
+        if change.forward.kind == "delta":
+            return split_lines(apply_delta(pre, change.forward.data))
+        back = change.reverse
+        post = change.forward.data
+        if back is not None:
+            was = back.data if back.kind == "literal" else apply_delta(post, back.data)
+            if was != pre:
+                return None
+        return split_lines(post)
+    except ValueError:
+        return None
+
+
+def _best_walk(items: Sequence[Item], start: State, known: Mapping[int, Collection[int]]) -> _Walk:
+    walk = _search(items, start, known, (0,))
+    if len(walk.sequence) == len(items):
+        return walk
+    for shift in _drifts(items, start):
+        other = _search(items, start, known, (shift, 0))
+        if len(other.sequence) > len(walk.sequence):
+            walk = other
+            walk.moved |= {change.path for item in items for change in item.changes}
+        if len(walk.sequence) == len(items):
+            return walk
+    # No exact order: whatever fits with the least offset, as far as it goes.
+    while left := walk.left(items):
+        done = {item.patch for item in walk.sequence}
+        ready = [item for item in left if not (set(known.get(item.patch, ())) - done)] or left
+        if walk.spent > 2 * _BUDGET:
+            ready = ready[:1]
+        offers = [
+            (offset, at, item)
+            for at, item in enumerate(ready)
+            if (offset := walk.offset(item)) is not None
+        ]
+        if not offers:
+            offers = [
+                (offset, at, item)
+                for at, item in enumerate(left)
+                if item not in ready and (offset := walk.offset(item)) is not None
+            ]
+        if not offers or not walk.nearest(min(offers, key=lambda offer: offer[:2])[2]):
+            return walk
+    return walk
+
+
+def _drifts(items: Sequence[Item], start: State) -> list[int]:
+    """How far the first hunks stand from their stated lines in the base, the most common first."""
+    counts: Counter[int] = Counter()
+    for item in items[:64]:
+        for change in item.changes:
+            old = start.get(change.old_path) if change.old_path is not None else None
+            if not old or not change.hunks or change.binary:
+                continue
+            try:
+                places = apply_hunks(list(old), change.hunks, change.path)
+            except PlaceError:
+                continue
+            counts.update({place.offset for place in places if place.offset})
+    return [shift for shift, _ in counts.most_common(4)]
+
+
+def _search(
+    items: Sequence[Item],
+    start: State,
+    known: Mapping[int, Collection[int]],
+    shifts: tuple[int, ...],
+) -> _Walk:
+    """The longest sequence of exact fits found within the budget."""
+    here = {item.patch for item in items}
+    needs = {item.patch: set(known.get(item.patch, ())) & here for item in items}
+    best = walk = _Walk(start, shifts)
+    dead: set[frozenset[int]] = set()
+    stack: list[tuple[State, list[Item], Iterator[tuple[State, Item]]]] = []
+    state, sequence = dict(start), list[Item]()
+
+    def options(state: State, sequence: list[Item]) -> Iterator[tuple[State, Item]]:
+        done = {item.patch for item in sequence}
+        ready = [
+            (item, fit)
+            for item in items
+            if item.patch not in done
+            and needs[item.patch] <= done
+            and (fit := walk.exact(item, state)) is not None
+        ]
+        rest: list[tuple[int, int, State, Item]] = []
+        for at, (item, (made, placed)) in enumerate(ready):
+            after = {**state, **made}
+            broken = sum(
+                1 for other, _ in ready if other is not item and walk.exact(other, after) is None
+            )
+            if not broken:
+                yield after, placed
+            else:
+                rest.append((broken, at, after, placed))
+        for _, _, after, placed in sorted(rest, key=lambda one: one[:2]):
+            yield after, placed
+
+    current = options(state, sequence)
+    while True:
+        if len(sequence) > len(best.sequence):
+            best = _Walk(state, shifts)
+            best.sequence = list(sequence)
+        if len(sequence) == len(items) or walk.spent > _BUDGET:
+            return best
+        for after, placed in current:
+            if frozenset([placed.patch, *(item.patch for item in sequence)]) in dead:
+                continue
+            stack.append((state, sequence, current))
+            state, sequence = after, [*sequence, placed]
+            current = options(state, sequence)
+            break
+        else:
+            dead.add(frozenset(item.patch for item in sequence))
+            if not stack:
+                return best
+            state, sequence, current = stack.pop()
+
+
+def _bounds(sequence: Sequence[Item]) -> Iterator[Bound]:
+    """The pairs of a fitting sequence that cannot be swapped."""
+    tree = TreeHistory(reach=3)
+    for item in sequence:
+        tree.add(item.patch, item.changes)
+    seen: set[tuple[int, int]] = set()
+    for contact in tree.contacts:
+        if (contact.earlier, contact.later) not in seen:
+            seen.add((contact.earlier, contact.later))
+            path = contact.path
+            yield Bound(
+                contact.earlier, contact.later, path, "edits lines on or beside its own", True
+            )
+    for life in tree.lives:
+        if (life.earlier, life.later) not in seen:
+            seen.add((life.earlier, life.later))
+            yield Bound(life.earlier, life.later, life.path, f"it {life.what}", True)
+    for path, history in tree.histories():
+        for earlier, later in _line_pairs(history, [item.patch for item in sequence]):
+            if (earlier, later) not in seen:
+                seen.add((earlier, later))
+                text = "its line numbers count with the lines that it adds or removes"
+                yield Bound(earlier, later, path, text, False)
+
+
+def _line_pairs(history: LineHistory, order: Sequence[int]) -> Iterator[tuple[int, int]]:
+    places = history.places()
+    order = [patch for patch in order if patch in places]
+    if len(order) > _MAX_PAIRS:
+        yield from itertools.pairwise(order)
+        return
+    for at, earlier in enumerate(order):
+        for later in order[at + 1 :]:
+            if _pushes(places[earlier], places[later]) or _pushes(places[later], places[earlier]):
+                yield earlier, later
+
+
+def _pushes(mover: list[tuple[int, int]], other: list[tuple[int, int]]) -> bool:
+    """Whether ``mover``'s gains above any edit of ``other`` do not cancel out."""
+    return any(sum(gain for at, gain in mover if at < place) for place, _ in other)

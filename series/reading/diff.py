@@ -1,0 +1,466 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Diff text in, ``FileChange`` values out: git's extended headers in full, and plain unified diffs.
+
+The grammar is that of ``git apply`` (apply.c: ``parse_git_diff_header``, ``parse_fragment``,
+``parse_binary``).  Text between the files (a mail's signature, a diffstat) is skipped as git skips
+it; whatever begins like a diff must then be one, or the error names its line.
+
+The hunks are read here and not by unidiff, for two reasons.  Its errors name no line, and ours must.
+And it works on ``str``: on 77 real patches (11,000 lines) it takes 31 ms against 21 ms here, before its
+objects are turned into ours and its text back into bytes.  It is sound on hunk bodies, and so a test
+holds the two against each other (tests/series/test_diff_unidiff.py).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import NoReturn
+
+from series.binary import decode_line, inflate
+from series.errors import SeriesError
+from series.model import Binary, ChangeKind, FileChange, Hunk, HunkLine, LineOp, Oid
+from series.reading.paths import link_fault, path_fault, strip_components, unquote
+
+_HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@ ?(.*)", re.DOTALL)
+_INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?\s*\Z")
+_EPOCH = re.compile(rb"\t(?:1970-01-01|1969-12-31) [0-9:.]+")
+_STAMP = re.compile(rb"(?:\t| +\d{4}-\d\d-\d\d \d\d:\d\d).*\Z", re.DOTALL)
+_NULL_OID = re.compile(r"0+\Z")
+_STARTS = (b"diff --git ", b"--- ", b"@@ -", b"diff --cc ", b"diff --combined ")
+
+
+class DiffError(SeriesError):
+    """A diff that does not parse: file, line (1-based), what is wrong."""
+
+    def __init__(self, where: str, line: int, what: str) -> None:
+        self.where, self.line, self.what = where, line, what
+        super().__init__(f"{where}:{line}: {what}")
+
+
+class PathError(DiffError):
+    """A patch names a path that it must not touch."""
+
+    def __init__(self, where: str, line: int, path: bytes, fault: str) -> None:
+        self.path, self.fault = path, fault
+        shown = path[:80].decode("utf-8", "backslashreplace")
+        super().__init__(
+            where, line, f"the path '{shown}' {fault}; such a patch is refused, nothing was changed"
+        )
+
+
+def parse_diff(
+    data: bytes, where: str, *, strip: int = 1, first_line: int = 1
+) -> tuple[FileChange, ...]:
+    """Read all changes in ``data``.
+
+    ``strip`` is what ``-p`` is to ``git apply``; ``first_line`` is the number that ``data``'s
+    first line has in the file ``where``, for errors.  Empty when there is no diff in it.
+    """
+    return _Parser(data, where, strip, first_line).run()
+
+
+class _Parser:
+    """One pass over the lines; ``at`` is the next line to read."""
+
+    def __init__(self, data: bytes, where: str, strip: int, first_line: int) -> None:
+        # Split at \n alone: a carriage return or form feed is content.
+        lines = [line + b"\n" for line in data.split(b"\n")]
+        last = lines.pop()[:-1]
+        if last:
+            lines.append(last)
+        self.lines = lines
+        self.where, self.strip, self.first_line = where, strip, first_line
+        self.at = 0
+
+    def fail(self, what: str, at: int | None = None) -> NoReturn:
+        raise DiffError(self.where, self.first_line + (self.at if at is None else at), what)
+
+    def run(self) -> tuple[FileChange, ...]:
+        changes: list[FileChange] = []
+        lines = self.lines
+        while self.at < len(lines):
+            line = lines[self.at]
+            if not line.startswith(_STARTS):
+                self.at += 1
+            elif line.startswith(b"diff --git "):
+                changes.append(self.git_change())
+            elif line.startswith(b"--- "):
+                if self.plain_starts():
+                    changes.append(self.plain_change())
+                else:
+                    self.at += 1
+            elif line.startswith(b"@@ -"):
+                if _HUNK.match(line):
+                    self.fail("a hunk without the file header it belongs to")
+                self.at += 1
+            else:
+                self.fail("a combined diff of a merge cannot be applied; take the commits instead")
+        return tuple(changes)
+
+    # -- names
+
+    def checked(self, path: bytes, at: int) -> bytes:
+        fault = path_fault(path)
+        if fault is not None:
+            raise PathError(self.where, self.first_line + at, path, fault)
+        return path
+
+    def named(self, raw: bytes, strip: int) -> bytes | None:
+        """The path in a header line; None for /dev/null."""
+        raw = raw.rstrip(b"\n")
+        quoted = unquote(raw)
+        if quoted is not None:
+            name = quoted[0]
+        elif raw.startswith(b'"'):
+            self.fail("a quoted path that is not closed or holds an unknown escape")
+        else:
+            name = _STAMP.sub(b"", raw).removesuffix(b"\r")
+        if name == b"/dev/null":
+            return None
+        if strip and name.startswith(b"/"):
+            raise PathError(self.where, self.first_line + self.at, name, "is absolute")
+        stripped = strip_components(name, strip)
+        if stripped is None:
+            shown = name[:80].decode("utf-8", "backslashreplace")
+            self.fail(
+                f"the path '{shown}' has fewer than the {strip} components to strip (-p{strip})"
+            )
+        return self.checked(stripped, self.at)
+
+    def default_name(self, rest: bytes) -> bytes | None:
+        """The one name that ``diff --git a/NAME b/NAME`` gives, when both sides agree."""
+        rest = rest.rstrip(b"\r\n")
+        quoted = unquote(rest)
+        if quoted is not None:
+            first, tail = quoted
+            second = unquote(tail[1:])
+            pairs = [(first, second[0] if second else tail[1:])]
+        elif rest.endswith(b'"') and b' "' in rest:
+            at = rest.index(b' "')
+            second = unquote(rest[at + 1 :])
+            pairs = [(rest[:at], second[0])] if second else []
+        else:
+            # a/NAME b/NAME: usually of one length, so that the middle is where they part.
+            middle = len(rest) // 2
+            pairs = [(rest[:middle], rest[middle + 1 :])]
+            if rest.count(b" ") > 1 or rest[middle : middle + 1] != b" ":
+                cut = [at for at in range(len(rest)) if rest[at] == 0x20]
+                pairs = [(rest[:at], rest[at + 1 :]) for at in cut[:_MAX_SPACES]]
+        for one, two in pairs:
+            left = strip_components(one, self.strip)
+            if left is not None and left == strip_components(two, self.strip):
+                return left
+        return None
+
+    # -- one file of a git diff
+
+    def git_change(self) -> FileChange:
+        start = self.at
+        default = self.default_name(self.lines[start][len(b"diff --git ") :])
+        fields = _Header()
+        self.at += 1
+        while self.at < len(self.lines) and self.header_line(fields):
+            self.at += 1
+        change = self.assemble(fields, default, start)
+        if self.at >= len(self.lines):
+            return change
+        line = self.lines[self.at]
+        if line.startswith(b"@@ -"):
+            return replace(change, hunks=self.hunks())
+        if line.startswith(b"GIT binary patch"):
+            self.at += 1
+            forward = self.binary()
+            if forward is None:
+                self.fail("a binary patch without its data")
+            return replace(change, binary=True, forward=forward, reverse=self.binary())
+        if line.startswith((b"Binary files ", b"Files ")) and line.rstrip().endswith(b" differ"):
+            self.at += 1
+            return replace(change, binary=True)
+        return change
+
+    def header_line(self, to: _Header) -> bool:
+        """Take one extended header line into ``to``; False when the line is none."""
+        line = self.lines[self.at]
+        if line.startswith(b"index "):
+            match = _INDEX.match(line)
+            if match is None:
+                return False
+            to.old_blob, to.new_blob = Oid(match[1].decode()), Oid(match[2].decode())
+            if match[3]:
+                to.old_mode = to.new_mode = self.mode(match[3])
+        elif line.startswith(b"--- "):
+            # A signature "-- " has a dash less; "--- " here is always the old name.
+            if not self.plain_starts():
+                return False
+            to.seen_old, to.minus = True, self.named(line[4:], self.strip)
+            self.at += 1
+            to.plus = self.named(self.lines[self.at][4:], self.strip)
+        elif line.startswith(b"new file mode "):
+            to.new_mode, to.kind = self.mode(line[14:]), "create"
+        elif line.startswith(b"deleted file mode "):
+            to.old_mode, to.kind = self.mode(line[18:]), "delete"
+        elif line.startswith(b"old mode "):
+            to.old_mode = self.file_mode(line[9:])
+        elif line.startswith(b"new mode "):
+            to.new_mode = self.file_mode(line[9:])
+        elif line.startswith((b"rename from ", b"rename old ")):
+            to.kind, to.source = "rename", self.moved(line, b"rename from ", b"rename old ")
+        elif line.startswith((b"rename to ", b"rename new ")):
+            to.kind, to.target = "rename", self.moved(line, b"rename to ", b"rename new ")
+        elif line.startswith(b"copy from "):
+            to.kind, to.source = "copy", self.moved(line, b"copy from ")
+        elif line.startswith(b"copy to "):
+            to.kind, to.target = "copy", self.moved(line, b"copy to ")
+        elif line.startswith((b"similarity index ", b"dissimilarity index ")):
+            digits = line.split(b" ")[2].strip().rstrip(b"%")
+            if not digits.isdigit() or len(digits) > 3 or int(digits) > 100:
+                self.fail("a similarity that is no percentage")
+            to.similarity = int(digits) if line.startswith(b"sim") else None
+        else:
+            return False
+        return True
+
+    def moved(self, line: bytes, *keys: bytes) -> bytes | None:
+        for key in keys:
+            line = line.removeprefix(key)
+        # These lines carry no a/ or b/ prefix.
+        return self.named(line, max(self.strip - 1, 0))
+
+    def mode(self, text: bytes) -> int:
+        text = text.strip()
+        if not re.fullmatch(rb"[0-7]{5,6}", text):
+            self.fail("a file mode that is no octal number")
+        mode = int(text, 8)
+        kind = mode & 0o170000
+        if kind == 0o100000:
+            return 0o100755 if mode & 0o100 else 0o100644
+        if kind not in (0o120000, 0o160000):
+            self.fail(
+                f"the mode {mode:06o} is neither a file's, a symbolic link's nor a submodule's"
+            )
+        return kind
+
+    def file_mode(self, text: bytes) -> int:
+        """The mode in an ``old mode`` or ``new mode`` line: git writes a change of type as two."""
+        mode = self.mode(text)
+        if mode & 0o170000 != 0o100000:
+            self.fail(
+                f"a change of mode to or from {mode:06o}: only 100644 and 100755 turn into each other;"
+                " another type of file is a deletion and a creation"
+            )
+        return mode
+
+    def assemble(self, got: _Header, default: bytes | None, start: int) -> FileChange:
+        kind: ChangeKind = got.kind
+        if got.seen_old and kind == "modify":
+            if got.minus is None or got.plus is None:
+                self.fail("/dev/null without a 'new file mode' or 'deleted file mode' line", start)
+            if got.minus != got.plus:
+                self.fail("two names without a 'rename' or 'copy' line", start)
+        name = got.plus or got.minus or default
+        old: bytes | None
+        new: bytes | None
+        if kind in ("rename", "copy"):
+            old, new = got.source, got.target
+            if old is None or new is None:
+                self.fail(f"a {kind} that does not say both from where and to where", start)
+            if got.seen_old and (got.minus, got.plus) != (old, new):
+                self.fail(f"the '---' and '+++' names are not those of the {kind}", start)
+        elif name is None:
+            self.fail("the name of the file cannot be read from its 'diff --git' line", start)
+        else:
+            self.checked(name, start)
+            if default is not None and got.seen_old and default != name:
+                self.fail("the '---' and '+++' names are not those of the 'diff --git' line", start)
+            old = None if kind == "create" else name
+            new = None if kind == "delete" else name
+            if got.seen_old and (
+                (kind == "create" and got.minus is not None)
+                or (kind == "delete" and got.plus is not None)
+            ):
+                self.fail(f"a file to {kind} where /dev/null was to stand", start)
+        if new is not None and got.new_mode == 0o120000 and (fault := link_fault(new)):
+            raise PathError(self.where, self.first_line + start, new, fault)
+        return FileChange(
+            kind=kind,
+            old_path=old,
+            new_path=new,
+            old_mode=None if kind == "create" else got.old_mode,
+            new_mode=None if kind == "delete" else got.new_mode,
+            old_blob=_blob(got.old_blob),
+            new_blob=_blob(got.new_blob),
+            similarity=got.similarity,
+        )
+
+    # -- one file of a plain diff
+
+    def plain_starts(self) -> bool:
+        """Whether ``---`` here begins a file: ``+++`` and ``@@`` must follow (git's find_header)."""
+        lines, at = self.lines, self.at
+        return (
+            at + 2 < len(lines)
+            and lines[at + 1].startswith(b"+++ ")
+            and lines[at + 2].startswith(b"@@ -")
+        )
+
+    def plain_change(self) -> FileChange:
+        start = self.at
+        old_line, new_line = self.lines[start], self.lines[start + 1]
+        old = None if _EPOCH.search(old_line) else self.named(old_line[4:], self.strip)
+        self.at += 1
+        new = None if _EPOCH.search(new_line) else self.named(new_line[4:], self.strip)
+        self.at += 1
+        if old is None and new is None:
+            self.fail("both names are /dev/null", start)
+        hunks = self.hunks()
+        if old is not None and new is not None:
+            # foo.orig and foo: the shorter is the file, as for patch(1) and git apply.
+            old = new = min(old, new, key=len)
+            if len(hunks) == 1 and hunks[0].old_start == 0 and hunks[0].old_count == 0:
+                old = None
+        kind: ChangeKind = "create" if old is None else "delete" if new is None else "modify"
+        return FileChange(kind=kind, old_path=old, new_path=new, hunks=hunks)
+
+    # -- hunks
+
+    def hunks(self) -> tuple[Hunk, ...]:
+        found: list[Hunk] = []
+        while self.at < len(self.lines) and self.lines[self.at].startswith(b"@@ -"):
+            found.append(self.hunk(len(found) + 1))
+        return tuple(found)
+
+    def hunk(self, number: int) -> Hunk:
+        lines, start = self.lines, self.at
+        match = _HUNK.match(lines[start])
+        if match is None:
+            self.fail(f"the header of hunk {number} does not parse")
+        old_start, new_start = int(match[1]), int(match[3])
+        old_count = int(match[2]) if match[2] is not None else 1
+        new_count = int(match[4]) if match[4] is not None else 1
+        end = len(lines)
+        if max(old_count, new_count) > end - start - 1:
+            self.fail(
+                f"hunk {number} claims {old_count} lines before and {new_count} after, but only "
+                f"{end - start - 1} lines follow; the patch is truncated or damaged"
+            )
+        old_left, new_left = old_count, new_count
+        out: list[HunkLine] = []
+        at = start + 1
+        while old_left or new_left:
+            if at >= end:
+                self.fail(
+                    f"hunk {number} ends early: {old_left} lines before and {new_left} after are "
+                    "missing; the patch is truncated or damaged",
+                    at - 1,
+                )
+            line = lines[at]
+            op = line[:1]
+            if op == b" ":
+                old_left -= 1
+                new_left -= 1
+                out.append(HunkLine(b" ", line[1:]))
+            elif op == b"+":
+                new_left -= 1
+                out.append(HunkLine(b"+", line[1:]))
+            elif op == b"-":
+                old_left -= 1
+                out.append(HunkLine(b"-", line[1:]))
+            elif op == b"\n":
+                # An empty context line whose blank was lost on the way.
+                old_left -= 1
+                new_left -= 1
+                out.append(HunkLine(b" ", line))
+            elif op == b"\\":
+                self.no_newline(out, at)
+            else:
+                self.fail(
+                    f"hunk {number} (header on line {self.first_line + start}) is broken: this line "
+                    "begins with none of ' ', '+', '-', '\\'",
+                    at,
+                )
+            at += 1
+            if old_left < 0 or new_left < 0:
+                self.fail(f"hunk {number} holds other lines than its header counts", at - 1)
+        if at < end and lines[at].startswith(b"\\ "):
+            self.no_newline(out, at)
+            at += 1
+        self.at = at
+        return Hunk(
+            old_start, old_count, new_start, new_count, match[5].rstrip(b"\r\n"), tuple(out)
+        )
+
+    def no_newline(self, out: list[HunkLine], at: int) -> None:
+        if not out:
+            self.fail("'\\ No newline' before any line", at)
+        op: LineOp = out[-1].op
+        out[-1] = HunkLine(op, out[-1].text.removesuffix(b"\n"))
+
+    # -- binary
+
+    def binary(self) -> Binary | None:
+        """One ``literal N`` or ``delta N`` block with the blank line that ends it."""
+        if self.at >= len(self.lines):
+            return None
+        start = self.at
+        match = re.match(rb"(literal|delta) (\d{1,12})\r?\n?\Z", self.lines[start])
+        if match is None:
+            return None
+        self.at += 1
+        packed: list[bytes] = []
+        while self.at < len(self.lines):
+            line = self.lines[self.at].rstrip(b"\r\n")
+            if not line:
+                break
+            try:
+                packed.append(decode_line(line))
+            except ValueError as exc:
+                self.fail(f"a damaged line of binary data: {exc}")
+            self.at += 1
+        else:
+            self.fail("the binary data is cut short: no blank line ends it", self.at - 1)
+        self.at += 1
+        size = int(match[2])
+        try:
+            data = inflate(b"".join(packed), size)
+        except ValueError as exc:
+            self.fail(f"damaged binary data: {exc}", start)
+        return Binary("literal" if match[1] == b"literal" else "delta", size, data)
+
+
+_MAX_SPACES = 512
+
+
+class _Header:
+    """What the extended header lines of one file have said so far."""
+
+    __slots__ = (
+        "kind",
+        "minus",
+        "new_blob",
+        "new_mode",
+        "old_blob",
+        "old_mode",
+        "plus",
+        "seen_old",
+        "similarity",
+        "source",
+        "target",
+    )
+
+    def __init__(self) -> None:
+        self.kind: ChangeKind = "modify"
+        self.old_mode: int | None = None
+        self.new_mode: int | None = None
+        self.old_blob: Oid | None = None
+        self.new_blob: Oid | None = None
+        self.source: bytes | None = None
+        self.target: bytes | None = None
+        self.minus: bytes | None = None
+        self.plus: bytes | None = None
+        self.seen_old = False
+        self.similarity: int | None = None
+
+
+def _blob(oid: Oid | None) -> Oid | None:
+    return None if oid is None or _NULL_OID.match(oid) else oid

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A pick that goes on cleanly and names what the branch has not got."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backport.gateway.repository import open_repo
+from tests.backport.trees import Files, backport, branch_with, commit, git, lines, mbox, new_repo
+
+HELPER = "void helper(void);\n"
+
+
+def code(*changed: tuple[int, str]) -> str:
+    body = lines(*((number, f"    {text}") for number, text in changed))
+    return "void f(void)\n{\n" + body + "}\n"
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """Upstream goes its way after the branch has left: line 2 changes, so that no pick is exact."""
+    repo = new_repo(tmp_path / "repo", {"a.c": code(), "b.c": code()}, "master")
+    git(repo, "branch", "stable-4.10")
+    commit(repo, {"a.c": code((2, "moved()")), "b.c": code((2, "moved()"))}, "move")
+    return repo
+
+
+def apply(repo: Path, series: str, *words: str) -> str:
+    where = ("--branch", "stable-4.10", "--series", series, "--validate", "none")
+    done = backport(repo, "apply", *where, *words)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def upstream(repo: Path, *steps: Files) -> None:
+    for number, files in enumerate(steps):
+        commit(repo, files, f"step {number}")
+
+
+def test_a_name_that_only_upstream_knows_is_told(repo: Path) -> None:
+    upstream(
+        repo,
+        {"h.h": HELPER},
+        {"a.c": code((2, "moved()"), (20, "helper();"))},
+    )
+    output = apply(repo, "master")
+    assert "1/1 step 1: uses helper, which nothing on stable-4.10 knows" in output
+    done = backport(repo, "plan", "--branch", "stable-4.10~1", "--series", "master", "--json", "-")
+    assert "uses helper" in json.loads(done.stdout)["patches"][0]["notes"][0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/* helper() */",
+        'say("helper");',
+        "f();",
+    ],
+    ids=["in a comment", "in a string", "known here"],
+)
+def test_what_is_no_use_of_an_unknown_name(repo: Path, line: str) -> None:
+    upstream(repo, {"h.h": HELPER}, {"a.c": code((2, "moved()"), (20, line))})
+    assert "knows" not in apply(repo, "master")
+
+
+def test_a_name_that_the_patch_itself_brings(repo: Path) -> None:
+    upstream(repo, {"h.h": HELPER, "a.c": code((2, "moved()"), (20, "helper();"))})
+    assert "knows" not in apply(repo, "master")
+
+
+def test_a_name_that_another_patch_of_the_run_brings(repo: Path) -> None:
+    upstream(repo, {"h.h": HELPER}, {"a.c": code((2, "moved()"), (20, "helper();"))})
+    assert "knows" not in apply(repo, "master~2..master")
+
+
+def test_a_name_that_the_branch_has_in_another_file(repo: Path) -> None:
+    git(repo, "checkout", "-q", "stable-4.10")
+    commit(repo, {"other.h": HELPER}, "has it elsewhere")
+    git(repo, "checkout", "-q", "master")
+    upstream(repo, {"h.h": HELPER}, {"a.c": code((2, "moved()"), (20, "helper();"))})
+    assert "knows" not in apply(repo, "master")
+
+
+def test_a_patch_that_moves_the_definition(repo: Path) -> None:
+    upstream(
+        repo,
+        {"h.h": HELPER},
+        {"b.c": "void helper(void)\n{\n}\n\n" + code((2, "moved()"))},
+    )
+    assert "knows" not in apply(repo, "master")
+
+
+def test_where_the_patch_was_made_is_not_known(repo: Path, tmp_path: Path) -> None:
+    """A mail whose commit nobody has: its own tree cannot be asked, and nothing is said."""
+    upstream(repo, {"h.h": HELPER}, {"a.c": code((2, "moved()"), (20, "helper();"))})
+    mail = mbox(repo, "master~1..master").replace(
+        git(repo, "rev-parse", "master").encode(), b"1" * 40
+    )
+    (tmp_path / "s.mbox").write_bytes(mail)
+    assert "knows" not in apply(repo, str(tmp_path / "s.mbox"))
+
+
+def test_the_version_of_a_newer_branch_is_the_one_looked_at(repo: Path) -> None:
+    upstream(repo, {"h.h": HELPER}, {"a.c": code((2, "moved()"), (20, "helper();"))})
+    origin = git(repo, "rev-parse", "master")
+    adapted = f"step 1\n\n(cherry picked from commit {origin})"
+    branch_with(repo, "stable-4.11", "stable-4.10", (adapted, {"a.c": code((20, "f();"))}))
+    output = apply(repo, "master")
+    assert "as stable-4.11 has it" in output
+    assert "knows" not in output
+
+
+def test_many_names_are_cut(repo: Path) -> None:
+    names = [f"helper_{n}" for n in range(9)]
+    upstream(
+        repo,
+        {"h.h": "".join(f"void {name}(void);\n" for name in names)},
+        {"a.c": code((2, "moved()"), *((10 + n, f"{name}();") for n, name in enumerate(names)))},
+    )
+    assert "uses helper_0, helper_1, helper_2, helper_3 and 5 more, which" in apply(repo, "master")
+
+
+def test_words_of_a_tree(repo: Path) -> None:
+    opened = open_repo(repo)
+    tree = opened.tree(opened.commit("master")).id
+    wanted = frozenset((b"void", b"oid", b"moved", b"absent", *(b"x%d" % n for n in range(450))))
+    assert opened.words(tree, wanted) == {b"void", b"moved"}
+    assert opened.words(tree, frozenset((b"absent",))) == frozenset()

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bisection: the search itself, and the command on a real compiler."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backport.validate.bisect import describe, search
+from backport.verdicts import State
+from tests.backport.trees import backport, branch_with, commit, git, new_repo
+
+P, F, C = State.PASSED, State.FAILED, State.CANNOT_TELL
+
+
+def run(answers: list[State], known: dict[int, State] | None = None) -> object:
+    return search(len(answers) - 1, lambda n: answers[n], known)
+
+
+@pytest.mark.parametrize(
+    ("answers", "first_bad", "last_good", "repaired_by"),
+    [
+        ([P, P, P, F, F], 3, 2, None),
+        ([P, P, F, F, P], 2, 1, 4),
+        ([P, F, P, P, P, P, P, P, P], 1, 0, 2),
+        ([F, F, P], 0, None, 2),
+        ([P, P, P], None, 2, None),
+        ([P, P, C, F, F], 3, 1, None),
+        ([P], None, 0, None),
+    ],
+)
+def test_search(
+    answers: list[State], first_bad: int | None, last_good: int | None, repaired_by: int | None
+) -> None:
+    found = search(len(answers) - 1, lambda n: answers[n])
+    assert (found.first_bad, found.last_good, found.repaired_by) == (
+        first_bad,
+        last_good,
+        repaired_by,
+    )
+
+
+def test_one_break_costs_a_logarithm() -> None:
+    asked: list[int] = []
+
+    def test(number: int) -> State:
+        asked.append(number)
+        return F if number >= 700 else P
+
+    found = search(1000, test)
+    assert found.first_bad == 700
+    assert len(asked) <= 13
+    assert len(found.untested) == 698 - len([n for n in asked if 1 <= n < 699])
+
+
+def test_known_answers_cost_nothing() -> None:
+    found = search(8, lambda n: pytest.fail(f"asked {n}"), {0: P, 3: P, 4: F, 8: F})
+    assert (found.first_bad, found.tested) == (4, 0)
+
+
+def test_what_cannot_be_told_is_said() -> None:
+    found = search(4, lambda n: [P, P, C, C, F][n])
+    assert found.untestable == (2, 3)
+    assert "cannot tell" in describe(found, ["a", "b", "c", "d"])
+
+
+@given(st.lists(st.sampled_from([P, F, C]), min_size=1, max_size=40))
+def test_what_is_found_is_true(answers: list[State]) -> None:
+    found = search(len(answers) - 1, lambda n: answers[n])
+    if found.first_bad is None:
+        assert F not in [answers[n] for n in range(len(answers)) if n not in found.untested]
+        return
+    assert answers[found.first_bad] is F
+    if found.last_good is not None:
+        assert answers[found.last_good] is P
+        assert all(answers[n] is C for n in range(found.last_good + 1, found.first_bad))
+    if found.repaired_by is not None:
+        assert answers[found.repaired_by] is P
+
+
+GOOD = "int f(void) { return %d; }\n"
+MAKE = "cc -Werror -c f.c -o f.o"
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """Twelve commits; the build breaks at the 5th and is repaired at the 9th."""
+    made = new_repo(tmp_path / "repo", {"f.c": GOOD % 0, ".gitignore": "*.o\n"})
+    broken = "int f(void) { return undeclared_%d; }\n"
+    branch_with(
+        made,
+        "topic",
+        "stable",
+        *((f"step {n}", {"f.c": (broken if 5 <= n < 9 else GOOD) % n}) for n in range(1, 13)),
+    )
+    return made
+
+
+def test_the_command_names_the_break_the_error_and_the_repair(repo: Path) -> None:
+    words = ("bisect", "--range", "stable..topic", "--build", MAKE, "--validate", "build")
+    done = backport(repo, *words)
+    assert done.exit_code == 1, done.output
+    assert "step 5 of 12 'step 5' is the first that fails" in done.output
+    assert "undeclared_5" in done.output
+    assert "repaired by step 9 of 12 'step 9'" in done.output
+    again = backport(repo, *words, "--json", "-")
+    found = json.loads(again.stdout)
+    assert (found["first_bad"], found["repaired_by"], found["tested"]) == (5, 9, 0)
+    assert found["commit"] == git(repo, "rev-parse", "topic~7")
+
+
+def test_a_series_is_bisected_in_memory(repo: Path) -> None:
+    words = (
+        "--branch",
+        "stable",
+        "--series",
+        "stable..topic",
+        "--command",
+        "grep -qv 'return 7' f.c",
+    )
+    done = backport(repo, "bisect", *words, "--json", "-")
+    assert done.exit_code == 0, done.output
+    found = backport(repo, "bisect", *words[:-1], "! grep -E 'return (1[012])' f.c", "--json", "-")
+    assert found.exit_code == 1, found.output
+    assert json.loads(found.stdout)["first_bad"] == 10
+
+
+def test_inside_git_bisect_run(repo: Path) -> None:
+    git(repo, "checkout", "-q", "topic~5")
+    git(repo, "bisect", "start", "topic~5", "stable")
+    check = [sys.executable, "-m", "backport.cli", "check", "--commit", "HEAD"]
+    words = [*check, "--validate", "build", "--build", MAKE]
+    done = subprocess.run(
+        ["git", "bisect", "run", *words], cwd=repo, capture_output=True, text=True, check=False
+    )
+    assert f"{git(repo, 'rev-parse', 'topic~7')} is the first bad commit" in done.stdout, (
+        done.stderr
+    )
+
+
+def test_a_missing_compiler_is_not_a_bad_patch(repo: Path) -> None:
+    words = ("--range", "stable..topic", "--build", "no-such-compiler f.c", "--validate", "build")
+    done = backport(repo, "bisect", *words)
+    assert done.exit_code == 125, done.output
+    assert "cannot be run" in done.output
+
+
+def test_a_compiler_that_make_cannot_find_is_no_verdict(repo: Path) -> None:
+    git(repo, "checkout", "-q", "topic")
+    commit(repo, {"Makefile": "f.o: f.c\n\tno-such-cc -c f.c -o f.o\n"}, "make")
+    before = git(repo, "rev-parse", "stable")
+    words = ("--branch", "stable", "--series", "topic~1..topic", "--build", "make")
+    done = backport(repo, "apply", *words, "--validate", "build")
+    assert done.exit_code == 125, done.output
+    assert "no-such-cc" in done.output
+    assert git(repo, "rev-parse", "stable") == before
+    assert "no run is on" in backport(repo, "status").output
+
+
+def test_a_build_that_never_ends(repo: Path) -> None:
+    git(repo, "config", "backport.buildTimeout", "1")
+    done = backport(
+        repo, "check", "--commit", "topic", "--validate", "build", "--build", "sleep 60"
+    )
+    assert done.exit_code == 125, done.output
+    assert "no end after 1 s" in done.output

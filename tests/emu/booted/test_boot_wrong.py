@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The sample's image with one function overwritten: what no guest's call may do is found, and where."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from emu.booted import drive
+from emu.booted.boot import BootReport, emulate_image
+from emu.booted.ending import Bounds
+from emu.elf.linked import parse_image
+from emu.findings.boot_report import Treatment
+from emu.findings.verdict import Outcome
+from emu.profile import load_profile
+from tests.emu.images import sample_image
+
+ENTRY = "pv_shim_event_channel_op"
+UD2 = b"\x0f\x0b"
+LOOP = b"\xeb\xfe"
+IMPATIENT = Bounds(seconds=0.4, instructions=50_000, patience=2)
+RETURN_0 = b"\x31\xc0\xc3"
+
+
+@cache
+def address(symbol: str = ENTRY) -> int:
+    return parse_image(sample_image()).symbols[symbol]
+
+
+def overwritten(code: bytes, symbol: str = ENTRY) -> bytes:
+    image = parse_image(sample_image())
+    (load,) = image.loads
+    data = bytearray(sample_image())
+    at = sample_image().index(bytes(load.content)) + address(symbol) - load.virtual
+    data[at : at + len(code)] = code
+    return bytes(data)
+
+
+def boot(code: bytes, only: str = "send/64", symbol: str = ENTRY) -> BootReport:
+    return emulate_image(overwritten(code, symbol), load_profile("xen-pv-shim-4.10"), only=only)
+
+
+@pytest.mark.parametrize("scenario", ["send", "unknown event channel operation"])
+@pytest.mark.parametrize("mode", ["64", "compat"])
+def test_a_call_that_never_ends(monkeypatch: pytest.MonkeyPatch, scenario: str, mode: str) -> None:
+    """The bound is one of time, the verdict is not: it is a circle.
+
+    The first scenario binds a port beforehand, and ends there already.
+    """
+    monkeypatch.setattr(drive, "CALL", IMPATIENT)
+    report = boot(LOOP, f"{scenario}/{mode}")
+    (row,) = report.behaviour
+    (finding,) = row.findings
+    assert (report.outcome, row.treatment) == (Outcome.FAILED, Treatment.CRASHED)
+    assert "goes round in circles" in finding.message
+    assert finding.where == f"{ENTRY}+0x0"
+
+
+def test_an_invalid_instruction() -> None:
+    report = boot(UD2, "send bad pointer/64")
+    found = {finding.invariant: finding for finding in report.findings}
+    assert found["trap"].where == f"{ENTRY}+0x0"
+    assert "does not come back" in found["crash"].message
+
+
+def test_success_without_an_answer() -> None:
+    """The core says yes to everything: L0 is never asked, and the guest gets no port."""
+    report = boot(RETURN_0, "alloc_unbound/64")
+    messages = [finding.message for finding in report.findings]
+    assert "L0 is not asked for EVTCHNOP_alloc_unbound as expected" in messages
+    assert "the guest sees port = 0, not 12" in messages
+
+
+def test_a_guest_pointer_that_is_handed_on() -> None:
+    """The guest's own arguments go to L0 as they are: with SMAP it cannot read them."""
+    image = parse_image(sample_image())
+    target = image.symbols["hypercall_page"] + 32 * 32
+    jump = b"\xe9" + (target - address() - 5).to_bytes(4, "little", signed=True)
+    report = boot(jump, "status out of range/64")
+    found = {finding.invariant: finding.message for finding in report.findings}
+    assert "EVTCHNOP_status is handed to L0 with a pointer to guest memory" in found["SMAP"]
+
+
+@pytest.mark.parametrize("shim", [True, False])
+def test_what_is_no_shim_asks_l0_on_its_own_behalf(shim: bool) -> None:
+    """L0 is asked to send to port 9 whatever the guest asked: a fault of a core that forwards, and of
+    nobody else."""
+    image = parse_image(sample_image())
+    target = image.symbols["hypercall_page"] + 32 * 32
+    call = b"\xe8" + (target - address() - 24).to_bytes(4, "little", signed=True)
+    frame = b"\x48\x83\xec\x18" + b"\xc7\x04\x24\x09\0\0\0"  # sub, movl $9, (%rsp)
+    send = b"\xbf\x04\0\0\0" + b"\x48\x89\xe6"  # mov $EVTCHNOP_send, %edi; mov %rsp, %rsi
+    elf = overwritten(frame + send + call + b"\x48\x83\xc4\x18\xc3")
+    if not shim:
+        elf = elf.replace(ENTRY.encode(), ENTRY[:-2].encode() + b"no")
+    profile = load_profile("xen-pv-shim-4.10")
+    report = emulate_image(elf, profile, only="send to the console/64")
+    found = [f"{finding.invariant}: {finding.message}" for finding in report.findings]
+    wrong = "translation: the guest asked for port = 2, L0 is asked for 9 (EVTCHNOP_send)"
+    assert any(told in wrong for told in found) is shim
+    assert bool(found) is shim
+
+
+def test_a_lock_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call itself comes back; the one after it does not."""
+    monkeypatch.setattr(drive, "CALL", IMPATIENT)
+    profile = load_profile("xen-pv-shim-4.10")
+    only = "alloc_unbound port in use/64"
+    report = emulate_image(sample_image("bug-leak-lock"), profile, only=only)
+    (row,) = report.behaviour
+    found = {finding.invariant: finding for finding in row.findings}
+    assert row.result == -16
+    assert found["locks"].where.startswith("_spin_lock+")
+
+
+def test_a_resume_that_asks_l0_for_nothing() -> None:
+    report = boot(b"\xc3", "suspend and resume/64", "hypervisor_resume")
+    (row,) = report.behaviour
+    assert [finding.message for finding in row.findings] == [
+        "L0 is not told the upcall vector again",
+        "the vcpu_info is not registered again",
+        "L0's shared info is not mapped again",
+    ]
+    assert {finding.rerun for finding in row.findings} == {"suspend and resume/64"}
+
+
+def test_ports_and_grants_that_a_resume_keeps() -> None:
+    """L0 has closed and unmapped them all."""
+    report = boot(b"\xc3", "suspend and resume/64", "evtchn_close")
+    (row,) = report.behaviour
+    assert any("port 12, which L0 has closed, is not free" in f.message for f in row.findings)
+
+
+def test_a_processor_that_does_not_start() -> None:
+    report = boot(LOOP, "second vcpu/64", "start_secondary")
+    (row,) = report.behaviour
+    assert (row.treatment, row.note) == (Treatment.UNREACHED, "VCPUOP_up: -EIO")
+    assert [m.name for m in report.ladder if not m.reached][:2] == [
+        "second vCPU online",
+        "second L2 vCPU entered (64-bit)",
+    ]
+
+
+def test_a_processor_that_faults_on_its_way() -> None:
+    report = boot(UD2, "second vcpu/64", "start_secondary")
+    (row,) = report.behaviour
+    (finding,) = row.findings
+    assert (row.treatment, finding.invariant) == (Treatment.CRASHED, "crash")
+    assert finding.where == "start_secondary+0x0"
+
+
+def test_an_event_that_is_handed_on_to_nobody() -> None:
+    report = boot(b"\xc3", "event from L0/64", "pv_shim_inject_evtchn")
+    (row,) = report.behaviour
+    assert (row.treatment, row.note) == (Treatment.LOCAL, "port 12 is not pending for the guest")

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Suspend and resume, and what else needs more of the world than a guest's structure."""
+
+from __future__ import annotations
+
+import pytest
+
+from emu.findings.verdict import Outcome
+from emu.object import Depth, emulate_object
+from tests.emu import mini, resume
+from tests.emu.build import compile_source
+
+UNPAUSE = "            vcpu_unpause_by_systemcontroller(v);\n    return rc;"
+PAUSE = "            vcpu_pause_by_systemcontroller(v);\n    rc = "
+CANCELLED = "    if ( rc )\n        goto out;\n    hypervisor_resume();"
+
+
+def test_a_core_that_resumes() -> None:
+    report = resume.report(depth="explore")
+    suspended = [r for r in report.results if r.scenario.startswith(("suspend", "cpu_up"))]
+    notes = {r.scenario: r.note for r in suspended if r.outcome is not Outcome.PASSED}
+    assert notes == {
+        "suspend with a page for end-of-interrupt": (
+            "no structure of the object has domain.arch.pirq_eoi_map"
+        )
+    }
+    assert report.findings == ()
+
+
+def test_a_core_that_does_not_resume_lacks_it() -> None:
+    result = mini.result(mini.report(only="suspend cancelled"), "suspend cancelled")
+    assert (result.outcome, result.note) == (
+        Outcome.ABSENT,
+        "the object has no pv_shim_shutdown",
+    )
+    forwards = ("    store = param(1);", "    if ( reason == 2 ) return 0;\n    store = param(1);")
+    without = resume.source(forwards, ("    hypervisor_resume();\n", ""))
+    core = compile_source(without)
+    result = mini.result(
+        emulate_object(core, mini.profile(), only="suspend cancelled"), "suspend cancelled"
+    )
+    assert (result.outcome, result.note) == (
+        Outcome.ABSENT,
+        "the object does not call hypervisor_resume",
+    )
+
+
+@pytest.mark.parametrize(
+    ("only", "invariant", "message", "change"),
+    [
+        (
+            "suspend cancelled",
+            "vcpus",
+            "vcpu 1 is still paused at return",
+            (UNPAUSE, "            (void)v;\n    return rc;"),
+        ),
+        (
+            "suspend cancelled",
+            "vcpus",
+            "vcpu 1 is unpaused, and was not paused",
+            (PAUSE, "            (void)v;\n    rc = "),
+        ),
+        (
+            "suspend",
+            "locks",
+            "evtchn_allocate_port is called without domain.event_lock",
+            (PAUSE, "            (void)v;\n    rc = "),
+        ),
+        (
+            "suspend cancelled",
+            "resume",
+            "the shim resumes itself, and was not suspended",
+            (CANCELLED, "    hypervisor_resume();\n    if ( rc )\n        goto out;"),
+        ),
+        (
+            "suspend",
+            "resources",
+            "a page of the guest is still mapped at return",
+            ("    unmap_domain_page(si);\n", "    (void)unmap_domain_page;\n"),
+        ),
+        (
+            "suspend",
+            "memory",
+            "frame 0x5001 is mapped, which nobody named",
+            ("map_domain_page(cpu_info()", "map_domain_page(1 + cpu_info()"),
+        ),
+        (
+            "suspend",
+            "memory",
+            "0xffff82c000000010 is unmapped, where no page of the guest is",
+            ("unmap_domain_page(si);", "unmap_domain_page(si->magic + 16);"),
+        ),
+        (
+            "suspend",
+            "expectation",
+            "domain.domain_id is 0x0, and should be 0x1",
+            ("    d->domain_id = own_domid();\n", "    (void)own_domid;\n"),
+        ),
+        (
+            "suspend",
+            "expectation",
+            "port 5 is in state 1, and should be free",
+            ("            evtchn_free(d, channel(d, port));", "            (void)port;"),
+        ),
+        (
+            "suspend with grant frames",
+            "resources",
+            "page 0x12340 is neither given back nor remembered",
+            ("hypervisor_free_unused_page(grant_frames[i]);", "(void)grant_frames;"),
+        ),
+        (
+            "suspend",
+            "crash",
+            "BUG (when vcpu_reset fails)",
+            ("if ( rc != -85 )", "if ( rc )"),
+        ),
+        (
+            "suspend with grant frames",
+            "expectation",
+            "xfree is not called",
+            ("    xfree(grant_frames);\n", ""),
+        ),
+        (
+            "suspend with the same ports afterwards",
+            "expectation",
+            "the start info page begins with b'xen-3.0-x86_32', and should with b'xen-3.0-x86_64'",
+            ('"64");', '"32");'),
+        ),
+        (
+            "suspend/compat",
+            "expectation",
+            "the start info page has store_evtchn = 0x0, not 0x9",
+            ("        xlat_start_info(si, 0);", "        (void)xlat_start_info;"),
+        ),
+        (
+            "suspend",
+            "crash",
+            "snprintf of 'xen-3.0-x86_%p', of which a conversion is not modelled",
+            ("x86_%s", "x86_%p"),
+        ),
+        (
+            "cpu_up of a vcpu that is not initialised",
+            "expectation",
+            "the result is 0, not -EINVAL",
+            ("    if ( !v->is_initialised )\n        return -EINVAL;\n", ""),
+        ),
+        (
+            "cpu_up of a vcpu that was down",
+            "expectation",
+            "vcpu1.pause_flags is 0x2, and should be 0x0",
+            ("        v->pause_flags &= ~2ul;\n", ""),
+        ),
+    ],
+)
+def test_a_core_that_resumes_wrongly(
+    only: str, invariant: str, message: str, change: tuple[str, str]
+) -> None:
+    depth: Depth = "explore" if "(when" in message else "scenarios"
+    found = mini.findings(resume.report(change, depth=depth, only=only), invariant)
+    assert message in {finding.message for finding in found}

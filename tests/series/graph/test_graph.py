@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The dependency graph: its orders apply, its evidence says why, its circles are errors."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from subprocess import run as run_process
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from series.graph.dependencies import (
+    CycleError,
+    build_graph,
+    check_cycles,
+    closure,
+    dependents,
+    linearise,
+    premature,
+)
+from series.graph.evidence import Declared, FileLife, SymbolUse, TextAdjacent, TextTouch
+from series.model import FileChange, Patch
+from series.reading.trailers import parse_trailers
+from tests.series.ordering.test_order import LINES, Tree, line, run
+from tests.series.strategies import DictBase, as_patches, change, histories, patch
+
+
+@settings(max_examples=80, deadline=None)
+@given(history=histories(files=1, steps=6), seed=st.integers(0, 99))
+def test_every_order_of_the_graph_applies(history: tuple[Tree, Sequence[Tree]], seed: int) -> None:
+    """With the reach of a patch's context, any order gives the same tree through the applier."""
+    base, trees = history
+    patches = as_patches(base, trees)
+    graph = build_graph(patches, DictBase(base), reach=3)
+    wish = list(range(len(patches)))
+    random.Random(seed).shuffle(wish)
+    order = linearise(graph, wish)
+    assert run([patches[index] for index in order], base) == trees[-1]
+
+
+@given(history=histories(), seed=st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_the_order_it_came_from_is_kept(history: tuple[Tree, Sequence[Tree]], seed: int) -> None:
+    base, trees = history
+    patches = as_patches(base, trees)
+    graph = build_graph(patches, DictBase(base))
+    assert linearise(graph, range(len(patches))) == tuple(range(len(patches)))
+
+
+def edges(patches: Sequence[Patch], base: Tree, reach: int = 1) -> dict[tuple[int, int], set[type]]:
+    graph = build_graph(patches, DictBase(base), reach=reach)
+    return {
+        (a, b): {type(one) for one in data["evidence"]} for a, b, data in graph.edges(data=True)
+    }
+
+
+def steps(*texts: bytes) -> list[Patch]:
+    return as_patches({b"f": texts[0]}, [{b"f": text} for text in texts[1:]])
+
+
+def test_a_context_that_begins_the_file_needs_what_was_removed_before_it() -> None:
+    shorter = LINES.split(b"\n", 1)[1]
+    inserted = line(shorter, 3, b"new")
+    assert TextAdjacent in edges(steps(LINES, shorter, inserted), {b"f": LINES}, reach=3)[0, 1]
+    assert not edges(steps(LINES, shorter, inserted), {b"f": LINES}, reach=1)
+
+
+def test_touch_and_neighbours_and_distance() -> None:
+    one = line(LINES, 10, b"x")
+    touch = one.replace(b"x\n", b"y\n")
+    beside = line(touch, 9, b"z")
+    near = line(beside, 12, b"w")
+    far = line(near, 40, b"v")
+    found = edges(steps(LINES, one, touch, beside, near, far), {b"f": LINES})
+    assert TextTouch in found[0, 1]
+    assert TextAdjacent in found.get((1, 2), set()) or (1, 2) not in found
+    assert not [pair for pair in found if pair[1] == 4]
+    assert not [pair for pair in found if pair[1] == 3]
+    assert [
+        pair
+        for pair in edges(steps(LINES, one, touch, beside, near), {b"f": LINES}, 3)
+        if pair[1] == 3
+    ]
+
+
+def test_removed_lines_are_remembered() -> None:
+    cut = LINES.replace(b"20\n", b"")
+    filled = cut.replace(b"19\n21\n", b"19\nnew\n21\n")
+    found = edges(steps(LINES, cut, filled), {b"f": LINES})
+    assert found == {(0, 1): {TextAdjacent}}
+
+
+def test_file_life() -> None:
+    rename = FileChange("rename", b"a", b"b", similarity=100)
+    mode = FileChange("modify", b"b", b"b", old_mode=0o100644, new_mode=0o100755)
+    copy = FileChange("copy", b"b", b"c", similarity=100)
+    patches = [
+        patch("make", change(b"a", None, LINES)),
+        patch("edit", change(b"a", LINES, line(LINES, 10, b"x"))),
+        patch("rename", rename),
+        patch("mode", mode),
+        patch("copy", copy),
+        patch("edit later", change(b"b", line(LINES, 10, b"x"), line(LINES, 10, b"x") + b"end\n")),
+        patch("delete copy", change(b"c", line(LINES, 10, b"x"), None)),
+        patch("make again", change(b"c", None, b"new\n")),
+    ]
+    found = edges(patches, {})
+    for pair in ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (4, 6), (6, 7)):
+        assert FileLife in found[pair], pair
+
+
+def test_evidence_explains_itself() -> None:
+    for one, words in (
+        (TextTouch(b"f", (3, 3)), "line 3"),
+        (TextAdjacent(b"f", (3, 5)), "lines 3-5"),
+        (FileLife(b"f", "creates it"), "it creates it: f"),
+        (
+            SymbolUse("macro", b"M", (b"h", 1), (b"c", 2)),
+            "macro M (c:2), which it introduces (h:1)",
+        ),
+        (SymbolUse("macro", b"M", (b"h", 1), (b"c", 2), True), "which it changes (h:1)"),
+        (Declared("Fixes", b"x"), "says 'Fixes: x'"),
+    ):
+        assert words in one.explain()
+        assert json.loads(json.dumps(one.to_json()))["kind"]
+
+
+def test_premature_use_is_reported_not_an_error() -> None:
+    base = {b"m.c": b"int main(void)\n{\n}\n", b"h.h": b"/* */\n"}
+    patches = [
+        patch("uses", change(b"m.c", base[b"m.c"], b"int main(void)\n{\n    shiny();\n}\n")),
+        patch("makes", change(b"h.h", base[b"h.h"], base[b"h.h"] + b"void shiny(void);\n")),
+    ]
+    graph = build_graph(patches, DictBase(base))
+    assert not graph.edges
+    (early,) = premature(graph)
+    assert (early.user, early.maker) == (0, 1)
+    assert "shiny" in early.evidence.explain()
+    assert build_graph(patches[::-1], DictBase(base)).edges[0, 1]["evidence"]
+
+
+def test_declared() -> None:
+    message = b'two\n\nFixes: 0123456789ab ("one")\n'
+    patches = [
+        patch("p", change(b"f", LINES, LINES + b"x\n"), message=b"one\n"),
+        replace(
+            patch("q", change(b"g", LINES, LINES + b"x\n"), message=message),
+            trailers=parse_trailers(message),
+        ),
+    ]
+    assert edges(patches, {b"f": LINES, b"g": LINES}) == {(0, 1): {Declared}}
+
+
+def test_closure_and_dependents() -> None:
+    one = line(LINES, 10, b"x")
+    two = one.replace(b"x\n", b"y\n")
+    three = line(two, 50, b"z")
+    graph = build_graph(steps(LINES, one, two, three), DictBase({b"f": LINES}))
+    assert closure(graph, [1]) == {0, 1}
+    assert dependents(graph, [0]) == {0, 1}
+    assert closure(graph, [2]) == {2}
+
+
+def test_a_circle_names_patches_and_lines() -> None:
+    one = line(LINES, 10, b"x")
+    graph = build_graph(steps(LINES, one, one.replace(b"x\n", b"y\n")), DictBase({b"f": LINES}))
+    check_cycles(graph)
+    graph.add_edge(1, 0, evidence=(FileLife(b"f", "renames it"),))
+    with pytest.raises(CycleError) as info:
+        linearise(graph, range(2))
+    text = str(info.value)
+    assert "step 0" in text
+    assert "step 1" in text
+    assert "line 11" in text
+    assert "renames it" in text
+
+
+def test_the_plain_way_does_not_import_networkx() -> None:
+    code = (
+        "import sys, series.reading.mail, series.reading.quilt,"
+        "series.ordering.recovery, series.graph.relation;"
+        "sys.exit(bool({'networkx', 'unidiff'} & set(sys.modules)))"
+    )
+    assert run_process([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_goes_before_an_anchored_context() -> None:
+    """The first hunk begins at line 1, so a line put there later must stay later."""
+    cut = LINES.replace(b"4\n", b"", 1)
+    assert (0, 1) in edges(steps(LINES, cut, b"new\n" + cut), {b"f": LINES}, 3)
+    assert (0, 1) not in edges(steps(LINES, cut, b"new\n" + cut), {b"f": LINES}, 1)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Mailboxes with more in them than one series."""
+
+from __future__ import annotations
+
+import pytest
+
+from series.model import Numbering
+from series.reading.diff import DiffError
+from series.reading.mail import MailError, parse_numbering, read_mbox, read_patch_files
+from series.reading.mbox import split_mbox
+
+DIFF = "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+%s\n-- \n2.39.5\n\n"
+
+
+def mail(
+    subject: str, body: str = "Text.\n", diff: str | None = "b", msgid: str = "", reply: str = ""
+) -> bytes:
+    head = "From mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: A U Thor <a@example.org>\n"
+    head += f"Subject: {subject}\nDate: Thu, 11 Jan 2018 17:48:00 +0000\n"
+    if msgid:
+        head += f"Message-Id: <{msgid}>\n"
+    if reply:
+        head += f"In-Reply-To: <{reply}>\n"
+    tail = "---\n" + DIFF % diff if diff is not None else "\n"
+    return (head + "\n" + body + tail).encode()
+
+
+def subjects(data: bytes) -> list[bytes]:
+    return [patch.subject for patch in read_mbox(data, "dir/t.mbox").patches]
+
+
+def version(number: int, total: int, present: tuple[int, ...]) -> bytes:
+    tag = f"v{number} " if number > 1 else ""
+    cover = mail(f"[PATCH {tag}0/{total}] the series", "Cover.\n", None, f"c{number}@x")
+    mails = [
+        mail(
+            f"[PATCH {tag}{n}/{total}] part {n}",
+            diff=f"v{number}.{n}",
+            msgid=f"{number}.{n}@x",
+            reply=f"c{number}@x",
+        )
+        for n in present
+    ]
+    return cover + b"".join(mails)
+
+
+@pytest.mark.parametrize(
+    ("subject", "numbering"),
+    [
+        (b"[PATCH 03/27] x", Numbering(3, 27, 1)),
+        (b"[PATCH v2 3/27] x", Numbering(3, 27, 2)),
+        (b"[Xen-devel] [PATCH for-4.10 v12 03/27] x", Numbering(3, 27, 12)),
+        (b"[RFC PATCHv3 1/2] x", Numbering(1, 2, 3)),
+        (b"Re: [PATCH v2 0/27] x", Numbering(0, 27, 2)),
+        (b"[PATCH] x [1/2]", None),
+        (b"[PATCH v3] x", Numbering(1, 1, 3)),
+        (b"[PATCH 5/3] x", None),
+        (b"plain", None),
+    ],
+)
+def test_numbering(subject: bytes, numbering: Numbering | None) -> None:
+    assert parse_numbering(subject) == numbering
+
+
+def test_newest_complete_version_is_taken() -> None:
+    data = version(1, 2, (1, 2)) + version(3, 2, (2,)) + version(2, 2, (2, 1))
+    series = read_mbox(data, "t.mbox")
+    assert [p.numbering for p in series.patches] == [Numbering(2, 2, 2), Numbering(1, 2, 2)]
+    notes = "\n".join(series.notes)
+    assert "version 3 of 2 patches is newer but incomplete (1 missing), left aside" in notes
+    assert "version 1 of 2 patches left aside for version 2" in notes
+    assert series.cover is not None
+    assert series.cover.body == b"Cover.\n"
+
+
+def test_incomplete_only_version_is_taken_and_named() -> None:
+    series = read_mbox(version(1, 4, (1, 3)), "t.mbox")
+    assert len(series.patches) == 2
+    assert "2, 4 missing" in series.notes[0]
+
+
+def test_replies_are_left_aside() -> None:
+    answer = mail("Re: [PATCH 1/2] part 1", "> quoted\nHow about:\n", "other", reply="1.1@x")
+    talk = mail("Re: [PATCH 2/2] part 2", "Looks good.\n", None, reply="1.2@x")
+    series = read_mbox(version(1, 2, (1, 2)) + answer + talk, "t.mbox")
+    assert len(series.patches) == 2
+    assert "2 mails without a patch or in reply left aside" in series.notes[0]
+
+
+def test_a_patch_in_reply_counts_when_it_is_alone() -> None:
+    assert subjects(mail("Re: [PATCH] lone", reply="x@y")) == [b"lone"]
+
+
+def test_resent_patch_replaces_the_first() -> None:
+    data = version(1, 2, (1, 2)) + mail("[PATCH 2/2] part 2", diff="again", msgid="r@x")
+    series = read_mbox(data, "t.mbox")
+    texts = [p.changes[0].hunks[0].after for p in series.patches]
+    assert texts == [(b"v1.1\n",), (b"again\n",)]
+    assert "sent again" in series.notes[0]
+
+
+def test_two_series_in_one_mailbox_are_both_taken() -> None:
+    other = b"".join(mail(f"[PATCH v4 {n}/2] other {n}", msgid=f"o{n}@x") for n in (1, 2))
+    assert len(read_mbox(version(1, 2, (1, 2)) + other, "t").patches) == 4
+
+
+def test_from_line_in_a_body_does_not_split() -> None:
+    body = (
+        "Quoting:\n\nFrom the specification, 12:00:00 is noon since 1970\nNote: it is.\n\n"
+        ">From here on.\n"
+    )
+    series = read_mbox(mail("[PATCH] a", body), "t")
+    assert series.patches[0].message.endswith(b"Note: it is.\n\nFrom here on.\n")
+
+
+def test_format_patch_output_is_not_unescaped() -> None:
+    data = mail("[PATCH] a", "x\n>From here.\n").replace(
+        b"From mboxrd@z Thu Jan  1 00:00:00 1970",
+        b"From " + b"1" * 40 + b" Mon Sep 17 00:00:00 2001",
+    )
+    (patch,) = read_mbox(data, "t").patches
+    assert b"\n>From here.\n" in patch.message
+    assert patch.commit == "1" * 40
+
+
+def test_base_and_prerequisites() -> None:
+    text = DIFF.replace(
+        "-- \n", "\nbase-commit: " + "a" * 40 + "\nprerequisite-patch-id: " + "b" * 40 + "\n-- \n"
+    )
+    data = mail("[PATCH] a", diff=None) + b"---\n" + (text % "b").encode()
+    series = read_mbox(data, "t")
+    assert series.base_commit == "a" * 40
+    assert series.prerequisites == ("b" * 40,)
+
+
+def test_names_and_errors_give_file_and_line() -> None:
+    one = mail("[PATCH 1/2] a")
+    two = mail("[PATCH 2/2] b").replace(b"+b\n", b"*b\n")
+    with pytest.raises(DiffError) as info:
+        read_mbox(one + two, "dir/t.mbox")
+    lines = (one + two).split(b"\n")
+    assert info.value.where == "t.mbox"
+    assert lines[info.value.line - 1] == b"*b"
+    series = read_mbox(one + two.replace(b"*b\n", b"+b\n"), "dir/t.mbox")
+    assert [patch.name for patch in series.patches] == ["t.mbox:2", f"t.mbox:{one.count(10) + 2}"]
+
+
+def test_truncated_mailbox() -> None:
+    data = mail("[PATCH 1/1] a", diff="b").split(b"+b")[0]
+    with pytest.raises(DiffError, match="truncated"):
+        read_mbox(data, "t")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "it is empty"),
+        (b"\n\n", "it is empty"),
+        (mail("Re: hello", diff=None), "none holds a patch"),
+        (bytes(range(256)) * 100, "none holds a patch"),
+    ],
+)
+def test_no_patch(data: bytes, words: str) -> None:
+    with pytest.raises(MailError, match=words):
+        read_mbox(data, "t")
+
+
+def test_patch_files_with_cover() -> None:
+    files = [
+        ("0000-cover-letter.patch", mail("[PATCH 0/1] c", "Why.\n", None)),
+        ("0001-a.patch", mail("[PATCH 1/1] a")),
+    ]
+    series = read_patch_files(files, "dir")
+    assert [patch.name for patch in series.patches] == ["0001-a.patch"]
+    assert series.cover is not None
+    assert series.cover.subject == b"c"
+
+
+def test_too_many_parts_end() -> None:
+    parts = "--b\nContent-Type: text/plain\n\nx\n" * 1000
+    head = mail("[PATCH] a", diff=None).split(b"\n\n")[0]
+    data = head + b"\nContent-Type: multipart/mixed; boundary=b\n\n" + parts.encode()
+    with pytest.raises(MailError):
+        read_mbox(data, "t")
+
+
+def test_html_beside_text_is_left_aside() -> None:
+    head = mail("[PATCH] a", diff=None).split(b"\n\n")[0]
+    body = (
+        "--b\nContent-Type: text/plain\n\nText.\n---\n" + DIFF % "b" + "\n--b\n"
+        "Content-Type: text/html\n\n<p>Text.\n--b--\n"
+    )
+    data = head + b"\nContent-Type: multipart/alternative; boundary=b\n\n" + body.encode()
+    (patch,) = read_mbox(data, "t").patches
+    assert patch.message == b"a\n\nText.\n"
+
+
+def test_split_keeps_every_mail_of_a_format_patch_stream() -> None:
+    one = (
+        b"From "
+        + b"a" * 40
+        + b" Mon Sep 17 00:00:00 2001\nFrom: a <a@b>\nSubject: x\n\nt\n---\n-- \n2.39\n\n"
+    )
+    assert len(split_mbox(one * 3)) == 3
+
+
+def test_format_patch_separators_need_no_blank_line_between_mails() -> None:
+    separator = b"From " + b"1" * 40 + b" Mon Sep 17 00:00:00 2001\n"
+    body = b"From: A <a@example.org>\nSubject: [PATCH %d/2] s\n\nm\n---\n"
+    diff = b"--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n-- \n2.39.5"
+    data = separator + body % 1 + diff + b"\n" + separator + body % 2 + diff + b"\n"
+    assert len(read_mbox(data, "glued").patches) == 2

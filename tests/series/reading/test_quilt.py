@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Quilt series files and the headers their patches carry."""
+
+from __future__ import annotations
+
+import pytest
+
+from series.reading.quilt import QuiltEntry, QuiltError, parse_series, read_quilt
+
+DIFF = b"--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n"
+
+
+def test_series_file() -> None:
+    data = b"# head\n\none.patch\n  two.patch -p0 # why\ndebian/three.diff -p1 -R\nfour -pab\n"
+    assert parse_series(data, "series") == (
+        QuiltEntry("one.patch"),
+        QuiltEntry("two.patch", 0),
+        QuiltEntry("debian/three.diff", 1, True),
+        QuiltEntry("four"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "words"),
+    [
+        (b"ok\n../evil\n", 2, "leaves"),
+        (b"/abs\n", 1, "absolute"),
+        (b"a\na\n", 2, "second time"),
+        (b"a -x\n", 1, "not known"),
+    ],
+)
+def test_bad_series_file(data: bytes, line: int, words: str) -> None:
+    with pytest.raises(QuiltError, match=words) as info:
+        parse_series(data, "series")
+    assert info.value.line == line
+
+
+def one(name: str, data: bytes) -> tuple[bytes, bytes, bytes]:
+    entry = QuiltEntry(name)
+    series = read_quilt([entry], {name: data}, "series")
+    assert series.ordered
+    patch = series.patches[0]
+    return patch.message, patch.author.name, patch.changes[0].path
+
+
+def test_bare_diff() -> None:
+    assert one("fix-it.patch", DIFF) == (b"fix-it\n", b"", b"f")
+
+
+def test_free_text() -> None:
+    assert one("x.patch", b"Fix it.\n\nBecause.\n\n" + DIFF) == (
+        b"Fix it.\n\nBecause.\n",
+        b"",
+        b"f",
+    )
+
+
+def test_dep3() -> None:
+    head = (
+        b"Description: Fix it\n Because it\n .\n was broken.\nAuthor: A Thor <a@b.c>\n"
+        b"Origin: upstream, 1234567\nLast-Update: 2018-01-11\n\n"
+    )
+    message, author, _ = one("x.patch", head + DIFF)
+    assert message == b"Fix it\n\nBecause it\n\nwas broken.\n\nOrigin: upstream, 1234567\n"
+    assert author == b"A Thor"
+
+
+def test_mail_headers() -> None:
+    head = (
+        b"From: A Thor <a@b.c>\nDate: Thu, 11 Jan 2018 17:48:00 +0000\n"
+        b"Subject: [PATCH] Fix it\n\nText.\n---\n"
+    )
+    assert one("x.patch", head + DIFF) == (b"Fix it\n\nText.\n", b"A Thor", b"f")
+
+
+def test_strip_and_reverse() -> None:
+    diff = b"--- sub/f\n+++ sub/f\n@@ -1 +1 @@\n-a\n+b\n"
+    series = read_quilt([QuiltEntry("x", 0, True)], {"x": diff}, "series")
+    (change,) = series.patches[0].changes
+    assert change.path == b"sub/f"
+    assert change.hunks[0].before == (b"b\n",)
+
+
+def test_missing_and_empty() -> None:
+    with pytest.raises(QuiltError, match="no such file"):
+        read_quilt([QuiltEntry("x")], {}, "series")
+    with pytest.raises(QuiltError, match="changes anything"):
+        read_quilt([QuiltEntry("x")], {"x": b"only words\n"}, "series")
+    series = read_quilt([QuiltEntry("x"), QuiltEntry("y")], {"x": b"words\n", "y": DIFF}, "s")
+    assert [patch.name for patch in series.patches] == ["y"]
+    assert series.notes[0].startswith("x changes nothing")

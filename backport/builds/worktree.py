@@ -20,14 +20,15 @@ from functools import cache as cache_once
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backport.builds.build_files import is_build_file
 from backport.builds.leftovers import MARK, end_leftovers
 from backport.builds.process import run_bounded
 from backport.builds.recorded.replay import Replay
 from backport.builds.sandbox import Sandbox, sandbox
 from backport.errors import CannotTest
+from backport.gateway.changed_paths import changed_paths
 from backport.gateway.repository import Repo
 from backport.store.cache import Cache, digest
-from backport.validate.staged import changed_paths, is_build_file
 from backport.verdicts import State, Verdict
 from emu.elf.bare import without_debug
 from series.model import Oid

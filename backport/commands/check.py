@@ -63,6 +63,7 @@ def check(
 
 
 def _check_staged(repo: Repo, settings: Settings, index_file: str | None, json: str | None) -> None:
+    from backport.gateway.changed_paths import changed_paths
     from backport.gateway.trees import TreeView
     from backport.report.out import write_json
     from backport.report.page import fold, page_width
@@ -71,7 +72,7 @@ def _check_staged(repo: Repo, settings: Settings, index_file: str | None, json: 
 
     head = None if repo.native.head_is_unborn else repo.commit("HEAD")
     tree = core.staged_tree(repo, index_file)
-    changed = core.changed_paths(repo, repo.tree(head).id if head else None, tree)
+    changed = changed_paths(repo, repo.tree(head).id if head else None, tree)
     looked = core.look_at_patches(repo, TreeView(repo.objects, tree), changed)
     verdict: StepVerdict | None = None
     why = "the core is not touched"
@@ -148,6 +149,7 @@ def _check_commit(repo: Repo, settings: Settings, commit: Oid, json: str | None)
 def _check_range(
     repo: Repo, settings: Settings, commits: str, keep_going: bool, json: str | None
 ) -> None:
+    from backport.gateway.changed_paths import changed_paths
     from backport.planning.sources import find_source, read_source
     from backport.report.out import write_json
     from backport.report.progress import Reporter
@@ -171,7 +173,7 @@ def _check_range(
             continue
         tree = repo.tree(patch.commit)
         old = repo.tree(patch.parent).id if patch.parent else None
-        looked = core.look_at_patches(repo, tree, core.changed_paths(repo, old, tree.id))
+        looked = core.look_at_patches(repo, tree, changed_paths(repo, old, tree.id))
         complaints += [(patch.commit, complaint) for complaint in looked.complaints]
     with (
         Journal(repo.state_dir).locked(),

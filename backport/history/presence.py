@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
+from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
-from backport.planning.sources import commit_patch
 from series.model import Oid, Patch
 from series.reading.patch_ids import fingerprint
 from series.reading.trailers import PICKED, UPSTREAM, parse_trailers, upstream_commit

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from backport.errors import UsageError
+from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.history.presence import ABBREVIATED, standing
 from backport.pick.outcome import Picked
 from backport.pick.patch import pick_patch
-from backport.planning.sources import commit_patch
 from series.model import Oid, Patch, shown
 from series.reading.patch_ids import fingerprint
 from series.reading.trailers import upstream_commit

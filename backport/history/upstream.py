@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.history.presence import standing
 from backport.pick.outcome import Clash
-from backport.planning.sources import commit_patch
 from series.model import Oid, Patch, shown
 from series.reading.trailers import upstream_commit
 

@@ -17,13 +17,13 @@ from backport.gateway.objects import Objects
 from backport.gateway.trees import SYMLINK, Entry
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Clash, How
+from series.lines import split_lines
 from series.model import FileChange, Oid
 from series.placement.hunks import (
     Placed,
     PlaceError,
     apply_binary,
     apply_change,
-    split_lines,
     standing,
     stands_at_home,
 )

@@ -24,8 +24,8 @@ from backport.gateway.trees import (
     Store,
     TreeView,
 )
+from series.lines import split_lines
 from series.model import Oid
-from series.placement.hunks import split_lines
 
 LEAST = 0.5
 """git's measure of a rename: half of the content is the same (diffcore-rename, -M50%)."""

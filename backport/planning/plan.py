@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from backport.errors import UsageError
+from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.planning.sources import Source, commit_patch, read_source
+from backport.planning.sources import Source, read_source
 from series.model import Oid, Patch, Series
 from series.ordering.recovery import Ordering, recover_order
 

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
-
-import pygit2
+from typing import BinaryIO, Literal
 
 from backport.errors import UnknownRevision, UsageError
+from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
-from series.model import FileChange, Identity, Oid, Patch, Series, When
-from series.reading.diff import parse_diff
+from series.model import Oid, Series
 from series.reading.mail import read_mbox, read_patch_files
 from series.reading.quilt import parse_series, read_quilt
-from series.reading.trailers import parse_trailers
 
 Kind = Literal["mbox", "folder", "quilt", "range"]
 _MOST_BYTES = 256 << 20
@@ -95,67 +92,6 @@ def read_source(repo: Repo, source: Source) -> Series:
         case "range":
             assert source.range is not None
             return _range(repo, source.given, *source.range)
-
-
-def commit_patch(repo: Repo, commit: Oid, position: int = 0) -> Patch:
-    """A commit of the repository as a patch against its first parent."""
-    native = repo.native[commit]
-    parents = repo.parents(commit)
-    head, _, message = native.read_raw().partition(b"\n\n")
-    author = next(line for line in head.split(b"\n") if line.startswith(b"author "))
-    name, _, rest = author[len(b"author ") :].rpartition(b" <")
-    email, _, stamp = rest.rpartition(b"> ")
-    seconds, _, zone = stamp.partition(b" ")
-    sign = -1 if zone.startswith(b"-") else 1
-    digits = zone.lstrip(b"+-") or b"0000"
-    offset = sign * (60 * int(digits[:-2] or b"0") + int(digits[-2:]))
-    return Patch(
-        name=commit[:12],
-        author=Identity(name, email),
-        date=When(int(seconds), offset),
-        message=message,
-        changes=_changes(repo, commit),
-        encoding=next(
-            (x[len(b"encoding ") :] for x in head.split(b"\n") if x.startswith(b"encoding ")), None
-        ),
-        commit=commit,
-        parent=parents[0] if parents else None,
-        trailers=parse_trailers(message),
-        position=position,
-    )
-
-
-def commit_changes(repo: Repo, old: Oid | None, new: Oid) -> tuple[FileChange, ...]:
-    """What lies between two trees, as changes with full blob ids and renames found."""
-    tree = cast(pygit2.Tree, repo.native[new])
-    binary = pygit2.enums.DiffOption.SHOW_BINARY
-    if old is not None:
-        diff = cast(pygit2.Tree, repo.native[old]).diff_to_tree(tree, flags=binary)
-    else:
-        diff = tree.diff_to_tree(swap=True, flags=binary)
-    diff.find_similar(flags=pygit2.enums.DiffFind.FIND_RENAMES)
-    text: list[bytes] = []
-    ids: list[tuple[Oid, Oid]] = []
-    for patch in diff:
-        assert patch is not None
-        text.append(patch.data)
-        ids.append((Oid(str(patch.delta.old_file.id)), Oid(str(patch.delta.new_file.id))))
-    changes = parse_diff(b"".join(text), new[:12])
-    if len(changes) != len(ids):
-        return changes
-    return tuple(
-        replace(change, old_blob=_real(a, change.old_blob), new_blob=_real(b, change.new_blob))
-        for change, (a, b) in zip(changes, ids, strict=True)
-    )
-
-
-def _real(full: Oid, named: Oid | None) -> Oid | None:
-    return full if named is None or full.startswith(named) else named
-
-
-def _changes(repo: Repo, commit: Oid) -> tuple[FileChange, ...]:
-    parents = repo.parents(commit)
-    return commit_changes(repo, repo.tree(parents[0]).id if parents else None, repo.tree(commit).id)
 
 
 def _range(repo: Repo, given: str, first: Oid, last: Oid) -> Series:

@@ -28,9 +28,6 @@ from series.reading.quilt import parse_series, read_quilt
 
 _PATCHES = (b".patch", b".diff", b".mbox", b".eml")
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"\n]+)[>"]', re.M)
-_BUILD_FILE = re.compile(
-    rb"(^|/)(Makefile[^/]*|Kbuild|Kconfig[^/]*|[^/]*defconfig|[^/]*\.(mk|config|lds|lds\.S|cmake))$"
-)
 _NO_PART = re.compile(
     rb"(^|/)(docs?|Documentation|LICENSES)/|(^|/)(README|COPYING|CHANGELOG|MAINTAINERS|CREDITS)[^/]*$"
     rb"|\.(md|rst|txt|pandoc|patch|diff|mbox|eml)$|(^|/)(series|\.git[a-z]+)$"
@@ -68,13 +65,6 @@ def staged_tree(repo: Repo, index_file: str | None) -> Oid:
         ) from error
 
 
-def changed_paths(repo: Repo, old: Oid | None, new: Oid) -> dict[bytes, bool]:
-    """The paths that differ between two trees; True where the new one has the file."""
-    found: dict[bytes, bool] = {}
-    _compare(repo, old, new, b"", found)
-    return found
-
-
 def look_at_patches(repo: Repo, tree: TreeView, changed: dict[bytes, bool]) -> Looked:
     """Parse every changed patch; try every quilt series that has a changed part."""
     complaints: list[Complaint] = []
@@ -101,11 +91,6 @@ def reaches_core(tree: TreeView, core: bytes, changed: Iterable[bytes]) -> list[
     if not code:
         return sorted(touched)
     return sorted((touched - code) | (code & _closure(tree, core)))
-
-
-def is_build_file(path: bytes) -> bool:
-    """True for what says how the tree is built: makefiles, Kconfig, linker scripts."""
-    return bool(_BUILD_FILE.search(path))
 
 
 def _closure(tree: TreeView, core: bytes) -> set[bytes]:
@@ -136,23 +121,6 @@ def _walk(tree: TreeView, oid: Oid, prefix: bytes) -> Iterator[bytes]:
             yield from _walk(tree, entry.oid, prefix + name + b"/")
         elif name.endswith((b".h", b".c", b".S", b".inc")):
             yield prefix + name
-
-
-def _compare(
-    repo: Repo, old: Oid | None, new: Oid | None, prefix: bytes, found: dict[bytes, bool]
-) -> None:
-    one = repo.objects.tree(old).entries if old else {}
-    other = repo.objects.tree(new).entries if new else {}
-    for name in one.keys() | other.keys():
-        a, b = one.get(name), other.get(name)
-        if a == b:
-            continue
-        below_a = a.oid if a and a.mode == DIRECTORY else None
-        below_b = b.oid if b and b.mode == DIRECTORY else None
-        if below_a or below_b:
-            _compare(repo, below_a, below_b, prefix + name + b"/", found)
-        if (a and not below_a) or (b and not below_b):
-            found[prefix + name] = bool(b and not below_b)
 
 
 def _parse(tree: TreeView, path: bytes) -> list[Complaint]:

@@ -23,14 +23,9 @@ from dataclasses import dataclass, replace
 
 from series.binary import apply_delta
 from series.graph.line_history import LineHistory, TreeHistory
+from series.lines import split_lines
 from series.model import Base, FileChange, Hunk, Patch
-from series.placement.hunks import (
-    PlaceError,
-    apply_change,
-    apply_hunks,
-    is_applied,
-    split_lines,
-)
+from series.placement.hunks import PlaceError, apply_change, apply_hunks, is_applied
 
 _BUDGET = 20_000
 _MAX_PAIRS = 400

@@ -15,12 +15,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from series.binary import apply_delta
 from series.errors import SeriesError
-from series.model import Binary, ChangeKind, FileChange, Hunk, HunkLine, LineOp
+from series.lines import split_lines
+from series.model import Binary, FileChange, Hunk
 from series.placement.stated import Edit, anchors, edited, edits_as_stated, stated_line
+from series.reverse import reverse_hunk
 
 _MAX_TWINS = 8
 # Lines compared in one search at most: a text of equal lines would make it quadratic.
@@ -79,19 +81,6 @@ class Placed:
     def exact(self) -> bool:
         """Whether every hunk went to the line its header states."""
         return not any(place.offset for place in self.hunks)
-
-
-def split_lines(text: bytes) -> list[bytes]:
-    """Lines with their ends, split at ``\\n`` alone, as git counts them."""
-    if b"\r" not in text:
-        return text.splitlines(
-            keepends=True
-        )  # of bytes: at CR and LF only, and several times as fast
-    lines = [line + b"\n" for line in text.split(b"\n")]
-    last = lines.pop()[:-1]
-    if last:
-        lines.append(last)
-    return lines
 
 
 def apply_change(pre: bytes, change: FileChange) -> Placed:
@@ -275,47 +264,6 @@ def _shown(line: bytes | None) -> str:
     if not line.endswith(b"\n"):
         return f"'{text[:120]}' without a line end"
     return f"'{text[:120]}'"
-
-
-_TURNED: dict[bytes, LineOp] = {b"+": b"-", b"-": b"+", b" ": b" "}
-
-
-_TURNED_KIND: dict[ChangeKind, ChangeKind] = {
-    "modify": "modify",
-    "create": "delete",
-    "delete": "create",
-    "rename": "rename",
-    "copy": "delete",
-}
-
-
-def reverse_hunk(hunk: Hunk) -> Hunk:
-    """The hunk that takes ``hunk`` back."""
-    return Hunk(
-        hunk.new_start,
-        hunk.new_count,
-        hunk.old_start,
-        hunk.old_count,
-        hunk.section,
-        tuple(HunkLine(_TURNED[line.op], line.text) for line in hunk.lines),
-    )
-
-
-def reverse_change(change: FileChange) -> FileChange:
-    """The change that takes ``change`` back; a copy becomes the deletion of what it made."""
-    return replace(
-        change,
-        kind=_TURNED_KIND[change.kind],
-        old_path=change.new_path,
-        new_path=None if change.kind == "copy" else change.old_path,
-        old_mode=change.new_mode,
-        new_mode=change.old_mode,
-        old_blob=change.new_blob,
-        new_blob=change.old_blob,
-        hunks=tuple(reverse_hunk(hunk) for hunk in change.hunks),
-        forward=change.reverse,
-        reverse=change.forward,
-    )
 
 
 def is_applied(text: bytes | None, change: FileChange) -> bool:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 from series.errors import SeriesError
 from series.model import FileChange, Identity, Patch, Series, When
-from series.placement.hunks import reverse_change
 from series.reading.diff import parse_diff
 from series.reading.mail import read_one
 from series.reading.mailinfo import clean_subject, parse_author, parse_date, strip_space
 from series.reading.paths import path_fault
 from series.reading.trailers import parse_trailers
+from series.reverse import reverse_change
 
 _DIFF = re.compile(rb"^(?:diff |--- |Index: |index [0-9a-f]+\.\.)", re.MULTILINE)
 _MAIL = re.compile(rb"(?:From [0-9a-f]{40} |(?:From|Subject|Date|Message-Id):)", re.IGNORECASE)

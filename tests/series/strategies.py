@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from hypothesis import strategies as st
 
+from series.lines import split_lines
 from series.model import FileChange, Hunk, HunkLine, Identity, Oid, Patch
-from series.placement.hunks import split_lines
 
 # Few different lines, so that context repeats and places are ambiguous.
 LINES = st.sampled_from([b"a\n", b"b\n", b"c\n", b"{\n", b"}\n", b"\n", b"x = 1;\r\n", b"\x0c\n"])

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo, open_repo
 from backport.pick.outcome import How, Picked
 from backport.pick.patch import pick_patch
-from backport.planning.sources import commit_patch
 from series.model import Patch
 from series.reading.mail import read_mbox
 from tests.backport.trees import commit, git, lines, mbox, new_repo

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from backport.gateway.commits import commit_patch
 from backport.gateway.repository import open_repo
 from backport.pick.outcome import How, Picked
 from backport.pick.patch import pick_patch
-from backport.planning.sources import commit_patch
 from series.model import Oid
 from series.reading.mail import read_mbox
 from tests.backport.trees import Files, backport, branch_with, git, lines, mbox, new_repo

@@ -12,16 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from series.binary import apply_delta
+from series.lines import split_lines
 from series.model import Binary, FileChange, Oid
-from series.placement.hunks import (
-    PlaceError,
-    apply_change,
-    is_applied,
-    reverse_change,
-    split_lines,
-    standing,
-)
+from series.placement.hunks import PlaceError, apply_change, is_applied, standing
 from series.reading.diff import parse_diff
+from series.reverse import reverse_change
 from tests.series.strategies import LINES, change, edited, hunks, render, texts
 
 NUMBERS = b"".join(b"%d\n" % number for number in range(1, 31))

@@ -6,7 +6,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from series.placement.hunks import PlaceError, apply_change, apply_hunks, split_lines
+from series.lines import split_lines
+from series.placement.hunks import PlaceError, apply_change, apply_hunks
 from series.placement.stated import Edit, edited, edits_as_stated
 from tests.series.strategies import LINES, change, hunks, texts
 from tests.series.strategies import edited as redrawn

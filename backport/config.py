@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
 from backport.errors import UsageError
-from backport.levels import Level, Prerequisites, Record
+from backport.levels import Keep, Level, Prerequisites, Record
 
 TREE_FILE = b"backport.toml"
 _TREE_MAY_SET = frozenset({"profile", "upstream"})
@@ -43,7 +43,21 @@ class Settings:
     writable: tuple[str, ...] = ()
     """Folders outside the worktree that a sandboxed build may write to (a ccache, say)."""
     partial: bool = False
-    """Take a series of which patches are missing."""
+    """Accept an incomplete series."""
+    author: str | None = None
+    """``NAME <ADDRESS>`` for patches that name no author."""
+    strip: int | None = None
+    """Leading path components to strip, as ``-p`` of patch(1); None: what the series says, else 1."""
+    keep: Keep = "none"
+    scissors: bool = False
+    """Cut a mail at its scissors line (git's ``mailinfo.scissors``)."""
+    quoted_cr: str = "auto"
+    """CR LF in encoded mails (git's ``mailinfo.quotedCr``): auto, nowarn or strip."""
+    trailers: bool = False
+    """Add the trailers that replies give."""
+    signoff: bool = False
+    guard: tuple[str, ...] = ()
+    """Guards of a series.conf that are set; ``none`` for none."""
     sandbox: bool = True
     replay: bool = False
     """Build a step by the commands that it changes, where a watched build shows which.  Off until it has
@@ -100,17 +114,22 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
     if name not in known:
         raise UsageError(f"{where}: there is no such setting", f"known: {', '.join(sorted(known))}")
     value: Any = values[-1]
-    if name in ("series", "sibling", "writable", "accept"):
+    if name in ("series", "sibling", "writable", "accept", "guard"):
         value = tuple(str(x) for x in values)
-    elif name in ("jobs", "build_timeout"):
+    elif name in ("jobs", "build_timeout", "strip"):
         try:
             value = int(value)
         except ValueError:
             raise UsageError(f"{where}: {value!r} is not a whole number") from None
-    elif name in ("sandbox", "partial", "replay"):
+    elif name in ("sandbox", "partial", "replay", "trailers", "signoff", "scissors"):
         value = str(value).lower() in ("true", "yes", "on", "1")
     else:
-        allowed = {"validate": Level, "prerequisites": Prerequisites, "record": Record}.get(name)
+        allowed = {
+            "validate": Level,
+            "prerequisites": Prerequisites,
+            "record": Record,
+            "keep": Keep,
+        }.get(name)
         if not isinstance(value, str) or (allowed and value not in get_args(allowed)):
             options = f"one of {', '.join(get_args(allowed))}" if allowed else "text"
             raise UsageError(f"{where}: {value!r} should be {options}")

@@ -11,8 +11,12 @@ Level = Literal["none", "build", "object", "boot"]
 Prerequisites = Literal["report", "take"]
 """What to do with a commit that the series needs and upstream has."""
 
-Record = Literal["none", "cherry", "xen"]
-"""The provenance line added to a message: none, ``git cherry-pick -x``'s, or Xen's."""
+Record = Literal["none", "cherry", "xen", "name"]
+"""The provenance line added to a message: none, ``git cherry-pick -x``'s, Xen's, or the patch
+file's name."""
+
+Keep = Literal["none", "non-patch", "all"]
+"""Which [tags] of a mail's subject stay in the commit's."""
 
 Phase = Literal["plan", "apply", "stopped", "validate", "move"]
 """How far a run has come; see journal."""

@@ -8,6 +8,7 @@ provenance demands that it comes out as it went in.  Decoding happens on the way
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal, NewType, Protocol
 
 Oid = NewType("Oid", str)
@@ -73,6 +74,9 @@ class FileChange:
     reverse: Binary | None = None
     binary: bool = False
     """True for any binary change, also ``Binary files differ``, which carries no content to apply."""
+    others: tuple[bytes, ...] = ()
+    """Other names that the header gives the file: where ``path`` is not there and one of these is,
+    that one is meant (see series/reading/names.py)."""
 
     @property
     def path(self) -> bytes:
@@ -139,6 +143,14 @@ class Patch:
     trailers: tuple[Trailer, ...] = ()
     position: int = 0
     """Its place in the source as it was given."""
+    part: int = 0
+    """Which of several series in one source it belongs to, counted in the order of the source."""
+    file: str = ""
+    """The name of the file it stood in, without folders; empty where it was no file."""
+    listed: int | None = None
+    """The number with which that file's name begins, where it stood in a folder of such files."""
+    notes: tuple[str, ...] = ()
+    """What the reader had to guess or mend in this patch."""
 
     @property
     def subject(self) -> bytes:
@@ -156,6 +168,28 @@ class Cover:
     message_id: str | None = None
 
 
+class Fate(StrEnum):
+    """What became of one mail or file that a source holds."""
+
+    PATCH = "patch"
+    COVER = "cover letter"
+    REPLY = "reply"
+    OLDER = "older version"
+    REPEATED = "sent again"
+    GUARDED = "guard not set"
+    NO_PATCH = "no patch"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One mail or file of a source, and what became of it; ``reason`` is a phrase for a person."""
+
+    name: str
+    subject: bytes
+    fate: Fate
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """Patches in the order of their source, with what the source says of itself."""
@@ -170,6 +204,8 @@ class Series:
     """The source itself fixes the order (a git range, a quilt series file)."""
     notes: tuple[str, ...] = field(default=())
     """What the reader noticed and the user should know: replies ignored, older versions, gaps."""
+    accounts: tuple[Account, ...] = ()
+    """Every mail and file that the source holds; those with the fate PATCH are ``patches``, in order."""
 
 
 class Base(Protocol):

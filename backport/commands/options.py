@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from backport.levels import Level, Prerequisites, Record
+from backport.levels import Keep, Level, Prerequisites, Record
 
 if TYPE_CHECKING:
     from backport.config import Settings
@@ -75,7 +75,42 @@ Accept = Annotated[
 ]
 Partial = Annotated[
     Optional[bool],  # noqa: UP045
-    typer.Option("--partial", help="Take a series of which patches are missing."),
+    typer.Option("--partial", help="Accept an incomplete series."),
+]
+Author = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--author", metavar="NAME <ADDRESS>", help="The author of patches that name none."
+    ),
+]
+Strip = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "-p",
+        "--strip",
+        metavar="N",
+        min=0,
+        max=99,
+        help="Strip N components of paths (default: 1).",
+    ),
+]
+Kept = Annotated[
+    Optional[Keep],  # noqa: UP045
+    typer.Option("--keep", help="Which [tags] of a subject stay in it."),
+]
+Trailers = Annotated[
+    Optional[bool],  # noqa: UP045
+    typer.Option("--trailers", help="Add Reviewed-by and the like from replies."),
+]
+Signoff = Annotated[
+    Optional[bool],  # noqa: UP045
+    typer.Option("--signoff", help="Add your Signed-off-by to every commit."),
+]
+Guard = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--guard", metavar="NAME", help="A guard of a series.conf that is set, or 'none'."
+    ),
 ]
 Jobs = Annotated[
     Optional[int],  # noqa: UP045
@@ -105,6 +140,7 @@ KeepGoing = Annotated[
 def settings_of(repo: Repo, branch: str | None, **options: object) -> Settings:
     """The settings in force: tree, git configuration, options."""
     from backport.config import TREE_FILE, load_settings, with_options
+    from backport.gateway.mail_settings import mail_settings
 
     configured = repo.settings()
     name = branch or (configured.get("branch") or (None,))[-1]
@@ -113,7 +149,7 @@ def settings_of(repo: Repo, branch: str | None, **options: object) -> Settings:
         tree_file = repo.tree(repo.commit(name)).read(TREE_FILE)
     elif not repo.native.head_is_unborn:
         tree_file = repo.tree(repo.commit("HEAD")).read(TREE_FILE)
-    settings = load_settings(configured, tree_file)
+    settings = load_settings({**mail_settings(repo), **configured}, tree_file)
     return with_options(settings, branch=branch, **options)
 
 

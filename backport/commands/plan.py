@@ -18,6 +18,11 @@ def plan(
     sibling: opt.SiblingBranch = None,
     prerequisites: opt.Wanted = None,
     partial: opt.Partial = None,
+    author: opt.Author = None,
+    strip: opt.Strip = None,
+    keep: opt.Kept = None,
+    trailers: opt.Trailers = None,
+    guard: opt.Guard = None,
     why: Annotated[
         bool, typer.Option("--why", help="Under each patch, all the evidence for its place.")
     ] = False,
@@ -37,6 +42,11 @@ def plan(
         sibling=tuple(sibling or ()),
         prerequisites=prerequisites,
         partial=partial,
+        author=author,
+        strip=strip,
+        keep=keep,
+        trailers=trailers,
+        guard=tuple(guard or ()),
     )
     name = opt.branch_of(settings)
     outlook = foresee(found, found.commit(name), opt.sources_of(found, settings, series), settings)

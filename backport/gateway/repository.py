@@ -139,6 +139,11 @@ class Repo:
         """The raw message of a commit."""
         return bytes(self._commit(commit).raw_message)
 
+    def when(self, commit: Oid) -> When:
+        """The committer's moment of a commit."""
+        found = self._commit(commit)
+        return When(found.commit_time, found.commit_time_offset)
+
     def branch_ref(self, branch: str) -> str:
         """The full name of a local branch; raises `UnknownRevision` when there is none."""
         ref = branch if branch.startswith("refs/") else f"refs/heads/{branch}"

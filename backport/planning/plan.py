@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from backport.config import Settings
 from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
@@ -13,6 +14,10 @@ from backport.gateway.trees import TreeView
 from backport.planning.sources import Source, read_source
 from series.model import Oid, Patch, Series
 from series.ordering.recovery import Ordering, recover_order
+from series.reading.mailinfo import parse_author
+from series.reading.names import settle_names
+from series.reading.rules import Keep, QuotedCr, Rules
+from series.reading.thread import listed, missing_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,35 @@ class Plan:
         return self.series.patches[int(item[1:])]
 
 
-def combine(repo: Repo, sources: Sequence[Source]) -> Series:
-    """All the sources as one series, in the order they were named."""
-    parts = [read_source(repo, source) for source in sources]
+def rules_of(settings: Settings) -> Rules:
+    """How patches are to be read.  Raises `UsageError` where ``author`` is none."""
+    author = None
+    if settings.author is not None:
+        author = parse_author(settings.author.encode())
+        if not author.name or not author.email or b"<" not in settings.author.encode():
+            raise UsageError(
+                f"{settings.author!r} is no author", "give it as 'A U Thor <author@example.org>'"
+            )
+    return Rules(
+        author=author,
+        strip=settings.strip,
+        partial=settings.partial,
+        scissors=settings.scissors,
+        quoted_cr=QuotedCr(settings.quoted_cr),
+        keep=Keep(settings.keep),
+        trailers=settings.trailers,
+        guards=frozenset(settings.guard) - {"none"} if settings.guard else None,
+    )
+
+
+def combine(repo: Repo, sources: Sequence[Source], settings: Settings, base: TreeView) -> Series:
+    """All the sources as one series for ``base``, in the order they were named."""
+    return settle_names(_combined(repo, sources, settings), base)
+
+
+def _combined(repo: Repo, sources: Sequence[Source], settings: Settings) -> Series:
+    rules = rules_of(settings)
+    parts = [read_source(repo, source, rules) for source in sources]
     if not parts or not any(part.patches for part in parts):
         named = ", ".join(source.given for source in sources)
         raise UsageError(
@@ -47,34 +78,36 @@ def combine(repo: Repo, sources: Sequence[Source]) -> Series:
         )
     if len(parts) == 1:
         return parts[0]
-    patches = [patch for part in parts for patch in part.patches]
+    patches: list[Patch] = []
+    for part in parts:
+        # The series of one source keep apart from those of the next.
+        first = patches[-1].part + 1 if patches else 0
+        patches += [replace(patch, part=first + patch.part) for patch in part.patches]
     return Series(
-        patches=tuple(
-            replace(patch, position=n, numbering=None) for n, patch in enumerate(patches)
-        ),
+        patches=tuple(replace(patch, position=n) for n, patch in enumerate(patches)),
         origin=", ".join(part.origin for part in parts),
         cover=next((part.cover for part in parts if part.cover), None),
         base_commit=parts[0].base_commit,
         prerequisites=tuple(x for part in parts for x in part.prerequisites),
         ordered=all(part.ordered for part in parts),
         notes=tuple(note for part in parts for note in part.notes),
+        accounts=tuple(account for part in parts for account in part.accounts),
     )
 
 
 def refuse_gaps(series: Series) -> None:
     """Raise `UsageError` where the numbering says that patches are missing: a mailbox cut short, say."""
-    numbers = [patch.numbering for patch in series.patches if patch.numbering]
-    totals = {(numbering.total, numbering.version) for numbering in numbers}
-    if len(numbers) != len(series.patches) or len(totals) != 1:
-        return
-    total, _ = totals.pop()
-    gaps = sorted(set(range(1, total + 1)) - {numbering.number for numbering in numbers})
-    if gaps:
-        shown = ", ".join(map(str, gaps[:8])) + (", ..." if len(gaps) > 8 else "")
-        raise UsageError(
-            f"{series.origin} holds {len(series.patches)} of {total} patches: {shown} missing",
-            "--partial takes what is there",
-        )
+    found: dict[tuple[int, int], set[int]] = {}
+    for patch in series.patches:
+        if patch.numbering is not None:
+            key = patch.part, patch.numbering.total
+            found.setdefault(key, set()).add(patch.numbering.number)
+    for (_, total), have in found.items():
+        if gaps := missing_numbers(have, total):
+            raise UsageError(
+                f"{series.origin} holds {len(have)} of {total} patches: {listed(gaps, 8)} missing",
+                "--partial takes what is there",
+            )
 
 
 def make_plan(series: Series, base: TreeView) -> Plan:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where a series comes from: a mailbox, a folder, a quilt series file, a git range.
+"""Where a series comes from: a mailbox, a folder, a Maildir, a quilt series file, a git range.
 
 Every reader also hands back the bytes it read, so that a run which was interrupted goes on from
 what it began with, whatever has become of the mailbox meanwhile.
@@ -7,6 +7,7 @@ what it began with, whatever has become of the mailbox meanwhile.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +17,19 @@ from typing import BinaryIO, Literal
 from backport.errors import UnknownRevision, UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
-from series.model import Oid, Series
+from series.model import Identity, Oid, Series
 from series.reading.mail import read_mbox, read_patch_files
-from series.reading.quilt import parse_series, read_quilt
+from series.reading.quilt import maintainer, parse_series, read_quilt
+from series.reading.rules import DEFAULT, Rules
 
 Kind = Literal["mbox", "folder", "quilt", "range"]
 _MOST_BYTES = 256 << 20
 """No posted series comes near; a file larger than this is the wrong file."""
-_PATCH_NAMES = (".patch", ".diff", ".eml", ".mbox", ".txt")
+_LISTINGS = ("series", "series.conf")
+_COPY = re.compile(r".*(?:~|\.orig|\.rej|\.bak|\.sw[a-z]|\.tmp)|#.*#|\..*")
+"""Names of what editors and patch(1) leave behind."""
+_CONTROL = "../control"
+"""The name under which a quilt source carries debian/control; no series can list it twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +48,12 @@ def find_source(repo: Repo, given: str, cwd: Path | None = None) -> Source:
         return Source("mbox", given, (("stdin", _bounded(sys.stdin.buffer, "stdin")),))
     path = (cwd or Path()) / given
     if path.is_dir():
-        listing = path / "series"
-        if listing.is_file():
-            return _quilt(listing, given)
-        names = sorted(x for x in path.iterdir() if x.is_file() and x.suffix in _PATCH_NAMES)
-        if not names:
-            raise UsageError(
-                f"{given}: no patches in that folder", f"looked for *{', *'.join(_PATCH_NAMES)}"
-            )
-        return Source("folder", given, tuple((x.name, _read(x)) for x in names))
+        for listing in (path / name for name in _LISTINGS):
+            if listing.is_file():
+                return _quilt(listing, given)
+        return Source("folder", given, _folder(path, given))
     if path.exists():
-        if path.name == "series" or path.suffix == ".series":
+        if path.name in _LISTINGS or path.suffix == ".series":
             return _quilt(path, given)
         return Source("mbox", given, ((path.name, _read(path)),))
     if ".." in given and not given.startswith((".", "/", "~")):
@@ -78,20 +79,58 @@ def find_source(repo: Repo, given: str, cwd: Path | None = None) -> Source:
     return Source("range", given, range=(parents[0], commit))
 
 
-def read_source(repo: Repo, source: Source) -> Series:
+def read_source(repo: Repo, source: Source, rules: Rules = DEFAULT) -> Series:
     """Parse a source.  Raises `series.errors.SeriesError` naming the patch and the line."""
     match source.kind:
         case "mbox":
             name, data = source.files[0]
-            return read_mbox(data, name)
+            return read_mbox(data, name, rules)
         case "folder":
-            return read_patch_files(source.files, source.given)
+            return read_patch_files(source.files, source.given, rules)
         case "quilt":
             (_, listing), *patches = source.files
-            return read_quilt(parse_series(listing, source.given), dict(patches), source.given)
+            contents = dict(patches)
+            return read_quilt(
+                parse_series(listing, source.given),
+                contents,
+                source.given,
+                rules,
+                _signer(repo, contents.pop(_CONTROL, None)),
+            )
         case "range":
             assert source.range is not None
             return _range(repo, source.given, *source.range)
+
+
+def _signer(repo: Repo, control: bytes | None) -> tuple[Identity, str]:
+    """Who signs the patches of a quilt series that name nobody."""
+    found = maintainer(control) if control is not None else None
+    if found is not None:
+        return found, "the Maintainer in debian/control"
+    return repo.committer().who, "you, the committer"
+
+
+def _folder(path: Path, given: str) -> tuple[tuple[str, bytes], ...]:
+    """The files of a folder in the order of their names, numbers counted as such; of a Maildir its
+    mails in the order in which they came."""
+    if (path / "cur").is_dir() and not any(x.is_file() for x in path.iterdir()):
+        boxes = [box for box in (path / "cur", path / "new") if box.is_dir()]
+        found = sorted((x for box in boxes for x in box.iterdir() if x.is_file()), key=_natural)
+    else:
+        found = sorted((x for x in path.iterdir() if x.is_file()), key=_natural)
+    if not found:
+        raise UsageError(f"{given}: that folder is empty", "name an mbox or a folder of patches")
+    # A copy that an editor left is named and not read: it may well hold the same patch.
+    return tuple((x.name, b"" if _COPY.fullmatch(x.name) else _read(x)) for x in found)
+
+
+def _natural(path: Path) -> tuple[tuple[int, int | str], ...]:
+    """``10.patch`` comes after ``9.patch``."""
+    return tuple(
+        (0, int(part)) if part.isdecimal() else (1, part)
+        for part in re.split(r"(\d+)", path.name)
+        if part
+    )
 
 
 def _range(repo: Repo, given: str, first: Oid, last: Oid) -> Series:
@@ -112,14 +151,30 @@ def _between(repo: Repo, first: Oid, last: Oid) -> Iterator[Oid]:
 def _quilt(listing: Path, given: str) -> Source:
     data = _read(listing)
     files = [(listing.name, data)]
+    around = _around(listing.parent.resolve())
     for entry in parse_series(data, given):
         path = listing.parent / entry.name
-        if not path.resolve().is_relative_to(listing.parent.resolve()):
-            raise UsageError(f"{given}: {entry.name} leads out of the patch folder")
+        if not path.resolve().is_relative_to(around):
+            raise UsageError(
+                f"{given}: {entry.name} leads out of {around}",
+                "a series may name patches of its own repository, or of its own folder",
+            )
         if not path.is_file():
-            raise UsageError(f"{given}: {entry.name} is listed and not there")
+            # A guarded patch need not be there; whether it is wanted is said when it is read.
+            if not entry.guards:
+                raise UsageError(f"{given}: {entry.name} is listed and not there")
+            continue
         files.append((entry.name, _read(path)))
+    control = listing.parent.parent / "control"
+    if control.is_file():
+        files.append((_CONTROL, _read(control)))
     return Source("quilt", given, tuple(files))
+
+
+def _around(folder: Path) -> Path:
+    """The repository that ``folder`` stands in, or the folder itself."""
+    inside = (folder, *folder.parents)
+    return next((place for place in inside if (place / ".git").exists()), folder)
 
 
 def _read(path: Path) -> bytes:

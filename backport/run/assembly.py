@@ -15,7 +15,7 @@ from backport.history.siblings import Chosen, Siblings
 from backport.pick.outcome import How, Picked
 from backport.planning.plan import Plan
 from backport.run.journal import State, Step, Stop, with_step
-from backport.run.origin_lines import recorded
+from backport.run.origin_lines import recorded, signed_off
 from series.model import Oid, Patch, shown
 
 if TYPE_CHECKING:
@@ -119,11 +119,14 @@ def missing(patch: Patch, blockers: tuple[Blocker, ...], state: State) -> Missin
 
 def commit_tree(repo: Repo, state: State, patch: Patch, tree: Oid, item: str) -> Oid:
     """Write the commit of a patch on the tip of the run."""
-    author = Signature(patch.author, patch.date or state.committer.when)
+    # Without a date of its own a patch has its branch's: the same input gives the same objects.
+    author = Signature(patch.author, patch.date or repo.when(state.onto))
     record = state.settings.record
     if item.startswith("c") and record == "none":
         record = "cherry"  # a commit that the user did not post must say where it is from
     message = recorded(patch, record)
+    if state.settings.signoff:
+        message = signed_off(message, state.committer.who)
     return repo.write_commit(tree, state.tip, author, state.committer, message, patch.encoding)
 
 

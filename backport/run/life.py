@@ -234,7 +234,7 @@ def _forget(repo: Repo, journal: Journal) -> None:
 
 
 def _planned(repo: Repo, journal: Journal, state: State, progress: Progress) -> tuple[Plan, State]:
-    series = combine(repo, state.sources)
+    series = combine(repo, state.sources, state.settings, repo.tree(state.onto))
     if state.phase != "plan":
         return Plan(series, state.items), state
     if not state.settings.partial:
@@ -290,7 +290,7 @@ def _resolved(repo: Repo, journal: Journal, state: State, progress: Progress) ->
     assert state.clash is not None and state.worktree is not None
     from backport.run import conflict
 
-    plan = Plan(combine(repo, state.sources), state.items)
+    plan = Plan(combine(repo, state.sources, state.settings, repo.tree(state.onto)), state.items)
     patch = plan.patch(repo, state.clash.item)
     taken = conflict.take_result(repo, Path(state.worktree), state.tip, patch)
     for note in taken.notes:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import time
 
 from backport.levels import Record
-from series.model import Patch
+from series.model import Identity, Patch
+from series.reading.trailers import parse_trailers
 
 
 def recorded(patch: Patch, record: Record) -> bytes:
@@ -14,7 +15,14 @@ def recorded(patch: Patch, record: Record) -> bytes:
 
     ``cherry`` appends git's ``(cherry picked from commit …)``, ``xen`` the ``master commit:`` and
     ``master date:`` lines of Xen's stable branches.  Only a patch read from a commit has either.
+    ``name`` appends ``Patch-name:`` with the name of the file that the patch stood in.
     """
+    if record == "name":
+        return (
+            _with_trailer(patch.message, b"Patch-name: " + patch.file.encode())
+            if patch.file
+            else patch.message
+        )
     if record == "none" or patch.commit is None:
         return patch.message
     if record == "cherry":
@@ -28,3 +36,14 @@ def recorded(patch: Patch, record: Record) -> bytes:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", shifted)
         lines += f"master date: {stamp} {sign}{minutes // 60:02}{minutes % 60:02}\n".encode()
     return patch.message.rstrip(b"\n") + b"\n" + lines
+
+
+def signed_off(message: bytes, who: Identity) -> bytes:
+    """``message`` with the committer's ``Signed-off-by:``, unless it ends with that already."""
+    line = b"Signed-off-by: %s <%s>" % (who.name, who.email)
+    return message if message.rstrip().endswith(line) else _with_trailer(message, line)
+
+
+def _with_trailer(message: bytes, line: bytes) -> bytes:
+    gap = b"" if parse_trailers(message) else b"\n"
+    return message.rstrip(b"\n") + b"\n" + gap + line + b"\n"

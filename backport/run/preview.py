@@ -57,7 +57,7 @@ def begin(
     repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings, branch: str = ""
 ) -> tuple[Plan, State]:
     """The plan, and the state of a run that is about to assemble it."""
-    series = combine(repo, sources)
+    series = combine(repo, sources, settings, repo.tree(onto))
     if not settings.partial:
         refuse_gaps(series)
     plan = make_plan(series, repo.tree(onto))

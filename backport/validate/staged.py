@@ -22,9 +22,10 @@ from backport.gateway.repository import Repo
 from backport.gateway.trees import DIRECTORY, TreeView
 from backport.pick.patch import pick_patch
 from series.errors import SeriesError
-from series.model import Oid, Patch, shown
+from series.model import Identity, Oid, Patch, shown
 from series.reading.mail import read_mbox, read_patch_files
 from series.reading.quilt import parse_series, read_quilt
+from series.reading.rules import Rules
 
 _PATCHES = (b".patch", b".diff", b".mbox", b".eml")
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"\n]+)[>"]', re.M)
@@ -35,6 +36,8 @@ _NO_PART = re.compile(
 _CODE = re.compile(rb"\.(c|h|S|s|inc)$")
 _GENERATOR = re.compile(rb"offset|(^|/)(tools|scripts)/")
 _MOST_INCLUDES = 4000
+# Who signs a patch that names no author is asked when it goes on, not when it is staged.
+_ANYBODY = Rules(author=Identity(b"nobody", b""), partial=True, guards=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +131,9 @@ def _parse(tree: TreeView, path: bytes) -> list[Complaint]:
     name = shown(path)
     try:
         if path.endswith(b".mbox") or data.startswith(b"From "):
-            read_mbox(data, name)
+            read_mbox(data, name, _ANYBODY)
         else:
-            read_patch_files([(name, data)], name)
+            read_patch_files([(name, data)], name, _ANYBODY)
     except SeriesError as error:
         return [Complaint(name, str(error))]
     return []
@@ -155,7 +158,7 @@ def _series(repo: Repo, tree: TreeView, path: bytes, broken: set[str]) -> list[C
     if complaints:
         return complaints
     try:
-        series = read_quilt(entries, contents, name)
+        series = read_quilt(entries, contents, name, _ANYBODY)
     except SeriesError as error:
         return [] if broken else [Complaint(name, str(error))]
     touched = {p for patch in series.patches for c in patch.changes if (p := c.old_path)}

@@ -23,11 +23,14 @@ from series.model import Binary, ChangeKind, FileChange, Hunk, HunkLine, LineOp,
 from series.reading.paths import link_fault, path_fault, strip_components, unquote
 
 _HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@ ?(.*)", re.DOTALL)
-_INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?\s*\Z")
+_INDEX = re.compile(rb"index ([0-9a-f]{1,64})\.\.([0-9a-f]{1,64})(?: ([0-7]{6}))?\s*\Z")
+_SHORTEST = 4
+"""Digits of an abbreviated id, as for git (core.abbrev); fewer name nothing."""
 _EPOCH = re.compile(rb"\t(?:1970-01-01|1969-12-31) [0-9:.]+")
 _STAMP = re.compile(rb"(?:\t| +\d{4}-\d\d-\d\d \d\d:\d\d).*\Z", re.DOTALL)
 _NULL_OID = re.compile(r"0+\Z")
-_STARTS = (b"diff --git ", b"--- ", b"@@ -", b"diff --cc ", b"diff --combined ")
+_STARTS = (b"diff --git ", b"--- ", b"@@ -", b"diff --cc ", b"diff --combined ", b"Binary files ")
+_BINARY = re.compile(rb"Binary files (.+) and (.+) differ\r?\n?\Z")
 
 
 class DiffError(SeriesError):
@@ -90,6 +93,10 @@ class _Parser:
                     changes.append(self.plain_change())
                 else:
                     self.at += 1
+            elif line.startswith(b"Binary files "):
+                change = self.plain_binary()
+                changes += [change] if change is not None else []
+                self.at += 1
             elif line.startswith(b"@@ -"):
                 if _HUNK.match(line):
                     self.fail("a hunk without the file header it belongs to")
@@ -186,7 +193,8 @@ class _Parser:
             match = _INDEX.match(line)
             if match is None:
                 return False
-            to.old_blob, to.new_blob = Oid(match[1].decode()), Oid(match[2].decode())
+            if min(len(match[1]), len(match[2])) >= _SHORTEST:
+                to.old_blob, to.new_blob = Oid(match[1].decode()), Oid(match[2].decode())
             if match[3]:
                 to.old_mode = to.new_mode = self.mode(match[3])
         elif line.startswith(b"--- "):
@@ -253,12 +261,10 @@ class _Parser:
 
     def assemble(self, got: _Header, default: bytes | None, start: int) -> FileChange:
         kind: ChangeKind = got.kind
-        if got.seen_old and kind == "modify":
-            if got.minus is None or got.plus is None:
-                self.fail("/dev/null without a 'new file mode' or 'deleted file mode' line", start)
-            if got.minus != got.plus:
-                self.fail("two names without a 'rename' or 'copy' line", start)
+        if got.seen_old and kind == "modify" and (got.minus is None or got.plus is None):
+            self.fail("/dev/null without a 'new file mode' or 'deleted file mode' line", start)
         name = got.plus or got.minus or default
+        others: tuple[bytes, ...] = ()
         old: bytes | None
         new: bytes | None
         if kind in ("rename", "copy"):
@@ -266,12 +272,19 @@ class _Parser:
             if old is None or new is None:
                 self.fail(f"a {kind} that does not say both from where and to where", start)
             if got.seen_old and (got.minus, got.plus) != (old, new):
-                self.fail(f"the '---' and '+++' names are not those of the {kind}", start)
+                if not (_ends_with(got.minus, old) and _ends_with(got.plus, new)):
+                    self.fail(f"the '---' and '+++' names are not those of the {kind}", start)
+                # Made in a subfolder with --relative, say: the file lines have the whole names.
+                old, new = got.minus, got.plus
         elif name is None:
             self.fail("the name of the file cannot be read from its 'diff --git' line", start)
         else:
             self.checked(name, start)
-            if default is not None and got.seen_old and default != name:
+            if kind == "modify":
+                # An edited header: git and patch(1) go by the file lines, and by what is there.
+                given = (got.plus, got.minus, default)
+                others = tuple(dict.fromkeys(x for x in given if x is not None and x != name))
+            elif default is not None and got.seen_old and default != name:
                 self.fail("the '---' and '+++' names are not those of the 'diff --git' line", start)
             old = None if kind == "create" else name
             new = None if kind == "delete" else name
@@ -291,6 +304,7 @@ class _Parser:
             old_blob=_blob(got.old_blob),
             new_blob=_blob(got.new_blob),
             similarity=got.similarity,
+            others=others,
         )
 
     # -- one file of a plain diff
@@ -314,13 +328,35 @@ class _Parser:
         if old is None and new is None:
             self.fail("both names are /dev/null", start)
         hunks = self.hunks()
+        others: tuple[bytes, ...] = ()
         if old is not None and new is not None:
             # foo.orig and foo: the shorter is the file, as for patch(1) and git apply.
+            given = (old, new)
             old = new = min(old, new, key=len)
+            others = tuple(name for name in given if name != new)
             if len(hunks) == 1 and hunks[0].old_start == 0 and hunks[0].old_count == 0:
                 old = None
         kind: ChangeKind = "create" if old is None else "delete" if new is None else "modify"
-        return FileChange(kind=kind, old_path=old, new_path=new, hunks=hunks)
+        return FileChange(
+            kind=kind,
+            old_path=old,
+            new_path=new,
+            hunks=hunks,
+            others=others if kind == "modify" else (),
+        )
+
+    def plain_binary(self) -> FileChange | None:
+        """``Binary files a/x and b/x differ`` of a plain diff; None where the line is prose."""
+        match = _BINARY.match(self.lines[self.at])
+        if match is None or (self.strip and b"/" not in match[1] + match[2]):
+            return None
+        old, new = self.named(match[1], self.strip), self.named(match[2], self.strip)
+        if old is not None and new is not None:
+            old = new = min(old, new, key=len)
+        kind: ChangeKind = "create" if old is None else "delete" if new is None else "modify"
+        if old is None and new is None:
+            return None
+        return FileChange(kind=kind, old_path=old, new_path=new, binary=True)
 
     # -- hunks
 
@@ -464,3 +500,7 @@ class _Header:
 
 def _blob(oid: Oid | None) -> Oid | None:
     return None if oid is None or _NULL_OID.match(oid) else oid
+
+
+def _ends_with(name: bytes | None, tail: bytes) -> bool:
+    return name is not None and (b"/" + name).endswith(b"/" + tail)

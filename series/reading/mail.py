@@ -1,166 +1,257 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Mails in, a ``Series`` out: a mailbox with a whole thread in it, or a folder of patch files.
+"""Texts in, a ``Series`` out: a mailbox with a whole thread in it, or a folder of patch files.
 
-A mailbox is cut in mbox.py, one mail read in mailinfo.py; which of several versions of a series is
-taken is decided in thread.py.  Here they are put together.
+A file is cut into its mails or commits in pieces.py and each is read there; which of several versions
+of a series is taken is decided in thread.py.  Here they are put together, and an account is given of
+every one of them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from series.errors import SeriesError
-from series.model import Cover, Numbering, Oid, Patch, Series
-from series.reading.diff import parse_diff
-from series.reading.mailinfo import MailInfo, parse_mail
-from series.reading.mbox import RawMail, split_mbox, unescape
-from series.reading.thread import Letter, choose
+from series.model import Account, Cover, Fate, Oid, Patch, Series
+from series.reading.context_diff import as_unified
+from series.reading.diff import DiffError, parse_diff
+from series.reading.foreign import find_foreign
+from series.reading.pieces import Piece, holds_diff, read_pieces
+from series.reading.replies import thread_trailers
+from series.reading.rules import DEFAULT, Rules
+from series.reading.thread import Choice, Letter, Taken, choose
 from series.reading.trailers import parse_trailers
 
-_BRACKET = re.compile(rb"\s*(?:(?:re|aw|sv|fwd?)\s*:\s*)*\[([^\]]*)\]", re.IGNORECASE)
-_COUNT = re.compile(rb"(?:^|\s)(\d{1,4})/(\d{1,4})(?=\s|$)")
-_VERSION = re.compile(rb"(?:^|[\s,])v(\d{1,4})(?:\.\d+)?(?=[\s,]|$)|PATCHv(\d{1,4})", re.IGNORECASE)
-_DIFF = re.compile(
-    rb"^(?:diff --(?:git|cc|combined) |--- [^\n]+\n\+\+\+ [^\n]+\n@@ -)", re.MULTILINE
-)
-_REPLY = re.compile(rb"\s*(?:re|aw|sv|antw)\s*:", re.IGNORECASE)
 _BASE = re.compile(rb"^base-commit: ([0-9a-f]{7,64})\s*$", re.MULTILINE)
 _PREREQUISITE = re.compile(rb"^prerequisite-patch-id: ([0-9a-f]{40,64})\s*$", re.MULTILINE)
+_COVER_LIKE = re.compile(
+    rb"\*\*\* (?:SUBJECT|BLURB) HERE \*\*\*|^ \d+ files? changed,|^[^\n]+ \(\d+\):\n  \S",
+    re.MULTILINE,
+)
+_NUMBERED_NAME = re.compile(r"(?:v\d{1,3}-)?(\d{1,6})(?!\d)")
 
 
 class MailError(SeriesError):
-    """A source of mails that holds no patch: where, what is wrong, what to do."""
+    """A source of mails that holds no patch, or not all of them: where, what is wrong, what to do."""
 
     def __init__(self, origin: str, what: str, advice: str) -> None:
         self.origin, self.what, self.advice = origin, what, advice
         super().__init__(f"{origin}: {what}; {advice}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Mail:
-    """A mail with what is needed to speak of it."""
-
-    name: str
-    where: str
-    first_line: int
-    raw: RawMail
-    info: MailInfo
-    numbering: Numbering | None
-
-
-def parse_numbering(subject: bytes) -> Numbering | None:
-    """``[PATCH v2 03/27]`` of a subject with its brackets; None where nothing is counted."""
-    number = total = None
-    version = None
-    while match := _BRACKET.match(subject):
-        inner = match[1]
-        if counted := _COUNT.search(inner):
-            number, total = int(counted[1]), int(counted[2])
-        if (found := _VERSION.search(inner)) and version is None:
-            version = int(found[1] or found[2])
-        subject = subject[match.end() :]
-    if number is None or total is None or number > total:
-        return None if version is None else Numbering(1, 1, version)
-    return Numbering(number, total, version or 1)
-
-
-def read_mbox(data: bytes, origin: str) -> Series:
-    """Read a mailbox, or a single mail.  Raises MailError, DiffError."""
+def read_mbox(data: bytes, origin: str, rules: Rules = DEFAULT) -> Series:
+    """Read a mailbox, or a single mail.  Raises MailError, FileError, DiffError."""
     name = origin.rsplit("/", 1)[-1]
-    mails = []
-    for raw in split_mbox(data):
-        mail = _read(raw, f"{name}:{raw.line}", name, raw.line)
-        mails.append(mail)
-    return _series(mails, origin)
+    return _series(read_pieces(name, data, rules, lines=True), origin, rules, folder=False)
 
 
-def read_patch_files(files: Sequence[tuple[str, bytes]], origin: str) -> Series:
-    """Read a folder of ``git format-patch``: pairs of name and content, in the order to keep."""
-    mails = []
+def read_patch_files(
+    files: Sequence[tuple[str, bytes]], origin: str, rules: Rules = DEFAULT
+) -> Series:
+    """Read a folder of patches: pairs of name and content, in the order of their names.
+
+    A file that holds neither a diff nor a mail is accounted for and left aside.
+    """
+    pieces: list[Piece] = []
+    strangers: list[Account] = []
     for name, data in files:
-        for raw in split_mbox(data):
-            mails.append(_read(raw, name, name, raw.line))
-    return _series(mails, origin)
+        found = read_pieces(name, data, rules)
+        if not any(piece.mail or holds_diff(piece.info.diff) for piece in found):
+            strangers.append(Account(name, b"", Fate.NO_PATCH, "neither a diff nor a mail"))
+        else:
+            pieces += found
+    series = _series(pieces, origin, rules, folder=True)
+    if not strangers:
+        return series
+    names = ", ".join(account.name for account in strangers[:8])
+    more = f" and {len(strangers) - 8} more" if len(strangers) > 8 else ""
+    note = f"no patch, left aside: {names}{more}"
+    return replace(series, accounts=(*series.accounts, *strangers), notes=(*series.notes, note))
 
 
-def read_one(name: str, data: bytes, *, strip: int = 1) -> Patch:
-    """Read one patch file with mail headers; its changes may be none."""
-    raws = split_mbox(data)
-    if not raws:
-        raise MailError(name, "it is empty", "write it again with git format-patch")
-    return _patch(_read(raws[0], name, name, raws[0].line), 0, strip)
+def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch:
+    """The patch in ``piece``; without author or subject where it names none."""
+    info = piece.info
+    if info.diff_line is None:
+        where, first = f"{piece.name} (decoded diff)", 1
+    else:
+        # 1 is the piece's own first line.
+        where, first = piece.where, piece.first_line + info.diff_line - 1
+    changes = parse_diff(
+        as_unified(info.diff, where, first),
+        where,
+        strip=strip if rules.strip is None else rules.strip,
+        first_line=first,
+    )
+    lost = find_foreign(info.diff)
+    for one in lost:
+        if one.lost and not rules.partial:
+            raise DiffError(where, first + one.line - 1, one.what)
+    return Patch(
+        name=piece.name,
+        author=info.author,
+        date=info.date,
+        message=info.message,
+        changes=changes,
+        commit=Oid(piece.commit) if piece.commit else None,
+        numbering=piece.tags.numbering,
+        message_id=info.message_id,
+        in_reply_to=info.references,
+        trailers=parse_trailers(info.message),
+        position=position,
+        file=piece.where,
+        notes=(*info.notes, *(one.what for one in lost)),
+    )
 
 
-def _read(raw: RawMail, name: str, where: str, line: int) -> _Mail:
-    info = parse_mail(unescape(raw.data) if raw.escaped else raw.data)
-    return _Mail(name, where, line, raw, info, parse_numbering(info.subject))
-
-
-def _series(mails: Sequence[_Mail], origin: str) -> Series:
-    letters = [
-        Letter(
-            index=index,
-            name=mail.name,
-            subject=mail.info.clean,
-            numbering=mail.numbering,
-            is_patch=bool(mail.info.diff and _DIFF.search(mail.info.diff)),
-            is_reply=_REPLY.match(mail.info.subject) is not None,
-            message_id=mail.info.message_id,
-            references=mail.info.references,
+def signed(patch: Patch, rules: Rules, subject: bytes = b"") -> Patch:
+    """The patch with the author of the rules where it has none of its own, and with ``subject``, by
+    default its file's name, where it has no subject.  A patch is never made up an author for.
+    """
+    if not patch.subject.strip():
+        made = subject or _name_subject(patch.file)
+        message = (
+            made + b"\n" + (b"\n" + patch.message.lstrip(b"\n") if patch.message.strip() else b"")
         )
-        for index, mail in enumerate(mails)
-    ]
-    choice = choose(letters)
-    if not choice.patches:
-        what = f"{len(mails)} mails, but none holds a patch" if mails else "it is empty"
+        patch = replace(patch, message=message)
+    if not patch.author.name and not patch.author.email:
+        if rules.author is None:
+            raise MailError(
+                patch.name,
+                "names no author",
+                "--author 'NAME <ADDRESS>' (or git config backport.author) signs such patches",
+            )
+        patch = replace(patch, author=rules.author)
+    return patch
+
+
+def _name_subject(file: str) -> bytes:
+    return re.sub(r"(?i)(?:\.(?:patch|diff|txt|eml|gz|xz|bz2))+$", "", file).encode() or b"patch"
+
+
+def _series(pieces: Sequence[Piece], origin: str, rules: Rules, *, folder: bool) -> Series:
+    letters = [_letter(index, piece) for index, piece in enumerate(pieces)]
+    choice = choose(letters, partial=rules.partial)
+    _refuse_faults(pieces, letters, choice, origin, rules)
+    if not choice.taken:
+        what = f"{len(pieces)} mails, but none holds a patch" if pieces else "it is empty"
         raise MailError(origin, what, "give a mailbox, a folder of patches or a git range")
+    numbers = _listed([pieces[one.index] for one in choice.taken]) if folder else {}
+    given = thread_trailers(pieces, choice)
     notes = list(choice.notes)
-    patches = [_patch(mails[index], place) for place, index in enumerate(choice.patches)]
-    for index in choice.patches:
-        notes.extend(f"{mails[index].name}: {note}" for note in mails[index].info.notes)
-    cover = mails[choice.cover] if choice.cover is not None else None
-    base: Oid | None = None
-    prerequisites: list[Oid] = []
-    for index in (*choice.patches, *([choice.cover] if choice.cover is not None else [])):
-        text = mails[index].info.diff or mails[index].info.body
-        if index == choice.cover:
-            text = mails[index].info.body + b"\n" + mails[index].info.diff
-        if b"base-commit: " in text and (match := _BASE.search(text)):
-            base = base or Oid(match[1].decode())
-        if b"prerequisite-patch-id: " in text:
-            prerequisites += [Oid(found.decode()) for found in _PREREQUISITE.findall(text)]
+    patches: list[Patch] = []
+    for place, one in enumerate(choice.taken):
+        piece = pieces[one.index]
+        patch = replace(
+            patch_of(piece, place, rules),
+            numbering=one.numbering,
+            part=one.part,
+            listed=numbers.get(piece.where),
+        )
+        if one.index in given.trailers and rules.trailers:
+            patch = given.added(patch, one.index)
+        patches.append(signed(patch, rules))
+    notes += [f"{patch.name}: {note}" for patch in patches for note in patch.notes]
+    notes += given.notes(rules.trailers)
+    if left := _left_aside(pieces, choice):
+        notes.append(left)
+    covers = [pieces[choice.covers[part]] for part in sorted(choice.covers)]
+    base, prerequisites = _declared([*(pieces[one.index] for one in choice.taken), *covers])
+    cover = covers[0] if covers else None
     return Series(
         patches=tuple(patches),
         origin=origin,
         cover=None
         if cover is None
-        else Cover(cover.info.clean, cover.info.body, cover.numbering, cover.info.message_id),
+        else Cover(cover.info.clean, cover.info.body, cover.tags.numbering, cover.info.message_id),
         base_commit=base,
-        prerequisites=tuple(dict.fromkeys(prerequisites)),
+        prerequisites=prerequisites,
         notes=tuple(notes),
+        accounts=_accounts(pieces, choice),
     )
 
 
-def _patch(mail: _Mail, position: int, strip: int = 1) -> Patch:
-    info = mail.info
-    if info.diff_line is None:
-        where, first = f"{mail.name} (decoded diff)", 1
-    else:
-        # 1 is the mail's first header line, which stands one below its separator.
-        where, first = mail.where, mail.first_line + info.diff_line - 1
-    changes = parse_diff(info.diff, where, strip=strip, first_line=first)
-    return Patch(
-        name=mail.name,
-        author=info.author,
-        date=info.date,
-        message=info.message,
-        changes=changes,
-        commit=Oid(mail.raw.commit) if mail.raw.commit else None,
-        numbering=mail.numbering,
+def _letter(index: int, piece: Piece) -> Letter:
+    info = piece.info
+    return Letter(
+        index=index,
+        name=piece.name,
+        subject=info.clean,
+        tags=piece.tags,
+        author=(info.author.email or info.author.name).lower(),
+        digest=hashlib.sha256(info.diff).digest() if holds_diff(info.diff) else None,
         message_id=info.message_id,
-        in_reply_to=info.references,
-        trailers=parse_trailers(info.message),
-        position=position,
+        references=info.references,
+        cover_like=_COVER_LIKE.search(info.body) is not None or (b"\n*** BLURB" in info.diff),
+        sent=info.date.seconds if info.date else 0,
     )
+
+
+def _refuse_faults(
+    pieces: Sequence[Piece], letters: Sequence[Letter], choice: Choice, origin: str, rules: Rules
+) -> None:
+    """Stop on what could not be read and may be a patch; `partial` goes on without it."""
+    if rules.partial:
+        return
+    kept = {one.index for one in choice.taken}
+    for letter in letters:
+        faults = pieces[letter.index].info.faults
+        fate = choice.fates.get(letter.index, (Fate.PATCH, ""))[0]
+        if faults and (letter.index in kept or fate is Fate.NO_PATCH):
+            raise MailError(
+                letter.name,
+                "; ".join(faults),
+                "save the mail again, or --partial goes on without it",
+            )
+    if choice.faults:
+        raise MailError(origin, "; ".join(choice.faults[:4]), "--partial takes what is there")
+
+
+def _left_aside(pieces: Sequence[Piece], choice: Choice) -> str:
+    """One line for the mails that are no patches; what each is stands in the account."""
+    others = [
+        index
+        for index, (fate, _) in sorted(choice.fates.items())
+        if fate in (Fate.REPLY, Fate.NO_PATCH, Fate.REPEATED)
+    ]
+    if not others:
+        return ""
+    names = ", ".join(pieces[index].name for index in others[:5])
+    more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+    mails = "1 mail" if len(others) == 1 else f"{len(others)} mails"
+    return f"{mails} without a patch or in reply left aside: {names}{more}"
+
+
+def _accounts(pieces: Sequence[Piece], choice: Choice) -> tuple[Account, ...]:
+    taken: dict[int, Taken] = {one.index: one for one in choice.taken}
+    found = []
+    for index, piece in enumerate(pieces):
+        fate, reason = (Fate.PATCH, "") if index in taken else choice.fates[index]
+        found.append(Account(piece.name, piece.info.clean, fate, reason))
+    return tuple(found)
+
+
+def _declared(pieces: Sequence[Piece]) -> tuple[Oid | None, tuple[Oid, ...]]:
+    """``base-commit:`` and every ``prerequisite-patch-id:`` of the patches and their covers."""
+    base: Oid | None = None
+    prerequisites: list[Oid] = []
+    for piece in pieces:
+        text = piece.info.body + b"\n" + piece.info.diff
+        if b"base-commit: " in text and (match := _BASE.search(text)):
+            base = base or Oid(match[1].decode())
+        if b"prerequisite-patch-id: " in text:
+            prerequisites += [Oid(found.decode()) for found in _PREREQUISITE.findall(text)]
+    return base, tuple(dict.fromkeys(prerequisites))
+
+
+def _listed(pieces: Sequence[Piece]) -> dict[str, int]:
+    """The numbers that the names of the files begin with; none unless all have one of their own."""
+    found: dict[str, int] = {}
+    for piece in pieces:
+        match = _NUMBERED_NAME.match(piece.where)
+        if match is None:
+            return {}
+        found[piece.where] = int(match[1])
+    return found if len(set(found.values())) == len(found) else {}

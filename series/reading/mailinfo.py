@@ -3,7 +3,7 @@
 
 This follows git's mailinfo.c and builtin/am.c step by step and not Python's ``email`` package, which
 has opinions of its own on folding, bad charsets and line ends: a commit message has to come out byte
-for byte the same (tests/series/test_mailinfo_git.py puts the same mails to ``git am``).
+for byte the same (tests/series/reading/test_mail_git.py puts the same mails to ``git am``).
 
 In one thing it knows more than git: ``git am`` takes every carriage return before a line feed for
 one that the transport added.  When the headers have none, the diff's own are content and are kept
@@ -18,9 +18,11 @@ import codecs
 import quopri
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import mktime_tz, parsedate_tz
 
 from series.model import Identity, When
+from series.reading.rules import DEFAULT, Keep, QuotedCr, Rules
 
 _SPACE = b" \t\n\r"
 _HEADER = re.compile(rb"([!-9;-~]+):[ \t]*(.*)", re.DOTALL)
@@ -28,8 +30,24 @@ _HEADER = re.compile(rb"([!-9;-~]+):[ \t]*(.*)", re.DOTALL)
 _WORD = re.compile(rb"=\?([^?]{0,100})\?([^?])\?(.{0,2000}?)\?=", re.DOTALL)
 _RUN = re.compile(rb"[ \t\n\r]+")
 _PARAM = rb'[;\s]%s\s*=\s*(?:"([^"]*)"|([^;\s]+))'
+_DECODED = frozenset({b"from", b"subject", b"date", b"author", b"reply-to", b"x-original-from"})
 _INBODY = re.compile(rb"(from|subject|date):", re.IGNORECASE)
 _MAX_PARTS = 200
+_AT = re.compile(rb"(?<!\S)(\S{1,80}) at ([\w-]{1,64}(?:\.[\w-]{1,64}){1,8})")
+_VIA = re.compile(rb"\bvia\b|\bon behalf of\b", re.IGNORECASE)
+# Not text, though a patch may be in it: compressed, encrypted, or a document of some program's.
+_SEALED = re.compile(
+    rb"application/(?:gzip|x-gzip|zip|x-zip[a-z-]*|x-bzip2?|x-xz|x-7z-compressed|zstd|x-tar"
+    rb"|x-compressed(?:-tar)?|pkcs7-mime|x-pkcs7-mime|pgp-encrypted|ms-tnef|vnd\.ms-tnef)\Z"
+)
+_SEALED_NAME = re.compile(
+    rb"\.(?:patch|diff|mbox|txt)\.(?:gz|xz|bz2|zst|zip)\Z|\.(?:zip|tgz|tar\.\w+)\Z"
+)
+_PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary", b"none"})
+_TIME_ZONE_LIMIT = 24 * 60
+
+NOBODY = Identity(b"", b"")
+"""Where a text names no author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +67,54 @@ class MailInfo:
     message_id: str | None
     references: tuple[str, ...]
     notes: tuple[str, ...]
+    faults: tuple[str, ...] = ()
+    """Parts of the mail that could not be read, any of which may hold the patch."""
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    """The mail's own headers, decoded, in their order."""
 
 
-def parse_mail(data: bytes) -> MailInfo:
+def mail_headers(data: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers with which ``data`` begins, unfolded; none where it begins with other text."""
+    return _split_head(data[:_MOST_HEAD].replace(b"\r\n", b"\n"))[0]
+
+
+_MOST_HEAD = 1 << 18
+
+
+def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
     """Read one mail (without its ``From `` separator)."""
     transport_crlf = data[: data.find(b"\n") + 1].endswith(b"\r\n")
     if transport_crlf:
         data = data.replace(b"\r\n", b"\n")
     headers, body, body_line = _split_head(data)
-    decoder = _Decoder()
+    decoder = _Decoder(rules.quoted_cr)
     decoder.part(headers, body, body_line, 0)
-    filtered = _Filter(decoder.lines)
+    filtered = _Filter(decoder.lines, decoder.notes, scissors=rules.scissors)
     outer: dict[bytes, bytes] = {}
     ids: dict[bytes, bytes] = {}
     for key, value in headers:
         name = key.lower()
-        if name in (b"from", b"subject", b"date"):
-            outer.setdefault(name, _decode_words(value, decoder.notes))
+        if name in _DECODED:
+            outer.setdefault(name, _as_utf8(_decode_words(value, decoder.notes)))
         elif name in (b"message-id", b"in-reply-to", b"references"):
             ids.setdefault(name, value)
     # What stands in the body wins, but only where there is a patch (mailinfo.c, handle_info).
     told = {**outer, **filtered.headers} if filtered.diff else outer
     subject = _one_space(told.get(b"subject", b""))
-    clean = _one_space(clean_subject(subject))
+    clean = _one_space(clean_subject(subject, rules.keep))
     near = _ids(ids.get(b"in-reply-to", b""))
     far = tuple(reversed(_ids(ids.get(b"references", b""))))
     own = _ids(ids.get(b"message-id", b""))
     log = b"".join(filtered.log)
+    author = parse_author(_one_space(told.get(b"from") or told.get(b"author", b"")))
+    if b"from" not in filtered.headers and (behind := _behind_list(outer)) is not None:
+        decoder.notes.append(
+            f"the list rewrote From to '{_shown(outer[b'from'])}'; the author is taken from its"
+            " other headers"
+        )
+        author = behind
     return MailInfo(
-        author=parse_author(_one_space(told.get(b"from", b""))),
+        author=author,
         date=parse_date(told.get(b"date", b"")),
         subject=subject,
         clean=clean,
@@ -87,7 +124,9 @@ def parse_mail(data: bytes) -> MailInfo:
         diff_line=filtered.diff_line if decoder.plain else None,
         message_id=own[0] if own else None,
         references=tuple(dict.fromkeys(near + far)),
-        notes=tuple(decoder.notes),
+        notes=tuple(dict.fromkeys(decoder.notes)),
+        faults=tuple(dict.fromkeys(decoder.faults)),
+        fields=tuple((key, outer.get(key.lower(), value)) for key, value in headers),
     )
 
 
@@ -98,6 +137,8 @@ def _split_head(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes, int]:
     """Headers unfolded, the body, and the number of the body's first line."""
     found: list[list[bytes]] = []
     at, line_no = 0, 1
+    while at < len(data) and (end := data.find(b"\n", at)) >= 0 and not data[at:end].strip(_SPACE):
+        at, line_no = end + 1, line_no + 1  # as git does, whatever blank lines stand first
     while at < len(data):
         end = data.find(b"\n", at)
         end = len(data) if end < 0 else end + 1
@@ -168,8 +209,43 @@ def _ids(value: bytes) -> tuple[str, ...]:
     return tuple(found.decode("ascii", "replace") for found in re.findall(rb"<[^<>\s]+>", value))
 
 
-def clean_subject(subject: bytes) -> bytes:
-    """Take ``Re:``, colons, blanks and every leading ``[...]`` off (mailinfo.c, cleanup_subject)."""
+def _as_utf8(raw: bytes) -> bytes:
+    """Text that declares no charset, as git takes it: UTF-8 where it is that, else Latin-1."""
+    if raw.isascii():
+        return raw
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1").encode()
+    return raw
+
+
+def _shown(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _behind_list(outer: dict[bytes, bytes]) -> Identity | None:
+    """The author of a mail whose From a mailing list has rewritten ("A U Thor via list")."""
+    if not _VIA.search(outer.get(b"from", b"")):
+        return None
+    for key in (b"x-original-from", b"reply-to"):
+        found = parse_author(_one_space(outer.get(key, b"").split(b",")[0]))
+        if found.email and found.name and found.name != found.email:
+            return found
+        if found.email and outer[key].count(b"@") == 1:
+            name = _VIA.split(_one_space(outer[b"from"]))[0].strip(b" \"'")
+            return Identity(name or found.email, found.email)
+    return None
+
+
+def clean_subject(subject: bytes, keep: Keep = Keep.NONE) -> bytes:
+    """Take ``Re:``, colons, blanks and every leading ``[...]`` off (mailinfo.c, cleanup_subject).
+
+    ``keep`` leaves tags where they are: all of them, or those without the word PATCH.
+    """
+    if keep is Keep.ALL:
+        return subject.strip(_SPACE)
+    kept: list[bytes] = []
     at = 0
     while at < len(subject):
         head = subject[at : at + 1]
@@ -178,16 +254,22 @@ def clean_subject(subject: bytes) -> bytes:
         elif head in b" \t:":
             at += 1
         elif head == b"[" and (end := subject.find(b"]", at)) >= 0:
+            if keep is Keep.NON_PATCH and b"PATCH" not in subject[at:end]:
+                kept.append(subject[at : end + 1])
             at = end + 1
         else:
             break
-    return subject[at:].strip(_SPACE)
+    return b" ".join((*kept, subject[at:].strip(_SPACE)))
 
 
 def parse_author(value: bytes) -> Identity:
     """Name and address as mailinfo.c's handle_from and get_sane_name find them."""
     text = _unquote_pairs(value)
     at = text.find(b"@")
+    if at < 0 and (hidden := _AT.search(text)):
+        # pipermail and its like hide addresses from robots: anna at example.com (Anna Sender)
+        text = text[: hidden.start()] + hidden[1] + b"@" + hidden[2] + text[hidden.end() :]
+        at = text.find(b"@")
     if at < 0:
         return _bogus_author(value)
     start = at
@@ -210,7 +292,13 @@ def _bogus_author(value: bytes) -> Identity:
     """``John Doe <johndoe>``: an address without an at sign."""
     left, right = value.find(b"<"), value.find(b">")
     if left < 0 or right < left:
-        return Identity(b"", b"")
+        # A name alone is better than nobody; git takes an author without an address.
+        name = value.strip(b" \t\n\r\"'")
+        return (
+            Identity(name, b"")
+            if re.search(rb"[^\W\d_]|[\x80-\xff]", name) and len(name) <= 60
+            else NOBODY
+        )
     email = value[left + 1 : right]
     return Identity(_sane_name(value[:left].strip(_SPACE), email), email)
 
@@ -246,7 +334,9 @@ def parse_date(value: bytes) -> When | None:
     text = value.decode("ascii", "replace").strip()
     if match := re.fullmatch(r"@?(\d{1,18}) ([+-])(\d\d)(\d\d)", text):
         offset = int(match[3]) * 60 + int(match[4])
-        return When(int(match[1]), -offset if match[2] == "-" else offset)
+        return _moment(int(match[1]), -offset if match[2] == "-" else offset)
+    if match := _ISO.fullmatch(text):
+        return _iso(match)
     try:
         parsed = parsedate_tz(text)
         if parsed is None:
@@ -254,7 +344,33 @@ def parse_date(value: bytes) -> When | None:
         seconds = mktime_tz(parsed)
     except (ValueError, OverflowError, IndexError, TypeError):
         return None
-    return When(seconds, (parsed[9] or 0) // 60) if seconds >= 0 else None
+    return _moment(seconds, (parsed[9] or 0) // 60) if seconds >= 0 else None
+
+
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?)? ?(Z|UTC|[+-]\d\d:?\d\d)?"
+)
+
+
+def _iso(match: re.Match[str]) -> When | None:
+    """``2024-06-03 18:53:58 +0200``, or a day alone: its beginning in UTC."""
+    zone = match[3] if match[3] not in (None, "Z", "UTC") else "+0000"
+    try:
+        then = datetime.fromisoformat(f"{match[1]}T{match[2] or '00:00'}{zone[:3]}:{zone[-2:]}")
+    except ValueError:
+        return None
+    seconds = int(then.timestamp())
+    offset = then.utcoffset()
+    return (
+        _moment(seconds, int(offset.total_seconds()) // 60 if offset else 0)
+        if seconds >= 0
+        else None
+    )
+
+
+def _moment(seconds: int, offset: int) -> When:
+    """The moment; an offset that no clock has counts as none, as for git (date.c, match_tz)."""
+    return When(seconds, offset if abs(offset) < _TIME_ZONE_LIMIT else 0)
 
 
 def strip_space(text: bytes) -> bytes:
@@ -282,9 +398,11 @@ class _Line:
 class _Decoder:
     """Undo transfer encodings and parts: a body into a flat list of lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, quoted_cr: QuotedCr) -> None:
+        self.quoted_cr = quoted_cr
         self.lines: list[_Line] = []
         self.notes: list[str] = []
+        self.faults: list[str] = []
         self.plain = True
         self.parts = 0
 
@@ -299,8 +417,12 @@ class _Decoder:
             self.multipart(kind, boundary, body, line, depth)
             return
         disposition = found.get(b"content-disposition", b"")
-        if kind.startswith((b"application/", b"image/")) and not _patch_name(content, disposition):
-            self.notes.append(f"an attachment of type {kind.decode('ascii', 'replace')} left aside")
+        if _SEALED.match(kind) or _SEALED_NAME.search(_file_name(content, disposition)):
+            self.faults.append(f"an attachment of type {_shown(kind)} cannot be looked into")
+            return
+        opaque = kind.startswith((b"application/", b"image/", b"audio/", b"video/", b"font/"))
+        if opaque and not _patch_name(content, disposition):
+            self.notes.append(f"an attachment of type {_shown(kind)} left aside")
             return
         if kind == b"text/html" and depth:
             self.notes.append("an HTML part left aside")
@@ -308,17 +430,35 @@ class _Decoder:
         self.text(found.get(b"content-transfer-encoding", b""), content, body, line)
 
     def text(self, encoding: bytes, content: bytes, body: bytes, line: int) -> None:
-        encoding = encoding.strip().lower()
+        encoding = encoding.split(b";")[0].strip().lower()
         if encoding == b"base64":
-            self.plain, body = False, _base64(body)
+            self.plain, body = False, self.unquoted(_base64(body))
         elif encoding == b"quoted-printable":
-            self.plain, body = False, quopri.decodestring(body)
+            self.plain, body = False, self.unquoted(quopri.decodestring(body))
+        elif encoding not in _PLAIN_ENCODINGS:
+            self.faults.append(f"a body in the unknown transfer encoding '{_shown(encoding)}'")
+            return
         charset = _param(content, b"charset") or b""
         lines = _lines(body)
         if (_param(content, b"format") or b"").lower() == b"flowed":
             self.plain = False
             lines = _unflow(lines, (_param(content, b"delsp") or b"").lower() == b"yes")
         self.lines.extend(_Line(text, line + index, charset) for index, text in enumerate(lines))
+
+    def unquoted(self, body: bytes) -> bytes:
+        """An encoded body without the carriage returns that its sender's program added."""
+        if b"\r\n" not in body or self.quoted_cr is QuotedCr.KEEP:
+            return body
+        everywhere = body.count(b"\r\n") == body.count(b"\n")
+        if self.quoted_cr is QuotedCr.AUTO and not everywhere:
+            self.notes.append(
+                "some encoded lines end in CR LF and are kept so; `git config mailinfo.quotedCr"
+                " strip` takes the CR off"
+            )
+            return body
+        if self.quoted_cr is QuotedCr.AUTO:
+            self.notes.append("every encoded line ends in CR LF; the CR is taken off")
+        return body.replace(b"\r\n", b"\n")
 
     def multipart(self, kind: bytes, boundary: bytes, body: bytes, line: int, depth: int) -> None:
         self.plain = self.plain and depth == 0
@@ -336,10 +476,14 @@ class _Decoder:
                     continue
             if inside:
                 pieces[-1][1].append(text)
+        if not pieces and body.strip():
+            self.faults.append(
+                f"the boundary '{_shown(boundary)}' of its parts stands nowhere in the body"
+            )
         for start, texts in pieces:
             self.parts += 1
             if self.parts > _MAX_PARTS or depth > 8:
-                self.notes.append("a mail of too many parts; the rest of them left aside")
+                self.faults.append("it has too many parts")
                 return
             headers, inner, inner_line = _split_head(b"".join(texts))
             size = len(self.lines)
@@ -348,9 +492,13 @@ class _Decoder:
                 return
 
 
+def _file_name(content: bytes, disposition: bytes) -> bytes:
+    return (_param(disposition, b"filename") or _param(content, b"name") or b"").lower()
+
+
 def _patch_name(content: bytes, disposition: bytes) -> bool:
-    name = _param(disposition, b"filename") or _param(content, b"name") or b""
-    return name.lower().endswith((b".patch", b".diff")) or b"patch" in content.split(b";")[0]
+    name = _file_name(content, disposition)
+    return name.endswith((b".patch", b".diff")) or b"patch" in content.split(b";")[0]
 
 
 def _param(value: bytes, name: bytes) -> bytes | None:
@@ -403,7 +551,9 @@ def _unflow(lines: list[bytes], delete_space: bool) -> list[bytes]:
 class _Filter:
     """Part headers in the body, message and diff (mailinfo.c, handle_commit_msg)."""
 
-    def __init__(self, lines: list[_Line]) -> None:
+    def __init__(self, lines: list[_Line], notes: list[str], *, scissors: bool) -> None:
+        self.notes = notes
+        self.scissors = scissors
         self.headers: dict[bytes, bytes] = {}
         self.log: list[bytes] = []
         self.diff: list[bytes] = []
@@ -424,14 +574,37 @@ class _Filter:
                 in_head = self.inbody(text)
                 if in_head:
                     continue
-            recoded = _to_utf8(text, line.charset)
-            text = text if recoded is None else recoded
-            if _is_break(text):
+            text = self.recoded(text, line.charset)
+            if self.scissors and _is_scissors(text):
+                self.headers.clear()
+                self.log.clear()
+                in_head = True
+                continue
+            if _is_break(text) or _breaks_early(lines, index):
                 self.diff = [rest.text for rest in lines[index:]]
                 self.diff_line = line.number
                 break
             self.log.append(text.removesuffix(b"\r\n") + b"\n" if text.endswith(b"\r\n") else text)
         self.flush()
+
+    def recoded(self, text: bytes, charset: bytes) -> bytes:
+        if text.isascii() and not _SHIFTED.match(charset.strip().lower()):
+            return text
+        if not charset.strip():
+            return _as_utf8(text)
+        recoded = _to_utf8(text, charset)
+        if recoded is not None:
+            try:
+                recoded.decode("utf-8")
+            except UnicodeDecodeError:
+                pass
+            else:
+                return recoded
+        self.notes.append(
+            f"its text is not of the charset '{_shown(charset)}' that it declares; read as UTF-8 or"
+            " Latin-1"
+        )
+        return _as_utf8(text)
 
     def inbody(self, text: bytes) -> bool:
         if self.pending is not None and text[:1] in (b" ", b"\t"):
@@ -455,6 +628,60 @@ class _Filter:
         name, _, value = self.pending.partition(b":")
         self.pending = None
         self.headers.setdefault(name.lower(), _decode_words(value.strip(_SPACE), []))
+
+
+# Charsets whose ASCII bytes do not stand for themselves.
+_SHIFTED = re.compile(rb"utf-?7|utf-?16|utf-?32|iso-2022|hz|ebcdic|cp037")
+_MARKS = (b">8", b"8<", b">%", b"%<")
+
+
+def _is_scissors(line: bytes) -> bool:
+    """``-- >8 --`` (mailinfo.c, is_scissors_line): a perforation that takes more than a third of the
+    line, is at least 8 wide, and is dashes and scissors for more than half.
+    """
+    text = line.rstrip(_SPACE)
+    first = next((at for at, byte in enumerate(text) if byte not in _SPACE), None)
+    if first is None:
+        return False
+    gap = scissors = perforation = 0
+    in_perforation = False
+    at, last = first, first
+    while at < len(text):
+        char, pair = text[at : at + 1], text[at : at + 2]
+        if char in b" \t":
+            if in_perforation:
+                perforation += 1
+                gap += 1
+            at += 1
+            continue
+        last = at
+        if char == b"-":
+            in_perforation = True
+            perforation += 1
+            at += 1
+            continue
+        if pair in _MARKS:
+            in_perforation = True
+            perforation += 2
+            scissors += 2
+            at += 2
+            last = at - 1
+            continue
+        in_perforation = False
+        at += 1
+    visible = last - first + 1
+    return scissors > 0 and visible >= 8 and visible < perforation * 3 and gap * 2 < perforation
+
+
+def _breaks_early(lines: list[_Line], at: int) -> bool:
+    """Where a diff begins that git does not take for one: a context diff, a submodule's log."""
+    text = lines[at].text
+    if text.startswith(b"*** ") and at + 2 < len(lines):
+        return lines[at + 1].text.startswith(b"--- ") and lines[at + 2].text.startswith(b"*" * 15)
+    return text.startswith(b"Submodule ") and _SUBMODULE.match(text) is not None
+
+
+_SUBMODULE = re.compile(rb"Submodule \S.* [0-9a-f]{7,64}\.{2,3}[0-9a-f]{7,64}")
 
 
 def _is_break(text: bytes) -> bool:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Cut a mailbox into mails.
 
-A line that begins with ``From `` is a separator only when it looks like one to git too (mailsplit.c,
-is_from_line: a sender, a time of day, a year) and header lines follow: commit messages do hold lines
-such as "From the specification:", and even quoted separators.
+A line that begins with ``From `` is a separator when a blank line stands before it and a mail's
+headers follow.  Where it has a time and a year, as git wants it (mailsplit.c, is_from_line), any header
+will do; pipermail writes ``From anna at example.com  Fri …`` and some programs no date at all, and there
+the headers must be a mail's own: commit messages do hold lines such as "From the specification:".
 """
 
 from __future__ import annotations
@@ -11,14 +12,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_SEPARATOR = re.compile(
-    rb"^From (\S+) +(?:\S+ +){0,3}\d{1,2}:\d\d(?::\d\d)?(?: +[A-Z+-]\S*)? +(?:[A-Z+-]\S* +)?\d{4}"
-    rb"[^\n]*\n(?=[A-Za-z][A-Za-z0-9-]*:|>From )",
-    re.MULTILINE,
+_SEPARATOR = re.compile(rb"^From [^\n]*\n(?=[A-Za-z][A-Za-z0-9-]*:|>From )", re.MULTILINE)
+_DATED = re.compile(
+    rb"From .*\s\d{1,2}:\d\d(?::\d\d)?(?:\s+\S+){0,2}\s+\d{4}(?:\s+[+-]\d{4})?\s*\Z"
 )
+_MAIL_HEADER = re.compile(
+    rb"(?:from|subject|date|to|cc|message-id|return-path|received|delivered-to|reply-to|sender"
+    rb"|mime-version|content-type|in-reply-to|references|list-[a-z-]+|status|x-[a-z0-9-]+):",
+    re.IGNORECASE,
+)
+_OWN_HEADER = re.compile(rb"(?:from|subject):", re.IGNORECASE)
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
-_FORMAT_PATCH = re.compile(rb"[0-9a-f]{40,64}\Z")
-_FORMAT_PATCH_DATE = b"Mon Sep 17 00:00:00 2001"
+_FORMAT_PATCH = re.compile(rb"From ([0-9a-f]{40,64}) Mon Sep 17 00:00:00 2001\s*\Z")
+_MOST_HEADERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +39,58 @@ class RawMail:
 
 
 def split_mbox(data: bytes) -> tuple[RawMail, ...]:
-    """All mails of ``data``; a single mail without a separator is one."""
-    cuts = [
-        match for match in _SEPARATOR.finditer(data) if match.start() == 0 or _parted(data, match)
-    ]
-    if not cuts or data[: cuts[0].start()].strip():
-        return (RawMail(data, 1),) if data.strip() else ()
+    """All mails of ``data``, with what stands before the first separator as one more, if anything
+    does; a single mail without a separator is one.
+    """
+    cuts = [match for match in _SEPARATOR.finditer(data) if _is_separator(data, match)]
     mails: list[RawMail] = []
+    first = cuts[0].start() if cuts else len(data)
+    if data[:first].strip():
+        mails.append(RawMail(data[:first], 1))
     line, seen = 1, 0
     for number, match in enumerate(cuts):
         end = cuts[number + 1].start() if number + 1 < len(cuts) else len(data)
         line += data.count(b"\n", seen, match.end())
         seen = match.end()
-        commit = None
-        # git format-patch writes this date and never escapes; real mailboxes do.
-        ours = _FORMAT_PATCH_DATE in match[0]
-        if ours and _FORMAT_PATCH.match(match[1]):
-            commit = match[1].decode()
-        mails.append(RawMail(data[match.end() : end], line, commit, escaped=not ours))
+        ours = _FORMAT_PATCH.match(match[0])
+        # git format-patch never escapes; real mailboxes do.
+        mails.append(
+            RawMail(
+                data[match.end() : end],
+                line,
+                ours[1].decode() if ours else None,
+                escaped=ours is None,
+            )
+        )
     return tuple(mails)
 
 
-def _parted(data: bytes, match: re.Match[bytes]) -> bool:
-    """A blank line parts two mails; git format-patch's own separator needs none, as for git."""
-    before = data[max(0, match.start() - 4) : match.start()]
-    if before.endswith((b"\n\n", b"\n\r\n", b"-- \n")):
-        return True
-    return _FORMAT_PATCH_DATE in match[0] and bool(_FORMAT_PATCH.match(match[1]))
+def _is_separator(data: bytes, match: re.Match[bytes]) -> bool:
+    if _FORMAT_PATCH.match(match[0]):
+        return True  # needs no blank line before it, as for git
+    if match.start():
+        before = data[max(0, match.start() - 4) : match.start()]
+        if not before.endswith((b"\n\n", b"\n\r\n", b"-- \n")):
+            return False
+    return _DATED.match(match[0]) is not None or _heads_a_mail(data, match.end())
+
+
+def _heads_a_mail(data: bytes, at: int) -> bool:
+    """Whether headers that only a mail has follow: all of a mail's, From or Subject among them."""
+    own = False
+    for _ in range(_MOST_HEADERS):
+        end = data.find(b"\n", at)
+        line = data[at : end if end >= 0 else len(data)]
+        if not line.strip():
+            break
+        if line[:1] not in (b" ", b"\t"):
+            if not _MAIL_HEADER.match(line):
+                return False
+            own = own or _OWN_HEADER.match(line) is not None
+        if end < 0:
+            break
+        at = end + 1
+    return own
 
 
 def unescape(body: bytes) -> bytes:

@@ -1,29 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A quilt series file and its patches, as quilt(1), Debian's 3.0 (quilt) and stgit keep them.
+"""A quilt series file and its patches, as quilt(1), Debian's 3.0 (quilt), stgit and SUSE keep them.
 
-A patch there may carry mail headers, DEP-3 headers (https://dep-team.pages.debian.net/deps/dep3/),
-free text, or nothing before its diff.  The order is the series file's.
+A patch there may carry mail headers, DEP-3 headers, free text, or nothing before its diff; one file
+may hold several patches.  The order is the series file's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from series.errors import SeriesError
-from series.model import FileChange, Identity, Patch, Series, When
-from series.reading.diff import parse_diff
-from series.reading.mail import read_one
-from series.reading.mailinfo import clean_subject, parse_author, parse_date, strip_space
+from series.model import Account, Fate, FileChange, Identity, Patch, Series
+from series.reading.mail import patch_of, signed
+from series.reading.mailinfo import parse_author
 from series.reading.paths import path_fault
-from series.reading.trailers import parse_trailers
+from series.reading.pieces import holds_diff, read_pieces
+from series.reading.rules import DEFAULT, Rules
 from series.reverse import reverse_change
 
-_DIFF = re.compile(rb"^(?:diff |--- |Index: |index [0-9a-f]+\.\.)", re.MULTILINE)
-_MAIL = re.compile(rb"(?:From [0-9a-f]{40} |(?:From|Subject|Date|Message-Id):)", re.IGNORECASE)
-_FIELD = re.compile(rb"([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)")
 _MAX_ENTRIES = 100_000
+_FUZZ = re.compile(rb"(?:-F|--fuzz=)(\d{1,2})")
+_STRIP = re.compile(rb"(?:-p|--strip=)(\d{1,2}|ab)")
+# What loosens patch(1), or speaks of its backups: a patch that fits needs none of it.
+_LOOSE = frozenset(
+    {b"-l", b"--ignore-whitespace", b"-E", b"--remove-empty-files", b"-f", b"-N", b"--forward"}
+)
+_GUARD = re.compile(r"[+-][A-Za-z0-9_.-]+")
 
 
 class QuiltError(SeriesError):
@@ -36,132 +41,157 @@ class QuiltError(SeriesError):
 
 @dataclass(frozen=True, slots=True)
 class QuiltEntry:
-    """One line of a series file: the patch's name and the options quilt gives to patch(1)."""
+    """One line of a series file: the patch's name and the options quilt gives to patch(1).
+
+    ``strip`` is None where the line names none.  ``guards`` are SUSE's, as ``+NAME`` and ``-NAME``.
+    """
 
     name: str
-    strip: int = 1
+    strip: int | None = None
     reverse: bool = False
+    guards: tuple[str, ...] = ()
+    line: int = 0
 
 
 def parse_series(data: bytes, origin: str) -> tuple[QuiltEntry, ...]:
-    """Read a series file."""
+    """Read a series file, or SUSE's series.conf.
+
+    Names may lead out of the folder with ``..``: who opens the files decides how far.
+    """
     found: list[QuiltEntry] = []
     seen: set[str] = set()
-    for number, raw in enumerate(data.split(b"\n"), 1):
+    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         # A comment begins the line or follows a blank, as in quilt's own cat_series.
-        line = re.sub(rb"(^|\s)#.*", b"", raw).strip()
-        if not line:
+        words = re.sub(rb"(^|\s)#.*", b"", raw).split()
+        guards = []
+        while words and _GUARD.fullmatch(words[0].decode("utf-8", "replace")):
+            guards.append(words.pop(0).decode())
+        if not words:
+            if guards:
+                raise QuiltError(origin, number, f"the guard {guards[0]} without a patch")
             continue
-        name, *options = line.split()
-        fault = path_fault(name)
-        text = name.decode("utf-8", "backslashreplace")
-        if fault is not None:
-            raise QuiltError(origin, number, f"the name '{text[:80]}' {fault}")
-        if text in seen:
-            raise QuiltError(origin, number, f"'{text}' is listed a second time")
+        entry = _entry(words, tuple(guards), origin, number)
+        if entry.name in seen:
+            raise QuiltError(origin, number, f"'{entry.name}' is listed a second time")
         if len(seen) >= _MAX_ENTRIES:
             raise QuiltError(origin, number, f"more than {_MAX_ENTRIES} patches")
-        seen.add(text)
-        strip, reverse = 1, False
-        for option in options:
-            if match := re.fullmatch(rb"-p(\d{1,2}|ab)", option):
-                strip = 1 if match[1] == b"ab" else int(match[1])
-            elif option == b"-R":
-                reverse = True
-            else:
-                shown = option.decode("utf-8", "backslashreplace")
-                raise QuiltError(
-                    origin, number, f"the option '{shown}' is not known; -pN and -R are"
-                )
-        found.append(QuiltEntry(text, strip, reverse))
+        seen.add(entry.name)
+        found.append(entry)
     return tuple(found)
 
 
-def read_quilt(entries: Sequence[QuiltEntry], contents: Mapping[str, bytes], origin: str) -> Series:
-    """Put the patches of ``entries`` together; ``contents`` maps each name to the file's bytes."""
+def _entry(words: list[bytes], guards: tuple[str, ...], origin: str, number: int) -> QuiltEntry:
+    name, *options = words
+    text = name.decode("utf-8", "backslashreplace")
+    inside = re.sub(rb"\A(?:\.\./|\./)+", b"", name)
+    if (fault := path_fault(inside)) is not None:
+        raise QuiltError(origin, number, f"the name '{text[:80]}' {fault}")
+    strip: int | None = None
+    reverse = False
+    left = iter(options)
+    for option in left:
+        if match := _STRIP.fullmatch(option):
+            strip = 1 if match[1] == b"ab" else int(match[1])
+        elif option in (b"-R", b"--reverse"):
+            reverse = True
+        elif option in (b"-F", b"--fuzz"):
+            next(left, b"")
+        elif not _FUZZ.fullmatch(option) and option not in _LOOSE:
+            shown = option.decode("utf-8", "backslashreplace")
+            raise QuiltError(
+                origin,
+                number,
+                f"the option '{shown}' is not known; those of patch(1) that place are",
+            )
+    return QuiltEntry(text, strip, reverse, guards, number)
+
+
+def wanted(entry: QuiltEntry, rules: Rules, origin: str) -> bool:
+    """Whether the entry's guards let it be, as SUSE's guards(1) has it: the last that applies decides.
+
+    Raises QuiltError where there are guards and the user has not said which are set.
+    """
+    if not entry.guards:
+        return True
+    if rules.guards is None:
+        raise QuiltError(
+            origin,
+            entry.line,
+            f"'{entry.name}' has the guard {entry.guards[0]}; --guard NAME sets one (repeat it),"
+            " --guard none sets none",
+        )
+    take = not any(guard.startswith("+") for guard in entry.guards)
+    for guard in entry.guards:
+        if guard[1:] in rules.guards:
+            take = guard.startswith("+")
+    return take
+
+
+def read_quilt(
+    entries: Sequence[QuiltEntry],
+    contents: Mapping[str, bytes],
+    origin: str,
+    rules: Rules = DEFAULT,
+    fallback: tuple[Identity, str] | None = None,
+) -> Series:
+    """Put the patches of ``entries`` together; ``contents`` maps each name to the file's bytes.
+
+    ``fallback`` signs patches that name no author: who, and what makes him the one to name.
+    """
     patches: list[Patch] = []
+    accounts: list[Account] = []
     notes: list[str] = []
+    unsigned = Counter[str]()
     for entry in entries:
+        if not wanted(entry, rules, origin):
+            accounts.append(Account(entry.name, b"", Fate.GUARDED, " ".join(entry.guards)))
+            notes.append(f"{entry.name} left aside: {' '.join(entry.guards)}")
+            continue
         data = contents.get(entry.name)
         if data is None:
             raise QuiltError(
                 origin, 0, f"the patch '{entry.name}' is listed, but there is no such file"
             )
-        patch = _read(entry, data, len(patches))
-        if not patch.changes:
+        found = list(_read(entry, data, rules))
+        if not found:
+            accounts.append(Account(entry.name, b"", Fate.NO_PATCH, "changes nothing"))
             notes.append(f"{entry.name} changes nothing, left aside")
-            continue
-        if not patch.author.email:
-            notes.append(f"{entry.name} names no author")
-        patches.append(patch)
+        for patch in found:
+            who, why = (rules.author, "--author") if rules.author else fallback or (None, "")
+            if not patch.author.name and not patch.author.email:
+                unsigned[why] += 1
+            patch = signed(patch, replace(rules, author=who))
+            notes += [f"{patch.name}: {note}" for note in patch.notes]
+            patches.append(replace(patch, position=len(patches)))
+            accounts.append(Account(patch.name, patch.subject, Fate.PATCH))
     if not patches:
         raise QuiltError(origin, 0, "no patch in it changes anything")
-    return Series(tuple(patches), origin, ordered=True, notes=tuple(notes))
-
-
-def _read(entry: QuiltEntry, data: bytes, position: int) -> Patch:
-    match = _DIFF.search(data)
-    cut = match.start() if match else len(data)
-    head = data[:cut]
-    if _MAIL.match(head) and not re.search(rb"^Description:", head, re.MULTILINE):
-        patch = read_one(entry.name, data, strip=entry.strip)
-        if not patch.subject:
-            patch = replace(patch, message=_plain_subject(entry.name) + patch.message)
-    else:
-        author, date, message = _describe(entry.name, head)
-        first = data.count(b"\n", 0, cut) + 1
-        patch = Patch(
-            name=entry.name,
-            author=author,
-            date=date,
-            message=message,
-            changes=parse_diff(data[cut:], entry.name, strip=entry.strip, first_line=first),
-            trailers=parse_trailers(message),
-        )
-    changes: tuple[FileChange, ...] = patch.changes
-    if entry.reverse:
-        changes = tuple(reverse_change(change) for change in reversed(changes))
-    return replace(patch, changes=changes, position=position)
-
-
-def _plain_subject(name: str) -> bytes:
-    return re.sub(r"\.(?:patch|diff)$", "", name).encode() + b"\n"
-
-
-def _describe(name: str, head: bytes) -> tuple[Identity, When | None, bytes]:
-    """Author, date and message of DEP-3 headers, or of free text."""
-    fields: dict[bytes, bytes] = {}
-    text: list[bytes] = []
-    key = b""
-    in_fields = True
-    for raw in head.split(b"\n"):
-        line = raw.rstrip()
-        if line == b"---":
-            break
-        match = _FIELD.match(line) if in_fields else None
-        if match is not None:
-            key = match[1].lower()
-            fields[key] = match[2]
-        elif in_fields and key and line[:1] in (b" ", b"\t"):
-            fields[key] += b"\n" + (b"" if line.strip() == b"." else line[1:])
-        else:
-            # Free text may follow the fields after a blank line (DEP-3, "free-form comments").
-            in_fields = in_fields and not line and not fields
-            text.append(line)
-    told = fields.get(b"description") or fields.get(b"subject") or b""
-    told = clean_subject(told) if b"description" not in fields else told
-    subject, _, body = told.partition(b"\n")
-    free = strip_space(b"\n".join(text))
-    if not subject:
-        subject, _, free = free.partition(b"\n")
-    kept = [
-        key.title() + b": " + fields[key].split(b"\n")[0]
-        for key in (b"origin", b"bug", b"forwarded", b"applied-upstream")
-        if key in fields
-    ]
-    message = strip_space(
-        b"\n\n".join([subject or _plain_subject(name).strip(), body, free, b"\n".join(kept)])
+    for why, count in unsigned.items():
+        some = "1 patch names" if count == 1 else f"{count} patches name"
+        notes.append(f"{some} no author; the author is {why}")
+    return Series(
+        tuple(patches), origin, ordered=True, notes=tuple(notes), accounts=tuple(accounts)
     )
-    author = parse_author(fields.get(b"author") or fields.get(b"from") or b"")
-    date = parse_date(fields.get(b"date", b""))
-    return author, date, message
+
+
+def maintainer(control: bytes) -> Identity | None:
+    """The Maintainer that a debian/control names."""
+    match = re.search(rb"^Maintainer:[ \t]*(\S[^\n]*(?:\n[ \t]+[^\n]+)*)", control, re.MULTILINE)
+    found = parse_author(match[1]) if match else None
+    return found if found is not None and found.email else None
+
+
+def _read(entry: QuiltEntry, data: bytes, rules: Rules) -> Iterator[Patch]:
+    strip = entry.strip if entry.strip is not None else rules.strip
+    for piece in read_pieces(entry.name, data, rules):
+        if piece.info.faults:
+            raise QuiltError(piece.name, 0, "; ".join(piece.info.faults))
+        if not holds_diff(piece.info.diff) and not piece.info.diff.strip():
+            continue
+        patch = patch_of(piece, 0, replace(rules, strip=strip if strip is not None else 1))
+        changes: tuple[FileChange, ...] = patch.changes
+        if not changes:
+            continue
+        if entry.reverse:
+            changes = tuple(reverse_change(change) for change in reversed(changes))
+        yield replace(patch, changes=changes, numbering=None)

@@ -1,158 +1,512 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which mails of a thread are the series: the newest complete version, without the talk about it.
+"""Which mails of a mailbox are its series: the newest version of each, and an account of the others.
 
-A mailbox saved from a list holds several postings of one series, each perhaps in a thread of its
-own, with replies between them.  Mails belong to one posting when they share the version and the
-total of ``[PATCH v2 03/27]``; postings belong to one series when a thread or a subject ties them.
+A mailbox saved from a list holds several postings of one series, each perhaps in a thread of its own,
+with replies between them; or several series.  Mails belong to one posting when they share a thread and
+the version and count of ``[PATCH v2 03/27]``; postings are versions of one series when a thread of the
+same author or a subject ties them.  Of these the newest is taken.  A newer version of some patches only
+is put together with the rest of the older one where number and subject say how, else it stops the run.
+
+Patches of one version never replace each other unless their number and subject are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+import re
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
 
-from series.model import Numbering
+from series.model import Fate, Numbering
+from series.reading.subject import Tags
+
+# git send-email, git format-patch --thread and b4 number the mails of one sending.
+_STEMS = (
+    re.compile(r"<(\d{10,14}[.-]\d+)-\d{1,4}-"),
+    re.compile(r"<(?:cover|[0-9a-f]{40})(\.\d{9,11}\.git\.[^>]+)>"),
+    re.compile(r"<(\d{8}-[^>@]+-v\d+)-\d{1,4}-[0-9a-f]{8,}@"),
+)
+_NORMAL = re.compile(rb"[^a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What must be known of a mail to sort it."""
+    """What must be known of a mail to sort it.
+
+    ``subject`` is clean of tags; ``author`` an address, or a name where there is none; ``digest``
+    stands for the diff's bytes and is None where the mail has none; ``cover_like`` says that the text
+    looks like a cover letter's; ``sent`` is the date in seconds, 0 where none can be read.
+    """
 
     index: int
     name: str
     subject: bytes
+    tags: Tags
+    author: bytes
+    digest: bytes | None
+    message_id: str | None = None
+    references: tuple[str, ...] = ()
+    cover_like: bool = False
+    sent: int = 0
+
+    @property
+    def title(self) -> tuple[bytes, bytes]:
+        """Author and subject, by which versions of one patch know each other."""
+        return self.author, _NORMAL.sub(b" ", self.subject.lower()).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A mail that is a patch of the series: its place, and which of the mailbox's series it is in."""
+
+    index: int
     numbering: Numbering | None
-    is_patch: bool
-    is_reply: bool
-    message_id: str | None
-    references: tuple[str, ...]
+    part: int
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Indexes of the mails to take, in the order of the mailbox, and what was left aside and why."""
+    """What became of every mail.
 
-    patches: tuple[int, ...]
-    cover: int | None
+    ``taken`` in the order of the mailbox, ``covers`` by part; ``fates`` of all other mails by index,
+    each with a phrase; ``faults`` are what nothing but `partial` may go on from.
+    """
+
+    taken: tuple[Taken, ...]
+    covers: dict[int, int]
+    fates: dict[int, tuple[Fate, str]]
     notes: tuple[str, ...]
+    faults: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class _Posting:
+    """The mails of one sending, by their number."""
+
     version: int
     total: int
-    letters: list[Letter]
+    letters: dict[int, Letter]
     cover: Letter | None = None
 
+    @property
     def missing(self) -> list[int]:
-        have = {letter.numbering.number for letter in self.letters if letter.numbering}
-        return [number for number in range(1, self.total + 1) if number not in have]
+        return missing_numbers(self.letters, self.total)
+
+    @property
+    def first(self) -> int:
+        return min(letter.index for letter in self.letters.values())
+
+    @property
+    def titles(self) -> set[tuple[bytes, bytes]]:
+        return {letter.title for letter in self.letters.values()}
+
+    @property
+    def authors(self) -> set[bytes]:
+        return {letter.author for letter in self.letters.values()}
 
 
-def choose(letters: Sequence[Letter]) -> Choice:
-    """Take the newest complete version of each series; patches without numbering are all taken."""
-    notes: list[str] = []
-    patches = [letter for letter in letters if letter.is_patch and not letter.is_reply]
-    if not patches:
-        # A patch sent as an answer is one when there is nothing else.
-        patches = [letter for letter in letters if letter.is_patch]
-    kept = {letter.index for letter in patches}
-    loose = [letter for letter in patches if letter.numbering is None]
-    postings = _postings(patches, letters, notes)
-    taken = [letter.index for letter in loose]
-    cover: int | None = None
-    for family in _families(postings, letters):
-        chosen = _newest(family, notes)
-        taken += [letter.index for letter in chosen.letters]
-        if chosen.cover is not None and cover is None:
-            cover = chosen.cover.index
-    if cover is None:
-        cover = next((letter.index for letter in letters if _is_cover(letter)), None)
-    covers = {posting.cover.index for posting in postings if posting.cover} | {cover}
-    others = [x for x in letters if x.index not in kept and x.index not in covers]
-    if others:
-        names = ", ".join(letter.name for letter in others[:5])
-        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        notes.append(f"{len(others)} mails without a patch or in reply left aside: {names}{more}")
-    return Choice(tuple(sorted(taken)), cover, tuple(notes))
+def missing_numbers(have: Iterable[int], total: int) -> list[int]:
+    """Which of 1 to ``total`` are not among ``have``."""
+    known = set(have)
+    return [number for number in range(1, total + 1) if number not in known]
 
 
-def _is_cover(letter: Letter) -> bool:
-    counted = letter.numbering is not None and letter.numbering.number == 0
-    return counted and not letter.is_patch and not letter.is_reply
+def listed(numbers: Sequence[int], most: int = 10) -> str:
+    """Numbers for a message, the first of them where they are many."""
+    return ", ".join(map(str, numbers[:most])) + (", …" if len(numbers) > most else "")
 
 
-def _postings(
-    patches: Sequence[Letter], letters: Sequence[Letter], notes: list[str]
-) -> list[_Posting]:
-    found: dict[tuple[int, int], list[_Posting]] = {}
-    for letter in patches:
-        if letter.numbering is None:
-            continue
-        key = (letter.numbering.version, letter.numbering.total)
-        group = found.setdefault(key, [])
-        for posting in group:
-            twin = next((x for x in posting.letters if x.numbering == letter.numbering), None)
+def choose(letters: Sequence[Letter], *, partial: bool = False) -> Choice:
+    """Take the newest version of each series in ``letters``, and account for every other mail."""
+    return _Sorter(letters, partial).run()
+
+
+@dataclass(slots=True)
+class _Sorter:
+    letters: Sequence[Letter]
+    partial: bool
+    fates: dict[int, tuple[Fate, str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    roots: dict[int, Hashable] = field(default_factory=dict)
+
+    def run(self) -> Choice:
+        self.drop_copies()
+        self.tie_threads()
+        candidates = self.candidates()
+        postings = self.postings(candidates)
+        series = [posting for family in self.families(postings) for posting in self.newest(family)]
+        loose = self.loose([x for x in candidates if x.tags.numbering is None], series, postings)
+        series.sort(key=lambda posting: posting.first)
+        taken, covers = self.parts(series, loose)
+        self.account(taken, covers, series)
+        return Choice(tuple(taken), covers, self.fates, tuple(self.notes), tuple(self.faults))
+
+    def here(self) -> list[Letter]:
+        return [letter for letter in self.letters if letter.index not in self.fates]
+
+    def drop_copies(self) -> None:
+        """A mail that came by two ways (the list and a copy) is one mail."""
+        seen: dict[str, Letter] = {}
+        for letter in self.letters:
+            if letter.message_id is None:
+                continue
+            first = seen.setdefault(letter.message_id, letter)
+            if first is letter:
+                continue
+            same = letter.digest == first.digest and letter.title == first.title
+            if same or letter.digest is None:
+                self.fates[letter.index] = Fate.REPEATED, f"the same mail as {first.name}"
+            elif first.digest is None:
+                self.fates[first.index] = Fate.REPEATED, f"the same mail as {letter.name}"
+                seen[letter.message_id] = letter
+
+    def tie_threads(self) -> None:
+        """Each mail's thread, by replies and by the ids that one sending shares."""
+        if not any(letter.message_id or letter.references for letter in self.letters):
+            return
+        from networkx.utils import UnionFind
+
+        threads: UnionFind[Hashable] = UnionFind()
+        for letter in self.letters:
+            own = letter.message_id or letter.index
+            threads.union(own, *letter.references)
+            stem = _stem(letter.message_id)
+            if stem is not None:
+                threads.union(own, ("stem", stem))
+        for letter in self.letters:
+            if letter.message_id or letter.references:
+                self.roots[letter.index] = threads[letter.message_id or letter.index]
+
+    def candidates(self) -> list[Letter]:
+        """The mails that may be patches of a series; one of a counted series may be empty."""
+        wanted = [x for x in self.here() if x.tags.number != 0]
+        found = [x for x in wanted if x.digest is not None and not x.tags.reply]
+        if not found:
+            # A patch sent as an answer is one when there is nothing else.
+            return [x for x in wanted if x.digest is not None]
+        counted = {(x.tags.version, x.tags.total) for x in found if x.tags.numbering}
+        empty = [
+            x
+            for x in wanted
+            if x.digest is None
+            and not x.tags.reply
+            and x.tags.numbering
+            and (x.tags.version, x.tags.total) in counted
+        ]
+        return sorted((*found, *empty), key=lambda letter: letter.index)
+
+    # -- postings
+
+    def postings(self, candidates: Sequence[Letter]) -> list[_Posting]:
+        groups: dict[Hashable, list[_Posting]] = {}
+        # In the order of sending, so that two series without threads come apart one after the other.
+        for letter in sorted(candidates, key=lambda x: (x.sent, x.index)):
+            if letter.tags.numbering is None:
+                continue
+            version, total = letter.tags.version, letter.tags.numbering.total
+            root = self.roots.get(letter.index)
+            author = letter.author if root is None else None
+            self.place(letter, groups.setdefault((root, author, version, total), []))
+        found = self.completed([posting for group in groups.values() for posting in group])
+        for letter in self.here():
+            if letter.tags.number == 0 and not letter.tags.reply:
+                self.give_cover(letter, found)
+        return found
+
+    def place(self, letter: Letter, group: list[_Posting]) -> None:
+        assert letter.tags.numbering is not None
+        number, total = letter.tags.numbering.number, letter.tags.numbering.total
+        for posting in reversed(group):
+            twin = posting.letters.get(number)
             if twin is None:
-                posting.letters.append(letter)
-                break
-            if twin.subject == letter.subject:
-                posting.letters[posting.letters.index(twin)] = letter
-                notes.append(f"{twin.name} was sent again as {letter.name}; the later one is taken")
-                break
-        else:
-            group.append(_Posting(*key, letters=[letter]))
-    postings = [posting for group in found.values() for posting in group]
-    for letter in letters:
-        if _is_cover(letter) and letter.numbering is not None:
-            key = (letter.numbering.version, letter.numbering.total)
-            bare = [posting for posting in found.get(key, ()) if posting.cover is None]
-            if bare:
-                bare[0].cover = letter
-    return postings
+                posting.letters[number] = letter
+                return
+            if twin.title[1] == letter.title[1]:
+                old, new = sorted((twin, letter), key=lambda x: (x.digest is not None, x.index))
+                posting.letters[number] = new
+                self.fates[old.index] = Fate.REPEATED, f"sent again as {new.name}"
+                return
+        group.append(_Posting(letter.tags.version, total, {number: letter}))
 
+    def completed(self, postings: list[_Posting]) -> list[_Posting]:
+        """Halves of one posting whose thread was broken on the way, put together where they fit."""
+        found: list[_Posting] = []
+        for posting in postings:
+            other = next(
+                (
+                    x
+                    for x in found
+                    if (x.version, x.total) == (posting.version, posting.total)
+                    and x.letters.keys().isdisjoint(posting.letters)
+                    and x.missing
+                    and (
+                        len(x.letters) + len(posting.letters) == x.total
+                        or x.authors == posting.authors
+                    )
+                ),
+                None,
+            )
+            if other is None:
+                found.append(posting)
+            else:
+                other.letters.update(posting.letters)
+        return found
 
-def _families(postings: list[_Posting], letters: Sequence[Letter]) -> list[list[_Posting]]:
-    """Postings tied by a thread or a subject, in the order of the mailbox."""
-    root: dict[str, str] = {}
+    def give_cover(self, letter: Letter, postings: Sequence[_Posting]) -> None:
+        fitting = [
+            x
+            for x in postings
+            if (x.version, x.total) == (letter.tags.version, letter.tags.total) and x.cover is None
+        ]
+        root = self.roots.get(letter.index)
+        tied = [x for x in fitting if root is not None and self.root_of(x) == root]
+        for posting in (tied or fitting)[:1]:
+            posting.cover = letter
 
-    def find(name: str) -> str:
-        seen = []
-        while root.setdefault(name, name) != name:
-            seen.append(name)
-            name = root[name]
-        for each in seen:
-            root[each] = name
-        return name
+    def root_of(self, posting: _Posting) -> Hashable:
+        return next(
+            (self.roots[x.index] for x in posting.letters.values() if x.index in self.roots), None
+        )
 
-    for letter in letters:
-        for other in letter.references:
+    # -- versions
+
+    def families(self, postings: Sequence[_Posting]) -> list[list[_Posting]]:
+        """Postings tied by a subject, or by a thread of the same author, oldest first."""
+        import networkx
+
+        ties: networkx.Graph[int] = networkx.Graph()
+        ties.add_nodes_from(range(len(postings)))
+        for one, two in itertools.combinations(range(len(postings)), 2):
+            if self.tied(postings[one], postings[two]):
+                ties.add_edge(one, two)
+        return [
+            sorted((postings[x] for x in family), key=lambda p: (p.version, p.first))
+            for family in networkx.connected_components(ties)
+        ]
+
+    def tied(self, one: _Posting, two: _Posting) -> bool:
+        if not one.titles.isdisjoint(two.titles):
+            return True
+        if (
+            one.cover
+            and two.cover
+            and one.cover.title[1] == two.cover.title[1]
+            and (b"subject here" not in one.cover.title[1])
+        ):
+            return True
+        root = self.root_of(one)
+        threaded = root is not None and root == self.root_of(two)
+        return threaded and not one.authors.isdisjoint(two.authors) and one.version != two.version
+
+    def newest(self, family: list[_Posting]) -> list[_Posting]:
+        """The postings of the newest version; its gaps filled from the one before where that is sure."""
+        version = family[-1].version
+        chosen = self.resent([posting for posting in family if posting.version == version])
+        older = [posting for posting in family if posting.version < version]
+        if older and len(chosen) == 1 and chosen[0].missing and not self.partial:
+            whole = [x for x in older if not x.missing]
+            base = next((x for x in reversed(whole) if self.rerolls(chosen[0], x)), None)
+            if base is not None:
+                chosen = [self.put_together(base, chosen[0])]
+                older.remove(base)
+            elif whole:
+                self.faults.append(
+                    f"version {version} is here in part ({listed(chosen[0].missing)} of"
+                    f" {chosen[0].total} missing), and version {whole[-1].version} whole; which is"
+                    " meant cannot be said"
+                )
+        for posting in older:
+            for letter in posting.letters.values():
+                self.fates[letter.index] = Fate.OLDER, f"version {posting.version} of {version}"
+            self.notes.append(
+                f"version {posting.version} of {posting.total} patches left aside for version {version}"
+            )
+        return chosen
+
+    def resent(self, postings: list[_Posting]) -> list[_Posting]:
+        """Without postings that were sent again as a whole, under the same version."""
+        kept: list[_Posting] = []
+        for posting in reversed(self.with_single_resends(postings)):
+            again = next((x for x in kept if posting.titles <= x.titles and not x.missing), None)
+            if again is None:
+                kept.append(posting)
+                continue
+            for letter in posting.letters.values():
+                self.fates[letter.index] = Fate.REPEATED, "sent again under the same version"
+            self.notes.append(
+                f"{len(posting.letters)} patches were sent again; the later are taken"
+            )
+        return kept[::-1]
+
+    def with_single_resends(self, postings: list[_Posting]) -> list[_Posting]:
+        """Some patches of a posting sent again outside of its thread go into it."""
+        found: list[_Posting] = []
+        for posting in postings:
+            base = next((x for x in found if _same_places(posting, x)), None)
+            if base is None or not posting.missing:
+                found.append(posting)
+                continue
+            for number, letter in posting.letters.items():
+                self.fates[base.letters[number].index] = (
+                    Fate.REPEATED,
+                    f"sent again as {letter.name}",
+                )
+                self.notes.append(
+                    f"{base.letters[number].name} was sent again as {letter.name}; the later one is taken"
+                )
+                base.letters[number] = letter
+        return found
+
+    def rerolls(self, newer: _Posting, base: _Posting) -> bool:
+        """Whether each patch of ``newer`` says which one of ``base`` it replaces."""
+        if newer.total != base.total:
+            return False
+        for number, letter in newer.letters.items():
+            old = base.letters[number]
+            if letter.title != old.title and old.message_id not in letter.references:
+                return False
+        return True
+
+    def put_together(self, base: _Posting, newer: _Posting) -> _Posting:
+        for number in newer.letters:
+            old = base.letters[number]
+            self.fates[old.index] = Fate.OLDER, f"replaced by {newer.letters[number].name}"
+        self.notes.append(
+            f"version {newer.version} has patches {listed(sorted(newer.letters))} of {base.total};"
+            f" the others are those of version {base.version}"
+        )
+        return _Posting(
+            newer.version, base.total, {**base.letters, **newer.letters}, newer.cover or base.cover
+        )
+
+    # -- patches without a number
+
+    def loose(
+        self, letters: Sequence[Letter], series: list[_Posting], postings: Sequence[_Posting]
+    ) -> list[Letter]:
+        """The newest of each patch that is not counted; one that rerolls a counted patch replaces it."""
+        counted = {x.title: x for posting in postings for x in posting.letters.values()}
+        kept: dict[tuple[bytes, bytes], list[Letter]] = {}
+        by_id: dict[str, Letter] = {}
+        for letter in sorted(letters, key=lambda x: (x.tags.version, x.sent, x.index)):
+            twin = counted.get(letter.title)
+            if twin is not None and twin.tags.version != letter.tags.version:
+                self.reroll(letter, twin, series)
+                continue
+            answered = by_id.get(letter.references[0]) if letter.references else None
+            older = [x for x in kept.get(letter.title, ()) if self.replaces(letter, x)]
+            if answered is not None and answered not in older and self.replaces(letter, answered):
+                older.append(answered)
+            for old in older:
+                kept[old.title].remove(old)
+                by_id.pop(old.message_id or "", None)
+                why = "newer version" if old.tags.version < letter.tags.version else "resend"
+                self.fates[old.index] = Fate.OLDER, f"{letter.name} is a {why} of it"
+                self.notes.append(
+                    f"{old.name} (version {old.tags.version}) left aside for {letter.name}"
+                    f" (version {letter.tags.version})"
+                )
+            kept.setdefault(letter.title, []).append(letter)
             if letter.message_id:
-                root[find(letter.message_id)] = find(other)
-    for number, posting in enumerate(postings):
-        for letter in (*posting.letters, *([posting.cover] if posting.cover else [])):
-            root[find(f"subject {letter.subject!r}")] = find(f"posting {number}")
-            if letter.message_id:
-                root[find(letter.message_id)] = find(f"posting {number}")
-    families: dict[str, list[_Posting]] = {}
-    for number, posting in enumerate(postings):
-        families.setdefault(find(f"posting {number}"), []).append(posting)
-    return list(families.values())
+                by_id[letter.message_id] = letter
+        return sorted(itertools.chain(*kept.values()), key=lambda letter: letter.index)
+
+    def replaces(self, new: Letter, old: Letter) -> bool:
+        newer = new.tags.version > old.tags.version
+        if new.title == old.title:
+            return newer or new.tags.resend
+        answers = bool(new.references) and new.references[0] == old.message_id
+        return newer and answers and new.author == old.author
+
+    def reroll(self, letter: Letter, twin: Letter, series: list[_Posting]) -> None:
+        """``letter`` is another version of the counted patch ``twin``."""
+        if letter.tags.version < twin.tags.version:
+            self.fates[letter.index] = Fate.OLDER, f"{twin.name} is a newer version of it"
+            return
+        for posting in series:
+            for number, old in posting.letters.items():
+                if old is twin:
+                    posting.letters[number] = letter
+                    self.fates[twin.index] = Fate.OLDER, f"replaced by {letter.name}"
+                    self.notes.append(
+                        f"{twin.name} is replaced by {letter.name}, version {letter.tags.version} of"
+                        f" patch {number}"
+                    )
+                    return
+        self.fates[letter.index] = Fate.OLDER, f"of a version that {twin.name} is not in"
+
+    # -- the account
+
+    def parts(
+        self, series: Sequence[_Posting], loose: Sequence[Letter]
+    ) -> tuple[list[Taken], dict[int, int]]:
+        """Number the series of the mailbox in their order; uncounted patches between are one each run."""
+        units: list[tuple[int, _Posting | Letter]] = [(x.first, x) for x in series]
+        units += [(x.index, x) for x in loose]
+        part, taken, covers = -1, list[Taken](), dict[int, int]()
+        before: _Posting | Letter | None = None
+        for _, unit in sorted(units, key=lambda one: one[0]):
+            if isinstance(unit, _Posting) or not isinstance(before, Letter):
+                part += 1
+            before = unit
+            if isinstance(unit, Letter):
+                taken.append(Taken(unit.index, None, part))
+                continue
+            if unit.cover is not None:
+                covers[part] = unit.cover.index
+            for number, letter in unit.letters.items():
+                if letter.digest is None:
+                    self.faults.append(
+                        f"{letter.name} is patch {number} of {unit.total}, and holds no diff"
+                    )
+                    self.fates[letter.index] = Fate.NO_PATCH, f"patch {number}, and empty"
+                    continue
+                numbering = Numbering(number, unit.total, unit.version)
+                taken.append(Taken(letter.index, numbering, part))
+        if len(series) > 1:
+            names = "; then ".join(
+                f"{len(x.letters)} of {self.letters[x.first].name} on" for x in series
+            )
+            self.notes.append(f"{len(series)} series are in it, kept apart: {names}")
+        return sorted(taken, key=lambda one: one.index), covers
+
+    def account(
+        self, taken: Sequence[Taken], covers: dict[int, int], series: Sequence[_Posting]
+    ) -> None:
+        """A fate for every mail that is no patch; a mail that claims to be one stops the run."""
+        patches = {one.index for one in taken}
+        answered = {x for one in taken for x in self.letters[one.index].references}
+        given = {letter.title for letter in self.letters if letter.digest is not None}
+        for letter in self.letters:
+            if letter.index in patches or letter.index in self.fates:
+                continue
+            tags = letter.tags
+            if letter.index in covers.values() or (tags.number == 0 and not tags.reply):
+                self.fates[letter.index] = Fate.COVER, ""
+            elif tags.reply:
+                diff = " with a diff of its own" if letter.digest is not None else ""
+                self.fates[letter.index] = Fate.REPLY, f"a reply{diff}"
+            elif letter.digest is not None:
+                self.fates[letter.index] = Fate.OLDER, "of a version that is not taken"
+            elif letter.cover_like or letter.message_id in answered:
+                self.fates[letter.index] = Fate.COVER, "a cover letter without a number"
+            elif tags.patch and letter.title not in given:
+                self.fates[letter.index] = Fate.NO_PATCH, "claims a patch"
+                self.faults.append(f"{letter.name} claims to be a patch, and holds no diff")
+            else:
+                self.fates[letter.index] = Fate.NO_PATCH, "no diff in it"
 
 
-def _newest(family: list[_Posting], notes: list[str]) -> _Posting:
-    ranked = sorted(family, key=lambda posting: (posting.version, posting.letters[-1].index))
-    complete = [posting for posting in ranked if not posting.missing()]
-    chosen = (complete or ranked)[-1]
-    for posting in ranked:
-        missing = posting.missing()
-        what = f"version {posting.version} of {posting.total} patches"
-        gaps = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")
-        if posting is chosen:
-            if missing:
-                notes.append(f"{what} is incomplete: {gaps} missing; no complete version is here")
-        elif missing and posting.version >= chosen.version:
-            notes.append(f"{what} is newer but incomplete ({gaps} missing), left aside")
-        else:
-            notes.append(f"{what} left aside for version {chosen.version}")
-    return chosen
+def _same_places(some: _Posting, base: _Posting) -> bool:
+    """Whether every patch of ``some`` stands in ``base`` under the same number and subject."""
+    return some.total == base.total and all(
+        number in base.letters and base.letters[number].title == letter.title
+        for number, letter in some.letters.items()
+    )
+
+
+def _stem(message_id: str | None) -> str | None:
+    if message_id is None:
+        return None
+    return next((found[1] for stem in _STEMS if (found := stem.match(message_id))), None)

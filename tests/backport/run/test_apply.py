@@ -106,7 +106,7 @@ def test_plain_diffs_go_on_by_context_and_say_where(repo: Path, tmp_path: Path) 
     folder.mkdir()
     diff = git(repo, "diff", "topic~4", "topic~3")
     bare = "\n".join(line for line in diff.split("\n") if not line.startswith("index "))
-    (folder / "one.patch").write_text(f"Subject: one\n\n{bare}\n")
+    (folder / "one.patch").write_text(f"From: A <a@b.c>\nSubject: one\n\n{bare}\n")
     commit(repo, {"a.c": "new first line\n" + lines()}, "stable: shift")
     done = backport(repo, "apply", "--branch", "stable", "--series", str(folder), "--json", "-")
     assert done.exit_code == 0, done.output
@@ -205,7 +205,7 @@ def test_a_path_through_a_symbolic_link_is_refused(repo: Path, tmp_path: Path) -
     folder = tmp_path / "patches"
     folder.mkdir()
     (folder / "x.patch").write_bytes(
-        b"Subject: through the link\n\n--- /dev/null\n+++ b/link/evil\n@@ -0,0 +1 @@\n+x\n"
+        b"From: A <a@b.c>\nSubject: through the link\n\n--- /dev/null\n+++ b/link/evil\n@@ -0,0 +1 @@\n+x\n"
     )
     done = backport(repo, "apply", "--branch", "stable", "--series", str(folder))
     assert done.exit_code == 2, done.output

@@ -144,8 +144,6 @@ def test_binary_without_data() -> None:
         (b"diff --git a/f b/g\nold mode 100644\n", 1, "cannot be read"),
         (b"diff --git a/f b/g\nrename from f\n", 1, "both"),
         (b"diff --git a/f b/f\nsimilarity index 400%\n", 2, "percentage"),
-        (b"diff --git a/f b/f\n--- a/f\n+++ b/g\n@@ -1 +1 @@\n-a\n+b\n", 1, "two names"),
-        (b"diff --git a/f b/f\n--- a/g\n+++ b/g\n@@ -1 +1 @@\n-a\n+b\n", 1, "not those"),
         (b"diff --git a/f b/f\n--- /dev/null\n+++ b/f\n@@ -0,0 +1 @@\n+b\n", 1, "new file mode"),
         (b"--- /dev/null\n+++ /dev/null\n@@ -0,0 +1 @@\n+b\n", 1, "both names"),
         (b'--- "a/x\n+++ b/x\n@@ -0,0 +1 @@\n+b\n', 1, "not closed"),

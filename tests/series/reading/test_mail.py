@@ -7,8 +7,9 @@ import pytest
 
 from series.model import Numbering
 from series.reading.diff import DiffError
-from series.reading.mail import MailError, parse_numbering, read_mbox, read_patch_files
+from series.reading.mail import MailError, read_mbox, read_patch_files
 from series.reading.mbox import split_mbox
+from series.reading.subject import parse_tags
 
 DIFF = "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+%s\n-- \n2.39.5\n\n"
 
@@ -54,30 +55,27 @@ def version(number: int, total: int, present: tuple[int, ...]) -> bytes:
         (b"[RFC PATCHv3 1/2] x", Numbering(1, 2, 3)),
         (b"Re: [PATCH v2 0/27] x", Numbering(0, 27, 2)),
         (b"[PATCH] x [1/2]", None),
-        (b"[PATCH v3] x", Numbering(1, 1, 3)),
+        (b"[PATCH v3] x", None),
         (b"[PATCH 5/3] x", None),
         (b"plain", None),
     ],
 )
 def test_numbering(subject: bytes, numbering: Numbering | None) -> None:
-    assert parse_numbering(subject) == numbering
+    assert parse_tags(subject).numbering == numbering
 
 
 def test_newest_complete_version_is_taken() -> None:
-    data = version(1, 2, (1, 2)) + version(3, 2, (2,)) + version(2, 2, (2, 1))
+    data = version(1, 2, (1, 2)) + version(2, 2, (2, 1))
     series = read_mbox(data, "t.mbox")
     assert [p.numbering for p in series.patches] == [Numbering(2, 2, 2), Numbering(1, 2, 2)]
-    notes = "\n".join(series.notes)
-    assert "version 3 of 2 patches is newer but incomplete (1 missing), left aside" in notes
-    assert "version 1 of 2 patches left aside for version 2" in notes
+    assert "version 1 of 2 patches left aside for version 2" in series.notes
     assert series.cover is not None
     assert series.cover.body == b"Cover.\n"
 
 
-def test_incomplete_only_version_is_taken_and_named() -> None:
+def test_an_incomplete_version_is_read_for_its_gaps_to_be_named() -> None:
     series = read_mbox(version(1, 4, (1, 3)), "t.mbox")
-    assert len(series.patches) == 2
-    assert "2, 4 missing" in series.notes[0]
+    assert [p.numbering for p in series.patches] == [Numbering(1, 4, 1), Numbering(3, 4, 1)]
 
 
 def test_replies_are_left_aside() -> None:

@@ -5,25 +5,27 @@ from __future__ import annotations
 
 import pytest
 
+from series.model import Identity
 from series.reading.quilt import QuiltEntry, QuiltError, parse_series, read_quilt
 
+US = (Identity(b"Us", b"us@example.org"), "us")
 DIFF = b"--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n"
 
 
 def test_series_file() -> None:
     data = b"# head\n\none.patch\n  two.patch -p0 # why\ndebian/three.diff -p1 -R\nfour -pab\n"
     assert parse_series(data, "series") == (
-        QuiltEntry("one.patch"),
-        QuiltEntry("two.patch", 0),
-        QuiltEntry("debian/three.diff", 1, True),
-        QuiltEntry("four"),
+        QuiltEntry("one.patch", line=3),
+        QuiltEntry("two.patch", 0, line=4),
+        QuiltEntry("debian/three.diff", 1, True, line=5),
+        QuiltEntry("four", 1, line=6),
     )
 
 
 @pytest.mark.parametrize(
     ("data", "line", "words"),
     [
-        (b"ok\n../evil\n", 2, "leaves"),
+        (b"ok\n../a/../../evil\n", 2, "leaves"),
         (b"/abs\n", 1, "absolute"),
         (b"a\na\n", 2, "second time"),
         (b"a -x\n", 1, "not known"),
@@ -37,20 +39,20 @@ def test_bad_series_file(data: bytes, line: int, words: str) -> None:
 
 def one(name: str, data: bytes) -> tuple[bytes, bytes, bytes]:
     entry = QuiltEntry(name)
-    series = read_quilt([entry], {name: data}, "series")
+    series = read_quilt([entry], {name: data}, "series", fallback=US)
     assert series.ordered
     patch = series.patches[0]
     return patch.message, patch.author.name, patch.changes[0].path
 
 
 def test_bare_diff() -> None:
-    assert one("fix-it.patch", DIFF) == (b"fix-it\n", b"", b"f")
+    assert one("fix-it.patch", DIFF) == (b"fix-it\n", b"Us", b"f")
 
 
 def test_free_text() -> None:
     assert one("x.patch", b"Fix it.\n\nBecause.\n\n" + DIFF) == (
         b"Fix it.\n\nBecause.\n",
-        b"",
+        b"Us",
         b"f",
     )
 
@@ -61,7 +63,10 @@ def test_dep3() -> None:
         b"Origin: upstream, 1234567\nLast-Update: 2018-01-11\n\n"
     )
     message, author, _ = one("x.patch", head + DIFF)
-    assert message == b"Fix it\n\nBecause it\n\nwas broken.\n\nOrigin: upstream, 1234567\n"
+    assert (
+        message
+        == b"Fix it\n\nBecause it\n\nwas broken.\n\nOrigin: upstream, 1234567\nLast-Update: 2018-01-11\n"
+    )
     assert author == b"A Thor"
 
 
@@ -75,7 +80,7 @@ def test_mail_headers() -> None:
 
 def test_strip_and_reverse() -> None:
     diff = b"--- sub/f\n+++ sub/f\n@@ -1 +1 @@\n-a\n+b\n"
-    series = read_quilt([QuiltEntry("x", 0, True)], {"x": diff}, "series")
+    series = read_quilt([QuiltEntry("x", 0, True)], {"x": diff}, "series", fallback=US)
     (change,) = series.patches[0].changes
     assert change.path == b"sub/f"
     assert change.hunks[0].before == (b"b\n",)
@@ -86,6 +91,7 @@ def test_missing_and_empty() -> None:
         read_quilt([QuiltEntry("x")], {}, "series")
     with pytest.raises(QuiltError, match="changes anything"):
         read_quilt([QuiltEntry("x")], {"x": b"only words\n"}, "series")
-    series = read_quilt([QuiltEntry("x"), QuiltEntry("y")], {"x": b"words\n", "y": DIFF}, "s")
+    both = [QuiltEntry("x"), QuiltEntry("y")]
+    series = read_quilt(both, {"x": b"words\n", "y": DIFF}, "s", fallback=US)
     assert [patch.name for patch in series.patches] == ["y"]
     assert series.notes[0].startswith("x changes nothing")

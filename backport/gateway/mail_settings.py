@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""git's own settings for reading mails, as settings of ours."""
+
+from __future__ import annotations
+
+from backport.gateway.repository import Repo
+
+
+def mail_settings(repo: Repo) -> dict[str, tuple[str, ...]]:
+    """``mailinfo.scissors`` and ``mailinfo.quotedCr``, by the names of our settings.
+
+    ``warn``, git's default, is our ``auto``: the user has not chosen.
+    """
+    config = repo.native.config
+    found: dict[str, tuple[str, ...]] = {}
+    if "mailinfo.scissors" in config:
+        found["scissors"] = ("true" if config.get_bool("mailinfo.scissors") else "false",)
+    if "mailinfo.quotedCr" in config:
+        value = str(config["mailinfo.quotedCr"]).lower()
+        found["quoted_cr"] = (value if value in ("nowarn", "strip") else "auto",)
+    return found

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A file cut into the mails or commits that it holds, each of them read.
+
+One file may be a mailbox, a mail, several mails one behind the other, the output of ``git log -p`` or
+``hg export``, or a diff with or without words before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from series.reading.decoding import decode
+from series.reading.descriptions import Description, dep3_trailers, describe, starts_commit
+from series.reading.mailinfo import MailInfo, mail_headers, parse_mail, strip_space
+from series.reading.mbox import RawMail, split_mbox, unescape
+from series.reading.rules import DEFAULT, Rules
+from series.reading.subject import Tags, parse_tags
+
+_DIFF = re.compile(
+    rb"^(?:diff --(?:git|cc|combined) |--- [^\n]+\n\+\+\+ [^\n]+\n@@ -"
+    rb"|\*\*\* [^\n]+\n--- [^\n]+\n\*{15}|\d+(?:,\d+)?[acd]\d+(?:,\d+)?\n[<>] "
+    rb"|Binary files [^\n]+ differ$|Submodule [^\n]+ [0-9a-f]{7,}\.)",
+    re.MULTILINE,
+)
+_DIFF_START = re.compile(
+    rb"^(?:diff |Index: |index [0-9a-f]+\.\.|--- [^\n]+\n\+\+\+ |\*\*\* [^\n]+\n--- [^\n]+\n\*{15}"
+    rb"|Binary files [^\n]+ differ$|Only in [^\n]+: |Submodule [^\n]+ [0-9a-f]{7,}\.\."
+    rb"|\d+(?:,\d+)?[acd]\d+(?:,\d+)?\n[<>] )",
+    re.MULTILINE,
+)
+_MAIL_KEYS = frozenset({b"from", b"subject"})
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One mail, commit or diff of a file.
+
+    ``name`` is fit for a message (``series.mbox:12``), ``where`` the file and ``first_line`` its line
+    (1-based) with which the piece begins.  ``mail`` is True where it has a mail's headers.
+    """
+
+    name: str
+    where: str
+    first_line: int
+    info: MailInfo
+    tags: Tags
+    commit: str | None = None
+    mail: bool = True
+
+
+def holds_diff(text: bytes) -> bool:
+    """Whether there is a diff of any kind in ``text``, also of a kind that cannot be applied."""
+    return bool(text) and _DIFF.search(text) is not None
+
+
+def read_pieces(
+    name: str, data: bytes, rules: Rules = DEFAULT, *, lines: bool = False
+) -> list[Piece]:
+    """Everything that the file ``name`` holds; ``lines`` names each piece by its line.
+
+    Raises FileError where the file is no text.
+    """
+    found: list[Piece] = []
+    raws = split_mbox(decode(data, name))
+    preamble: RawMail | None = None
+    for raw in raws:
+        if len(raws) > 1 and raw.line == 1 and raw is raws[0] and not _worth(raw.data):
+            preamble = raw  # words before the first mail, as Debian's Origin: before a git patch
+            continue
+        for piece in _pieces(raw, name, rules):
+            found.append(_behind(preamble, piece) if preamble else piece)
+            preamble = None
+    if lines or len(found) > 1:
+        found = [replace(piece, name=f"{name}:{piece.first_line}") for piece in found]
+    return found
+
+
+def _worth(data: bytes) -> bool:
+    """Whether text before the first separator is a mail or holds a diff."""
+    return _is_mail(data) or holds_diff(data)
+
+
+def _is_mail(data: bytes) -> bool:
+    keys = {key.lower() for key, _ in mail_headers(data)}
+    return not keys.isdisjoint(_MAIL_KEYS) and b"description" not in keys
+
+
+def _pieces(raw: RawMail, name: str, rules: Rules) -> Iterator[Piece]:
+    data = unescape(raw.data) if raw.escaped else raw.data
+    if raw.commit or raw.escaped or _is_mail(data):
+        info = parse_mail(data, rules)
+        kept = dep3_trailers([(key, value) for key, value in info.fields])
+        if kept:
+            info = replace(info, message=_joined(info.message, kept))
+        yield Piece(name, name, raw.line, info, parse_tags(info.subject), raw.commit)
+        return
+    starts = starts_commit(data)
+    if not starts:
+        yield _plain(data, name, raw.line)
+        return
+    if data[: starts[0]].strip():
+        yield _plain(data[: starts[0]], name, raw.line)
+    for number, start in enumerate(starts):
+        end = starts[number + 1] if number + 1 < len(starts) else len(data)
+        yield _plain(data[start:end], name, raw.line + data.count(b"\n", 0, start))
+
+
+def _plain(data: bytes, name: str, line: int) -> Piece:
+    """A diff with the words before it."""
+    match = _DIFF_START.search(data)
+    cut = match.start() if match else len(data)
+    said: Description = describe(data[:cut])
+    info = MailInfo(
+        author=said.author,
+        date=said.date,
+        subject=said.subject,
+        clean=said.subject,
+        message=said.message,
+        body=said.body,
+        diff=data[cut:],
+        diff_line=data.count(b"\n", 0, cut) + 1,
+        message_id=None,
+        references=(),
+        notes=(),
+    )
+    return Piece(name, name, line, info, Tags(), said.commit, mail=False)
+
+
+def _behind(preamble: RawMail, piece: Piece) -> Piece:
+    """A mail with the fields that stand before it added to its message."""
+    fields: Sequence[tuple[bytes, bytes]] = mail_headers(preamble.data)
+    kept = dep3_trailers(list(fields)) or preamble.data.strip()
+    return replace(piece, info=replace(piece.info, message=_joined(piece.info.message, kept)))
+
+
+def _joined(message: bytes, kept: bytes) -> bytes:
+    return strip_space(message + b"\n" + kept + b"\n")

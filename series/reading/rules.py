@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How patches are to be read, where git and patch(1) leave the user a choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from series.model import Identity
+
+
+class QuotedCr(StrEnum):
+    """What becomes of CR LF inside a base64 or quoted-printable body (``mailinfo.quotedCr``)."""
+
+    AUTO = "auto"
+    """Removed where every line of the body has it: then the transport added it."""
+    KEEP = "nowarn"
+    STRIP = "strip"
+
+
+class Keep(StrEnum):
+    """Which ``[tags]`` of a subject stay in the commit's subject."""
+
+    NONE = "none"
+    NON_PATCH = "non-patch"
+    """All but those that hold the word PATCH (``git am --keep-non-patch``)."""
+    ALL = "all"
+    """All of them (``git am --keep``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The choices in force.
+
+    ``author`` signs the patches that name none.  ``strip`` is ``-p``: None leaves it to the series
+    file, or 1.  ``partial`` takes a series although mails of it are missing or hold no patch.
+    ``guards`` are those set for a series.conf; None when the user has not chosen.
+    """
+
+    author: Identity | None = None
+    strip: int | None = None
+    partial: bool = False
+    scissors: bool = False
+    quoted_cr: QuotedCr = QuotedCr.AUTO
+    keep: Keep = Keep.NONE
+    trailers: bool = False
+    """Add the trailers that replies give."""
+    guards: frozenset[str] | None = None
+
+
+DEFAULT = Rules()

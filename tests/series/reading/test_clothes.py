@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One patch in many clothes: whichever form it comes in, author, date, subject and text are its own."""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import gzip
+import lzma
+
+import pytest
+
+from series.errors import SeriesError
+from series.model import Identity, Patch, When
+from series.reading.decoding import FileError, decode
+from series.reading.diff import DiffError
+from series.reading.mail import MailError, read_mbox, read_patch_files
+from series.reading.quilt import QuiltEntry, QuiltError, parse_series, read_quilt
+from series.reading.rules import Keep, QuotedCr, Rules
+from tests.series.reading.letters import diff, letter
+
+MAIL = letter("[PATCH] fix it", diff("f"), separator="")[1:]
+US = (Identity(b"Us", b"us@example.org"), "us")
+DIFF = diff("f").encode()
+
+
+def only(data: bytes, rules: Rules = Rules()) -> Patch:  # noqa: B008 - a frozen value
+    (patch,) = read_mbox(data, "t", rules).patches
+    return patch
+
+
+def quilted(data: bytes, name: str = "x.patch") -> Patch:
+    (patch,) = read_quilt([QuiltEntry(name)], {name: data}, "series", fallback=US).patches
+    return patch
+
+
+@pytest.mark.parametrize(
+    "dressed",
+    [
+        MAIL.decode().encode("utf-16"),
+        MAIL.decode().encode("utf-16-be"),
+        MAIL.decode().replace("\n", "\r\n").encode("utf-16"),
+        b"\xef\xbb\xbf" + MAIL,
+        gzip.compress(MAIL),
+        bz2.compress(MAIL),
+        lzma.compress(MAIL),
+        b"\n\n" + MAIL,
+        b"Return-Path: <x@example.org>\nReceived: from a by b;\n Fri, 15 Apr 2022\n" + MAIL,
+        b"From anna at example.com  Fri Apr 15 07:20:01 2022\n" + MAIL,
+        b"From a@example.org\n" + MAIL,
+        b"From - Fri Apr 15 07:20:01 2022\n" + MAIL,
+        b"From a@example.org Fri Apr 15 07:20:01 CEST 2022\n" + MAIL,
+    ],
+)
+def test_a_mail_is_a_mail(dressed: bytes) -> None:
+    plain = only(MAIL)
+    for patch in (only(dressed), quilted(dressed)):
+        assert (patch.author, patch.date, patch.message, patch.changes) == (
+            plain.author,
+            plain.date,
+            plain.message,
+            plain.changes,
+        )
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x28\xb5\x2f\xfd....", "zstd"),
+        (b"PK\x03\x04....", "zip"),
+        (gzip.compress(MAIL)[:40], "damaged"),
+        (b"\xff\xfe" + b"\xd8\xdc\xd8", "damaged"),
+    ],
+)
+def test_what_cannot_be_unpacked_is_refused(data: bytes, words: str) -> None:
+    with pytest.raises(FileError, match=words):
+        decode(data, "x")
+    with pytest.raises(FileError, match="x: "):
+        read_quilt([QuiltEntry("x")], {"x": data}, "series", fallback=US)
+
+
+def test_a_file_without_a_patch_in_a_folder_is_named() -> None:
+    series = read_patch_files([("1", MAIL), ("README", b"words\n")], "dir")
+    assert len(series.patches) == 1
+    assert series.notes == ("no patch, left aside: README",)
+
+
+def test_mercurial() -> None:
+    head = b"# HG changeset patch\n# User T A <t@a.b>\n# Date 1400296253 14400\n# Node ID 55\n# Parent  66\n"
+    patch = only(head + b"timer: fix\n\nLonger.\n\n" + DIFF)
+    assert patch.author == Identity(b"T A", b"t@a.b")
+    assert patch.date == When(1400296253, -240)
+    assert patch.message == b"timer: fix\n\nLonger.\n"
+    both = head + b"one\n\n" + DIFF + head + b"two\n\n" + diff("g").encode()
+    assert [p.subject for p in read_mbox(both, "t").patches] == [b"one", b"two"]
+
+
+def test_git_show_and_git_log() -> None:
+    head = b"commit %s\nAuthor: J A <j@a.b>\nDate:   Mon Jun 3 18:53:58 2024 +0200\n"
+    head += b"\n    f: mark\n    \n    Text.\n\n"
+    patch = only(head % (b"1" * 40) + DIFF)
+    assert patch.author == Identity(b"J A", b"j@a.b")
+    assert patch.date == When(1717433638, 120)
+    assert patch.message == b"f: mark\n\nText.\n"
+    fuller = head.replace(b"Date:  ", b"AuthorDate:").replace(
+        b"\n\n ", b"\nCommit: X <x@y.z>\n\n ", 1
+    )
+    assert only(fuller % (b"1" * 40) + DIFF).date == patch.date
+    log = head % (b"1" * 40) + DIFF + b"\n" + head % (b"2" * 40) + diff("g").encode()
+    assert [p.changes[0].path for p in read_mbox(log, "t").patches] == [b"f", b"g"]
+
+
+def test_dep3_keeps_all_its_fields() -> None:
+    head = (
+        b"Description: keeps its bugs?\n long text\nAuthor: A B <a@b>\nOrigin: upstream, https://x/1,\n"
+        b" https://x/2\nBug-Debian: https://b/1\nReviewed-By: R <r@r>\nLast-Update: 2020-01-02\n"
+        b"X-Foo: bar\n\n"
+    )
+    patch = quilted(head + DIFF)
+    assert patch.author == Identity(b"A B", b"a@b")
+    assert patch.date == When(1577923200, 0)
+    assert patch.message == (
+        b"keeps its bugs?\n\nlong text\n\nOrigin: upstream, https://x/1,\n https://x/2\n"
+        b"Bug-Debian: https://b/1\nReviewed-By: R <r@r>\nLast-Update: 2020-01-02\nX-Foo: bar\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "subject"),
+    [
+        (b"timer: five is fifty-five\n\nThe old value.\n", b"timer: five is fifty-five"),
+        (b"Event names: use words\nand no digits.\n", b"Event names: use words"),
+        (b"# DP: bash style\n# DP: second line\n", b"bash style"),
+        (b"#! /bin/sh -e\n## 10_x.dpatch by D P <d@p.q>\n##\n## DP: Says why.\n", b"Says why."),
+        (b"Index: f\n" + b"=" * 67 + b"\n", b"x"),
+        (
+            b"Description: <short summary of the patch>\n TODO: Put a short summary on the line\n",
+            b"x",
+        ),
+        (b"From: Dana Packager\nSubject: no address\n", b"no address"),
+        (b"", b"x"),
+    ],
+)
+def test_a_title_is_a_title(head: bytes, subject: bytes) -> None:
+    assert quilted(head + b"\n" + DIFF).subject == subject
+
+
+def test_who_is_named_is_the_author() -> None:
+    assert quilted(b"From: Dana Packager\nSubject: s\n\n" + DIFF).author == Identity(
+        b"Dana Packager", b""
+    )
+    dpatch = b"#! /bin/sh -e\n## 10_x.dpatch by D P <d@p.q>\n## DP: Why.\n\n"
+    assert quilted(dpatch + DIFF).author == Identity(b"D P", b"d@p.q")
+    hidden = letter("[PATCH] a", diff("f"), author="anna at example.com (Anna Sender)")
+    assert only(hidden).author == Identity(b"Anna Sender", b"anna@example.com")
+    munged = letter(
+        "[PATCH] a", diff("f"), author="A S via list <list@x.y>", headers="Reply-To: A S <a@s.t>\n"
+    )
+    patch = only(munged)
+    assert patch.author == Identity(b"A S", b"a@s.t")
+    assert "the list rewrote From" in patch.notes[0]
+
+
+def test_what_stands_before_a_mail_stays_in_its_message() -> None:
+    data = b"Origin: https://x/y\nFrom " + b"2" * 40 + b" Mon Sep 17 00:00:00 2001\n" + MAIL
+    assert quilted(data).message == b"fix it\n\nWhy.\n\nOrigin: https://x/y\n"
+
+
+def test_no_author_no_commit() -> None:
+    with pytest.raises(MailError, match=r"x\.patch: names no author"):
+        read_patch_files([("x.patch", DIFF)], "dir")
+    author = Identity(b"E", b"e@x.y")
+    (patch,) = read_patch_files([("x.patch", DIFF)], "dir", Rules(author=author)).patches
+    assert (patch.author, patch.subject) == (author, b"x")
+    series = read_quilt([QuiltEntry("x.patch")], {"x.patch": DIFF}, "series", fallback=US)
+    assert series.notes == ("1 patch names no author; the author is us",)
+
+
+def test_several_mails_in_one_file_are_several_patches() -> None:
+    mark = b"From " + b"3" * 40 + b" Mon Sep 17 00:00:00 2001\n"
+    data = mark + MAIL + mark + letter("[PATCH] two", diff("g"), separator="")[1:]
+    series = read_quilt([QuiltEntry("p")], {"p": data}, "series")
+    assert [p.subject for p in series.patches] == [b"fix it", b"two"]
+
+
+def test_context_diffs_are_read() -> None:
+    context = (
+        b"*** a/f\t2024-01-01\n--- b/f\t2024-01-02\n***************\n*** 1,4 ****\n  1\n  2\n! 3\n  4\n"
+        b"--- 1,4 ----\n  1\n  2\n! 3X\n  4\n"
+    )
+    series = read_quilt([QuiltEntry("p")], {"p": context + diff("g").encode()}, "s", fallback=US)
+    one, two = series.patches[0].changes
+    assert one.hunks[0].before == (b"1\n", b"2\n", b"3\n", b"4\n")
+    assert one.hunks[0].after == (b"1\n", b"2\n", b"3X\n", b"4\n")
+    assert two.path == b"g"
+    with pytest.raises(DiffError) as info:
+        only(letter("[PATCH] c", body=(context.decode().replace("--- 1,4", "--- x"))))
+    assert "--- first,last ----" in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("Submodule lib 1234567..89abcde:\n  > a commit\n", "submodule"),
+        ("1c1\n< a\n---\n> b\n", "without context"),
+    ],
+)
+def test_a_change_that_is_no_diff_stops(body: str, words: str) -> None:
+    with pytest.raises(SeriesError, match=words):
+        only(letter("[PATCH] a", body="Why.\n---\n" + body))
+
+
+def test_a_body_that_lost_its_parts_stops() -> None:
+    headers = 'Content-Type: multipart/signed; boundary="ABC"\n'
+    data = letter("[PATCH] a", diff("f")) + letter("[PATCH] b", diff("g"), headers=headers)
+    with pytest.raises(MailError, match="boundary 'ABC'"):
+        read_mbox(data, "t")
+    packed = (
+        'Content-Type: application/gzip; name="x.patch.gz"\nContent-Transfer-Encoding: base64\n'
+    )
+    with pytest.raises(MailError, match="cannot be looked into"):
+        read_mbox(data.split(b"From lists")[1] + letter("[PATCH] c", headers=packed), "t")
+
+
+def encoded(text: str, charset: str = "utf-8") -> bytes:
+    headers = f'Content-Type: text/plain; charset="{charset}"\nContent-Transfer-Encoding: base64\n'
+    body = base64.encodebytes(text.encode()).decode()
+    return letter("[PATCH] a", headers=headers, body=body)
+
+
+def test_carriage_returns_of_an_encoded_body() -> None:
+    crlf = ("Why.\n---\n" + diff("f")).replace("\n", "\r\n")
+    patch = only(encoded(crlf))
+    assert patch.changes[0].hunks[0].after == (b"b\n",)
+    assert "the CR is taken off" in patch.notes[0]
+    kept = only(encoded(crlf), Rules(quoted_cr=QuotedCr.KEEP))
+    assert kept.changes[0].hunks[0].after == (b"b\r\n",)
+    mixed = "Why.\n---\n" + diff("f").replace("+b\n", "+b\r\n")
+    assert only(encoded(mixed)).changes[0].hunks[0].after == (b"b\r\n",)
+
+
+def test_a_wrong_charset_is_noted() -> None:
+    patch = only(
+        letter(
+            "[PATCH] a",
+            diff("f"),
+            body="Grüße.\n",
+            headers="Content-Type: text/plain; charset=us-ascii\n",
+        )
+    )
+    assert patch.message == "a\n\nGrüße.\n".encode()
+    assert "not of the charset 'us-ascii'" in patch.notes[0]
+    latin = letter("[PATCH] a", diff("f"), author="X").replace(
+        b"From: X\n", b"From: \xc4nna <a@b.c>\n"
+    )
+    assert only(latin).author.name == "Änna".encode()
+
+
+def test_scissors_and_tags() -> None:
+    body = (
+        "Hi,\n\nlike this.\n\n-- >8 --\nFrom: P R <p@r.s>\nSubject: [PATCH] the real one\n\nText.\n"
+    )
+    data = letter("Re: [PATCH] some thing", diff("f"), body=body)
+    assert only(data).subject == b"some thing"
+    cut = only(data, Rules(scissors=True))
+    assert (cut.author.name, cut.message) == (b"P R", b"the real one\n\nText.\n")
+    tagged = letter("[PATCH v2] [timer] text", diff("f"))
+    assert only(tagged, Rules(keep=Keep.NON_PATCH)).subject == b"[timer] text"
+    assert only(tagged, Rules(keep=Keep.ALL)).subject == b"[PATCH v2] [timer] text"
+
+
+def test_suse_guards() -> None:
+    listing = b"# head\n\tone.patch\n+kabi\ttwo.patch\n-needs_update three.patch # bsc#1\n"
+    entries = parse_series(listing, "series.conf")
+    contents = dict.fromkeys(("one.patch", "two.patch", "three.patch"), MAIL)
+
+    def names(*guards: str) -> list[str]:
+        rules = Rules(guards=frozenset(guards))
+        return [p.file for p in read_quilt(entries, contents, "s", rules).patches]
+
+    assert names() == ["one.patch", "three.patch"]
+    assert names("kabi", "needs_update") == ["one.patch", "two.patch"]
+    with pytest.raises(QuiltError, match=r"s:3: 'two.patch' has the guard \+kabi"):
+        read_quilt(entries, contents, "s")

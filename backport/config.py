@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
 from backport.errors import UsageError
-from backport.levels import Keep, Level, Prerequisites, Record
+from backport.levels import Allow, Keep, Level, Prerequisites, Record
 
 TREE_FILE = b"backport.toml"
 _TREE_MAY_SET = frozenset({"profile", "upstream"})
@@ -56,6 +56,10 @@ class Settings:
     trailers: bool = False
     """Add the trailers that replies give."""
     signoff: bool = False
+    allow: tuple[str, ...] = ()
+    """What a pick may do that it never does by itself: ``binary-stub``."""
+    fuzz: int = 0
+    """Outer lines of a hunk's context that may differ."""
     guard: tuple[str, ...] = ()
     """Guards of a series.conf that are set; ``none`` for none."""
     sandbox: bool = True
@@ -114,9 +118,11 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
     if name not in known:
         raise UsageError(f"{where}: there is no such setting", f"known: {', '.join(sorted(known))}")
     value: Any = values[-1]
-    if name in ("series", "sibling", "writable", "accept", "guard"):
+    if name == "allow" and not set(values) <= {str(one) for one in Allow}:
+        raise UsageError(f"{where}: known are {', '.join(Allow)}")
+    if name in ("series", "sibling", "writable", "accept", "guard", "allow"):
         value = tuple(str(x) for x in values)
-    elif name in ("jobs", "build_timeout", "strip"):
+    elif name in ("jobs", "build_timeout", "strip", "fuzz"):
         try:
             value = int(value)
         except ValueError:

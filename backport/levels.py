@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 Level = Literal["none", "build", "object", "boot"]
@@ -14,6 +15,14 @@ Prerequisites = Literal["report", "take"]
 Record = Literal["none", "cherry", "xen", "name"]
 """The provenance line added to a message: none, ``git cherry-pick -x``'s, Xen's, or the patch
 file's name."""
+
+
+class Allow(StrEnum):
+    """What a pick may do only when the user says so."""
+
+    BINARY_STUB = "binary-stub"
+    """Leave a binary file as it is where the patch says only that it differs."""
+
 
 Keep = Literal["none", "non-patch", "all"]
 """Which [tags] of a mail's subject stay in the commit's."""

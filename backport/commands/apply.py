@@ -42,6 +42,8 @@ def apply(
     trailers: opt.Trailers = None,
     signoff: opt.Signoff = None,
     guard: opt.Guard = None,
+    allow: opt.Allowed = None,
+    fuzz: opt.Fuzz = None,
     jobs: opt.Jobs = None,
     json: opt.Json = None,
 ) -> None:
@@ -67,6 +69,8 @@ def apply(
         trailers=trailers,
         signoff=signoff,
         guard=tuple(guard or ()),
+        allow=tuple(allow or ()),
+        fuzz=fuzz,
         record=record,
         jobs=jobs,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from backport.levels import Keep, Level, Prerequisites, Record
+from backport.levels import Allow, Keep, Level, Prerequisites, Record
 
 if TYPE_CHECKING:
     from backport.config import Settings
@@ -105,6 +105,19 @@ Trailers = Annotated[
 Signoff = Annotated[
     Optional[bool],  # noqa: UP045
     typer.Option("--signoff", help="Add your Signed-off-by to every commit."),
+]
+Allowed = Annotated[
+    Optional[list[Allow]],  # noqa: UP045
+    typer.Option(
+        "--allow",
+        help="binary-stub: leave a binary file as it is where the patch has no data for it.",
+    ),
+]
+Fuzz = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "--fuzz", metavar="N", min=0, max=3, help="Outer lines of a hunk's context that may differ."
+    ),
 ]
 Guard = Annotated[
     Optional[list[str]],  # noqa: UP045

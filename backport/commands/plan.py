@@ -23,6 +23,8 @@ def plan(
     keep: opt.Kept = None,
     trailers: opt.Trailers = None,
     guard: opt.Guard = None,
+    allow: opt.Allowed = None,
+    fuzz: opt.Fuzz = None,
     why: Annotated[
         bool, typer.Option("--why", help="Under each patch, all the evidence for its place.")
     ] = False,
@@ -47,6 +49,8 @@ def plan(
         keep=keep,
         trailers=trailers,
         guard=tuple(guard or ()),
+        allow=tuple(allow or ()),
+        fuzz=fuzz,
     )
     name = opt.branch_of(settings)
     outlook = foresee(found, found.commit(name), opt.sources_of(found, settings, series), settings)

@@ -22,6 +22,7 @@ from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.history.presence import ABBREVIATED, standing
+from backport.pick.allowance import STRICT, Allowance
 from backport.pick.outcome import Picked
 from backport.pick.patch import pick_patch
 from series.model import Oid, Patch, shown
@@ -109,9 +110,15 @@ class Siblings:
     """The versions that the siblings of a branch have of a run's patches."""
 
     def __init__(
-        self, repo: Repo, onto: Oid, siblings: Iterable[Sibling], run: Iterable[Patch]
+        self,
+        repo: Repo,
+        onto: Oid,
+        siblings: Iterable[Sibling],
+        run: Iterable[Patch],
+        allowance: Allowance = STRICT,
     ) -> None:
         self._repo = repo
+        self._allowance = allowance
         self._onto = onto
         self._siblings = tuple(siblings)
         self._run = frozenset(origin for patch in run for origin in _named(patch))
@@ -135,7 +142,9 @@ class Siblings:
     def choose(self, tree: TreeView, patch: Patch) -> Chosen:
         """Put ``patch`` on ``tree``, as a sibling has it if that goes on."""
         objects = self._repo.objects
-        direct = pick_patch(objects, tree, patch, lambda: self._repo.made_on(patch))
+        direct = pick_patch(
+            objects, tree, patch, lambda: self._repo.made_on(patch), self._allowance
+        )
         version = self.version(patch)
         if version is None:
             return Chosen(direct, patch)

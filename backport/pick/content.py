@@ -15,21 +15,29 @@ from dataclasses import dataclass, replace
 
 from backport.gateway.objects import Objects
 from backport.gateway.trees import SYMLINK, Entry
+from backport.pick.allowance import STRICT, Allowance
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Clash, How
 from series.lines import split_lines
 from series.model import FileChange, Oid
+from series.placement.fuzz import Fuzzy, place_with_fuzz
 from series.placement.hunks import (
     Placed,
     PlaceError,
     apply_binary,
     apply_change,
+    quoted,
     standing,
     stands_at_home,
 )
 
 BINARY_HINT = (
     "; `git checkout --ours` or `--theirs` on it in the worktree takes one side, `git add` marks it"
+)
+
+NO_DATA = (
+    "the patch says that this binary file differs, and not how (git diff --binary would);"
+    " --allow binary-stub leaves it as it is"
 )
 
 
@@ -47,8 +55,12 @@ def made_anew(change: FileChange) -> bytes:
     return apply_binary(b"", change) if change.binary else apply_change(b"", change).text
 
 
-def new_content(objects: Objects, there: Entry, change: FileChange) -> Made | Clash:
+def new_content(
+    objects: Objects, there: Entry, change: FileChange, allowance: Allowance = STRICT
+) -> Made | Clash:
     """What ``change`` makes of the file ``there``."""
+    if change.binary and change.forward is None:
+        return _stub(there, change, allowance)
     if not change.hunks and not change.binary:
         return Made(there.oid, How.EXACT)
     if names(there.oid, change.new_blob) and not names(there.oid, change.old_blob):
@@ -57,7 +69,7 @@ def new_content(objects: Objects, there: Entry, change: FileChange) -> Made | Cl
     base = there.oid if at_hand else objects.find_blob(change.old_blob)
     theirs = from_base(objects, base, change)
     if base is None or theirs is None:
-        return _by_context(objects, there, change)
+        return _by_context(objects, there, change, allowance)
     notes = post_image_notes(theirs, change)
     if base == there.oid:
         return Made(theirs, How.EXACT, notes)
@@ -99,7 +111,22 @@ def _whole(there: Entry, change: FileChange) -> bool:
     return change.binary or there.mode == SYMLINK
 
 
-def _by_context(objects: Objects, there: Entry, change: FileChange) -> Made | Clash:
+def _stub(there: Entry, change: FileChange, allowance: Allowance) -> Made | Clash:
+    """``Binary files differ``: the patch does not say what the file is to become."""
+    if names(there.oid, change.new_blob):
+        return Made(there.oid, How.ALREADY)
+    if allowance.binary_stub:
+        return Made(
+            there.oid,
+            How.ALREADY,
+            ("left as it is: the patch says only that the binary file differs",),
+        )
+    return Clash(change.path, NO_DATA, ours=there.oid, mode=there.mode)
+
+
+def _by_context(
+    objects: Objects, there: Entry, change: FileChange, allowance: Allowance
+) -> Made | Clash:
     text = objects.blob(there.oid)
     if change.binary:
         return _binary(objects, there, text, change)
@@ -109,6 +136,10 @@ def _by_context(objects: Objects, there: Entry, change: FileChange) -> Made | Cl
         stands = standing(text, change)
         if stands is not None and stands.sure:
             return Made(there.oid, How.ALREADY)
+        if stands is None and (fuzzy := place_with_fuzz(text, change)) is not None:
+            if fuzzy.fuzz <= allowance.fuzz:
+                return Made(objects.write_blob(fuzzy.text, there.oid), How.FUZZ, _fuzz_notes(fuzzy))
+            return _no_fit(there, text, change, f"{error.reason}; {_only_context(fuzzy)}")
         hint = f"; {_hint(stands.line)}" if stands is not None else ""
         return _no_fit(there, text, change, error.reason + hint)
     for hunk, place in zip(change.hunks, placed.hunks, strict=True):
@@ -119,6 +150,24 @@ def _by_context(objects: Objects, there: Entry, change: FileChange) -> Made | Cl
     return Made(
         objects.write_blob(placed.text, there.oid, placed.edits), How.OFFSET, _place_notes(placed)
     )
+
+
+def _only_context(fuzzy: Fuzzy) -> str:
+    count = len(fuzzy.differences)
+    if not count:
+        return (
+            "a missing line of context, as at the end of a file, is all that differs:"
+            f" --fuzz {fuzzy.fuzz} takes it"
+        )
+    lines = "one line of context is" if count == 1 else f"{count} lines of context are"
+    return f"{lines} all that differs: --fuzz {fuzzy.fuzz} takes it"
+
+
+def _fuzz_notes(fuzzy: Fuzzy) -> tuple[str, ...]:
+    return tuple(
+        f"fuzz {fuzzy.fuzz}: line {one.line} is {quoted(one.found)}, the patch has {quoted(one.expected)}"
+        for one in fuzzy.differences
+    ) or (f"fuzz {fuzzy.fuzz}: the hunk's context ends where the file does not",)
 
 
 def _hint(line: int) -> str:

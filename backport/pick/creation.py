@@ -9,7 +9,7 @@ from backport.gateway.objects import Objects
 from backport.gateway.trees import EXECUTABLE, FILE, GITLINK, Entry
 from backport.pick import submodule
 from backport.pick.absent import find_elsewhere
-from backport.pick.content import BINARY_HINT, made_anew, names, post_image_notes
+from backport.pick.content import BINARY_HINT, NO_DATA, made_anew, names, post_image_notes
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Change, Clash, How
 from backport.pick.renamed import Renamed
@@ -35,6 +35,11 @@ def created(objects: Objects, change: FileChange) -> Entry | Clash:
 def create(work: Work, change: FileChange) -> Done | Clash:
     """Make a file."""
     path = change.path
+    if change.binary and change.forward is None and change.new_mode != GITLINK:
+        if work.allowance.binary_stub:
+            note = "not made: the patch has no data for this binary file"
+            return Done(Change(path, How.ALREADY, (note,)))
+        return Clash(path, NO_DATA)
     made = created(work.objects, change)
     if isinstance(made, Clash):
         return made

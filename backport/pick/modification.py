@@ -93,7 +93,7 @@ def changed_file(work: Work, change: FileChange, there: Entry) -> Done | Clash:
     made = (
         _advanced(there, change)
         if there.mode == GITLINK and change.hunks
-        else new_content(work.objects, there, change)
+        else new_content(work.objects, there, change, work.allowance)
     )
     if isinstance(made, Clash):
         return replace(made, path=target)

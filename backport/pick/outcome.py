@@ -21,6 +21,8 @@ class How(Enum):
     """3-way, against the blob that the patch names in its ``index`` line."""
     OFFSET = "by context"
     """No such blob at hand: every hunk's full context found, perhaps on another line."""
+    FUZZ = "with fuzz"
+    """As the user allowed: some outer lines of a hunk's context were other ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 
 For each path, the first of these that fits: the very blob the patch was made from; the blob is at
 hand but the tree has moved on: 3-way against it; no such blob: every hunk's full context, as
-``git apply`` finds it.  No fuzz.  A clean result is all or nothing: with one path that clashes the
-others are still computed, so that the user resolves only what needs him.
+``git apply`` finds it.  No fuzz but what the user allows.  A clean result is all or nothing: with one
+path that clashes the others are still computed, so that the user resolves only what needs him.
 
 Changes see each other as in ``git apply`` (apply.c, previous_patch and check_patch): a second change
 to a path works on what the first one made; renames and copies read the tree as it was, so that two
@@ -18,6 +18,7 @@ from dataclasses import replace
 from backport.errors import UsageError
 from backport.gateway.objects import Objects
 from backport.gateway.trees import SYMLINK, Entry, InTheWay, TreeView
+from backport.pick.allowance import STRICT, Allowance
 from backport.pick.content import marked
 from backport.pick.creation import create, created, delete, taken
 from backport.pick.modification import modify, move
@@ -26,7 +27,13 @@ from backport.pick.work import Done, MadeOn, Work, unknown
 from series.model import FileChange, Patch, shown
 
 
-def pick_patch(objects: Objects, tree: TreeView, patch: Patch, made_on: MadeOn = unknown) -> Picked:
+def pick_patch(
+    objects: Objects,
+    tree: TreeView,
+    patch: Patch,
+    made_on: MadeOn = unknown,
+    allowance: Allowance = STRICT,
+) -> Picked:
     """Put ``patch`` on ``tree``; only objects are made.
 
     ``made_on`` finds the tree that it was made on, and is asked only where a file of it is not there.
@@ -40,6 +47,7 @@ def pick_patch(objects: Objects, tree: TreeView, patch: Patch, made_on: MadeOn =
         written=frozenset(c.path for c in patch.changes if c.kind in ("create", "rename", "copy")),
         creations={c.path: c for c in patch.changes if c.kind == "create"},
         made_on=made_on,
+        allowance=allowance,
     )
     changes: list[Change] = []
     clashes: dict[bytes, Clash] = {}

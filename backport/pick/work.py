@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from backport.gateway.objects import Objects
 from backport.gateway.trees import GITLINK, SYMLINK, Entry, TreeView
+from backport.pick.allowance import STRICT, Allowance
 from backport.pick.outcome import Change, Clash
 from series.model import FileChange
 
@@ -42,6 +43,7 @@ class Work:
     """Paths that some change of the patch makes anew."""
     creations: Mapping[bytes, FileChange]
     made_on: MadeOn
+    allowance: Allowance = STRICT
     edits: dict[bytes, Entry | None] = field(default_factory=dict)
     gone: set[bytes] = field(default_factory=set)
     over: set[bytes] = field(default_factory=set)

@@ -12,6 +12,8 @@ from backport.gateway.repository import Repo, Signature
 from backport.history.missing_names import Suspect, explain, find_lacking
 from backport.history.presence import Present
 from backport.history.siblings import Chosen, Siblings
+from backport.levels import Allow
+from backport.pick.allowance import Allowance
 from backport.pick.outcome import How, Picked
 from backport.planning.plan import Plan
 from backport.run.journal import State, Step, Stop, with_step
@@ -47,7 +49,8 @@ class Assembly:
 def assemble(repo: Repo, plan: Plan, state: State, on_step: OnStep) -> Assembly:
     """Put every item of ``state.items`` that has no step yet on the tip."""
     present = Present(repo, state.onto, _fork(repo, state))
-    siblings = Siblings(repo, state.onto, state.siblings, plan.series.patches)
+    allowance = Allowance(state.settings.fuzz, Allow.BINARY_STUB in state.settings.allow)
+    siblings = Siblings(repo, state.onto, state.siblings, plan.series.patches, allowance)
     while len(state.steps) < len(state.items):
         item = state.items[len(state.steps)]
         patch = plan.patch(repo, item)

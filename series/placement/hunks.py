@@ -48,7 +48,7 @@ class PlaceError(SeriesError):
         self.reason = f"{at}: {what}" if at else what
         """The message without the path, for where the path is said already."""
         if expected is not None:
-            self.reason += f"; expected {_shown(expected)}, found {_shown(found)}"
+            self.reason += f"; expected {quoted(expected)}, found {quoted(found)}"
         super().__init__(f"{path.decode('utf-8', 'backslashreplace')}: {self.reason}")
 
 
@@ -257,10 +257,12 @@ def _misfit(
     )
 
 
-def _shown(line: bytes | None) -> str:
+def quoted(line: bytes | None) -> str:
+    """A line of a file for a message, its control characters made visible."""
     if line is None:
         return "the end of the file"
     text = line.removesuffix(b"\n").decode("utf-8", "backslashreplace")
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
     if not line.endswith(b"\n"):
         return f"'{text[:120]}' without a line end"
     return f"'{text[:120]}'"

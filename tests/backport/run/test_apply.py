@@ -419,3 +419,59 @@ def test_the_result_branch_is_made_even_when_all_is_there(repo: Path) -> None:
     )
     assert backport(repo, *words).exit_code == 0
     assert git(repo, "rev-parse", "new") == git(repo, "rev-parse", "topic")
+
+
+FUZZED = """From: A <a@b.c>
+Subject: one
+
+--- a/a.c
++++ b/a.c
+@@ -{at},7 +{at},7 @@
+ {before}
+ {1}
+ {2}
+-{3}
++changed
+ {4}
+ {5}
+ {6}
+"""
+
+
+def test_a_stop_says_that_context_is_all_that_differs(repo: Path, tmp_path: Path) -> None:
+    text = git(repo, "show", "stable:a.c").splitlines()
+    box = tmp_path / "one.patch"
+    box.write_text(FUZZED.format(*text[3:10], at=4, before="another line"))
+    words = ("apply", "--branch", "stable", "--series", str(box), "--validate", "none")
+    stopped = backport(repo, *words)
+    assert stopped.exit_code == 3
+    assert "one line of context is all that differs: --fuzz 1 takes it" in " ".join(
+        stopped.output.split()
+    )
+    backport(repo, "abort")
+    done = backport(repo, *words, "--fuzz", "1", "--json", "-")
+    assert done.exit_code == 0, done.output
+    (step,) = json.loads(done.stdout)["steps"]
+    assert step["how"] == "with fuzz"
+    assert step["notes"] == [f"a.c: fuzz 1: line 4 is '{text[3]}', the patch has 'another line'"]
+
+
+def test_a_binary_file_without_data_is_left_when_that_is_allowed(
+    repo: Path, tmp_path: Path
+) -> None:
+    (repo / "bin").write_bytes(b"\0one")
+    commit(repo, {}, "a binary file")
+    box = tmp_path / "one.patch"
+    box.write_text(
+        "From: A <a@b.c>\nSubject: one\n\ndiff --git a/bin b/bin\nindex 1111111..2222222 100644\n"
+        "Binary files a/bin and b/bin differ\n" + git(repo, "diff", "topic~4", "topic~3") + "\n"
+    )
+    words = ("apply", "--branch", "stable", "--series", str(box), "--validate", "none")
+    stopped = backport(repo, *words)
+    assert stopped.exit_code == 3
+    assert "--allow binary-stub leaves it as it is" in " ".join(stopped.output.split())
+    backport(repo, "abort")
+    done = backport(repo, *words, "--allow", "binary-stub", "--json", "-")
+    assert done.exit_code == 0, done.output
+    (step,) = json.loads(done.stdout)["steps"]
+    assert "bin: left as it is: the patch says only that the binary file differs" in step["notes"]

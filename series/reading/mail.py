@@ -88,7 +88,7 @@ def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch
     lost = find_foreign(info.diff)
     for one in lost:
         if one.lost and not rules.partial:
-            raise DiffError(where, first + one.line - 1, one.what)
+            raise DiffError(where, first + one.line - 1, f"{one.what}, or --partial leaves it out")
     return Patch(
         name=piece.name,
         author=info.author,

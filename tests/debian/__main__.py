@@ -116,7 +116,7 @@ def _compared(dsc: Path, scratch: Path) -> Row:
     words += ["--branch", "stable", "--series", str(series), "--validate", "none"]
     done = _applied([*words, "--json", str(report)])
     first = ""
-    for option in (("--allow", "binary-stub"), ("--fuzz", "3")):
+    for option in (("--partial",), ("--allow", "binary-stub"), ("--fuzz", "3")):
         if done.returncode and option[0] in done.stderr:
             # What the message offers, taken: the first stop is part of the verdict.
             first += f"stops and offers {' '.join(option)}; with it "

@@ -49,7 +49,9 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version as of
 
-        print(f"backport {of('backport')}")
+        from backport.distribution import DISTRIBUTION
+
+        print(f"backport {of(DISTRIBUTION)}")
         raise typer.Exit
 
 
@@ -123,14 +125,14 @@ def _say(message: str, hint: str = "") -> None:
 
 def _bug(error: Exception) -> None:
     import os
-    import platform
     import tempfile
     import traceback
-    from importlib.metadata import version
+
+    from backport.distribution import version_lines
 
     handle, name = tempfile.mkstemp(prefix="backport-", suffix=".log", text=True)
     with os.fdopen(handle, "w") as log:
-        log.write(f"backport {version('backport')}, Python {platform.python_version()}\n")
+        log.writelines(f"{line}\n" for line in version_lines())
         log.write(f"{sys.argv}\n\n")
         traceback.print_exception(error, file=log)
     _say(f"a bug of ours: {type(error).__name__}: {error}", f"what happened is in {name}")

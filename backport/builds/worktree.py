@@ -9,14 +9,13 @@ dependencies would otherwise be taken for a bad patch.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache as cache_once
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,7 +113,20 @@ class BuildTree:
 
     def key(self, commit: Oid) -> str:
         """What the answer depends on: the tree, the command, the compiler."""
-        return digest(_FORMAT, self.repo.tree(commit).id, self.command, _compiler())
+        return digest(_FORMAT, self.repo.tree(commit).id, self.command, self._compiler)
+
+    @cached_property
+    def _compiler(self) -> str:
+        """The default compiler's own name: another one may well say something else."""
+        words = (self.repo.environment.get("CC") or "cc").split()
+        env = self.repo.environment.for_builds()
+        try:
+            done = subprocess.run(
+                [words[0], "--version"], env=env, capture_output=True, text=True, check=False
+            )
+        except OSError:
+            return "no compiler"
+        return done.stdout.partition("\n")[0]
 
     def known(self, commit: Oid, *, whole: bool = True) -> Built | None:
         """The answer from the cache, with every artefact at hand; None when it must be built."""
@@ -229,6 +241,7 @@ class BuildTree:
 
     def _check_out(self, commit: Oid) -> bool:
         """Have the commit's files in the worktree; True when nothing of another build is there."""
+        self.repo.objects.store()  # git checks out what is stored
         if self._unclean.exists():
             end_leftovers(self.folder)
         admin = self._admin()
@@ -280,8 +293,7 @@ class BuildTree:
         self._unclean.touch()
         shell = ("/bin/sh",) if self.replay is None else self.replay.words
         words = [*self.sandbox.prefix, *shell, "-c", self.command]
-        env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-        env[MARK] = str(self.folder)
+        env = {**self.repo.environment.for_builds(), MARK: str(self.folder)}
         code, text = run_bounded(words, self.folder, env, self.timeout)
         if code is None:
             return -1, f"{text}\nno end after {self.timeout} s: killed\n"
@@ -357,14 +369,3 @@ def compiler_errors(log: str) -> tuple[str, ...]:
 
 def _last(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
-
-
-@cache_once
-def _compiler() -> str:
-    """The default compiler's own name: another one may well say something else."""
-    compiler = os.environ.get("CC", "cc").split()[0]
-    try:
-        done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
-    except OSError:
-        return "no compiler"
-    return done.stdout.partition("\n")[0]

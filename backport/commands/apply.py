@@ -40,7 +40,7 @@ def apply(
     json: opt.Json = None,
 ) -> None:
     """Put a series on a stable branch, and prove every step."""
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.run.life import Request, start
 
     found = open_repo(repo)
@@ -73,7 +73,7 @@ def continue_(
     json: opt.Json = None,
 ) -> None:
     """Carry on a run that stopped on a conflict or was interrupted."""
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.run.life import resume
 
     found = open_repo(repo)
@@ -87,7 +87,7 @@ def skip(
     repo: opt.RepoDir = None, keep_going: opt.KeepGoing = False, json: opt.Json = None
 ) -> None:
     """Leave out the patch that a run stopped on, and carry on."""
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.run.life import skip as skip_patch
 
     found = open_repo(repo)
@@ -97,7 +97,7 @@ def skip(
 
 def abort(repo: opt.RepoDir = None) -> None:
     """Drop the run; everything is as it was before it."""
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.run.life import abort as abort_run
 
     found = open_repo(repo)
@@ -112,7 +112,7 @@ def abort(repo: opt.RepoDir = None) -> None:
 
 def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     """Say where a run stands."""
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.report.out import write_json
     from backport.run.journal import Journal
 

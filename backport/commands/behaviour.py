@@ -30,8 +30,8 @@ def behaviour(
     json: opt.Json = None,
 ) -> None:
     """Build and boot every commit of a range; show what each changed for the guest."""
+    from backport.commands.here import open_repo
     from backport.errors import CannotTest, ExitCode, UsageError
-    from backport.gateway.repository import open_repo
     from backport.planning.sources import find_source, read_source
     from backport.report.behaviour import show_behaviour
     from backport.report.out import write_json

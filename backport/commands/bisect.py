@@ -45,8 +45,8 @@ def bisect(
     json: opt.Json = None,
 ) -> None:
     """Find the first patch at which the build, the emulation or a command fails."""
+    from backport.commands.here import open_repo
     from backport.errors import CannotTest, ExitCode
-    from backport.gateway.repository import open_repo
     from backport.report.out import write_json
     from backport.report.page import fold, page_width
     from backport.report.progress import Reporter

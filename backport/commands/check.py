@@ -40,7 +40,7 @@ def check(
     from backport.errors import UsageError
 
     index_file = os.environ.get("GIT_INDEX_FILE")
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
 
     if commit is not None and commits is not None:
         raise UsageError("--commit and --range exclude each other")

@@ -24,7 +24,7 @@ def plan(
     json: opt.Json = None,
 ) -> None:
     """Show the order of a series and why; nothing is changed."""
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.report.out import write_json
     from backport.report.planned import plan_json, show_plan
     from backport.run.preview import foresee

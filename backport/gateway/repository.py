@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The one gateway to git.
 
-Objects go through libgit2 (`Repo.objects`); what the user sees of git (refs, worktrees,
-configuration, hooks) goes through git itself by way of GitPython, so that its rules, hooks and
-reflogs are his git's.  GitPython costs 70 ms to import and is loaded when first needed.
+Objects go through libgit2 (`Repo.objects`).  What the user sees as git goes through GitPython: it opens
+the repository, lists branches and tags, reads the configuration (by ``git config``, which alone knows
+every include, ``-c`` and ``config.worktree``; GitPython's own parser does not) and runs git.  Its writers
+of refs, index and reflog are not used: they know neither compare-and-swap nor index version 4.
 
-The environment that a hook or a rebase leaves behind (GIT_DIR, GIT_INDEX_FILE, …) would send
-commands to another repository than the one named: it is scrubbed once, here, and the process never
-changes its directory.
+GitPython costs 60 ms to import and is loaded when first needed.  The environment comes as a value
+(`backport.environment`); nothing here reads or changes the process's own, nor its directory.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import heapq
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 import pygit2
 
+from backport.environment import Environment
 from backport.errors import (
     BranchMoved,
     DirtyWorktree,
@@ -38,7 +40,8 @@ from series.model import Identity, Oid, Patch, When
 from series.reading.trailers import upstream_commit
 
 if TYPE_CHECKING:
-    import git
+    from git import Git as Runner
+    from git import Repo as Porcelain
 
 _PATIENCE = 15
 """Tenths of a second that a ref may stay locked before its lock counts as left behind."""
@@ -48,10 +51,6 @@ _WHOLE = 40
 
 _MOST_WORDS = 200
 """Patterns of one git grep; its cost grows faster than their number."""
-
-_KEEP = re.compile(
-    r"GIT_(AUTHOR|COMMITTER|CONFIG|SSH|ASKPASS|TRACE|CEILING|EXEC_PATH|EDITOR|PAGER|TERMINAL).*"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,9 @@ class Worktree:
 class Repo:
     """One repository, wherever the user stands in it."""
 
-    def __init__(self, native: pygit2.Repository) -> None:
+    def __init__(self, native: pygit2.Repository, environment: Environment) -> None:
         self.native = native
+        self.environment = environment
         self.git_dir = Path(native.path)
         self.objects = Objects(native)
         self.common_dir = self.objects.common_dir
@@ -94,7 +94,7 @@ class Repo:
             found = self.native.revparse_single(revision)
             return Oid(str(found.peel(pygit2.Commit).id))
         except (KeyError, ValueError, pygit2.GitError) as error:
-            near = [b for b in self.native.branches.local if revision in b or b in revision]
+            near = [b for b in self.branches() if revision in b or b in revision]
             hint = f"did you mean {', '.join(sorted(near)[:3])}?" if near else ""
             raise UnknownRevision(
                 f"{revision!r} names no commit of {self.where}",
@@ -124,8 +124,8 @@ class Repo:
 
     def branches(self, *, remote: bool = False) -> tuple[str, ...]:
         """The names of the local branches, or of the remote-tracking ones (``origin/...``)."""
-        which = self.native.branches.remote if remote else self.native.branches.local
-        return tuple(which)
+        kind = _git_python().RemoteReference if remote else _git_python().Head
+        return tuple(ref.name for ref in kind.iter_items(self.porcelain))
 
     def _commit(self, oid: Oid) -> pygit2.Commit:
         # pygit2's stubs type every lookup as a bare Object.
@@ -143,7 +143,7 @@ class Repo:
         """The full name of a local branch; raises `UnknownRevision` when there is none."""
         ref = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
         if ref not in self.native.references:
-            remote = [r for r in self.native.branches.remote if r.split("/", 1)[-1] == branch]
+            remote = [r for r in self.branches(remote=True) if r.split("/", 1)[-1] == branch]
             hint = (
                 f"`git branch {branch} {remote[0]}` makes it from the remote one" if remote else ""
             )
@@ -194,34 +194,47 @@ class Repo:
 
     # --- configuration and identity --------------------------------------------------------
 
+    @cached_property
+    def config(self) -> Mapping[str, tuple[str, ...]]:
+        """Git's configuration as it was when first asked for: every value of a key, weakest first.
+
+        Section and variable of a key are in lower case; a variable without a value is ``true``.
+        """
+        found: dict[str, list[str]] = {}
+        for entry in self.git("config", "--list", "-z").split("\0"):
+            key, line, value = entry.partition("\n")
+            if key:
+                found.setdefault(key, []).append(value if line else "true")
+        return {key: tuple(values) for key, values in found.items()}
+
     def settings(self) -> dict[str, tuple[str, ...]]:
         """Every ``backport.*`` of git's configuration, key without its section."""
-        found: dict[str, list[str]] = {}
-        for entry in self.native.config:
-            name = entry.name.lower()
-            if name.startswith("backport.") and name.count(".") == 1:
-                found.setdefault(name[len("backport.") :], []).append(entry.value or "true")
-        return {key: tuple(values) for key, values in found.items()}
+        return {
+            key.removeprefix("backport."): values
+            for key, values in self.config.items()
+            if key.startswith("backport.") and key.count(".") == 1
+        }
 
     def committer(self) -> Signature:
         """Who commits, and the moment that every commit of this run carries."""
-        config = self.native.config
         who: list[str] = []
-        for variable, key in (("NAME", "user.name"), ("EMAIL", "user.email")):
-            value = os.environ.get(f"GIT_COMMITTER_{variable}")
+        for variable in ("NAME", "EMAIL"):
+            value = self.environment.get(f"GIT_COMMITTER_{variable}")
+            keys = [f"{section}.{variable.lower()}" for section in ("committer", "user")]
             if value is None:
-                value = str(config[key]) if key in config else os.environ.get(variable)
+                known = [self.config[key][-1] for key in keys if key in self.config]
+                value = known[0] if known else self.environment.get(variable)
             if not value:
                 raise UsageError(
-                    f"git does not know who you are: {key} is not set",
-                    f"git config --global {key} ...",
+                    f"git does not know who you are: {keys[-1]} is not set",
+                    f"git config --global {keys[-1]} ...",
                 )
             who.append(re.sub(r"[<>\n\0]", "", value).strip())
         identity = Identity(*(os.fsencode(x) for x in who))
         return Signature(identity, self._now())
 
     def _now(self) -> When:
-        given = os.environ.get("GIT_COMMITTER_DATE")
+        given = self.environment.get("GIT_COMMITTER_DATE")
         if given is None:
             now = time.localtime()
             return When(int(time.mktime(now)), now.tm_gmtoff // 60)
@@ -321,27 +334,31 @@ class Repo:
     # --- git itself ------------------------------------------------------------------------
 
     @cached_property
-    def porcelain(self) -> git.Repo:
+    def porcelain(self) -> Porcelain:
         """GitPython's view, for what is the user's."""
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        import git
-
-        return git.Repo(self.git_dir)
+        library = _git_python()
+        try:
+            found: Porcelain = library.Repo(str(self.git_dir), expand_vars=False)
+        except (library.InvalidGitRepositoryError, library.NoSuchPathError) as error:
+            raise NotARepository(f"the repository at {self.where} cannot be opened") from error
+        # GitPython takes a stray GIT_COMMON_DIR of the process for any repository's.
+        found._common_dir = str(self.common_dir)
+        return found
 
     def git(self, *words: str, cwd: Path | None = None, index: Path | None = None) -> str:
-        """Run git, which sees every object made so far; its output without the last newline.
+        """Run git; its output without the last newline.  Raises `GitFailed`.
 
-        Raises `GitFailed`.
+        It sees the objects that `Objects.store` has stored.
         """
-        import git
-
-        self.objects.store()
-
-        runner = git.Git(str(cwd or self.native.workdir or self.git_dir))
-        env = {"GIT_INDEX_FILE": str(index)} if index else None
+        library = _git_python()
+        extra = {"GIT_INDEX_FILE": str(index)} if index else {}
         try:
-            out = runner.execute(["git", *words], env=env, strip_newline_in_stdout=True)
-        except git.GitCommandError as error:
+            out = self._runner(cwd).execute(
+                self._command(*words),
+                env=self.environment.for_git() | extra,
+                strip_newline_in_stdout=True,
+            )
+        except library.GitCommandError as error:
             verb = next(
                 (word for word in words if not word.startswith("-") and "=" not in word), ""
             )
@@ -350,17 +367,24 @@ class Repo:
         assert isinstance(out, str)
         return out
 
-    def words(self, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
-        """Those of ``names`` (identifiers) that some text file of a tree holds as a whole word."""
-        import git
+    def feed(self, data: bytes, *words: str, cwd: Path | None = None) -> None:
+        """Run git with ``data`` as its standard input.  Raises `GitFailed`."""
+        process = self._runner(cwd).execute(
+            self._command(*words), env=self.environment.for_git(), istream=-1, as_process=True
+        )
+        _, said = process.communicate(data)
+        if process.returncode:
+            raise GitFailed(f"git {words[0]} failed: {said.decode('utf-8', 'replace').strip()}")
 
-        self.objects.store()
+    def words(self, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
+        """Those of ``names`` (identifiers) that some text file of a stored tree holds as a whole word."""
         found: set[bytes] = set()
         wanted = sorted(name.decode() for name in names)
         for at in range(0, len(wanted), _MOST_WORDS):
             patterns = [word for name in wanted[at : at + _MOST_WORDS] for word in ("-e", name)]
-            status, out, err = git.Git(str(self.git_dir)).execute(
-                ["git", "grep", "-h", "-o", "-w", "-F", "-I", *patterns, tree],
+            status, out, err = self._runner(self.git_dir).execute(
+                self._command("grep", "-h", "-o", "-w", "-F", "-I", *patterns, tree),
+                env=self.environment.for_git(),
                 with_extended_output=True,
                 with_exceptions=False,
                 stdout_as_string=False,
@@ -369,6 +393,16 @@ class Repo:
                 raise GitFailed(f"git grep failed: {err}")
             found.update(out.split())
         return frozenset(found)
+
+    def _runner(self, cwd: Path | None) -> Runner:
+        runner: Runner = _git_python().Git(str(cwd or self.native.workdir or self.git_dir))
+        return runner
+
+    def _command(self, *words: str) -> list[str]:
+        """GitPython adds to the process's environment and takes nothing from it: env(1) does."""
+        strays = self.environment.strays
+        away = [word for name in strays for word in ("-u", name)]
+        return ["env", *away, "git", *words] if away else ["git", *words]
 
     def worktrees(self) -> tuple[Worktree, ...]:
         """Every worktree, the main one first (a bare repository has none)."""
@@ -410,12 +444,8 @@ class Repo:
             )
 
 
-def open_repo(path: Path | None = None) -> Repo:
-    """The repository that holds ``path`` (default: where the process stands)."""
-    for name in [
-        name for name in os.environ if name.startswith("GIT_") and not _KEEP.fullmatch(name)
-    ]:
-        del os.environ[name]
+def open_repo(path: Path | None, environment: Environment) -> Repo:
+    """The repository that holds ``path`` (None: where the process stands).  Raises `NotARepository`."""
     start = (path or Path()).resolve()
     found = pygit2.discover_repository(str(start)) if start.exists() else None
     if found is None:
@@ -423,6 +453,18 @@ def open_repo(path: Path | None = None) -> Repo:
             f"{start} is not in a git repository", "go to one, or name it with --repo DIR"
         )
     try:
-        return Repo(pygit2.Repository(found))
+        return Repo(pygit2.Repository(found), environment)
     except pygit2.GitError as error:
         raise NotARepository(f"the repository at {start} cannot be opened: {error}") from error
+
+
+def _git_python() -> ModuleType:
+    """GitPython, which looks for git itself when it is loaded."""
+    try:
+        import git
+    except ImportError as error:
+        raise GitFailed(
+            f"git cannot be run: {str(error).strip().partition(chr(10))[0]}",
+            "Debian: apt install git",
+        ) from error
+    return git

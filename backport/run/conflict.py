@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +29,7 @@ def lay_out(repo: Repo, tip: Oid, patch: Patch, picked: Picked, branch: str) -> 
     """Make the worktree; returns its folder."""
     folder = repo.state_dir / "conflict"
     remove(repo, folder)
+    repo.objects.store()
     repo.git("worktree", "add", "--detach", "--force", str(folder), tip)
     repo.git("read-tree", "-m", "-u", tip, picked.tree.id, cwd=folder)
     labels = (branch, f"what {patch.name} was made from", f"{patch.name} {_subject(patch)}")
@@ -37,7 +37,8 @@ def lay_out(repo: Repo, tip: Oid, patch: Patch, picked: Picked, branch: str) -> 
     for clash in picked.clashes:
         stages += _lay(repo, folder, patch, clash, labels)
     repo.objects.store()
-    _update_index(folder, stages)
+    feed = "".join(f"{line}\0" for line in stages).encode("utf-8", "surrogateescape")
+    repo.feed(feed, "update-index", "-z", "--index-info", cwd=folder)
     return folder
 
 
@@ -214,17 +215,6 @@ def _as_text(patch: Patch, clash: Clash) -> bytes | None:
                 out += [b"<<<<<<< file\n", b"||||||| file\n", *hunk.before]
                 out += [b"=======\n", *hunk.after, b">>>>>>> file\n"]
     return b"".join(line if line.endswith(b"\n") else line + b"\n" for line in out) or None
-
-
-def _update_index(folder: Path, stages: Iterable[str]) -> None:
-    import git
-
-    runner = git.Git(str(folder))
-    feed = "".join(f"{line}\0" for line in stages).encode("utf-8", "surrogateescape")
-    process = runner.update_index("-z", "--index-info", istream=-1, as_process=True)
-    process.stdin.write(feed)
-    process.stdin.close()
-    process.wait()
 
 
 def _subject(patch: Patch) -> str:

@@ -7,7 +7,6 @@ emulations run beside them in a pool of processes.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -64,8 +63,6 @@ class Prover:
                         "core.image in the profile, or --validate object",
                     )
                 wanted[self._profile.core_image] = ""
-        if shutil.which("git") is None:
-            raise UsageError("git itself is not installed", "Debian: apt install git")
         self._builder = BuildTree(
             repo,
             self.cache,

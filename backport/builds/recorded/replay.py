@@ -88,7 +88,8 @@ class Replay:
         """Why nothing is watched here, once that is known."""
         self.told = ""
         """How the last step was built, for a person."""
-        env = sorted(f"{k}={v}" for k, v in os.environ.items() if not is_noise(f"{k}={v}"))
+        variables = (f"{k}={v}" for k, v in repo.environment.for_builds().items())
+        env = sorted(variable for variable in variables if not is_noise(variable))
         self._key = digest(
             _FORMAT,
             tool_version("backport"),

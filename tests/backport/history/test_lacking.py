@@ -8,8 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from backport.gateway.repository import open_repo
-from tests.backport.trees import Files, backport, branch_with, commit, git, lines, mbox, new_repo
+from tests.backport.trees import (
+    Files,
+    backport,
+    branch_with,
+    commit,
+    git,
+    lines,
+    mbox,
+    new_repo,
+    open_repo,
+)
 
 HELPER = "void helper(void);\n"
 

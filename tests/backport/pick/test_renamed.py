@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from backport.gateway.commits import commit_patch
-from backport.gateway.repository import open_repo
 from backport.pick.outcome import How, Picked
 from backport.pick.patch import pick_patch
 from series.model import Oid
 from series.reading.mail import read_mbox
-from tests.backport.trees import Files, backport, branch_with, git, lines, mbox, new_repo
+from tests.backport.trees import Files, backport, branch_with, git, lines, mbox, new_repo, open_repo
 
 BASE = {"old/amd.c": lines(), "old/intel.c": lines((3, "intel"), (4, "intel")), "keep.c": "k\n"}
 MOVED: Files = {"new/amd.c": lines(), "old/amd.c": None}

@@ -155,9 +155,9 @@ def test_a_build_cannot_reach_the_network_or_the_rest_of_the_disk(
 
 def test_an_object_left_by_another_step_is_not_this_steps_core(repo: Path) -> None:
     from backport.builds.worktree import BuildTree
-    from backport.gateway.repository import open_repo
     from backport.store.cache import Cache
     from series.model import Oid
+    from tests.backport.trees import open_repo
 
     commit(repo, {".gitignore": "*.o\n"}, "ignore")
     made = branch_with(repo, "topic", "stable", ("core", {"core.c": "int core;\n"}))
@@ -172,8 +172,8 @@ def test_an_object_left_by_another_step_is_not_this_steps_core(repo: Path) -> No
 
 def test_a_build_for_more_answers_who_asks_for_less(repo: Path) -> None:
     from backport.builds.worktree import BuildTree
-    from backport.gateway.repository import open_repo
     from backport.store.cache import Cache
+    from tests.backport.trees import open_repo
 
     found = open_repo(repo)
     head = found.commit("stable")

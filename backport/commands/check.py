@@ -35,12 +35,8 @@ def check(
     json: opt.Json = None,
 ) -> None:
     """Check what is staged: patches parse, their order holds, the core still translates."""
-    import os
-
-    from backport.errors import UsageError
-
-    index_file = os.environ.get("GIT_INDEX_FILE")
     from backport.commands.here import open_repo
+    from backport.errors import UsageError
 
     if commit is not None and commits is not None:
         raise UsageError("--commit and --range exclude each other")
@@ -59,19 +55,20 @@ def check(
     elif commit is not None:
         _check_commit(found, settings, found.commit(commit), json)
     else:
-        _check_staged(found, settings, index_file, json)
+        _check_staged(found, settings, json)
 
 
-def _check_staged(repo: Repo, settings: Settings, index_file: str | None, json: str | None) -> None:
+def _check_staged(repo: Repo, settings: Settings, json: str | None) -> None:
     from backport.gateway.changed_paths import changed_paths
+    from backport.gateway.index import staged_tree
     from backport.gateway.trees import TreeView
     from backport.report.out import write_json
     from backport.report.page import fold, page_width
     from backport.report.summary import verdict_json
     from backport.validate import staged as core
 
-    head = None if repo.native.head_is_unborn else repo.commit("HEAD")
-    tree = core.staged_tree(repo, index_file)
+    head = repo.head()
+    tree = staged_tree(repo, repo.environment.get("GIT_INDEX_FILE"))
     changed = changed_paths(repo, repo.tree(head).id if head else None, tree)
     looked = core.look_at_patches(repo, TreeView(repo.objects, tree), changed)
     verdict: StepVerdict | None = None

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from backport.errors import MissingPrerequisite
-from backport.gateway.repository import Repo, Signature
+from backport.gateway.identity import Signature
+from backport.gateway.repository import Repo
 from backport.history.missing_names import Suspect, explain, find_lacking
 from backport.history.presence import Present
 from backport.history.siblings import Chosen, Siblings

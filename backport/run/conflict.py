@@ -38,7 +38,7 @@ def lay_out(repo: Repo, tip: Oid, patch: Patch, picked: Picked, branch: str) -> 
         stages += _lay(repo, folder, patch, clash, labels)
     repo.objects.store()
     feed = "".join(f"{line}\0" for line in stages).encode("utf-8", "surrogateescape")
-    repo.feed(feed, "update-index", "-z", "--index-info", cwd=folder)
+    repo.git.feed(feed, "update-index", "-z", "--index-info", cwd=folder)
     return folder
 
 

@@ -41,7 +41,7 @@ from typing import Any
 
 from backport.config import Settings
 from backport.errors import RunInProgress, UsageError
-from backport.gateway.repository import Signature
+from backport.gateway.identity import Signature
 from backport.history.siblings import Sibling
 from backport.levels import Phase
 from backport.planning.sources import Source

@@ -24,6 +24,7 @@ from backport.errors import (
     StepFailed,
     UsageError,
 )
+from backport.gateway import refs, worktrees
 from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
@@ -100,7 +101,7 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
         else:
             branch = target = repo.branch_ref(request.branch)
             onto = repo.commit(branch)
-        repo.refuse_dirty(target)
+        worktrees.refuse_dirty(repo, target)
         state = State(
             phase="plan",
             settings=request.settings,
@@ -127,7 +128,7 @@ def resume(
     with journal.locked():
         state = _waiting(journal)
         if state.phase == "move":
-            repo.unlock(state.target, journal.file.stat().st_mtime)
+            refs.unlock(repo, state.target, journal.file.stat().st_mtime)
         if changed:
             state = replace(state, settings=with_options(state.settings, **changed))
             journal.write(state)
@@ -168,7 +169,7 @@ def abort(repo: Repo) -> State | None:
         from backport.run import conflict
 
         conflict.remove(repo, repo.state_dir / "conflict")
-        repo.delete_ref(RUN_REF)
+        refs.delete(repo, RUN_REF)
         return state
 
 
@@ -229,8 +230,7 @@ def _waits(journal: Journal, error: Exception) -> bool:
 
 def _forget(repo: Repo, journal: Journal) -> None:
     journal.end()
-    if RUN_REF in repo.native.references:
-        repo.native.references.delete(RUN_REF)
+    refs.delete(repo, RUN_REF)
 
 
 def _planned(repo: Repo, journal: Journal, state: State, progress: Progress) -> tuple[Plan, State]:
@@ -258,7 +258,7 @@ def _applied(repo: Repo, journal: Journal, state: State, plan: Plan, progress: P
         progress.note(f"{number + 1}/{len(state.items)} {subject}: {step.notes[-1]}")
     if assembly.stopped is not None and assembly.blockers:
         raise missing(assembly.stopped[0], assembly.blockers, state)
-    repo.keep(RUN_REF, state.tip)
+    refs.keep(repo, RUN_REF, state.tip)
     if assembly.stopped is None:
         state = replace(state, phase="validate")
         journal.write(state)
@@ -300,7 +300,7 @@ def _resolved(repo: Repo, journal: Journal, state: State, progress: Progress) ->
     else:
         commit = commit_tree(repo, state, patch, taken.tree, state.clash.item)
         step = Step(state.clash.item, "resolved", "by hand", commit, taken.notes)
-        repo.keep(RUN_REF, commit)
+        refs.keep(repo, RUN_REF, commit)
     state = replace(with_step(state, step), phase="apply", clash=None)
     journal.write(state)
     _drop_worktree(repo, state)
@@ -319,7 +319,7 @@ def _refuse_failed(repo: Repo, state: State, verdicts: Sequence[StepVerdict]) ->
     if not failed:
         _refuse_unproven(state, verdicts)
         return
-    repo.keep(REJECTED_REF, state.tip)
+    refs.keep(repo, REJECTED_REF, state.tip)
     first = failed[0]
     more = f", and {len(failed) - 1} later ones" if len(failed) > 1 else ""
     raise StepFailed(
@@ -361,7 +361,7 @@ def _move(repo: Repo, state: State) -> None:
     if repo.ref(state.target) == new:
         return
     done = sum(1 for step in state.steps if step.commit)
-    where = repo.checked_out(state.target) if state.old is not None else None
+    where = worktrees.checked_out(repo, state.target) if state.old is not None else None
 
     def files_first() -> None:
         # Index and files, then the ref: repeated after a kill, both do nothing twice.
@@ -374,14 +374,12 @@ def _move(repo: Repo, state: State) -> None:
                     "move or commit what is there, then `backport continue`",
                 ) from error
 
-    repo.move_branch(state.target, new, state.old, f"backport: {done} patches", files_first)
+    refs.move_branch(repo, state.target, new, state.old, f"backport: {done} patches", files_first)
 
 
 def _target(repo: Repo, name: str) -> str:
-    import pygit2
-
     ref = f"refs/heads/{name}"
-    if not pygit2.reference_is_valid_name(ref):
+    if not refs.is_branch_name(ref):
         raise UsageError(f"--to {name}: not a name for a branch")
     if repo.ref(ref) is not None:
         raise UsageError(

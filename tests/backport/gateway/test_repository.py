@@ -12,6 +12,7 @@ import pytest
 from backport.environment import Environment
 from backport.errors import GitFailed, NotARepository, UsageError
 from backport.gateway import repository
+from backport.gateway.worktrees import worktrees
 from tests.backport.trees import commit, git, new_repo, open_repo
 
 STRAYS = {
@@ -44,10 +45,10 @@ def test_a_hook_of_another_repository_does_not_redirect(
     assert opened.git("ls-files") == "a.c"
     assert opened.branches() == ("second", "stable")
     assert opened.settings() == {"upstream": ("ours",)}
-    assert opened.words(opened.tree(opened.commit("HEAD")).id, frozenset({b"ours", b"other"})) == {
-        b"ours"
-    }
-    assert [tree.branch for tree in opened.worktrees()] == ["refs/heads/stable"]
+    assert opened.git.words(
+        opened.tree(opened.commit("HEAD")).id, frozenset({b"ours", b"other"})
+    ) == {b"ours"}
+    assert [tree.branch for tree in worktrees(opened)] == ["refs/heads/stable"]
     assert dict(os.environ) == before
 
 
@@ -60,7 +61,7 @@ def test_opening_a_repository_changes_no_variable(
     before = dict(os.environ)
     opened = open_repo(folder)
     opened.committer()
-    assert opened.porcelain.git_dir == str(folder / ".git")
+    assert opened.git.porcelain.git_dir == str(folder / ".git")
     assert dict(os.environ) == before
 
 
@@ -140,7 +141,7 @@ def test_what_git_says_is_an_error_of_the_user(tmp_path: Path) -> None:
     with pytest.raises(GitFailed, match=r"git rev-parse failed: .*nothing-there"):
         opened.git("rev-parse", "nothing-there^{commit}")
     with pytest.raises(GitFailed, match=r"git update-index failed: .+"):
-        opened.feed(b"not an entry\0", "update-index", "-z", "--index-info")
+        opened.git.feed(b"not an entry\0", "update-index", "-z", "--index-info")
     with pytest.raises(NotARepository):
         open_repo(tmp_path)
 
@@ -150,7 +151,7 @@ def test_asking_git_stores_nothing(tmp_path: Path) -> None:
     opened = open_repo(folder)
     blob = opened.objects.write_blob(b"in memory\n")
     opened.git("log", "-1")
-    opened.words(opened.tree(opened.commit("HEAD")).id, frozenset({b"a"}))
+    opened.git.words(opened.tree(opened.commit("HEAD")).id, frozenset({b"a"}))
     there = subprocess.run(["git", "-C", str(folder), "cat-file", "-e", blob], check=False)
     assert there.returncode, "a question has written an object"
 

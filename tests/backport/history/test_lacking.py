@@ -136,5 +136,5 @@ def test_words_of_a_tree(repo: Path) -> None:
     opened = open_repo(repo)
     tree = opened.tree(opened.commit("master")).id
     wanted = frozenset((b"void", b"oid", b"moved", b"absent", *(b"x%d" % n for n in range(450))))
-    assert opened.words(tree, wanted) == {b"void", b"moved"}
-    assert opened.words(tree, frozenset((b"absent",))) == frozenset()
+    assert opened.git.words(tree, wanted) == {b"void", b"moved"}
+    assert opened.git.words(tree, frozenset((b"absent",))) == frozenset()

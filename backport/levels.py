@@ -3,16 +3,38 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from enum import StrEnum
 
-Level = Literal["none", "build", "object", "boot"]
-"""How far each step is proven; each includes the ones before it."""
 
-Prerequisites = Literal["report", "take"]
-"""What to do with a commit that the series needs and upstream has."""
+class Level(StrEnum):
+    """How far each step is proven; each includes the ones before it."""
 
-Record = Literal["none", "cherry", "xen"]
-"""The provenance line added to a message: none, ``git cherry-pick -x``'s, or Xen's."""
+    NONE = "none"
+    BUILD = "build"
+    OBJECT = "object"
+    BOOT = "boot"
 
-Phase = Literal["plan", "apply", "stopped", "validate", "move"]
-"""How far a run has come; see journal."""
+
+class Prerequisites(StrEnum):
+    """What to do with a commit that the series needs and upstream has."""
+
+    REPORT = "report"
+    TAKE = "take"
+
+
+class Record(StrEnum):
+    """The provenance line added to a message: none, ``git cherry-pick -x``'s, or Xen's."""
+
+    NONE = "none"
+    CHERRY = "cherry"
+    XEN = "xen"
+
+
+class Phase(StrEnum):
+    """How far a run has come; see journal."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+    STOPPED = "stopped"
+    VALIDATE = "validate"
+    MOVE = "move"

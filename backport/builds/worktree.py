@@ -28,7 +28,7 @@ from backport.errors import CannotTest
 from backport.gateway.changed_paths import changed_paths
 from backport.gateway.repository import Repo
 from backport.store.cache import Cache, digest
-from backport.verdicts import State, Verdict
+from backport.verdicts import State, Validator, Verdict
 from emu.elf.bare import without_debug
 from series.model import Oid
 
@@ -60,6 +60,8 @@ class Built:
 
     verdict: Verdict
     artefacts: dict[str, str]
+    whole: bool = True
+    """Every link is made: a replay has put off none."""
     answers: Answers | None = None
     """What this tree says of the profile's constants and types, where a probe was asked."""
 
@@ -139,7 +141,7 @@ class BuildTree:
         if not all(self.cache.has_blob(sha) for sha in artefacts.values()):
             return None
         verdict = Verdict(
-            "build",
+            Validator.BUILD,
             State(answer["state"]),
             answer["summary"],
             tuple(answer["lines"]),
@@ -148,12 +150,12 @@ class BuildTree:
         )
         asked = self._question(artefacts)
         if not asked:
-            return Built(verdict, artefacts)
+            return Built(verdict, artefacts, answer["whole"])
         if answer.get("asked") != asked:
             return None  # without the probe, or with another: this tree may say otherwise
         from backport.builds.probe import from_json
 
-        return Built(verdict, artefacts, from_json(answer["answers"]))
+        return Built(verdict, artefacts, answer["whole"], from_json(answer["answers"]))
 
     def build(self, commit: Oid, *, whole: bool = True) -> Built:
         """The answer for a commit, from the cache where it is known; raises as `make` does."""
@@ -184,7 +186,7 @@ class BuildTree:
                 "seconds": round(built.verdict.seconds, 3),
                 "wanted": list(self.wanted),
                 "artefacts": built.artefacts,
-                "whole": built.verdict.summary != _COMPILED,
+                "whole": built.whole,
             }
             if built.answers is not None:
                 from backport.builds.probe import to_json
@@ -320,7 +322,7 @@ class BuildTree:
             # 125 is how `git bisect run` is told that a tree cannot be tested.
             state = State.CANNOT_TELL if code < 0 or code == _CANNOT_TEST else State.FAILED
             what = f"no end after {self.timeout} s" if code < 0 else f"exit {code}"
-            return Built(Verdict("build", state, what, lines, seconds, how=how), {})
+            return Built(Verdict(Validator.BUILD, state, what, lines, seconds, how=how), {})
         artefacts: dict[str, str] = {}
         tree = self.repo.tree(commit)
         for name, source in self.wanted.items():
@@ -331,7 +333,8 @@ class BuildTree:
                 artefacts[name] = self.cache.put_blob(data)
         whole = self.replay is None or self.replay.is_whole
         summary = "built" if whole else _COMPILED
-        return Built(Verdict("build", State.PASSED, summary, (), seconds, how=how), artefacts)
+        verdict = Verdict(Validator.BUILD, State.PASSED, summary, (), seconds, how=how)
+        return Built(verdict, artefacts, whole)
 
     def _made(self, path: str) -> None:
         """A replay has made a file; from one of its threads."""

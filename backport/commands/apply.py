@@ -176,6 +176,7 @@ def _carry(
     from backport.report.out import write_json
     from backport.report.progress import Reporter
     from backport.report.summary import stopped_json, summary, to_json
+    from backport.run.journal import Journal
 
     begun = time.monotonic()
     try:
@@ -183,20 +184,21 @@ def _carry(
         with Reporter(validating=validating, ends_at_failure=not proof.keep_going) as progress:
             result = go(progress)
     except BackportError as error:
-        write_json(json, stopped_json(repo, error))
+        write_json(json, stopped_json(error, Journal(repo.state_dir).read()) if json else {})
         raise
     seconds = time.monotonic() - begun
-    write_json(json, to_json(repo, result, seconds) if json else {})
+    write_json(json, to_json(result, seconds) if json else {})
     if json != "-":
-        print(summary(repo, result, seconds))
+        print(summary(result, seconds))
 
 
 def _validating(repo: Repo, settings: object) -> bool:
     from backport.config import Settings, level_of
+    from backport.levels import Level
     from backport.run.journal import Journal
 
     if settings is None:
         state = Journal(repo.state_dir).read()
         settings = state.settings if state else Settings()
     assert isinstance(settings, Settings)
-    return level_of(settings)[0] != "none"
+    return level_of(settings)[0] is not Level.NONE

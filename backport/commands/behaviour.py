@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from backport.commands import options as opt
+from backport.levels import Level
 
 
 def behaviour(
@@ -46,7 +47,7 @@ def behaviour(
         opt.settings_of(
             found, None, build=build, profile=profile, accept=tuple(accept or ()), jobs=jobs
         ),
-        validate="boot",
+        validate=Level.BOOT,
     )
     source = find_source(found, commits)
     if source.range is None:

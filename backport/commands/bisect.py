@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from backport.commands import options as opt
+from backport.levels import Level
 
 if TYPE_CHECKING:
     from backport.config import Settings
@@ -60,7 +61,7 @@ def bisect(
         found,
         branch,
         upstream=upstream,
-        validate="build" if command else validate,
+        validate=Level.BUILD if command else validate,
         build=command or build,
         profile=profile,
         accept=tuple(accept or ()),
@@ -72,7 +73,7 @@ def bisect(
     steps = [Target(0, start, "the branch itself"), *targets]
     verdicts: dict[int, StepVerdict] = {}
     if settings.validate is None:
-        settings = replace(settings, validate="object" if settings.build else "build")
+        settings = replace(settings, validate=Level.OBJECT if settings.build else Level.BUILD)
     lock = Journal(found.state_dir).locked()
     with lock, Prover(found, settings) as prover, Reporter(validating=True) as progress:
         for note in prover.notes:

@@ -106,6 +106,7 @@ def _check_core(
 ) -> tuple[StepVerdict | None, str]:
     from backport.config import level_of
     from backport.gateway.trees import TreeView
+    from backport.levels import Level
     from backport.run.journal import Journal
     from backport.validate.prover import Prover, Target
     from backport.validate.staged import reaches_core
@@ -113,10 +114,10 @@ def _check_core(
 
     assert isinstance(tree, TreeView)
     level, why = level_of(settings)
-    if level == "none" or head is None:
+    if level is Level.NONE or head is None:
         return None, why
     source = load_profile(settings.profile).core_source.encode()
-    if level == "object" and not reaches_core(tree, source, changed):
+    if level is Level.OBJECT and not reaches_core(tree, source, changed):
         return None, "nothing that reaches the core"
     who = repo.committer()
     staged = repo.write_commit(tree.id, head, who, who, b"staged\n")
@@ -215,8 +216,10 @@ def _needing_build(settings: Settings) -> Settings:
     """An explicit check without a build command is an error, not a silent pass."""
     from dataclasses import replace
 
+    from backport.levels import Level
+
     if settings.validate is None:
-        return replace(settings, validate="object")
+        return replace(settings, validate=Level.OBJECT)
     return settings
 
 

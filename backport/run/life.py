@@ -27,12 +27,13 @@ from backport.errors import (
 from backport.gateway import refs, worktrees
 from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings
+from backport.levels import Phase
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
 from backport.planning.sources import Source
 from backport.run.assembly import assemble, commit_tree, missing
-from backport.run.journal import RUN_REF, Journal, State, Step, with_step
-from backport.verdicts import State as VerdictState
-from backport.verdicts import StepVerdict
+from backport.run.journal import RUN_REF, Journal, RunState, with_step
+from backport.run.steps import Reason, Step, StepState
+from backport.verdicts import State, StepVerdict
 from series.errors import SeriesError
 from series.model import Oid, Patch, shown
 
@@ -59,8 +60,10 @@ class Progress(Protocol):
 class Result:
     """A run that came to its end."""
 
-    state: State
+    state: RunState
     plan: Plan
+    subjects: tuple[str, ...]
+    """Of the steps, fit for a screen."""
     verdicts: tuple[StepVerdict, ...] = ()
     proven: str = ""
     """How far each step was proven, or why not at all."""
@@ -75,7 +78,7 @@ class Validation(Protocol):
     """Proves the steps of a run (see validate)."""
 
     def __call__(
-        self, repo: Repo, plan: Plan, state: State, progress: Progress
+        self, repo: Repo, plan: Plan, state: RunState, progress: Progress
     ) -> tuple[tuple[StepVerdict, ...], str]: ...
 
 
@@ -102,8 +105,8 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
             branch = target = repo.branch_ref(request.branch)
             onto = repo.commit(branch)
         worktrees.refuse_dirty(repo, target)
-        state = State(
-            phase="plan",
+        state = RunState(
+            phase=Phase.PLAN,
             settings=request.settings,
             branch=branch,
             target=target,
@@ -127,12 +130,12 @@ def resume(
     journal = Journal(repo.state_dir)
     with journal.locked():
         state = _waiting(journal)
-        if state.phase == "move":
+        if state.phase is Phase.MOVE:
             refs.unlock(repo, state.target, journal.file.stat().st_mtime)
         if changed:
             state = replace(state, settings=with_options(state.settings, **changed))
             journal.write(state)
-        if state.phase == "stopped":
+        if state.phase is Phase.STOPPED:
             state = _resolved(repo, journal, state, progress)
         return _drive(repo, journal, state, validation, progress)
 
@@ -142,19 +145,19 @@ def skip(repo: Repo, validation: Validation, progress: Progress) -> Result:
     journal = Journal(repo.state_dir)
     with journal.locked():
         state = _waiting(journal)
-        if state.phase != "stopped" or state.clash is None:
+        if state.phase is not Phase.STOPPED or state.clash is None:
             raise UsageError(
                 "the run did not stop on a conflict: there is nothing to skip",
                 "`backport continue` carries it on",
             )
-        step = Step(state.clash.item, "skipped", "left out by hand", None)
-        state = replace(with_step(state, step), phase="apply", clash=None)
+        step = Step(state.clash.item, StepState.SKIPPED, Reason("left out by hand"), None)
+        state = replace(with_step(state, step), phase=Phase.APPLY, clash=None)
         journal.write(state)
         _drop_worktree(repo, state)
         return _drive(repo, journal, state, validation, progress)
 
 
-def abort(repo: Repo) -> State | None:
+def abort(repo: Repo) -> RunState | None:
     """Drop the run; no branch has moved.  Returns what it was, None where it cannot be read."""
     journal = Journal(repo.state_dir)
     with journal.locked():
@@ -180,25 +183,25 @@ def refuse_second(journal: Journal) -> None:
         return
     branch = state.branch.removeprefix("refs/heads/")
     done = f"{len(state.steps)} of {len(state.items)} patches" if state.items else "just begun"
-    how = "stopped on a conflict" if state.phase == "stopped" else "was interrupted"
+    how = "stopped on a conflict" if state.phase is Phase.STOPPED else "was interrupted"
     raise RunInProgress(
         f"a run onto {branch} {how} ({done})", "`backport continue` or `backport abort` first"
     )
 
 
 def _drive(
-    repo: Repo, journal: Journal, state: State, validation: Validation, progress: Progress
+    repo: Repo, journal: Journal, state: RunState, validation: Validation, progress: Progress
 ) -> Result:
     try:
         plan, state = _planned(repo, journal, state, progress)
-        if state.phase == "apply":
+        if state.phase is Phase.APPLY:
             state = _applied(repo, journal, state, plan, progress)
         verdicts: tuple[StepVerdict, ...] = ()
         proven = ""
-        if state.phase in ("validate", "move"):
+        if state.phase in (Phase.VALIDATE, Phase.MOVE):
             verdicts, proven = validation(repo, plan, state, progress)
             _refuse_failed(repo, state, verdicts)
-            state = replace(state, phase="move")
+            state = replace(state, phase=Phase.MOVE)
             journal.write(state)
         _move(repo, state)
     except (BackportError, SeriesError) as error:
@@ -206,7 +209,8 @@ def _drive(
             _forget(repo, journal)
         raise
     _forget(repo, journal)
-    return Result(state, plan, verdicts, proven)
+    subjects = tuple(shown(plan.patch(repo, step.item).subject) for step in state.steps)
+    return Result(state, plan, subjects, verdicts, proven)
 
 
 def _waits(journal: Journal, error: Exception) -> bool:
@@ -218,7 +222,7 @@ def _waits(journal: Journal, error: Exception) -> bool:
     if isinstance(error, Conflict | DirtyWorktree | GitFailed):
         return True
     state = journal.read()
-    by_hand = state is not None and any(step.state == "resolved" for step in state.steps)
+    by_hand = state is not None and any(step.state is StepState.RESOLVED for step in state.steps)
     if by_hand and isinstance(error, BackportError):
         error.hint = (
             f"{error.hint}; `backport continue` tries again with what you have resolved".lstrip(
@@ -233,9 +237,11 @@ def _forget(repo: Repo, journal: Journal) -> None:
     refs.delete(repo, RUN_REF)
 
 
-def _planned(repo: Repo, journal: Journal, state: State, progress: Progress) -> tuple[Plan, State]:
+def _planned(
+    repo: Repo, journal: Journal, state: RunState, progress: Progress
+) -> tuple[Plan, RunState]:
     series = combine(repo, state.sources)
-    if state.phase != "plan":
+    if state.phase is not Phase.PLAN:
         return Plan(series, state.items), state
     if not state.settings.partial:
         refuse_gaps(series)
@@ -243,12 +249,14 @@ def _planned(repo: Repo, journal: Journal, state: State, progress: Progress) -> 
     plan = make_plan(series, repo.tree(state.onto))
     for note in (*plan.notes, *plan.contradictions):
         progress.note(note)
-    state = replace(state, phase="apply", items=plan.items)
+    state = replace(state, phase=Phase.APPLY, items=plan.items)
     journal.write(state)
     return plan, state
 
 
-def _applied(repo: Repo, journal: Journal, state: State, plan: Plan, progress: Progress) -> State:
+def _applied(
+    repo: Repo, journal: Journal, state: RunState, plan: Plan, progress: Progress
+) -> RunState:
     progress.phase("apply", len(state.items))
     assembly = assemble(repo, plan, state, progress.step)
     state = assembly.state
@@ -260,7 +268,7 @@ def _applied(repo: Repo, journal: Journal, state: State, plan: Plan, progress: P
         raise missing(assembly.stopped[0], assembly.blockers, state)
     refs.keep(repo, RUN_REF, state.tip)
     if assembly.stopped is None:
-        state = replace(state, phase="validate")
+        state = replace(state, phase=Phase.VALIDATE)
         journal.write(state)
         return state
     patch, picked = assembly.stopped
@@ -273,7 +281,7 @@ def _applied(repo: Repo, journal: Journal, state: State, plan: Plan, progress: P
     raise conflict_error(state, patch, folder)
 
 
-def conflict_error(state: State, patch: Patch, folder: Path) -> Conflict:
+def conflict_error(state: RunState, patch: Patch, folder: Path) -> Conflict:
     """What a person reads when a run stops."""
     assert state.clash is not None
     reasons = "".join(f"\n  {path}: {reason}" for path, reason in state.clash.clashes)
@@ -286,7 +294,7 @@ def conflict_error(state: State, patch: Patch, folder: Path) -> Conflict:
     )
 
 
-def _resolved(repo: Repo, journal: Journal, state: State, progress: Progress) -> State:
+def _resolved(repo: Repo, journal: Journal, state: RunState, progress: Progress) -> RunState:
     assert state.clash is not None and state.worktree is not None
     from backport.run import conflict
 
@@ -296,25 +304,27 @@ def _resolved(repo: Repo, journal: Journal, state: State, progress: Progress) ->
     for note in taken.notes:
         progress.note(note)
     if taken.tree == repo.tree(state.tip).id:
-        step = Step(state.clash.item, "skipped", "the resolution changes nothing", None)
+        step = Step(
+            state.clash.item, StepState.SKIPPED, Reason("the resolution changes nothing"), None
+        )
     else:
         commit = commit_tree(repo, state, patch, taken.tree, state.clash.item)
-        step = Step(state.clash.item, "resolved", "by hand", commit, taken.notes)
+        step = Step(state.clash.item, StepState.RESOLVED, Reason("by hand"), commit, taken.notes)
         refs.keep(repo, RUN_REF, commit)
-    state = replace(with_step(state, step), phase="apply", clash=None)
+    state = replace(with_step(state, step), phase=Phase.APPLY, clash=None)
     journal.write(state)
     _drop_worktree(repo, state)
     return replace(state, worktree=None)
 
 
-def _drop_worktree(repo: Repo, state: State) -> None:
+def _drop_worktree(repo: Repo, state: RunState) -> None:
     if state.worktree is not None:
         from backport.run import conflict
 
         conflict.remove(repo, Path(state.worktree))
 
 
-def _refuse_failed(repo: Repo, state: State, verdicts: Sequence[StepVerdict]) -> None:
+def _refuse_failed(repo: Repo, state: RunState, verdicts: Sequence[StepVerdict]) -> None:
     failed = [verdict for verdict in verdicts if verdict.failed]
     if not failed:
         _refuse_unproven(state, verdicts)
@@ -329,13 +339,13 @@ def _refuse_failed(repo: Repo, state: State, verdicts: Sequence[StepVerdict]) ->
     )
 
 
-def _refuse_unproven(state: State, verdicts: Sequence[StepVerdict]) -> None:
+def _refuse_unproven(state: RunState, verdicts: Sequence[StepVerdict]) -> None:
     """A step that cannot be told is not proven: the branch moves only when the user accepts that."""
     unproven = [
         (step, verdict)
         for step in verdicts
         for verdict in step.verdicts
-        if verdict.state is VerdictState.CANNOT_TELL
+        if verdict.state is State.CANNOT_TELL
         and not is_accepted(f"unproven:{verdict.validator}", state.settings.accept)
     ]
     if not unproven:
@@ -350,13 +360,13 @@ def _refuse_unproven(state: State, verdicts: Sequence[StepVerdict]) -> None:
     )
 
 
-def _left_alone(state: State) -> str:
+def _left_alone(state: RunState) -> str:
     """What has become of the target of a run that does not end well."""
     branch = state.target.removeprefix("refs/heads/")
     return f"{branch} was not {'moved' if state.old else 'made'}"
 
 
-def _move(repo: Repo, state: State) -> None:
+def _move(repo: Repo, state: RunState) -> None:
     new = state.tip
     if repo.ref(state.target) == new:
         return
@@ -388,7 +398,7 @@ def _target(repo: Repo, name: str) -> str:
     return ref
 
 
-def _waiting(journal: Journal) -> State:
+def _waiting(journal: Journal) -> RunState:
     state = journal.read()
     if state is None:
         raise UsageError("no run is on: nothing to continue", "`backport apply` begins one")

@@ -15,9 +15,9 @@ def recorded(patch: Patch, record: Record) -> bytes:
     ``cherry`` appends git's ``(cherry picked from commit …)``, ``xen`` the ``master commit:`` and
     ``master date:`` lines of Xen's stable branches.  Only a patch read from a commit has either.
     """
-    if record == "none" or patch.commit is None:
+    if record is Record.NONE or patch.commit is None:
         return patch.message
-    if record == "cherry":
+    if record is Record.CHERRY:
         line = b"(cherry picked from commit %s)\n" % patch.commit.encode()
         gap = b"" if patch.trailers else b"\n"
         return patch.message.rstrip(b"\n") + b"\n" + gap + line

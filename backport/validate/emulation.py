@@ -19,7 +19,7 @@ from typing import Any
 
 from backport.accepted import is_accepted
 from backport.store.cache import ArtefactGone, Cache, digest, tool_version
-from backport.verdicts import State, Verdict
+from backport.verdicts import State, Validator, Verdict
 from emu.abi import Mode
 from emu.booted import boot
 from emu.booted.boot import BootReport
@@ -41,10 +41,10 @@ _NUMBER = re.compile(r"-?\b(?:0x[0-9a-f]+|\d+)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class EmulationLevel:
     """One level of emulation: how it is run in parts, kept and read."""
 
-    name: str
+    name: Validator
     parts: Callable[[int, Path], Sequence[Any]]
     """For so many processes, which can all write to this folder: what is done apart.  The report does not
     depend on it."""
@@ -59,7 +59,7 @@ class Level:
 class Emulation:
     """One file's emulation, under way or known."""
 
-    level: Level
+    level: EmulationLevel
     key: str
     cached: Any = None
     futures: tuple[Future[Any], ...] = ()
@@ -85,11 +85,11 @@ class Oracle:
         self.folder = folder
         self.accepted = tuple(accepted)
 
-    def key(self, level: Level, sha: str) -> str:
+    def key(self, level: EmulationLevel, sha: str) -> str:
         """What the answer depends on."""
         return digest(f"{level.name}-1", sha, self.profile.digest, tool_version("emu"))
 
-    def begin(self, level: Level, sha: str) -> Emulation:
+    def begin(self, level: EmulationLevel, sha: str) -> Emulation:
         """Start on the file kept under ``sha``; returns at once.  Raises `ArtefactGone`."""
         key = self.key(level, sha)
         answer = self.cache.get(level.name, key)
@@ -164,7 +164,7 @@ def judge_object(
     state = _state(report.outcome, bool(failed))
     how = f"{', '.join(report.borrowed)}: laid out as the probe says" if report.borrowed else ""
     return Verdict(
-        *("object", state, ", ".join(parts), _lines(live), report.seconds, cached),
+        *(Validator.OBJECT, state, ", ".join(parts), _lines(live), report.seconds, cached),
         data=report.to_json(),
         how=how,
     )
@@ -181,12 +181,22 @@ def judge_boot(report: BootReport, accepted: Sequence[str] = (), cached: bool = 
     parts += [f"{waived} findings accepted"] if waived else []
     state = _state(report.outcome, bool(live))
     return Verdict(
-        "boot", state, ", ".join(parts), _lines(live), report.seconds, cached, report.to_json()
+        Validator.BOOT,
+        state,
+        ", ".join(parts),
+        _lines(live),
+        report.seconds,
+        cached,
+        report.to_json(),
     )
 
 
-OBJECT = Level("object", shares, run_object, join, ObjectReport.from_json, judge_object)
-BOOT = Level("boot", modes, boot.emulate_mode, boot.join, BootReport.from_json, judge_boot)
+OBJECT = EmulationLevel(
+    Validator.OBJECT, shares, run_object, join, ObjectReport.from_json, judge_object
+)
+BOOT = EmulationLevel(
+    Validator.BOOT, modes, boot.emulate_mode, boot.join, BootReport.from_json, judge_boot
+)
 
 
 def merge_findings(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]]]:

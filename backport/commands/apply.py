@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backport.gateway.repository import Repo
-    from backport.run.life import Progress, Result
     from backport.run.proof import Proof
+    from backport.run.request import Progress, Result
 
 
 def apply(
@@ -41,7 +41,8 @@ def apply(
 ) -> None:
     """Put a series on a stable branch, and prove every step."""
     from backport.commands.here import open_repo
-    from backport.run.life import Request, start
+    from backport.run.life import start
+    from backport.run.request import Request
 
     found = open_repo(repo)
     settings = opt.settings_of(

@@ -10,7 +10,7 @@ from backport.errors import BackportError
 from backport.planning.items import Taken
 from backport.report.page import fold, page_width
 from backport.run.journal import RunState
-from backport.run.life import Result
+from backport.run.request import Result
 from backport.run.steps import StepState
 from backport.verdicts import State, StepVerdict, Validator
 

@@ -7,21 +7,17 @@ objects; the user's branch moves once, at the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from backport.accepted import is_accepted
-from backport.config import Settings, with_options
+from backport.config import with_options
 from backport.errors import (
     BackportError,
-    CannotTest,
     Conflict,
     DirtyWorktree,
     GitFailed,
-    RunInProgress,
-    StepFailed,
     UsageError,
 )
 from backport.gateway import refs, worktrees
@@ -29,67 +25,15 @@ from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings
 from backport.levels import Phase
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
-from backport.planning.sources import Source
 from backport.run.assembly import assemble, commit_tree, missing
 from backport.run.journal import RUN_REF, Journal, RunState, with_step
+from backport.run.move import move
+from backport.run.refusals import conflict_error, refuse_failed, refuse_second
+from backport.run.request import Progress, Request, Result, Validation
 from backport.run.steps import Reason, Step, StepState
-from backport.verdicts import State, StepVerdict
+from backport.verdicts import StepVerdict
 from series.errors import SeriesError
-from series.model import Oid, Patch, shown
-
-REJECTED_REF = "refs/backport/rejected"
-
-
-class Progress(Protocol):
-    """What a run tells while it goes on."""
-
-    def phase(self, name: str, total: int) -> None:
-        """A phase begins; ``total`` steps lie ahead of it."""
-
-    def step(self, number: int, total: int, patch: Patch, step: Step) -> None:
-        """A patch has been dealt with."""
-
-    def verdict(self, number: int, total: int, verdict: StepVerdict) -> None:
-        """A step has been validated."""
-
-    def note(self, text: str) -> None:
-        """Something that the user should know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A run that came to its end."""
-
-    state: RunState
-    plan: Plan
-    subjects: tuple[str, ...]
-    """Of the steps, fit for a screen."""
-    verdicts: tuple[StepVerdict, ...] = ()
-    proven: str = ""
-    """How far each step was proven, or why not at all."""
-
-    @property
-    def tip(self) -> Oid:
-        """The commit the target now points at."""
-        return self.state.tip
-
-
-class Validation(Protocol):
-    """Proves the steps of a run (see validate)."""
-
-    def __call__(
-        self, repo: Repo, plan: Plan, state: RunState, progress: Progress
-    ) -> tuple[tuple[StepVerdict, ...], str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked for."""
-
-    branch: str
-    sources: tuple[Source, ...]
-    settings: Settings
-    to: str | None = None
+from series.model import shown
 
 
 def start(repo: Repo, request: Request, validation: Validation, progress: Progress) -> Result:
@@ -176,19 +120,6 @@ def abort(repo: Repo) -> RunState | None:
         return state
 
 
-def refuse_second(journal: Journal) -> None:
-    """Raise `RunInProgress` when a run waits to be continued."""
-    state = journal.read()
-    if state is None:
-        return
-    branch = state.branch.removeprefix("refs/heads/")
-    done = f"{len(state.steps)} of {len(state.items)} patches" if state.items else "just begun"
-    how = "stopped on a conflict" if state.phase is Phase.STOPPED else "was interrupted"
-    raise RunInProgress(
-        f"a run onto {branch} {how} ({done})", "`backport continue` or `backport abort` first"
-    )
-
-
 def _drive(
     repo: Repo, journal: Journal, state: RunState, validation: Validation, progress: Progress
 ) -> Result:
@@ -200,10 +131,10 @@ def _drive(
         proven = ""
         if state.phase in (Phase.VALIDATE, Phase.MOVE):
             verdicts, proven = validation(repo, plan, state, progress)
-            _refuse_failed(repo, state, verdicts)
+            refuse_failed(repo, state, verdicts)
             state = replace(state, phase=Phase.MOVE)
             journal.write(state)
-        _move(repo, state)
+        move(repo, state)
     except (BackportError, SeriesError) as error:
         if not _waits(journal, error):
             _forget(repo, journal)
@@ -281,19 +212,6 @@ def _applied(
     raise conflict_error(state, patch, folder)
 
 
-def conflict_error(state: RunState, patch: Patch, folder: Path) -> Conflict:
-    """What a person reads when a run stops."""
-    assert state.clash is not None
-    reasons = "".join(f"\n  {path}: {reason}" for path, reason in state.clash.clashes)
-    subject = shown(patch.subject)
-    return Conflict(
-        f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not go"
-        f" on:{reasons}",
-        f"resolve it in {folder} and `git add` there, then `backport continue`;"
-        " or `backport skip`, or `backport abort`",
-    )
-
-
 def _resolved(repo: Repo, journal: Journal, state: RunState, progress: Progress) -> RunState:
     assert state.clash is not None and state.worktree is not None
     from backport.run import conflict
@@ -322,69 +240,6 @@ def _drop_worktree(repo: Repo, state: RunState) -> None:
         from backport.run import conflict
 
         conflict.remove(repo, Path(state.worktree))
-
-
-def _refuse_failed(repo: Repo, state: RunState, verdicts: Sequence[StepVerdict]) -> None:
-    failed = [verdict for verdict in verdicts if verdict.failed]
-    if not failed:
-        _refuse_unproven(state, verdicts)
-        return
-    refs.keep(repo, REJECTED_REF, state.tip)
-    first = failed[0]
-    more = f", and {len(failed) - 1} later ones" if len(failed) > 1 else ""
-    raise StepFailed(
-        f"step {first.number} of {len(state.items)}, {first.subject!r}, failed its"
-        f" validation{more}; {_left_alone(state)}:\n{first.explain()}",
-        f"the commits are kept at {REJECTED_REF}; `backport bisect` finds what repairs it",
-    )
-
-
-def _refuse_unproven(state: RunState, verdicts: Sequence[StepVerdict]) -> None:
-    """A step that cannot be told is not proven: the branch moves only when the user accepts that."""
-    unproven = [
-        (step, verdict)
-        for step in verdicts
-        for verdict in step.verdicts
-        if verdict.state is State.CANNOT_TELL
-        and not is_accepted(f"unproven:{verdict.validator}", state.settings.accept)
-    ]
-    if not unproven:
-        return
-    step, verdict = unproven[0]
-    more = f", and {len(unproven) - 1} more" if len(unproven) > 1 else ""
-    act = "moves the branch" if state.old else "makes the branch"
-    raise CannotTest(
-        f"step {step.number} of {len(state.items)}, {step.subject!r}, cannot be told{more};"
-        f" {_left_alone(state)}:\n{step.explain()}",
-        f"--accept 'unproven:{verdict.validator}' {act} all the same",
-    )
-
-
-def _left_alone(state: RunState) -> str:
-    """What has become of the target of a run that does not end well."""
-    branch = state.target.removeprefix("refs/heads/")
-    return f"{branch} was not {'moved' if state.old else 'made'}"
-
-
-def _move(repo: Repo, state: RunState) -> None:
-    new = state.tip
-    if repo.ref(state.target) == new:
-        return
-    done = sum(1 for step in state.steps if step.commit)
-    where = worktrees.checked_out(repo, state.target) if state.old is not None else None
-
-    def files_first() -> None:
-        # Index and files, then the ref: repeated after a kill, both do nothing twice.
-        if where is not None and state.old is not None:
-            try:
-                repo.git("read-tree", "-m", "-u", state.old, new, cwd=where.path)
-            except GitFailed as error:
-                raise DirtyWorktree(
-                    f"{where.path} is in the way: {error.message}",
-                    "move or commit what is there, then `backport continue`",
-                ) from error
-
-    refs.move_branch(repo, state.target, new, state.old, f"backport: {done} patches", files_first)
 
 
 def _target(repo: Repo, name: str) -> str:

@@ -11,7 +11,7 @@ from backport.levels import Level
 from backport.planning.items import Item
 from backport.planning.plan import Plan
 from backport.run.journal import RunState
-from backport.run.life import Progress
+from backport.run.request import Progress
 from backport.verdicts import StepVerdict
 from series.model import shown
 

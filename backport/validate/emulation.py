@@ -8,7 +8,6 @@ leave the core, or the image, alone cost nothing.
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -18,6 +17,7 @@ from tempfile import mkstemp
 from typing import Any
 
 from backport.accepted import is_accepted
+from backport.merged_findings import merge_findings
 from backport.store.cache import ArtefactGone, Cache, digest, tool_version
 from backport.verdicts import State, Validator, Verdict
 from emu.abi import Mode
@@ -34,10 +34,6 @@ _STATES = {
     Outcome.CANNOT_TELL: State.CANNOT_TELL,
     Outcome.ABSENT: State.ABSENT,
 }
-
-_DRAWN = re.compile(r" \(with [^()]*\)")
-"""In the words of a finding: the input that was drawn for it."""
-_NUMBER = re.compile(r"-?\b(?:0x[0-9a-f]+|\d+)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,18 +193,6 @@ OBJECT = EmulationLevel(
 BOOT = EmulationLevel(
     Validator.BOOT, modes, boot.emulate_mode, boot.join, BootReport.from_json, judge_boot
 )
-
-
-def merge_findings(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]]]:
-    """Each distinct finding once, as the first scenario has it, with the scenarios in which it shows.
-
-    Findings that differ in numbers alone are one: the same fault shows with every input that was drawn.
-    """
-    merged: dict[tuple[str, str, str], tuple[Finding, list[str]]] = {}
-    for finding in findings:
-        key = (finding.invariant, _NUMBER.sub("#", _DRAWN.sub("", finding.message)), finding.where)
-        merged.setdefault(key, (finding, []))[1].append(finding.scenario)
-    return list(merged.values())
 
 
 def _weigh(findings: Sequence[Finding], accepted: Sequence[str]) -> tuple[list[Finding], int]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from backport.accepted import is_accepted
+from backport.merged_findings import merge_findings
 from backport.sample.write import write_sample
-from backport.validate.emulation import merge_findings
 from backport.validate.regressions import Regressions
 from backport.verdicts import State, StepVerdict, Validator, Verdict
 from emu.findings.verdict import Finding

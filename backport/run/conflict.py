@@ -197,9 +197,10 @@ def _labelled(content: bytes, labels: tuple[str, str, str]) -> bytes:
 
 def _write_file(folder: Path, path: bytes, content: bytes, mode: int) -> None:
     target = folder / os.fsdecode(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    # Asked before a folder is made: that, too, would be made out there.
     if not target.parent.resolve().is_relative_to(folder.resolve()):
         raise Conflict(f"{target} lies behind a symbolic link out of the worktree")
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     target.write_bytes(content)
     if mode & 0o111:

@@ -154,3 +154,21 @@ def test_a_commit_that_a_mail_names_and_is_none(tmp_path: Path, named: str) -> N
     opened = open_repo(repo)
     (patch,) = read_mbox(mail, "s.mbox").patches
     assert opened.made_on(patch) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "".join(f"line {n}\n" for n in range(1, 13)),
+        lines() + "".join(f"more {n}\n" for n in range(40)),
+    ],
+    ids=["a part of it", "all of it, in a longer one"],
+)
+def test_the_longer_of_the_two_is_the_measure(tmp_path: Path, other: str) -> None:
+    """One file holds all of the other, which is less than half of it: to git that is no rename."""
+    repo, commit = make(
+        tmp_path / "repo", ({"new/amd.c": lines((20, "fix"))},), {"old/amd.c": other}
+    )
+    (clash,) = pick(repo, commit).clashes
+    assert "there is no such file here" in clash.reason
+    assert cherry_picked(repo, commit) is None

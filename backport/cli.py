@@ -28,7 +28,9 @@ class _Group(TyperGroup):
             _say(
                 "interrupted: `backport continue` carries a begun run on, `backport abort` drops it"
             )
-            raise typer.Exit(130) from None
+            from backport.errors import ExitCode
+
+            raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
         except Exception as error:
             code = _translate(error)
             if code is None:
@@ -101,7 +103,7 @@ def _translate(error: Exception) -> int | None:
             return int(ExitCode.USAGE)
     if isinstance(error, BrokenPipeError):
         sys.stderr.close()
-        return 0
+        return int(ExitCode.DONE)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename is not None else ""
         _say(f"{where}{error.strerror or error}")
@@ -129,6 +131,7 @@ def _bug(error: Exception) -> None:
     import traceback
 
     from backport.distribution import version_lines
+    from backport.errors import ExitCode
 
     handle, name = tempfile.mkstemp(prefix="backport-", suffix=".log", text=True)
     with os.fdopen(handle, "w") as log:
@@ -136,7 +139,7 @@ def _bug(error: Exception) -> None:
         log.write(f"{sys.argv}\n\n")
         traceback.print_exception(error, file=log)
     _say(f"a bug of ours: {type(error).__name__}: {error}", f"what happened is in {name}")
-    sys.exit(128)
+    sys.exit(int(ExitCode.BUG))
 
 
 if __name__ == "__main__":

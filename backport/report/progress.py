@@ -47,7 +47,6 @@ class Reporter:
         self._ends_at_failure = ends_at_failure
         self._live = not quiet and sys.stderr.isatty()
         self._bar: Bar | None = None
-        self._task = 0
         self._steps: dict[int, Step] = {}
         self._judged_by: frozenset[str] = frozenset()
 
@@ -78,7 +77,7 @@ class Reporter:
         if self._bar is not None:
             for task in self._bar.task_ids:
                 self._bar.remove_task(task)
-            self._task = self._bar.add_task(name, total=total, now="")
+            self._bar.add_task(name, total=total, now="")
 
     def step(self, number: int, total: int, patch: Patch, step: Step) -> None:
         """A patch has been dealt with."""

@@ -72,7 +72,10 @@ def load_settings(git_config: Mapping[str, tuple[str, ...]], tree_file: bytes | 
 
 def with_options(settings: Settings, **options: Any) -> Settings:
     """The settings with the options that were given (None and () mean not given)."""
-    return replace(settings, **{k: v for k, v in options.items() if v is not None and v != ()})
+    given = {k: v for k, v in options.items() if v is not None and v != ()}
+    # A choice that is compared by identity is never left a string.
+    given |= {k: choices(given[k]) for k, choices in _CHOICES.items() if k in given}
+    return replace(settings, **given)
 
 
 def _from_tree(settings: Settings, data: bytes) -> Settings:

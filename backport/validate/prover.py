@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backport.builds.worktree import BuildTree, Built
+from backport.builds.step_build import BuildTree, Built
 from backport.config import Settings, level_of
 from backport.errors import UsageError
 from backport.gateway.repository import Repo

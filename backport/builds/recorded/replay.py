@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The collaborator of `backport.builds.worktree`: a step by its changed commands alone, where that is sure.
+"""The collaborator of `backport.builds.step_build`: a step by its changed commands alone, where that is sure.
 
 The life of a step: `attempt` after the check-out; when it answers False, the full build runs behind
 `words`, from a clean worktree when `clean` says so, and `keep` takes its recording.  A replay that

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from backport.builds.compiler_errors import compiler_errors
 from backport.builds.sandbox import sandbox
-from backport.builds.worktree import compiler_errors
 from tests.backport.trees import backport, git, new_repo, refs
 
 

@@ -16,7 +16,7 @@ from backport.builds.recorded.contents import Contents
 from backport.builds.recorded.replay import Replay, Tally
 from backport.builds.recorded.storage import Writer, load
 from backport.builds.recorded.watch import read_log, watcher, works
-from backport.builds.worktree import BuildTree, Built
+from backport.builds.step_build import BuildTree, Built
 from backport.gateway.repository import Repo
 from backport.sample.write import write_sample
 from backport.store.cache import Cache

@@ -176,7 +176,7 @@ def test_a_build_cannot_write_to_the_rest_of_the_disk(repo: Path, tmp_path: Path
 
 
 def test_an_object_left_by_another_step_is_not_this_steps_core(repo: Path) -> None:
-    from backport.builds.worktree import BuildTree
+    from backport.builds.step_build import BuildTree
     from backport.store.cache import Cache
     from series.model import Oid
     from tests.backport.trees import open_repo
@@ -193,7 +193,7 @@ def test_an_object_left_by_another_step_is_not_this_steps_core(repo: Path) -> No
 
 
 def test_a_build_for_more_answers_who_asks_for_less(repo: Path) -> None:
-    from backport.builds.worktree import BuildTree
+    from backport.builds.step_build import BuildTree
     from backport.store.cache import Cache
     from tests.backport.trees import open_repo
 

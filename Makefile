@@ -2,11 +2,13 @@
 # Every target sets up what it needs (.ci/env); nothing has to be installed by hand first.
 BIN := .venv/bin
 
-.PHONY: demo test check bench env
+.PHONY: demo test torture check bench env
 demo: env
 	@.ci/demo
 test: env
 	$(BIN)/pytest -q -n auto
+torture: env
+	$(BIN)/pytest -q -n auto -m torture
 check: env
 	@.ci/gates
 bench: env

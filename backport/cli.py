@@ -28,7 +28,9 @@ class _Group(TyperGroup):
             _say(
                 "interrupted: `backport continue` carries a begun run on, `backport abort` drops it"
             )
-            raise typer.Exit(130) from None
+            from backport.errors import ExitCode
+
+            raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
         except Exception as error:
             code = _translate(error)
             if code is None:
@@ -49,7 +51,9 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version as of
 
-        print(f"backport {of('backport')}")
+        from backport.distribution import DISTRIBUTION
+
+        print(f"backport {of(DISTRIBUTION)}")
         raise typer.Exit
 
 
@@ -99,7 +103,7 @@ def _translate(error: Exception) -> int | None:
             return int(ExitCode.USAGE)
     if isinstance(error, BrokenPipeError):
         sys.stderr.close()
-        return 0
+        return int(ExitCode.DONE)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename is not None else ""
         _say(f"{where}{error.strerror or error}")
@@ -123,18 +127,19 @@ def _say(message: str, hint: str = "") -> None:
 
 def _bug(error: Exception) -> None:
     import os
-    import platform
     import tempfile
     import traceback
-    from importlib.metadata import version
+
+    from backport.distribution import version_lines
+    from backport.errors import ExitCode
 
     handle, name = tempfile.mkstemp(prefix="backport-", suffix=".log", text=True)
     with os.fdopen(handle, "w") as log:
-        log.write(f"backport {version('backport')}, Python {platform.python_version()}\n")
+        log.writelines(f"{line}\n" for line in version_lines())
         log.write(f"{sys.argv}\n\n")
         traceback.print_exception(error, file=log)
     _say(f"a bug of ours: {type(error).__name__}: {error}", f"what happened is in {name}")
-    sys.exit(128)
+    sys.exit(int(ExitCode.BUG))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,21 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, get_args
+from enum import StrEnum
+from typing import Any
 
 from backport.errors import UsageError
-from backport.levels import Allow, Keep, Level, Prerequisites, Record
+from backport.levels import Allow, Level, Prerequisites, Record
+from series.reading.rules import Keep
 
 TREE_FILE = b"backport.toml"
 _TREE_MAY_SET = frozenset({"profile", "upstream"})
+_CHOICES: dict[str, type[StrEnum]] = {
+    "validate": Level,
+    "prerequisites": Prerequisites,
+    "record": Record,
+    "keep": Keep,
+}
 _BUILT_IN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?<!\.toml)")
 
 
@@ -38,8 +46,8 @@ class Settings:
     """Seconds for one build."""
     jobs: int = 0
     """Processes for validation; 0 is one a processor."""
-    prerequisites: Prerequisites = "report"
-    record: Record = "none"
+    prerequisites: Prerequisites = Prerequisites.REPORT
+    record: Record = Record.NONE
     writable: tuple[str, ...] = ()
     """Folders outside the worktree that a sandboxed build may write to (a ccache, say)."""
     partial: bool = False
@@ -48,7 +56,7 @@ class Settings:
     """``NAME <ADDRESS>`` for patches that name no author."""
     strip: int | None = None
     """Leading path components to strip, as ``-p`` of patch(1); None: what the series says, else 1."""
-    keep: Keep = "none"
+    keep: Keep = Keep.NONE
     scissors: bool = False
     """Cut a mail at its scissors line (git's ``mailinfo.scissors``)."""
     quoted_cr: str = "auto"
@@ -84,7 +92,10 @@ def load_settings(git_config: Mapping[str, tuple[str, ...]], tree_file: bytes | 
 
 def with_options(settings: Settings, **options: Any) -> Settings:
     """The settings with the options that were given (None and () mean not given)."""
-    return replace(settings, **{k: v for k, v in options.items() if v is not None and v != ()})
+    given = {k: v for k, v in options.items() if v is not None and v != ()}
+    # A choice that is compared by identity is never left a string.
+    given |= {k: choices(given[k]) for k, choices in _CHOICES.items() if k in given}
+    return replace(settings, **given)
 
 
 def _from_tree(settings: Settings, data: bytes) -> Settings:
@@ -130,23 +141,22 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
     elif name in ("sandbox", "partial", "replay", "trailers", "signoff", "scissors"):
         value = str(value).lower() in ("true", "yes", "on", "1")
     else:
-        allowed = {
-            "validate": Level,
-            "prerequisites": Prerequisites,
-            "record": Record,
-            "keep": Keep,
-        }.get(name)
-        if not isinstance(value, str) or (allowed and value not in get_args(allowed)):
-            options = f"one of {', '.join(get_args(allowed))}" if allowed else "text"
-            raise UsageError(f"{where}: {value!r} should be {options}")
+        choices: type[StrEnum] | None = _CHOICES.get(name)
+        try:
+            if not isinstance(value, str):
+                raise ValueError
+            value = choices(value) if choices is not None else value
+        except ValueError:
+            options = f"one of {', '.join(choices)}" if choices is not None else "text"
+            raise UsageError(f"{where}: {value!r} should be {options}") from None
     return replace(settings, **{name: value})
 
 
 def level_of(settings: Settings) -> tuple[Level, str]:
     """The level in force and a phrase for it; an explicit level without a build is an error."""
     wanted = settings.validate
-    if wanted == "none":
-        return "none", "nothing was proven: --validate none"
+    if wanted is Level.NONE:
+        return Level.NONE, "nothing was proven: --validate none"
     if settings.build is None:
         proposed = (
             f"; the tree proposes {settings.proposed_build!r}: accept it with"
@@ -155,13 +165,13 @@ def level_of(settings: Settings) -> tuple[Level, str]:
             else ""
         )
         if wanted is None:
-            return "none", f"nothing was proven: no build command is configured{proposed}"
+            return Level.NONE, f"nothing was proven: no build command is configured{proposed}"
         raise UsageError(
             f"--validate {wanted} needs a build command{proposed}",
             "name it with --build '...' or `git config backport.build '...'`",
         )
-    if wanted is None or wanted == "object":
-        return "object", "each step was built and its core emulated"
-    if wanted == "boot":
-        return "boot", "each step was built, its core emulated and its image booted"
-    return "build", "each step was built"
+    if wanted is None or wanted is Level.OBJECT:
+        return Level.OBJECT, "each step was built and its core emulated"
+    if wanted is Level.BOOT:
+        return Level.BOOT, "each step was built, its core emulated and its image booted"
+    return Level.BUILD, "each step was built"

@@ -4,17 +4,32 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
 
-Level = Literal["none", "build", "object", "boot"]
-"""How far each step is proven; each includes the ones before it."""
 
-Prerequisites = Literal["report", "take"]
-"""What to do with a commit that the series needs and upstream has."""
+class Level(StrEnum):
+    """How far each step is proven; each includes the ones before it."""
 
-Record = Literal["none", "cherry", "xen", "name"]
-"""The provenance line added to a message: none, ``git cherry-pick -x``'s, Xen's, or the patch
-file's name."""
+    NONE = "none"
+    BUILD = "build"
+    OBJECT = "object"
+    BOOT = "boot"
+
+
+class Prerequisites(StrEnum):
+    """What to do with a commit that the series needs and upstream has."""
+
+    REPORT = "report"
+    TAKE = "take"
+
+
+class Record(StrEnum):
+    """The provenance line added to a message: none, ``git cherry-pick -x``'s, Xen's, or the patch
+    file's name."""
+
+    NONE = "none"
+    CHERRY = "cherry"
+    XEN = "xen"
+    NAME = "name"
 
 
 class Allow(StrEnum):
@@ -24,8 +39,11 @@ class Allow(StrEnum):
     """Leave a binary file as it is where the patch says only that it differs."""
 
 
-Keep = Literal["none", "non-patch", "all"]
-"""Which [tags] of a mail's subject stay in the commit's."""
+class Phase(StrEnum):
+    """How far a run has come; see journal."""
 
-Phase = Literal["plan", "apply", "stopped", "validate", "move"]
-"""How far a run has come; see journal."""
+    PLAN = "plan"
+    APPLY = "apply"
+    STOPPED = "stopped"
+    VALIDATE = "validate"
+    MOVE = "move"

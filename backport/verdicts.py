@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 from series.model import Oid
@@ -20,11 +20,23 @@ class State(Enum):
     """What is to be validated does not exist at this step."""
 
 
+class Validator(StrEnum):
+    """Who judges a step."""
+
+    BUILD = "build"
+    OBJECT = "object"
+    """The core, call by call."""
+    BOOT = "boot"
+    """The linked image."""
+    BEHAVIOUR = "behaviour"
+    """What an earlier step could do and this one cannot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One validator's answer.  ``lines`` say why: the compiler's words, the findings."""
 
-    validator: str
+    validator: Validator
     state: State
     summary: str
     lines: tuple[str, ...] = ()

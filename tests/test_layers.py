@@ -13,6 +13,42 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "backport": (
+        ("cli",),
+        ("commands",),
+        ("report", "sample"),
+        ("run",),
+        ("validate",),
+        ("history", "planning", "builds"),
+        ("pick",),
+        ("gateway",),
+        ("store",),
+    ),
+    "series": (("ordering",), ("graph",), ("placement", "reading", "symbols")),
+}
+"""Rooms from the top down: one imports what stands below it, and the files of the ground floor."""
+GROUND: dict[str, tuple[str, ...]] = {
+    "backport": (
+        "accepted",
+        "config",
+        "distribution",
+        "environment",
+        "errors",
+        "levels",
+        "merged_findings",
+        "verdicts",
+    ),
+    "series": ("binary", "errors", "lines", "model", "numbering", "reverse"),
+}
+"""Files that stand beside the rooms; they import each other and no room."""
+ENVIRONMENT = {
+    "backport/commands/here.py",
+    "backport/report/page.py",  # the width of the terminal that it writes to
+    "backport/sample/git.py",  # where git is: the sample is made where no repository is
+}
+"""The files that look at the process's environment; all others are given it as a value."""
+LIBGIT2 = {"gateway", "pick/merge.py", "builds/recorded/decide.py", "distribution.py"}
 FORBIDDEN = {
     "series": {"backport", "emu", "git", "pygit2", "subprocess", "unicorn"},
     "emu": {"backport", "series", "git", "pygit2", "subprocess"},
@@ -65,6 +101,104 @@ def test_imports_make_no_circle() -> None:
         sorter.prepare()
     except CycleError as error:
         pytest.fail(f"these import each other: {' <- '.join(error.args[1])}")
+
+
+def room(name: str) -> str:
+    """The room of a module, or the file of the ground floor."""
+    return name.split(".")[1] if "." in name else ""
+
+
+def upward(package: str) -> list[str]:
+    """The imports that lead to a room of the same floor or of a higher one."""
+    floor = {name: at for at, names in enumerate(FLOORS[package]) for name in names}
+    lowest = len(FLOORS[package])
+    floor |= dict.fromkeys(GROUND[package], lowest)
+    known = modules()
+    found = []
+    for name, path in known.items():
+        if not name.startswith(f"{package}."):
+            continue
+        for wanted in requests(path, known):
+            if not wanted.startswith(f"{package}.") or room(wanted) == room(name):
+                continue
+            here, there = floor[room(name)], floor[room(wanted)]
+            if there < here or there == here < lowest:
+                found.append(f"{name} imports {wanted}")
+    return found
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_rooms_import_lower_floors_only(package: str) -> None:
+    assert upward(package) == []
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_every_room_has_its_floor(package: str) -> None:
+    """A new folder, or a file beside the rooms, is given a place before anything can import it."""
+    there = {room(name) for name in modules() if name.startswith(f"{package}.")}
+    placed = {name for names in FLOORS[package] for name in names} | set(GROUND[package])
+    assert there <= placed
+
+
+def test_an_arrow_up_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same imports with two floors exchanged: what is below is above then."""
+    floors = list(FLOORS["backport"])
+    floors[3], floors[4] = floors[4], floors[3]
+    monkeypatch.setitem(FLOORS, "backport", tuple(floors))
+    assert any(arrow.startswith("backport.run.") for arrow in upward("backport"))
+
+
+def test_reports_are_given_values() -> None:
+    known = modules()
+    for name, path in known.items():
+        if name.startswith("backport.report."):
+            wanted = requests(path, known)
+            assert not {w for w in wanted if w.startswith("backport.gateway")}, name
+            functions = {"backport.run.relation", "backport.run.life", "backport.run.assembly"}
+            assert not wanted & functions, name
+
+
+def test_the_environment_is_read_at_the_command_line() -> None:
+    readers = set()
+    for path in (ROOT / "backport").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "putenv"):
+                readers.add(str(path.relative_to(ROOT)))
+    assert readers == ENVIRONMENT
+
+
+def test_git_is_reached_through_the_gateway() -> None:
+    for path in (ROOT / "backport").rglob("*.py"):
+        name = str(path.relative_to(ROOT / "backport"))
+        if "git" in imported(path):
+            assert name == "gateway/git_runner.py"
+        if "pygit2" in imported(path):
+            assert name in LIBGIT2 or name.split("/")[0] in LIBGIT2
+
+
+def test_every_test_file_is_collected() -> None:
+    """A runner leaves out folders by their names (``build``, ``dist``, ...), and says nothing."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--collect-only",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    seen = {line.split("::")[0] for line in done.stdout.splitlines() if "::" in line}
+    there = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")}
+    assert there == seen
 
 
 def test_unicorn_is_imported_in_one_file() -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backport.gateway.repository import Repo
-    from backport.run.life import Progress, Result
     from backport.run.proof import Proof
+    from backport.run.request import Progress, Result
 
 
 def apply(
@@ -48,8 +48,9 @@ def apply(
     json: opt.Json = None,
 ) -> None:
     """Put a series on a stable branch, and prove every step."""
-    from backport.gateway.repository import open_repo
-    from backport.run.life import Request, start
+    from backport.commands.here import open_repo
+    from backport.run.life import start
+    from backport.run.request import Request
 
     found = open_repo(repo)
     settings = opt.settings_of(
@@ -89,7 +90,7 @@ def continue_(
     json: opt.Json = None,
 ) -> None:
     """Carry on a run that stopped on a conflict or was interrupted."""
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.run.life import resume
 
     found = open_repo(repo)
@@ -103,7 +104,7 @@ def skip(
     repo: opt.RepoDir = None, keep_going: opt.KeepGoing = False, json: opt.Json = None
 ) -> None:
     """Leave out the patch that a run stopped on, and carry on."""
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.run.life import skip as skip_patch
 
     found = open_repo(repo)
@@ -113,7 +114,7 @@ def skip(
 
 def abort(repo: opt.RepoDir = None) -> None:
     """Drop the run; everything is as it was before it."""
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.run.life import abort as abort_run
 
     found = open_repo(repo)
@@ -128,7 +129,7 @@ def abort(repo: opt.RepoDir = None) -> None:
 
 def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     """Say where a run stands."""
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.report.out import write_json
     from backport.run.journal import Journal
 
@@ -192,6 +193,7 @@ def _carry(
     from backport.report.out import write_json
     from backport.report.progress import Reporter
     from backport.report.summary import stopped_json, summary, to_json
+    from backport.run.journal import Journal
 
     begun = time.monotonic()
     try:
@@ -199,20 +201,21 @@ def _carry(
         with Reporter(validating=validating, ends_at_failure=not proof.keep_going) as progress:
             result = go(progress)
     except BackportError as error:
-        write_json(json, stopped_json(repo, error))
+        write_json(json, stopped_json(error, Journal(repo.state_dir).read()) if json else {})
         raise
     seconds = time.monotonic() - begun
-    write_json(json, to_json(repo, result, seconds) if json else {})
+    write_json(json, to_json(result, seconds) if json else {})
     if json != "-":
-        print(summary(repo, result, seconds))
+        print(summary(result, seconds))
 
 
 def _validating(repo: Repo, settings: object) -> bool:
     from backport.config import Settings, level_of
+    from backport.levels import Level
     from backport.run.journal import Journal
 
     if settings is None:
         state = Journal(repo.state_dir).read()
         settings = state.settings if state else Settings()
     assert isinstance(settings, Settings)
-    return level_of(settings)[0] != "none"
+    return level_of(settings)[0] is not Level.NONE

@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from backport.commands import options as opt
+from backport.levels import Level
 
 
 def behaviour(
@@ -30,45 +31,22 @@ def behaviour(
     json: opt.Json = None,
 ) -> None:
     """Build and boot every commit of a range; show what each changed for the guest."""
-    from backport.errors import CannotTest, ExitCode, UsageError
-    from backport.gateway.repository import open_repo
-    from backport.planning.sources import find_source, read_source
+    from backport.commands.here import open_repo
+    from backport.errors import CannotTest, ExitCode
     from backport.report.behaviour import show_behaviour
     from backport.report.out import write_json
     from backport.report.progress import Reporter
-    from backport.run.journal import Journal
-    from backport.validate.behaviour import follow
-    from backport.validate.prover import Prover, Target
-    from series.model import shown
+    from backport.run.boots import boot_range
 
     found = open_repo(repo)
     settings = replace(
         opt.settings_of(
             found, None, build=build, profile=profile, accept=tuple(accept or ()), jobs=jobs
         ),
-        validate="boot",
+        validate=Level.BOOT,
     )
-    source = find_source(found, commits)
-    if source.range is None:
-        raise UsageError(f"{commits}: a range A..B is wanted")
-    patches = read_source(found, source).patches
-    targets = [Target(0, source.range[0], "(the start)")]
-    targets += [
-        Target(n, patch.commit, shown(patch.subject))
-        for n, patch in enumerate(patches, 1)
-        if patch.commit is not None
-    ]
-    other = Target(len(targets), found.commit(reference), reference) if reference else None
-    lock = Journal(found.state_dir).locked()
-    with lock, Prover(found, settings) as prover, Reporter(validating=True) as progress:
-        for note in prover.notes:
-            progress.note(note)
-        progress.phase("behaviour", len(targets))
-        verdicts = prover.prove(
-            targets, lambda v: progress.verdict(v.number, len(patches), v), keep_going=True
-        )
-        compared = prover.prove_one(other) if other else None
-    steps = follow(verdicts, patches, compared)
+    with Reporter(validating=True) as progress:
+        steps = boot_range(found, settings, commits, progress, reference)
     write_json(json, {"steps": [step.to_json() for step in steps]})
     if json != "-":
         show_behaviour(steps, every=every)

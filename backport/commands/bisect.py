@@ -4,17 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from backport.commands import options as opt
-
-if TYPE_CHECKING:
-    from backport.config import Settings
-    from backport.gateway.repository import Repo
-    from backport.validate.prover import Target
-    from series.model import Oid
+from backport.levels import Level
 
 
 def bisect(
@@ -45,22 +40,21 @@ def bisect(
     json: opt.Json = None,
 ) -> None:
     """Find the first patch at which the build, the emulation or a command fails."""
+    from backport.commands.here import open_repo
     from backport.errors import CannotTest, ExitCode
-    from backport.gateway.repository import open_repo
+    from backport.report.bisected import bisect_json, show_bisect
     from backport.report.out import write_json
-    from backport.report.page import fold, page_width
     from backport.report.progress import Reporter
-    from backport.run.journal import Journal
-    from backport.validate import bisect as core
-    from backport.validate.prover import Prover, Target
-    from backport.verdicts import State, StepVerdict
+    from backport.run import bisection as core
+    from backport.run.range import read_range
+    from backport.verdicts import State
 
     found = open_repo(repo)
     settings = opt.settings_of(
         found,
         branch,
         upstream=upstream,
-        validate="build" if command else validate,
+        validate=Level.BUILD if command else validate,
         build=command or build,
         profile=profile,
         accept=tuple(accept or ()),
@@ -68,92 +62,23 @@ def bisect(
         partial=partial,
         jobs=jobs,
     )
-    start, targets = _targets(found, settings, series, commits)
-    steps = [Target(0, start, "the branch itself"), *targets]
-    verdicts: dict[int, StepVerdict] = {}
-    if settings.validate is None:
-        settings = replace(settings, validate="object" if settings.build else "build")
-    lock = Journal(found.state_dir).locked()
-    with lock, Prover(found, settings) as prover, Reporter(validating=True) as progress:
-        for note in prover.notes:
-            progress.note(note)
-        known = {}
-        for step in steps:
-            cached = prover.known(step)
-            if cached is not None:
-                verdicts[step.number] = cached
-                known[step.number] = cached.state
-        progress.phase("bisect", len(steps) - len(known))
-
-        def test(number: int) -> State:
-            verdicts[number] = prover.prove_one(steps[number], whole=False)
-            progress.verdict(number, len(targets), verdicts[number])
-            return verdicts[number].state
-
-        if every:
-            for number in range(len(steps)):
-                if number not in known:
-                    known[number] = test(number)
-        result = core.search(len(targets), test, known)
-    subjects = [target.subject for target in targets]
-    document = {
-        "first_bad": result.first_bad,
-        "last_good": result.last_good,
-        "repaired_by": result.repaired_by,
-        "commit": steps[result.first_bad].commit if result.first_bad is not None else None,
-        "tested": result.tested,
-        "from_cache": len(known),
-        "untested": list(result.untested),
-        "untestable": list(result.untestable),
-        "subjects": subjects,
-    }
-    write_json(json, document)
-    if json != "-":
-        print(core.describe(result, subjects))
-        if result.first_bad is not None:
-            print(fold(verdicts[result.first_bad].explain(), page_width()))
-    if result.untestable and result.first_bad is not None:
-        raise typer.Exit(int(ExitCode.CANNOT_TEST))
-    if result.first_bad is not None:
-        raise typer.Exit(int(ExitCode.FAILED))
-    if all(verdict.state is State.CANNOT_TELL for verdict in verdicts.values()):
-        raise CannotTest("no step could be tested", "see what the build says: --validate build")
-
-
-def _targets(
-    repo: Repo, settings: Settings, series: list[str] | None, commits: str | None
-) -> tuple[Oid, list[Target]]:
-    from backport.errors import Conflict, MissingPrerequisite
-    from backport.planning.sources import find_source, read_source
-    from backport.run.preview import foresee
-    from backport.validate.prover import Target
-    from series.model import shown
-
     if commits is not None:
-        source = find_source(repo, commits)
-        patches = read_source(repo, source).patches
-        assert source.range is not None
-        targets = [
-            Target(n, patch.commit, shown(patch.subject))
-            for n, patch in enumerate(patches, 1)
-            if patch.commit is not None
-        ]
-        return source.range[0], targets
-    onto = repo.commit(opt.branch_of(settings))
-    outlook = foresee(repo, onto, opt.sources_of(repo, settings, series), settings)
-    if outlook.blockers:
-        raise MissingPrerequisite(
-            "the series lacks a prerequisite", "`backport plan` names it; --prerequisites take"
+        given = read_range(found, commits)
+        start, targets = given.start, given.targets
+    else:
+        start = found.commit(opt.branch_of(settings))
+        targets = core.series_targets(
+            found, start, opt.sources_of(found, settings, series), settings
         )
-    if outlook.stopped is not None:
-        raise Conflict(
-            f"{outlook.stopped[0].name} does not go on", "`backport apply` lays the conflict out"
-        )
-    made = [
-        (step, outlook.plan.patch(repo, step.item)) for step in outlook.state.steps if step.commit
-    ]
-    return onto, [
-        Target(n, step.commit, shown(patch.subject))
-        for n, (step, patch) in enumerate(made, 1)
-        if step.commit is not None
-    ]
+    if settings.validate is None:
+        settings = replace(settings, validate=Level.OBJECT if settings.build else Level.BUILD)
+    with Reporter(validating=True) as progress:
+        done = core.bisect(found, settings, start, targets, progress, every=every)
+    write_json(json, bisect_json(done))
+    if json != "-":
+        show_bisect(done)
+    if done.found.first_bad is not None:
+        unclear = bool(done.found.untestable)
+        raise typer.Exit(int(ExitCode.CANNOT_TEST if unclear else ExitCode.FAILED))
+    if all(verdict.state is State.CANNOT_TELL for verdict in done.verdicts.values()):
+        raise CannotTest("no step could be tested", "see what the build says: --validate build")

@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from backport.commands import options as opt
+from backport.levels import Level
 
 if TYPE_CHECKING:
     from backport.config import Settings
-    from backport.gateway.repository import Repo
-    from backport.verdicts import StepVerdict
-    from series.model import Oid
+    from backport.verdicts import State
 
 
 def check(
@@ -35,12 +35,13 @@ def check(
     json: opt.Json = None,
 ) -> None:
     """Check what is staged: patches parse, their order holds, the core still translates."""
-    import os
-
+    from backport.commands.here import open_repo
     from backport.errors import UsageError
-
-    index_file = os.environ.get("GIT_INDEX_FILE")
-    from backport.gateway.repository import open_repo
+    from backport.report import checked as report
+    from backport.report.out import write_json
+    from backport.report.progress import Reporter
+    from backport.run import checks
+    from series.model import shown
 
     if commit is not None and commits is not None:
         raise UsageError("--commit and --range exclude each other")
@@ -55,180 +56,41 @@ def check(
         jobs=jobs,
     )
     if commits is not None:
-        _check_range(found, settings, commits, keep_going, json)
+        with Reporter(validating=True) as progress:
+            checked = checks.check_range(
+                found, _needing_build(settings), commits, progress, keep_going=keep_going
+            )
+        write_json(json, report.range_json(checked))
+        if json != "-":
+            report.show_range(checked)
+        _exit_with(*(verdict.state for verdict in checked.verdicts), wrong=bool(checked.complaints))
     elif commit is not None:
-        _check_commit(found, settings, found.commit(commit), json)
+        oid = found.commit(commit)
+        subject = shown(found.message(oid).split(b"\n", 1)[0])
+        verdict = checks.check_commit(found, _needing_build(settings), oid, subject)
+        write_json(json, report.commit_json(verdict))
+        if json != "-":
+            report.show_commit(verdict)
+        _exit_with(verdict.state)
     else:
-        _check_staged(found, settings, index_file, json)
-
-
-def _check_staged(repo: Repo, settings: Settings, index_file: str | None, json: str | None) -> None:
-    from backport.gateway.changed_paths import changed_paths
-    from backport.gateway.trees import TreeView
-    from backport.report.out import write_json
-    from backport.report.page import fold, page_width
-    from backport.report.summary import verdict_json
-    from backport.validate import staged as core
-
-    head = None if repo.native.head_is_unborn else repo.commit("HEAD")
-    tree = core.staged_tree(repo, index_file)
-    changed = changed_paths(repo, repo.tree(head).id if head else None, tree)
-    looked = core.look_at_patches(repo, TreeView(repo.objects, tree), changed)
-    verdict: StepVerdict | None = None
-    why = "the core is not touched"
-    if not looked.complaints and changed:
-        verdict, why = _check_core(
-            repo, settings, TreeView(repo.objects, tree), head, list(changed)
-        )
-    write_json(
-        json,
-        {
-            "patches": looked.patches,
-            "series": looked.series,
-            "complaints": [{"path": c.path, "what": c.what} for c in looked.complaints],
-            "verdicts": verdict_json(verdict),
-        },
-    )
-    if json != "-":
-        for complaint in looked.complaints:
-            where = "" if complaint.what.startswith(complaint.path) else f"{complaint.path}: "
-            print(f"{where}{complaint.what}")
-        if verdict is not None:
-            print(f"core: {verdict.state.value}: {', '.join(v.summary for v in verdict.verdicts)}")
-            if text := verdict.explain():
-                print(fold(text, page_width()))
-        elif not looked.complaints:
-            print(f"checked: {len(changed)} paths, {looked.patches} patches; {why}")
-    if looked.complaints:
-        raise typer.Exit(1)
-    _exit_with(verdict, hook=True)
-
-
-def _check_core(
-    repo: Repo, settings: Settings, tree: object, head: Oid | None, changed: list[bytes]
-) -> tuple[StepVerdict | None, str]:
-    from backport.config import level_of
-    from backport.gateway.trees import TreeView
-    from backport.run.journal import Journal
-    from backport.validate.prover import Prover, Target
-    from backport.validate.staged import reaches_core
-    from emu.profile import load_profile
-
-    assert isinstance(tree, TreeView)
-    level, why = level_of(settings)
-    if level == "none" or head is None:
-        return None, why
-    source = load_profile(settings.profile).core_source.encode()
-    if level == "object" and not reaches_core(tree, source, changed):
-        return None, "nothing that reaches the core"
-    who = repo.committer()
-    staged = repo.write_commit(tree.id, head, who, who, b"staged\n")
-    with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
-        return prover.prove_one(Target(1, staged, "what is staged"), whole=False), ""
-
-
-def _check_commit(repo: Repo, settings: Settings, commit: Oid, json: str | None) -> None:
-    from backport.report.out import write_json
-    from backport.report.page import fold, page_width
-    from backport.report.summary import verdict_json
-    from backport.run.journal import Journal
-    from backport.validate.prover import Prover, Target
-
-    subject = repo.message(commit).split(b"\n", 1)[0].decode("utf-8", "replace")
-    with Journal(repo.state_dir).locked(), Prover(repo, _needing_build(settings)) as prover:
-        verdict = prover.prove_one(Target(1, commit, subject))
-    write_json(json, {"commit": commit, "verdicts": verdict_json(verdict)})
-    if json != "-":
-        said = ", ".join(f"{v.validator}: {v.summary}" for v in verdict.verdicts)
-        print(f"{verdict.state.value}: {commit[:12]} {subject}: {said}")
-        if text := verdict.explain():
-            print(fold(text, page_width()))
-    _exit_with(verdict)
-
-
-def _check_range(
-    repo: Repo, settings: Settings, commits: str, keep_going: bool, json: str | None
-) -> None:
-    from backport.gateway.changed_paths import changed_paths
-    from backport.planning.sources import find_source, read_source
-    from backport.report.out import write_json
-    from backport.report.progress import Reporter
-    from backport.report.summary import verdict_json
-    from backport.run.journal import Journal
-    from backport.validate import staged as core
-    from backport.validate.prover import Prover, Target
-    from backport.verdicts import State
-    from series.model import shown
-
-    source = find_source(repo, commits)
-    patches = read_source(repo, source).patches
-    targets = [
-        Target(n, patch.commit, shown(patch.subject))
-        for n, patch in enumerate(patches, 1)
-        if patch.commit is not None
-    ]
-    complaints = []
-    for patch in patches:
-        if patch.commit is None:
-            continue
-        tree = repo.tree(patch.commit)
-        old = repo.tree(patch.parent).id if patch.parent else None
-        looked = core.look_at_patches(repo, tree, changed_paths(repo, old, tree.id))
-        complaints += [(patch.commit, complaint) for complaint in looked.complaints]
-    with (
-        Journal(repo.state_dir).locked(),
-        Reporter(validating=True) as progress,
-        Prover(repo, _needing_build(settings)) as prover,
-    ):
-        for note in prover.notes:
-            progress.note(note)
-        progress.phase("check", len(targets))
-
-        def tell(verdict: StepVerdict) -> None:
-            progress.verdict(verdict.number, len(targets), verdict)
-
-        verdicts = prover.prove(targets, tell, keep_going=keep_going)
-    write_json(
-        json,
-        {
-            "complaints": [{"commit": c, "path": x.path, "what": x.what} for c, x in complaints],
-            "commits": [
-                {"commit": v.commit, "subject": v.subject, "verdicts": verdict_json(v)}
-                for v in verdicts
-            ],
-        },
-    )
-    failed = [v for v in verdicts if v.failed]
-    unclear = [v for v in verdicts if v.state is State.CANNOT_TELL]
-    if json != "-":
-        for where, complaint in complaints:
-            print(f"{where[:12]}: {complaint.path}: {complaint.what}")
-        left = len(targets) - len(verdicts)
-        print(
-            f"{len(verdicts)} of {len(targets)} commits checked: {len(failed)} fail,"
-            f" {len(unclear)} cannot be told" + (f"; {left} not reached" if left else "")
-        )
-    if failed or complaints:
-        raise typer.Exit(1)
-    if unclear:
-        raise typer.Exit(125)
+        staged = checks.check_staged(found, settings)
+        write_json(json, report.staged_json(staged))
+        if json != "-":
+            report.show_staged(staged)
+        # A hook lets pass what cannot be judged: else it would stop every commit to such a tree.
+        _exit_with(wrong=bool(staged.looked.complaints) or staged.failed)
 
 
 def _needing_build(settings: Settings) -> Settings:
     """An explicit check without a build command is an error, not a silent pass."""
-    from dataclasses import replace
-
-    if settings.validate is None:
-        return replace(settings, validate="object")
-    return settings
+    return replace(settings, validate=settings.validate or Level.OBJECT)
 
 
-def _exit_with(verdict: StepVerdict | None, *, hook: bool = False) -> None:
+def _exit_with(*states: State, wrong: bool = False) -> None:
+    from backport.errors import ExitCode
     from backport.verdicts import State
 
-    if verdict is None:
-        return
-    if verdict.state is State.FAILED:
-        raise typer.Exit(1)
-    if verdict.state is State.CANNOT_TELL and not hook:
-        raise typer.Exit(125)
+    if wrong or State.FAILED in states:
+        raise typer.Exit(int(ExitCode.FAILED))
+    if State.CANNOT_TELL in states:
+        raise typer.Exit(int(ExitCode.CANNOT_TEST))

@@ -40,7 +40,7 @@ def graph(
     """Write the dependency graph of a series as dot, Mermaid, JSON or SVG."""
     import json
 
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.report import graph as draw
     from backport.run.preview import foresee
     from backport.run.relation import relate

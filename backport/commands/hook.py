@@ -20,8 +20,8 @@ def install(
     ] = False,
 ) -> None:
     """Install the pre-commit hook."""
+    from backport.commands.here import open_repo
     from backport.gateway.hooks import install as install_hook
-    from backport.gateway.repository import open_repo
 
     print(f"installed {install_hook(open_repo(repo), force=force)}")
 
@@ -29,7 +29,7 @@ def install(
 @app.command("uninstall")
 def uninstall(repo: opt.RepoDir = None) -> None:
     """Remove the pre-commit hook; one that was there before comes back."""
+    from backport.commands.here import open_repo
     from backport.gateway.hooks import uninstall as uninstall_hook
-    from backport.gateway.repository import open_repo
 
     print(f"removed {uninstall_hook(open_repo(repo))}")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from backport.levels import Allow, Keep, Level, Prerequisites, Record
+from backport.levels import Allow, Level, Prerequisites, Record
+from series.reading.rules import Keep
 
 if TYPE_CHECKING:
     from backport.config import Settings
@@ -160,8 +161,8 @@ def settings_of(repo: Repo, branch: str | None, **options: object) -> Settings:
     tree_file = None
     if name is not None:
         tree_file = repo.tree(repo.commit(name)).read(TREE_FILE)
-    elif not repo.native.head_is_unborn:
-        tree_file = repo.tree(repo.commit("HEAD")).read(TREE_FILE)
+    elif (head := repo.head()) is not None:
+        tree_file = repo.tree(head).read(TREE_FILE)
     settings = load_settings({**mail_settings(repo), **configured}, tree_file)
     return with_options(settings, branch=branch, **options)
 
@@ -189,12 +190,14 @@ def sources_of(repo: Repo, settings: Settings, given: list[str] | None) -> tuple
             "which series? none was named",
             "--series SRC (an mbox, a folder, a quilt series file or A..B)",
         )
-    top = Path(repo.native.workdir or repo.git_dir)
-    return tuple(find_source(repo, src, top) for src in settings.series)
+    return tuple(find_source(repo, src, repo.top) for src in settings.series)
 
 
 def _branches() -> list[str]:
-    import pygit2
+    from backport.commands.here import open_repo
+    from backport.errors import NotARepository
 
-    found = pygit2.discover_repository(".")
-    return sorted(pygit2.Repository(found).branches.local) if found else []
+    try:
+        return sorted(open_repo().branches())
+    except NotARepository:
+        return []

@@ -31,10 +31,11 @@ def plan(
     json: opt.Json = None,
 ) -> None:
     """Show the order of a series and why; nothing is changed."""
-    from backport.gateway.repository import open_repo
+    from backport.commands.here import open_repo
     from backport.report.out import write_json
     from backport.report.planned import plan_json, show_plan
     from backport.run.preview import foresee
+    from backport.run.relation import relate
 
     found = open_repo(repo)
     settings = opt.settings_of(
@@ -54,8 +55,8 @@ def plan(
     )
     name = opt.branch_of(settings)
     outlook = foresee(found, found.commit(name), opt.sources_of(found, settings, series), settings)
-    write_json(json, plan_json(found, outlook) if json else {})
+    write_json(json, plan_json(outlook) if json else {})
     if json != "-":
-        show_plan(found, outlook, name, why=why)
+        show_plan(outlook, relate(found, outlook.state.onto, outlook), name, why=why)
     if outlook.exit_code:
         raise typer.Exit(outlook.exit_code)

@@ -11,11 +11,11 @@ def mail_settings(repo: Repo) -> dict[str, tuple[str, ...]]:
 
     ``warn``, git's default, is our ``auto``: the user has not chosen.
     """
-    config = repo.native.config
+    config = repo.git.config
     found: dict[str, tuple[str, ...]] = {}
-    if "mailinfo.scissors" in config:
-        found["scissors"] = ("true" if config.get_bool("mailinfo.scissors") else "false",)
-    if "mailinfo.quotedCr" in config:
-        value = str(config["mailinfo.quotedCr"]).lower()
+    if values := config.get("mailinfo.scissors"):
+        found["scissors"] = values
+    if values := config.get("mailinfo.quotedcr"):
+        value = values[-1].lower()
         found["quoted_cr"] = (value if value in ("nowarn", "strip") else "auto",)
     return found

@@ -1,90 +1,48 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The one gateway to git.
 
-Objects go through libgit2 (`Repo.objects`); what the user sees of git (refs, worktrees,
-configuration, hooks) goes through git itself by way of GitPython, so that its rules, hooks and
-reflogs are his git's.  GitPython costs 70 ms to import and is loaded when first needed.
+Objects go through libgit2 (`Repo.objects`).  What the user sees as git goes through GitPython
+(`Repo.git`, see git_runner): branches, configuration, worktrees, and git itself.
 
-The environment that a hook or a rebase leaves behind (GIT_DIR, GIT_INDEX_FILE, …) would send
-commands to another repository than the one named: it is scrubbed once, here, and the process never
-changes its directory.
+The environment comes as a value (`backport.environment`); nothing in this room reads or changes the
+process's own, nor its directory.
 """
 
 from __future__ import annotations
 
 import heapq
-import os
-import re
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pygit2
 
-from backport.errors import (
-    BranchMoved,
-    DirtyWorktree,
-    GitFailed,
-    NotARepository,
-    UnknownRevision,
-    UsageError,
-)
+from backport.environment import Environment
+from backport.errors import NotARepository, UnknownRevision
+from backport.gateway.git_runner import GitRunner
+from backport.gateway.identity import Signature, committer
 from backport.gateway.objects import Objects
 from backport.gateway.trees import TreeView
-from series.model import Identity, Oid, Patch, When
+from series.model import Oid, Patch, When
 from series.reading.trailers import upstream_commit
-
-if TYPE_CHECKING:
-    import git
-
-_PATIENCE = 15
-"""Tenths of a second that a ref may stay locked before its lock counts as left behind."""
 
 _WHOLE = 40
 """Hex digits of an id that is not abbreviated."""
-
-_MOST_WORDS = 200
-"""Patterns of one git grep; its cost grows faster than their number."""
-
-_KEEP = re.compile(
-    r"GIT_(AUTHOR|COMMITTER|CONFIG|SSH|ASKPASS|TRACE|CEILING|EXEC_PATH|EDITOR|PAGER|TERMINAL).*"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """An identity at a moment, as a commit holds it."""
-
-    who: Identity
-    when: When
-
-    def raw(self) -> bytes:
-        """As it stands in a commit object: ``name <email> seconds +hhmm``."""
-        sign, minutes = ("-" if self.when.offset < 0 else "+"), abs(self.when.offset)
-        zone = f"{self.when.seconds} {sign}{minutes // 60:02}{minutes % 60:02}".encode()
-        return self.who.name + b" <" + self.who.email + b"> " + zone
-
-
-@dataclass(frozen=True, slots=True)
-class Worktree:
-    """A worktree of the repository and the branch that is checked out there, if any."""
-
-    path: Path
-    branch: str | None
 
 
 class Repo:
     """One repository, wherever the user stands in it."""
 
-    def __init__(self, native: pygit2.Repository) -> None:
+    def __init__(self, native: pygit2.Repository, environment: Environment) -> None:
         self.native = native
+        self.environment = environment
         self.git_dir = Path(native.path)
         self.objects = Objects(native)
         self.common_dir = self.objects.common_dir
         self.state_dir = self.common_dir / "backport"
+        self.top = Path(native.workdir or native.path)
+        """Of the worktree that the user stands in; the git directory where there is none."""
+        self.git = GitRunner(self.git_dir, self.common_dir, self.top, environment)
 
     # --- what is where -------------------------------------------------------------------
 
@@ -94,7 +52,7 @@ class Repo:
             found = self.native.revparse_single(revision)
             return Oid(str(found.peel(pygit2.Commit).id))
         except (KeyError, ValueError, pygit2.GitError) as error:
-            near = [b for b in self.native.branches.local if revision in b or b in revision]
+            near = [b for b in self.branches() if revision in b or b in revision]
             hint = f"did you mean {', '.join(sorted(near)[:3])}?" if near else ""
             raise UnknownRevision(
                 f"{revision!r} names no commit of {self.where}",
@@ -104,6 +62,10 @@ class Repo:
     def tree(self, commit: Oid) -> TreeView:
         """The tree of a commit."""
         return TreeView(self.objects, Oid(str(self._commit(commit).tree_id)))
+
+    def head(self) -> Oid | None:
+        """The commit that is checked out where the user stands; None where none has been made yet."""
+        return None if self.native.head_is_unborn else self.commit("HEAD")
 
     def made_on(self, patch: Patch) -> TreeView | None:
         """The tree that a patch was made on, where its own commit is in the repository."""
@@ -124,8 +86,7 @@ class Repo:
 
     def branches(self, *, remote: bool = False) -> tuple[str, ...]:
         """The names of the local branches, or of the remote-tracking ones (``origin/...``)."""
-        which = self.native.branches.remote if remote else self.native.branches.local
-        return tuple(which)
+        return self.git.branches(remote=remote)
 
     def _commit(self, oid: Oid) -> pygit2.Commit:
         # pygit2's stubs type every lookup as a bare Object.
@@ -148,7 +109,7 @@ class Repo:
         """The full name of a local branch; raises `UnknownRevision` when there is none."""
         ref = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
         if ref not in self.native.references:
-            remote = [r for r in self.native.branches.remote if r.split("/", 1)[-1] == branch]
+            remote = [r for r in self.branches(remote=True) if r.split("/", 1)[-1] == branch]
             hint = (
                 f"`git branch {branch} {remote[0]}` makes it from the remote one" if remote else ""
             )
@@ -164,7 +125,7 @@ class Repo:
     @property
     def where(self) -> str:
         """The place to name in a message."""
-        return str(self.native.workdir or self.native.path).rstrip("/")
+        return str(self.top)
 
     def log(self, tip: Oid, hide: tuple[Oid, ...] = ()) -> Iterator[Oid]:
         """Commits from ``tip`` back in topological order, without what ``hide`` reaches."""
@@ -201,44 +162,15 @@ class Repo:
 
     def settings(self) -> dict[str, tuple[str, ...]]:
         """Every ``backport.*`` of git's configuration, key without its section."""
-        found: dict[str, list[str]] = {}
-        for entry in self.native.config:
-            name = entry.name.lower()
-            if name.startswith("backport.") and name.count(".") == 1:
-                found.setdefault(name[len("backport.") :], []).append(entry.value or "true")
-        return {key: tuple(values) for key, values in found.items()}
+        return {
+            key.removeprefix("backport."): values
+            for key, values in self.git.config.items()
+            if key.startswith("backport.") and key.count(".") == 1
+        }
 
     def committer(self) -> Signature:
         """Who commits, and the moment that every commit of this run carries."""
-        config = self.native.config
-        who: list[str] = []
-        for variable, key in (("NAME", "user.name"), ("EMAIL", "user.email")):
-            value = os.environ.get(f"GIT_COMMITTER_{variable}")
-            if value is None:
-                value = str(config[key]) if key in config else os.environ.get(variable)
-            if not value:
-                raise UsageError(
-                    f"git does not know who you are: {key} is not set",
-                    f"git config --global {key} ...",
-                )
-            who.append(re.sub(r"[<>\n\0]", "", value).strip())
-        identity = Identity(*(os.fsencode(x) for x in who))
-        return Signature(identity, self._now())
-
-    def _now(self) -> When:
-        given = os.environ.get("GIT_COMMITTER_DATE")
-        if given is None:
-            now = time.localtime()
-            return When(int(time.mktime(now)), now.tm_gmtoff // 60)
-        match = re.fullmatch(r"@?(\d+)(?: ([+-])(\d\d)(\d\d))?", given.strip())
-        if match is None:
-            match = re.search(
-                r"> (\d+) ([+-])(\d\d)(\d\d)$", self.git("var", "GIT_COMMITTER_IDENT")
-            )
-        if match is None:
-            raise UsageError(f"GIT_COMMITTER_DATE={given!r} is not a date git understands")
-        sign = -1 if match[2] == "-" else 1
-        return When(int(match[1]), sign * (60 * int(match[3] or 0) + int(match[4] or 0)))
+        return committer(self.git)
 
     # --- writing ---------------------------------------------------------------------------
 
@@ -259,168 +191,9 @@ class Repo:
         raw = b"\n".join(head) + b"\n\n" + message
         return self.objects.write_commit(raw)
 
-    def keep(self, ref: str, commit: Oid) -> None:
-        """Have one of our own refs (``refs/backport/...``) hold a commit, and all it reaches, on disk."""
-        self.objects.store()
-        self.native.references.create(ref, commit, force=True)
 
-    def move_branch(
-        self,
-        ref: str,
-        new: Oid,
-        old: Oid | None,
-        reason: str,
-        before: Callable[[], object] = lambda: None,
-    ) -> None:
-        """Move (or, with ``old`` None, create) a ref by compare-and-swap, with a reflog entry.
-
-        The ref is locked as git locks it while its value is compared and ``before`` runs, so that
-        nobody's commit can come between; an exception from ``before`` leaves the ref alone.  Raises
-        `BranchMoved` when it is not at ``old`` any more; nothing is changed then.
-        """
-        self.objects.store()
-        self.native.set_ident(*self._plain_identity())
-        with self.native.transaction() as change:
-            try:
-                change.lock_ref(ref)
-            except pygit2.GitError as error:
-                raise GitFailed(
-                    f"{ref} is locked by another git: {error}",
-                    f"if none runs, remove {self.common_dir / ref}.lock, then `backport continue`",
-                ) from error
-            now = self.ref(ref)
-            if now == old:
-                before()
-                change.set_target(ref, pygit2.Oid(hex=new), message=reason)
-                return
-        short = ref.removeprefix("refs/heads/")
-        raise BranchMoved(
-            f"{short} is no longer where this run began ({old[:12]}); left alone"
-            if old
-            else f"somebody else has made {short} since this run began; left alone",
-            f"the result is kept at {new[:12]}: look at `git log {short}...{new[:12]}`",
-        )
-
-    def unlock(self, ref: str, since: float) -> None:
-        """Remove the ref's lock when a killed run of ours left it: not older than ``since`` (seconds
-        since the epoch), and nobody has let go of it for as long as no git holds one."""
-        lock = self.common_dir / f"{ref}.lock"
-        for _ in range(_PATIENCE):
-            try:
-                made = lock.stat().st_mtime
-            except FileNotFoundError:
-                return
-            time.sleep(0.1)
-        if made >= since - 1:
-            lock.unlink(missing_ok=True)
-
-    def _plain_identity(self) -> tuple[str, str]:
-        who = self.committer().who
-        return who.name.decode("utf-8", "replace"), who.email.decode("utf-8", "replace")
-
-    def delete_ref(self, ref: str) -> None:
-        """Remove a ref if it is there."""
-        if ref in self.native.references:
-            self.git("update-ref", "-d", ref)
-
-    # --- git itself ------------------------------------------------------------------------
-
-    @cached_property
-    def porcelain(self) -> git.Repo:
-        """GitPython's view, for what is the user's."""
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        import git
-
-        return git.Repo(self.git_dir)
-
-    def git(self, *words: str, cwd: Path | None = None, index: Path | None = None) -> str:
-        """Run git, which sees every object made so far; its output without the last newline.
-
-        Raises `GitFailed`.
-        """
-        import git
-
-        self.objects.store()
-
-        runner = git.Git(str(cwd or self.native.workdir or self.git_dir))
-        env = {"GIT_INDEX_FILE": str(index)} if index else None
-        try:
-            out = runner.execute(["git", *words], env=env, strip_newline_in_stdout=True)
-        except git.GitCommandError as error:
-            verb = next(
-                (word for word in words if not word.startswith("-") and "=" not in word), ""
-            )
-            said = str(error.stderr).strip().removeprefix("stderr: ").strip("' \n")
-            raise GitFailed(f"git {verb} failed: {said or error.status}") from error
-        assert isinstance(out, str)
-        return out
-
-    def words(self, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
-        """Those of ``names`` (identifiers) that some text file of a tree holds as a whole word."""
-        import git
-
-        self.objects.store()
-        found: set[bytes] = set()
-        wanted = sorted(name.decode() for name in names)
-        for at in range(0, len(wanted), _MOST_WORDS):
-            patterns = [word for name in wanted[at : at + _MOST_WORDS] for word in ("-e", name)]
-            status, out, err = git.Git(str(self.git_dir)).execute(
-                ["git", "grep", "-h", "-o", "-w", "-F", "-I", *patterns, tree],
-                with_extended_output=True,
-                with_exceptions=False,
-                stdout_as_string=False,
-            )
-            if status > 1:  # 1: none of them
-                raise GitFailed(f"git grep failed: {err}")
-            found.update(out.split())
-        return frozenset(found)
-
-    def worktrees(self) -> tuple[Worktree, ...]:
-        """Every worktree, the main one first (a bare repository has none)."""
-        found: list[Worktree] = []
-        for block in self.git("worktree", "list", "--porcelain").split("\n\n"):
-            lines = dict(line.partition(" ")[::2] for line in block.splitlines())
-            if "worktree" in lines and "bare" not in lines:
-                branch = lines.get("branch")
-                found.append(Worktree(Path(lines["worktree"]), branch))
-        return tuple(found)
-
-    def checked_out(self, ref: str) -> Worktree | None:
-        """The worktree in which the branch is checked out, if any."""
-        # The common case, asked of libgit2: nothing but the main worktree.
-        if not (self.common_dir / "worktrees").is_dir():
-            head = self.native.references.get("HEAD")
-            if self.native.workdir and head is not None and head.target == ref:
-                return Worktree(Path(self.native.workdir), ref)
-            return None
-        return next((tree for tree in self.worktrees() if tree.branch == ref), None)
-
-    def refuse_dirty(self, ref: str) -> None:
-        """Raise `DirtyWorktree` when the branch is checked out with uncommitted changes."""
-        where = self.checked_out(ref)
-        if where is None:
-            return
-        native = pygit2.Repository(str(where.path))
-        dirty = sorted(
-            path
-            for path, status in native.status(untracked_files="no").items()
-            if status != pygit2.enums.FileStatus.CURRENT
-        )
-        if dirty:
-            more = f" and {len(dirty) - 3} more" if len(dirty) > 3 else ""
-            raise DirtyWorktree(
-                f"{ref.removeprefix('refs/heads/')} is checked out in {where.path}"
-                f" with changes: {', '.join(dirty[:3])}{more}",
-                "commit or stash them, or give the result another branch with --to NAME",
-            )
-
-
-def open_repo(path: Path | None = None) -> Repo:
-    """The repository that holds ``path`` (default: where the process stands)."""
-    for name in [
-        name for name in os.environ if name.startswith("GIT_") and not _KEEP.fullmatch(name)
-    ]:
-        del os.environ[name]
+def open_repo(path: Path | None, environment: Environment) -> Repo:
+    """The repository that holds ``path`` (None: where the process stands).  Raises `NotARepository`."""
     start = (path or Path()).resolve()
     found = pygit2.discover_repository(str(start)) if start.exists() else None
     if found is None:
@@ -428,6 +201,6 @@ def open_repo(path: Path | None = None) -> Repo:
             f"{start} is not in a git repository", "go to one, or name it with --repo DIR"
         )
     try:
-        return Repo(pygit2.Repository(found))
+        return Repo(pygit2.Repository(found), environment)
     except pygit2.GitError as error:
         raise NotARepository(f"the repository at {start} cannot be opened: {error}") from error

@@ -97,4 +97,4 @@ def _around(branch: TreeView, patch: Patch) -> frozenset[bytes]:
 
 
 def _without(repo: Repo, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
-    return names - repo.words(tree, names) if names else names
+    return names - repo.git.words(tree, names) if names else names

@@ -46,6 +46,16 @@ class Sibling:
 
 
 @dataclass(frozen=True, slots=True)
+class AsBranch:
+    """A step on which the version of another branch went on."""
+
+    branch: str
+
+    def __str__(self) -> str:
+        return f"as {self.branch} has it"
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """A patch as a sibling has it: its content, under the patch's own words."""
 
@@ -61,7 +71,7 @@ class Chosen:
     picked: Picked
     patch: Patch
     """The one that was picked: the posted one, or a sibling's version."""
-    how: str | None = None
+    how: AsBranch | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -158,9 +168,7 @@ class Siblings:
                 why = f"the patch itself would make something else of {_differing(direct, theirs)}"
             else:
                 why = f"the patch itself clashes in {_paths(c.path for c in direct.clashes)}"
-            return Chosen(
-                theirs, version.patch, f"as {version.branch} has it", (f"{named}; {why}",)
-            )
+            return Chosen(theirs, version.patch, AsBranch(version.branch), (f"{named}; {why}",))
         if direct.clean:
             clashing = _paths(clash.path for clash in theirs.clashes)
             return Chosen(direct, patch, None, (f"{named}, which clashes in {clashing}",))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from backport.errors import UnknownRevision
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.history.presence import standing
@@ -82,7 +83,7 @@ def _own_commit(repo: Repo, upstream: Oid, patch: Patch) -> Oid | None:
         return None
     try:
         commit = repo.commit(named)
-    except Exception:  # a commit id from a stranger's mail names nothing here: not an error
+    except UnknownRevision:  # a commit id from a stranger's mail may name nothing here
         return None
     parents = repo.parents(commit)
     return parents[0] if parents and repo.merge_base(commit, upstream) == commit else None

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from backport.gateway.trees import TreeView
 from series.model import Oid
 
 
-class How(Enum):
+class How(StrEnum):
     """How a change went on, from the safest way to the one that deserves a look."""
 
     EXACT = "exact"

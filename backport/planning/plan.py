@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from backport.config import Settings
@@ -11,12 +11,13 @@ from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
+from backport.planning.items import Item, Posted, Taken
 from backport.planning.sources import Source, read_source
-from series.model import Oid, Patch, Series
+from series.model import Patch, Series
 from series.ordering.recovery import Ordering, recover_order
 from series.reading.mailinfo import parse_author
 from series.reading.names import settle_names
-from series.reading.rules import Keep, QuotedCr, Rules
+from series.reading.rules import QuotedCr, Rules
 from series.reading.thread import listed, missing_numbers
 
 
@@ -24,21 +25,20 @@ from series.reading.thread import listed, missing_numbers
 class Plan:
     """A series in the order in which it goes on.
 
-    ``items`` name the patches as the journal does: ``p<n>`` for patch n of the series as given,
-    ``c<commit>`` for a prerequisite taken from upstream.
+    ``reasons`` say why each of the ``items`` stands where it does.
     """
 
     series: Series
-    items: tuple[str, ...]
-    reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    items: tuple[Item, ...]
+    reasons: Mapping[Item, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
 
-    def patch(self, repo: Repo, item: str) -> Patch:
+    def patch(self, repo: Repo, item: Item) -> Patch:
         """The patch an item stands for."""
-        if item.startswith("c"):
-            return commit_patch(repo, Oid(item[1:]))
-        return self.series.patches[int(item[1:])]
+        if isinstance(item, Taken):
+            return commit_patch(repo, item.commit)
+        return self.series.patches[item.position]
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -56,7 +56,7 @@ def rules_of(settings: Settings) -> Rules:
         partial=settings.partial,
         scissors=settings.scissors,
         quoted_cr=QuotedCr(settings.quoted_cr),
-        keep=Keep(settings.keep),
+        keep=settings.keep,
         trailers=settings.trailers,
         guards=frozenset(settings.guard) - {"none"} if settings.guard else None,
     )
@@ -113,11 +113,11 @@ def refuse_gaps(series: Series) -> None:
 def make_plan(series: Series, base: TreeView) -> Plan:
     """Recover the order of ``series`` on ``base``."""
     ordering: Ordering = recover_order(series, base)
-    items = tuple(f"p{index}" for index in ordering.order)
+    items = tuple(Posted(index) for index in ordering.order)
     return Plan(
         series=series,
         items=items,
-        reasons={f"p{index}": why for index, why in enumerate(ordering.reasons)},
+        reasons={Posted(index): why for index, why in enumerate(ordering.reasons)},
         notes=(*series.notes, *ordering.notes),
         contradictions=ordering.contradictions,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from backport.merged_findings import merge_findings
 from backport.report.emulated import show_findings
 from backport.report.table import show_table
-from backport.validate.emulation import merge_findings
 from backport.verdicts import Verdict
 from emu.findings.boot_report import BehaviourRow, BootReport
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from itertools import groupby
 
+from backport.merged_findings import merge_findings
 from backport.report.page import fold, page_width
 from backport.report.table import show_table
-from backport.validate.emulation import merge_findings
 from backport.verdicts import State, Verdict
 from emu.findings.verdict import Finding, ObjectReport, Outcome, ScenarioResult
 

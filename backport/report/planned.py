@@ -6,12 +6,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from backport.gateway.repository import Repo
+from backport.planning.items import Posted, Taken
 from backport.report.graph import evidence_kind
 from backport.report.table import show_table
 from backport.run.preview import Outlook
-from backport.run.relation import relate
-from series.model import Oid, shown
+from backport.run.steps import StepState
+from series.model import shown
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 _LETTER = {"text": "", "file": "f", "symbol": "s", "declared": "d"}
 
 
-def show_plan(repo: Repo, outlook: Outlook, branch: str, *, why: bool = False) -> None:
+def show_plan(
+    outlook: Outlook, relation: nx.DiGraph[int], branch: str, *, why: bool = False
+) -> None:
     """Print the plan as a table, or with all the evidence, then what would stop the run."""
     from series.graph.dependencies import premature
 
-    relation = relate(repo, outlook.state.onto, outlook)
-    subjects = [shown(outlook.plan.patch(repo, item).subject) for item in outlook.patches]
+    subjects = [shown(patch.subject) for patch in outlook.patches]
     title = f"{len(subjects)} patches onto {branch}"
     if why:
         print(title)
@@ -33,12 +34,12 @@ def show_plan(repo: Repo, outlook: Outlook, branch: str, *, why: bool = False) -
         rows = [
             (
                 str(at + 1),
-                _posted(repo, outlook, item),
+                _posted(outlook, at),
                 subjects[at],
                 _fate(outlook, at),
                 _needs(relation, at),
             )
-            for at, item in enumerate(outlook.patches)
+            for at in range(len(subjects))
         ]
         heads = ("#", "posted", "subject", "goes on", "needs")
         show_table(heads, rows, title=title, styles=("dim", "dim", "", "cyan", "yellow"))
@@ -58,7 +59,7 @@ def show_plan(repo: Repo, outlook: Outlook, branch: str, *, why: bool = False) -
 
 
 def _show_evidence(outlook: Outlook, relation: nx.DiGraph[int], subjects: list[str]) -> None:
-    for at, item in enumerate(outlook.patches):
+    for at, item in enumerate(outlook.items):
         print(f"{at + 1:>3} {subjects[at]}  [{_fate(outlook, at)}]")
         for reason in outlook.plan.reasons.get(item, ()):
             print(f"      {reason}")
@@ -71,7 +72,8 @@ def _fate(outlook: Outlook, at: int) -> str:
     """How the patch at that place goes on."""
     steps = outlook.state.steps
     if at < len(steps):
-        return steps[at].how if steps[at].state == "applied" else steps[at].state
+        step = steps[at]
+        return str(step.how) if step.state is StepState.APPLIED else step.state.value
     if at > len(steps) or outlook.stopped is None:
         return ""
     return "PREREQUISITE MISSING" if outlook.blockers else "CONFLICT"
@@ -99,7 +101,7 @@ def _show_stop(outlook: Outlook) -> None:
         print("  --prerequisites take picks them from there")
 
 
-def plan_json(repo: Repo, outlook: Outlook) -> dict[str, Any]:
+def plan_json(outlook: Outlook) -> dict[str, Any]:
     """The plan for a program."""
     steps = outlook.state.steps
     return {
@@ -107,16 +109,16 @@ def plan_json(repo: Repo, outlook: Outlook) -> dict[str, Any]:
         "patches": [
             {
                 "place": place + 1,
-                "item": item,
-                "subject": shown(outlook.plan.patch(repo, item).subject),
-                "posted": int(item[1:]) + 1 if item.startswith("p") else None,
-                "commit": Oid(item[1:]) if item.startswith("c") else None,
+                "item": str(item),
+                "subject": shown(outlook.patches[place].subject),
+                "posted": item.position + 1 if isinstance(item, Posted) else None,
+                "commit": item.commit if isinstance(item, Taken) else None,
                 "state": steps[place].state if place < len(steps) else None,
-                "how": steps[place].how if place < len(steps) else None,
+                "how": str(steps[place].how) if place < len(steps) else None,
                 "notes": list(steps[place].notes) if place < len(steps) else [],
                 "why": list(outlook.plan.reasons.get(item, ())),
             }
-            for place, item in enumerate(outlook.patches)
+            for place, item in enumerate(outlook.items)
         ],
         "notes": [*outlook.plan.notes, *outlook.plan.contradictions],
         "conflict": [
@@ -131,10 +133,10 @@ def plan_json(repo: Repo, outlook: Outlook) -> dict[str, Any]:
     }
 
 
-def _posted(repo: Repo, outlook: Outlook, item: str) -> str:
-    if item.startswith("c"):
+def _posted(outlook: Outlook, at: int) -> str:
+    if isinstance(outlook.items[at], Taken):
         return "upstream"
-    patch = outlook.plan.patch(repo, item)
+    patch = outlook.patches[at]
     if patch.numbering is not None and patch.numbering.total:
         return f"{patch.numbering.number}/{patch.numbering.total}"
     return str(patch.position + 1)

@@ -12,8 +12,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from backport.report.page import fold, page_width, step_text
-from backport.run.journal import Step
-from backport.verdicts import State, StepVerdict
+from backport.run.steps import Step, StepState
+from backport.verdicts import State, StepVerdict, Validator
 from series.model import Patch, shown
 
 if TYPE_CHECKING:
@@ -25,7 +25,12 @@ MARKS = {
     State.CANNOT_TELL: ("?", "yellow"),
     State.ABSENT: ("-", "dim"),
 }
-_DETAIL = {"applied": "cyan", "already": "dim", "skipped": "yellow", "resolved": "magenta"}
+_DETAIL = {
+    StepState.APPLIED: "cyan",
+    StepState.ALREADY: "dim",
+    StepState.SKIPPED: "yellow",
+    StepState.RESOLVED: "magenta",
+}
 
 
 class Reporter:
@@ -42,7 +47,6 @@ class Reporter:
         self._ends_at_failure = ends_at_failure
         self._live = not quiet and sys.stderr.isatty()
         self._bar: Bar | None = None
-        self._task = 0
         self._steps: dict[int, Step] = {}
         self._judged_by: frozenset[str] = frozenset()
 
@@ -73,15 +77,19 @@ class Reporter:
         if self._bar is not None:
             for task in self._bar.task_ids:
                 self._bar.remove_task(task)
-            self._task = self._bar.add_task(name, total=total, now="")
+            self._bar.add_task(name, total=total, now="")
 
     def step(self, number: int, total: int, patch: Patch, step: Step) -> None:
         """A patch has been dealt with."""
         self._steps[number] = step
         self._advance(shown(patch.subject))
         if not self._validating or step.commit is None or step.notes:
-            mark = ("ok", "green") if step.state in ("applied", "resolved") else ("-", "dim")
-            how = step.how if step.state == "applied" else f"{step.state}: {step.how}"
+            mark = (
+                ("ok", "green")
+                if step.state in (StepState.APPLIED, StepState.RESOLVED)
+                else ("-", "dim")
+            )
+            how = f"{step.how}" if step.state is StepState.APPLIED else f"{step.state}: {step.how}"
             subject = shown(patch.subject)
             self._line(mark, number, total, subject, how, _DETAIL[step.state])
             for note in step.notes:
@@ -92,10 +100,10 @@ class Reporter:
         self._advance(verdict.subject)
         parts = []
         if number in self._steps:
-            parts.append(self._steps[number].how)
+            parts.append(str(self._steps[number].how))
         for one in verdict.verdicts:
             spent = "cached" if one.cached else f"{one.seconds:.1f} s"
-            if one.validator == "build":
+            if one.validator is Validator.BUILD:
                 parts.append(f"{one.summary} {spent}{f' {one.how}' if one.how else ''}")
             else:
                 parts.append(f"{one.validator}: {one.summary}")
@@ -109,7 +117,7 @@ class Reporter:
 
     def _tell_how(self, verdict: StepVerdict) -> None:
         """By what other values a step is judged than the one before it."""
-        hows = [one.how for one in verdict.verdicts if one.validator != "build"]
+        hows = [one.how for one in verdict.verdicts if one.validator is not Validator.BUILD]
         judged_by = dict.fromkeys(part for how in hows for part in how.split("; ") if part)
         for part in judged_by:
             if part not in self._judged_by:

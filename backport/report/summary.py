@@ -7,14 +7,15 @@ from collections import Counter
 from typing import Any
 
 from backport.errors import BackportError
-from backport.gateway.repository import Repo
+from backport.planning.items import Taken
 from backport.report.page import fold, page_width
-from backport.run.life import Result
-from backport.verdicts import State, StepVerdict
-from series.model import shown
+from backport.run.journal import RunState
+from backport.run.request import Result
+from backport.run.steps import StepState
+from backport.verdicts import State, StepVerdict, Validator
 
 
-def summary(repo: Repo, result: Result, seconds: float) -> str:
+def summary(result: Result, seconds: float) -> str:
     """What was done, skipped and found."""
     state = result.state
     branch = state.target.removeprefix("refs/heads/")
@@ -27,18 +28,23 @@ def summary(repo: Repo, result: Result, seconds: float) -> str:
     else:
         at = f"{state.onto[:12]} -> {state.tip[:12]}"
         lines.append(f"{branch}: {len(done)} patches on, {at} ({seconds:.1f} s)")
-    how = Counter(step.how for step in done)
+    how = Counter(str(step.how) for step in done)
     if how:
         lines.append("  applied: " + ", ".join(f"{n} {name}" for name, n in how.most_common()))
-    for title, name in (("already there", "already"), ("skipped", "skipped")):
-        steps = [step for step in state.steps if step.state == name]
+    named = tuple(zip(state.steps, result.subjects, strict=True))
+    for title, wanted in (("already there", StepState.ALREADY), ("skipped", StepState.SKIPPED)):
+        steps = [(step, subject) for step, subject in named if step.state is wanted]
         if steps:
             lines.append(f"  {title}: {len(steps)}")
-            lines += [f"    {_subject(repo, result, s.item)}: {s.how}" for s in steps[:8]]
-    taken = [step for step in done if step.item.startswith("c")]
+            lines += [f"    {subject}: {step.how}" for step, subject in steps[:8]]
+    taken = [
+        f"    {step.item.commit[:12]} {subject}"
+        for step, subject in named
+        if step.commit and isinstance(step.item, Taken)
+    ]
     if taken:
         lines.append(f"  taken from {state.settings.upstream}: {len(taken)}")
-        lines += [f"    {step.item[1:13]} {_subject(repo, result, step.item)}" for step in taken]
+        lines += taken
     lines += _proof(result)
     return "\n".join(lines)
 
@@ -51,9 +57,11 @@ def _proof(result: Result) -> list[str]:
         v
         for verdict in verdicts
         for v in verdict.verdicts
-        if v.validator == "build" and v.state is State.PASSED
+        if v.validator is Validator.BUILD and v.state is State.PASSED
     ]
-    others = [v for verdict in verdicts for v in verdict.verdicts if v.validator != "build"]
+    others = [
+        v for verdict in verdicts for v in verdict.verdicts if v.validator is not Validator.BUILD
+    ]
     parts = [f"{len(built)} built ({sum(v.cached for v in built)} from the cache)"]
     ran = [v for v in others if v.state in (State.PASSED, State.FAILED)]
     if others:
@@ -72,7 +80,7 @@ def _proof(result: Result) -> list[str]:
     return lines
 
 
-def to_json(repo: Repo, result: Result, seconds: float) -> dict[str, Any]:
+def to_json(result: Result, seconds: float) -> dict[str, Any]:
     """The whole run for a program."""
     state = result.state
     verdicts = {verdict.commit: verdict for verdict in result.verdicts}
@@ -87,24 +95,23 @@ def to_json(repo: Repo, result: Result, seconds: float) -> dict[str, Any]:
         "steps": [
             {
                 "number": number,
-                "item": step.item,
-                "subject": _subject(repo, result, step.item),
+                "item": str(step.item),
+                "subject": subject,
                 "state": step.state,
-                "how": step.how,
+                "how": str(step.how),
                 "commit": step.commit,
                 "notes": list(step.notes),
                 "verdicts": verdict_json(verdicts.get(step.commit)) if step.commit else [],
             }
-            for number, step in enumerate(state.steps, 1)
+            for number, (step, subject) in enumerate(
+                zip(state.steps, result.subjects, strict=True), 1
+            )
         ],
     }
 
 
-def stopped_json(repo: Repo, error: BackportError) -> dict[str, Any]:
-    """A run that stopped, for a program: why, and whether it waits to be continued."""
-    from backport.run.journal import Journal
-
-    state = Journal(repo.state_dir).read()
+def stopped_json(error: BackportError, state: RunState | None) -> dict[str, Any]:
+    """A run that stopped, for a program: why, and the run where it waits to be continued."""
     return {
         "error": error.message,
         "hint": error.hint,
@@ -132,7 +139,3 @@ def verdict_json(step: StepVerdict | None) -> list[dict[str, Any]]:
         }
         for verdict in step.verdicts
     ]
-
-
-def _subject(repo: Repo, result: Result, item: str) -> str:
-    return shown(result.plan.patch(repo, item).subject)

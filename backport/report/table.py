@@ -3,6 +3,9 @@
 
 Where it is wider than the page, columns are made narrower, and cells go on below: a single cell of
 300 characters does not push the column after it out of sight in every row.
+
+A log or a pipe is not drawn by rich: it takes 0.08 s to load and 0.05 s for 77 rows, where these few
+lines take 1 ms; and it fills every line with blanks to its end, which `diff` and mails then carry.
 """
 
 from __future__ import annotations

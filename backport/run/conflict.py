@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +29,7 @@ def lay_out(repo: Repo, tip: Oid, patch: Patch, picked: Picked, branch: str) -> 
     """Make the worktree; returns its folder."""
     folder = repo.state_dir / "conflict"
     remove(repo, folder)
+    repo.objects.store()
     repo.git("worktree", "add", "--detach", "--force", str(folder), tip)
     repo.git("read-tree", "-m", "-u", tip, picked.tree.id, cwd=folder)
     labels = (branch, f"what {patch.name} was made from", f"{patch.name} {_subject(patch)}")
@@ -37,7 +37,8 @@ def lay_out(repo: Repo, tip: Oid, patch: Patch, picked: Picked, branch: str) -> 
     for clash in picked.clashes:
         stages += _lay(repo, folder, patch, clash, labels)
     repo.objects.store()
-    _update_index(folder, stages)
+    feed = "".join(f"{line}\0" for line in stages).encode("utf-8", "surrogateescape")
+    repo.git.feed(feed, "update-index", "-z", "--index-info", cwd=folder)
     return folder
 
 
@@ -196,9 +197,10 @@ def _labelled(content: bytes, labels: tuple[str, str, str]) -> bytes:
 
 def _write_file(folder: Path, path: bytes, content: bytes, mode: int) -> None:
     target = folder / os.fsdecode(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    # Asked before a folder is made: that, too, would be made out there.
     if not target.parent.resolve().is_relative_to(folder.resolve()):
         raise Conflict(f"{target} lies behind a symbolic link out of the worktree")
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     target.write_bytes(content)
     if mode & 0o111:
@@ -214,17 +216,6 @@ def _as_text(patch: Patch, clash: Clash) -> bytes | None:
                 out += [b"<<<<<<< file\n", b"||||||| file\n", *hunk.before]
                 out += [b"=======\n", *hunk.after, b">>>>>>> file\n"]
     return b"".join(line if line.endswith(b"\n") else line + b"\n" for line in out) or None
-
-
-def _update_index(folder: Path, stages: Iterable[str]) -> None:
-    import git
-
-    runner = git.Git(str(folder))
-    feed = "".join(f"{line}\0" for line in stages).encode("utf-8", "surrogateescape")
-    process = runner.update_index("-z", "--index-info", istream=-1, as_process=True)
-    process.stdin.write(feed)
-    process.stdin.close()
-    process.wait()
 
 
 def _subject(patch: Patch) -> str:

@@ -41,10 +41,12 @@ from typing import Any
 
 from backport.config import Settings
 from backport.errors import RunInProgress, UsageError
-from backport.gateway.repository import Signature
+from backport.gateway.identity import Signature
 from backport.history.siblings import Sibling
-from backport.levels import Phase
+from backport.levels import Level, Phase, Prerequisites, Record
+from backport.planning.items import Item, parse_item
 from backport.planning.sources import Source
+from backport.run.steps import Step, StepState, parse_way
 from backport.store.files import write_atomic
 from series.model import Identity, Oid, When
 
@@ -54,27 +56,15 @@ RUN_REF = "refs/backport/run"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One item of the order, done."""
-
-    item: str
-    state: str
-    """``applied``, ``already`` (the tree has it), ``resolved`` or ``skipped`` by the user."""
-    how: str
-    commit: Oid | None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Stop:
     """Where a run stopped: the item, and for each path why."""
 
-    item: str
+    item: Item
     clashes: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class RunState:
     """The whole journal of a run, as a value; see the module's docstring."""
 
     phase: Phase
@@ -85,7 +75,7 @@ class State:
     old: Oid | None
     committer: Signature
     sources: tuple[Source, ...]
-    items: tuple[str, ...] = ()
+    items: tuple[Item, ...] = ()
     steps: tuple[Step, ...] = ()
     clash: Stop | None = None
     worktree: str | None = None
@@ -136,7 +126,7 @@ class Journal:
             return None
         return None
 
-    def begin(self, state: State) -> None:
+    def begin(self, state: RunState) -> None:
         """Write the sources, then the state: from here on the run can be continued."""
         shutil.rmtree(self.run, ignore_errors=True)
         for number, source in enumerate(state.sources):
@@ -144,11 +134,11 @@ class Journal:
             write_atomic(self.run / "source" / str(number), data)
         self.write(state)
 
-    def write(self, state: State) -> None:
+    def write(self, state: RunState) -> None:
         """Replace the state."""
         write_atomic(self.file, json.dumps(_to_json(state), indent=1).encode())
 
-    def read(self) -> State | None:
+    def read(self) -> RunState | None:
         """The state of a run that is on; None when there is none."""
         try:
             data = json.loads(self.file.read_bytes())
@@ -177,7 +167,7 @@ class Journal:
         self.file.unlink(missing_ok=True)
         shutil.rmtree(self.run, ignore_errors=True)
 
-    def _from_json(self, data: dict[str, Any]) -> State:
+    def _from_json(self, data: dict[str, Any]) -> RunState:
         sources = []
         for number, source in enumerate(data["sources"]):
             content = io.BytesIO((self.run / "source" / str(number)).read_bytes())
@@ -188,14 +178,9 @@ class Journal:
             ends = tuple(source["range"]) if source["range"] else None
             sources.append(Source(source["kind"], source["given"], files, ends))
         who = data["committer"]
-        settings: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in data["settings"].items()
-        }
-        stop = data["clash"]
-        return State(
-            phase=data["phase"],
-            settings=Settings(**settings),
+        return RunState(
+            phase=Phase(data["phase"]),
+            settings=_read_settings(data["settings"]),
             branch=data["branch"],
             target=data["target"],
             onto=data["onto"],
@@ -205,15 +190,15 @@ class Journal:
                 When(who["seconds"], who["offset"]),
             ),
             sources=tuple(sources),
-            items=tuple(data["items"]),
-            steps=tuple(Step(**{**s, "notes": tuple(s["notes"])}) for s in data["steps"]),
-            clash=Stop(stop["item"], tuple((a, b) for a, b in stop["clashes"])) if stop else None,
+            items=tuple(map(parse_item, data["items"])),
+            steps=tuple(map(_read_step, data["steps"])),
+            clash=_read_stop(data["clash"]) if data["clash"] else None,
             worktree=data["worktree"],
             siblings=tuple(Sibling(name, tip) for name, tip in data.get("siblings", ())),
         )
 
 
-def _to_json(state: State) -> dict[str, Any]:
+def _to_json(state: RunState) -> dict[str, Any]:
     who = state.committer
     return {
         "version": VERSION,
@@ -239,14 +224,47 @@ def _to_json(state: State) -> dict[str, Any]:
             }
             for source in state.sources
         ],
-        "items": list(state.items),
-        "steps": [asdict(step) for step in state.steps],
-        "clash": asdict(state.clash) if state.clash else None,
+        "items": [str(item) for item in state.items],
+        "steps": [
+            {
+                "item": str(step.item),
+                "state": step.state,
+                "how": str(step.how),
+                "commit": step.commit,
+                "notes": list(step.notes),
+            }
+            for step in state.steps
+        ],
+        "clash": {"item": str(state.clash.item), "clashes": [list(x) for x in state.clash.clashes]}
+        if state.clash
+        else None,
         "worktree": state.worktree,
         "siblings": [[sibling.name, sibling.tip] for sibling in state.siblings],
     }
 
 
-def with_step(state: State, step: Step) -> State:
+def _read_settings(data: dict[str, Any]) -> Settings:
+    kept: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+    }
+    if kept["validate"] is not None:
+        kept["validate"] = Level(kept["validate"])
+    kept["prerequisites"] = Prerequisites(kept["prerequisites"])
+    kept["record"] = Record(kept["record"])
+    return Settings(**kept)
+
+
+def _read_step(data: dict[str, Any]) -> Step:
+    state = StepState(data["state"])
+    way = parse_way(state, data["how"])
+    return Step(parse_item(data["item"]), state, way, data["commit"], tuple(data["notes"]))
+
+
+def _read_stop(data: dict[str, Any]) -> Stop:
+    clashes = tuple((path, reason) for path, reason in data["clashes"])
+    return Stop(parse_item(data["item"]), clashes)
+
+
+def with_step(state: RunState, step: Step) -> RunState:
     """The state with one more step done."""
     return replace(state, steps=(*state.steps, step))

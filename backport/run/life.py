@@ -7,85 +7,33 @@ objects; the user's branch moves once, at the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from backport.accepted import is_accepted
-from backport.config import Settings, with_options
+from backport.config import with_options
 from backport.errors import (
     BackportError,
-    CannotTest,
     Conflict,
     DirtyWorktree,
     GitFailed,
-    RunInProgress,
-    StepFailed,
     UsageError,
 )
+from backport.gateway import refs, worktrees
 from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings
+from backport.levels import Phase
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
-from backport.planning.sources import Source
 from backport.run.assembly import assemble, commit_tree, missing
-from backport.run.journal import RUN_REF, Journal, State, Step, with_step
-from backport.verdicts import State as VerdictState
+from backport.run.journal import RUN_REF, Journal, RunState, with_step
+from backport.run.move import move
+from backport.run.refusals import conflict_error, refuse_failed, refuse_second
+from backport.run.request import Progress, Request, Result, Validation
+from backport.run.steps import Reason, Step, StepState
 from backport.verdicts import StepVerdict
 from series.errors import SeriesError
-from series.model import Oid, Patch, shown
-
-REJECTED_REF = "refs/backport/rejected"
-
-
-class Progress(Protocol):
-    """What a run tells while it goes on."""
-
-    def phase(self, name: str, total: int) -> None:
-        """A phase begins; ``total`` steps lie ahead of it."""
-
-    def step(self, number: int, total: int, patch: Patch, step: Step) -> None:
-        """A patch has been dealt with."""
-
-    def verdict(self, number: int, total: int, verdict: StepVerdict) -> None:
-        """A step has been validated."""
-
-    def note(self, text: str) -> None:
-        """Something that the user should know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A run that came to its end."""
-
-    state: State
-    plan: Plan
-    verdicts: tuple[StepVerdict, ...] = ()
-    proven: str = ""
-    """How far each step was proven, or why not at all."""
-
-    @property
-    def tip(self) -> Oid:
-        """The commit the target now points at."""
-        return self.state.tip
-
-
-class Validation(Protocol):
-    """Proves the steps of a run (see validate)."""
-
-    def __call__(
-        self, repo: Repo, plan: Plan, state: State, progress: Progress
-    ) -> tuple[tuple[StepVerdict, ...], str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked for."""
-
-    branch: str
-    sources: tuple[Source, ...]
-    settings: Settings
-    to: str | None = None
+from series.model import shown
 
 
 def start(repo: Repo, request: Request, validation: Validation, progress: Progress) -> Result:
@@ -100,9 +48,9 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
         else:
             branch = target = repo.branch_ref(request.branch)
             onto = repo.commit(branch)
-        repo.refuse_dirty(target)
-        state = State(
-            phase="plan",
+        worktrees.refuse_dirty(repo, target)
+        state = RunState(
+            phase=Phase.PLAN,
             settings=request.settings,
             branch=branch,
             target=target,
@@ -126,12 +74,12 @@ def resume(
     journal = Journal(repo.state_dir)
     with journal.locked():
         state = _waiting(journal)
-        if state.phase == "move":
-            repo.unlock(state.target, journal.file.stat().st_mtime)
+        if state.phase is Phase.MOVE:
+            refs.unlock(repo, state.target, journal.file.stat().st_mtime)
         if changed:
             state = replace(state, settings=with_options(state.settings, **changed))
             journal.write(state)
-        if state.phase == "stopped":
+        if state.phase is Phase.STOPPED:
             state = _resolved(repo, journal, state, progress)
         return _drive(repo, journal, state, validation, progress)
 
@@ -141,19 +89,19 @@ def skip(repo: Repo, validation: Validation, progress: Progress) -> Result:
     journal = Journal(repo.state_dir)
     with journal.locked():
         state = _waiting(journal)
-        if state.phase != "stopped" or state.clash is None:
+        if state.phase is not Phase.STOPPED or state.clash is None:
             raise UsageError(
                 "the run did not stop on a conflict: there is nothing to skip",
                 "`backport continue` carries it on",
             )
-        step = Step(state.clash.item, "skipped", "left out by hand", None)
-        state = replace(with_step(state, step), phase="apply", clash=None)
+        step = Step(state.clash.item, StepState.SKIPPED, Reason("left out by hand"), None)
+        state = replace(with_step(state, step), phase=Phase.APPLY, clash=None)
         journal.write(state)
         _drop_worktree(repo, state)
         return _drive(repo, journal, state, validation, progress)
 
 
-def abort(repo: Repo) -> State | None:
+def abort(repo: Repo) -> RunState | None:
     """Drop the run; no branch has moved.  Returns what it was, None where it cannot be read."""
     journal = Journal(repo.state_dir)
     with journal.locked():
@@ -168,44 +116,32 @@ def abort(repo: Repo) -> State | None:
         from backport.run import conflict
 
         conflict.remove(repo, repo.state_dir / "conflict")
-        repo.delete_ref(RUN_REF)
+        refs.delete(repo, RUN_REF)
         return state
 
 
-def refuse_second(journal: Journal) -> None:
-    """Raise `RunInProgress` when a run waits to be continued."""
-    state = journal.read()
-    if state is None:
-        return
-    branch = state.branch.removeprefix("refs/heads/")
-    done = f"{len(state.steps)} of {len(state.items)} patches" if state.items else "just begun"
-    how = "stopped on a conflict" if state.phase == "stopped" else "was interrupted"
-    raise RunInProgress(
-        f"a run onto {branch} {how} ({done})", "`backport continue` or `backport abort` first"
-    )
-
-
 def _drive(
-    repo: Repo, journal: Journal, state: State, validation: Validation, progress: Progress
+    repo: Repo, journal: Journal, state: RunState, validation: Validation, progress: Progress
 ) -> Result:
     try:
         plan, state = _planned(repo, journal, state, progress)
-        if state.phase == "apply":
+        if state.phase is Phase.APPLY:
             state = _applied(repo, journal, state, plan, progress)
         verdicts: tuple[StepVerdict, ...] = ()
         proven = ""
-        if state.phase in ("validate", "move"):
+        if state.phase in (Phase.VALIDATE, Phase.MOVE):
             verdicts, proven = validation(repo, plan, state, progress)
-            _refuse_failed(repo, state, verdicts)
-            state = replace(state, phase="move")
+            refuse_failed(repo, state, verdicts)
+            state = replace(state, phase=Phase.MOVE)
             journal.write(state)
-        _move(repo, state)
+        move(repo, state)
     except (BackportError, SeriesError) as error:
         if not _waits(journal, error):
             _forget(repo, journal)
         raise
     _forget(repo, journal)
-    return Result(state, plan, verdicts, proven)
+    subjects = tuple(shown(plan.patch(repo, step.item).subject) for step in state.steps)
+    return Result(state, plan, subjects, verdicts, proven)
 
 
 def _waits(journal: Journal, error: Exception) -> bool:
@@ -217,7 +153,7 @@ def _waits(journal: Journal, error: Exception) -> bool:
     if isinstance(error, Conflict | DirtyWorktree | GitFailed):
         return True
     state = journal.read()
-    by_hand = state is not None and any(step.state == "resolved" for step in state.steps)
+    by_hand = state is not None and any(step.state is StepState.RESOLVED for step in state.steps)
     if by_hand and isinstance(error, BackportError):
         error.hint = (
             f"{error.hint}; `backport continue` tries again with what you have resolved".lstrip(
@@ -229,13 +165,14 @@ def _waits(journal: Journal, error: Exception) -> bool:
 
 def _forget(repo: Repo, journal: Journal) -> None:
     journal.end()
-    if RUN_REF in repo.native.references:
-        repo.native.references.delete(RUN_REF)
+    refs.delete(repo, RUN_REF)
 
 
-def _planned(repo: Repo, journal: Journal, state: State, progress: Progress) -> tuple[Plan, State]:
+def _planned(
+    repo: Repo, journal: Journal, state: RunState, progress: Progress
+) -> tuple[Plan, RunState]:
     series = combine(repo, state.sources, state.settings, repo.tree(state.onto))
-    if state.phase != "plan":
+    if state.phase is not Phase.PLAN:
         return Plan(series, state.items), state
     if not state.settings.partial:
         refuse_gaps(series)
@@ -243,12 +180,14 @@ def _planned(repo: Repo, journal: Journal, state: State, progress: Progress) -> 
     plan = make_plan(series, repo.tree(state.onto))
     for note in (*plan.notes, *plan.contradictions):
         progress.note(note)
-    state = replace(state, phase="apply", items=plan.items)
+    state = replace(state, phase=Phase.APPLY, items=plan.items)
     journal.write(state)
     return plan, state
 
 
-def _applied(repo: Repo, journal: Journal, state: State, plan: Plan, progress: Progress) -> State:
+def _applied(
+    repo: Repo, journal: Journal, state: RunState, plan: Plan, progress: Progress
+) -> RunState:
     progress.phase("apply", len(state.items))
     assembly = assemble(repo, plan, state, progress.step)
     state = assembly.state
@@ -258,9 +197,9 @@ def _applied(repo: Repo, journal: Journal, state: State, plan: Plan, progress: P
         progress.note(f"{number + 1}/{len(state.items)} {subject}: {step.notes[-1]}")
     if assembly.stopped is not None and assembly.blockers:
         raise missing(assembly.stopped[0], assembly.blockers, state)
-    repo.keep(RUN_REF, state.tip)
+    refs.keep(repo, RUN_REF, state.tip)
     if assembly.stopped is None:
-        state = replace(state, phase="validate")
+        state = replace(state, phase=Phase.VALIDATE)
         journal.write(state)
         return state
     patch, picked = assembly.stopped
@@ -273,20 +212,7 @@ def _applied(repo: Repo, journal: Journal, state: State, plan: Plan, progress: P
     raise conflict_error(state, patch, folder)
 
 
-def conflict_error(state: State, patch: Patch, folder: Path) -> Conflict:
-    """What a person reads when a run stops."""
-    assert state.clash is not None
-    reasons = "".join(f"\n  {path}: {reason}" for path, reason in state.clash.clashes)
-    subject = shown(patch.subject)
-    return Conflict(
-        f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not go"
-        f" on:{reasons}",
-        f"resolve it in {folder} and `git add` there, then `backport continue`;"
-        " or `backport skip`, or `backport abort`",
-    )
-
-
-def _resolved(repo: Repo, journal: Journal, state: State, progress: Progress) -> State:
+def _resolved(repo: Repo, journal: Journal, state: RunState, progress: Progress) -> RunState:
     assert state.clash is not None and state.worktree is not None
     from backport.run import conflict
 
@@ -296,92 +222,29 @@ def _resolved(repo: Repo, journal: Journal, state: State, progress: Progress) ->
     for note in taken.notes:
         progress.note(note)
     if taken.tree == repo.tree(state.tip).id:
-        step = Step(state.clash.item, "skipped", "the resolution changes nothing", None)
+        step = Step(
+            state.clash.item, StepState.SKIPPED, Reason("the resolution changes nothing"), None
+        )
     else:
         commit = commit_tree(repo, state, patch, taken.tree, state.clash.item)
-        step = Step(state.clash.item, "resolved", "by hand", commit, taken.notes)
-        repo.keep(RUN_REF, commit)
-    state = replace(with_step(state, step), phase="apply", clash=None)
+        step = Step(state.clash.item, StepState.RESOLVED, Reason("by hand"), commit, taken.notes)
+        refs.keep(repo, RUN_REF, commit)
+    state = replace(with_step(state, step), phase=Phase.APPLY, clash=None)
     journal.write(state)
     _drop_worktree(repo, state)
     return replace(state, worktree=None)
 
 
-def _drop_worktree(repo: Repo, state: State) -> None:
+def _drop_worktree(repo: Repo, state: RunState) -> None:
     if state.worktree is not None:
         from backport.run import conflict
 
         conflict.remove(repo, Path(state.worktree))
 
 
-def _refuse_failed(repo: Repo, state: State, verdicts: Sequence[StepVerdict]) -> None:
-    failed = [verdict for verdict in verdicts if verdict.failed]
-    if not failed:
-        _refuse_unproven(state, verdicts)
-        return
-    repo.keep(REJECTED_REF, state.tip)
-    first = failed[0]
-    more = f", and {len(failed) - 1} later ones" if len(failed) > 1 else ""
-    raise StepFailed(
-        f"step {first.number} of {len(state.items)}, {first.subject!r}, failed its"
-        f" validation{more}; {_left_alone(state)}:\n{first.explain()}",
-        f"the commits are kept at {REJECTED_REF}; `backport bisect` finds what repairs it",
-    )
-
-
-def _refuse_unproven(state: State, verdicts: Sequence[StepVerdict]) -> None:
-    """A step that cannot be told is not proven: the branch moves only when the user accepts that."""
-    unproven = [
-        (step, verdict)
-        for step in verdicts
-        for verdict in step.verdicts
-        if verdict.state is VerdictState.CANNOT_TELL
-        and not is_accepted(f"unproven:{verdict.validator}", state.settings.accept)
-    ]
-    if not unproven:
-        return
-    step, verdict = unproven[0]
-    more = f", and {len(unproven) - 1} more" if len(unproven) > 1 else ""
-    act = "moves the branch" if state.old else "makes the branch"
-    raise CannotTest(
-        f"step {step.number} of {len(state.items)}, {step.subject!r}, cannot be told{more};"
-        f" {_left_alone(state)}:\n{step.explain()}",
-        f"--accept 'unproven:{verdict.validator}' {act} all the same",
-    )
-
-
-def _left_alone(state: State) -> str:
-    """What has become of the target of a run that does not end well."""
-    branch = state.target.removeprefix("refs/heads/")
-    return f"{branch} was not {'moved' if state.old else 'made'}"
-
-
-def _move(repo: Repo, state: State) -> None:
-    new = state.tip
-    if repo.ref(state.target) == new:
-        return
-    done = sum(1 for step in state.steps if step.commit)
-    where = repo.checked_out(state.target) if state.old is not None else None
-
-    def files_first() -> None:
-        # Index and files, then the ref: repeated after a kill, both do nothing twice.
-        if where is not None and state.old is not None:
-            try:
-                repo.git("read-tree", "-m", "-u", state.old, new, cwd=where.path)
-            except GitFailed as error:
-                raise DirtyWorktree(
-                    f"{where.path} is in the way: {error.message}",
-                    "move or commit what is there, then `backport continue`",
-                ) from error
-
-    repo.move_branch(state.target, new, state.old, f"backport: {done} patches", files_first)
-
-
 def _target(repo: Repo, name: str) -> str:
-    import pygit2
-
     ref = f"refs/heads/{name}"
-    if not pygit2.reference_is_valid_name(ref):
+    if not refs.is_branch_name(ref):
         raise UsageError(f"--to {name}: not a name for a branch")
     if repo.ref(ref) is not None:
         raise UsageError(
@@ -390,7 +253,7 @@ def _target(repo: Repo, name: str) -> str:
     return ref
 
 
-def _waiting(journal: Journal) -> State:
+def _waiting(journal: Journal) -> RunState:
     state = journal.read()
     if state is None:
         raise UsageError("no run is on: nothing to continue", "`backport apply` begins one")

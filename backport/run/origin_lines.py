@@ -17,15 +17,13 @@ def recorded(patch: Patch, record: Record) -> bytes:
     ``master date:`` lines of Xen's stable branches.  Only a patch read from a commit has either.
     ``name`` appends ``Patch-name:`` with the name of the file that the patch stood in.
     """
-    if record == "name":
-        return (
-            _with_trailer(patch.message, b"Patch-name: " + patch.file.encode())
-            if patch.file
-            else patch.message
-        )
-    if record == "none" or patch.commit is None:
+    if record is Record.NAME:
+        if not patch.file:
+            return patch.message
+        return _with_trailer(patch.message, b"Patch-name: " + patch.file.encode())
+    if record is Record.NONE or patch.commit is None:
         return patch.message
-    if record == "cherry":
+    if record is Record.CHERRY:
         line = b"(cherry picked from commit %s)\n" % patch.commit.encode()
         gap = b"" if patch.trailers else b"\n"
         return patch.message.rstrip(b"\n") + b"\n" + gap + line

@@ -14,11 +14,13 @@ from backport.errors import ExitCode
 from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings
 from backport.history.upstream import Blocker
+from backport.levels import Phase
 from backport.pick.outcome import Picked
+from backport.planning.items import Item
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
 from backport.planning.sources import Source
 from backport.run.assembly import assemble
-from backport.run.journal import State
+from backport.run.journal import RunState
 from series.model import Oid, Patch
 
 
@@ -27,7 +29,9 @@ class Outlook:
     """The plan, what would come of each step, and what would stop the run."""
 
     plan: Plan
-    state: State
+    state: RunState
+    patches: tuple[Patch, ...]
+    """In the order in which they go on, taken prerequisites included."""
     stopped: tuple[Patch, Picked] | None = None
     blockers: tuple[Blocker, ...] = ()
 
@@ -39,8 +43,8 @@ class Outlook:
         return int(ExitCode.CONFLICT) if self.stopped else 0
 
     @property
-    def patches(self) -> tuple[str, ...]:
-        """The items in the order in which they go on, taken prerequisites included."""
+    def items(self) -> tuple[Item, ...]:
+        """What the patches are: posted, or taken from upstream."""
         return self.state.items
 
 
@@ -50,19 +54,20 @@ def foresee(
     """Order the sources and put them on ``onto``, in memory."""
     plan, state = begin(repo, onto, sources, settings, branch)
     done = assemble(repo, plan, state, lambda *_: None)
-    return Outlook(plan, done.state, done.stopped, done.blockers)
+    patches = tuple(plan.patch(repo, item) for item in done.state.items)
+    return Outlook(plan, done.state, patches, done.stopped, done.blockers)
 
 
 def begin(
     repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings, branch: str = ""
-) -> tuple[Plan, State]:
+) -> tuple[Plan, RunState]:
     """The plan, and the state of a run that is about to assemble it."""
     series = combine(repo, sources, settings, repo.tree(onto))
     if not settings.partial:
         refuse_gaps(series)
     plan = make_plan(series, repo.tree(onto))
-    state = State(
-        phase="apply",
+    state = RunState(
+        phase=Phase.APPLY,
         settings=settings,
         branch=branch or settings.branch or onto,
         target="",

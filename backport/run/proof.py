@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from backport.config import level_of
 from backport.gateway.repository import Repo
+from backport.levels import Level
+from backport.planning.items import Item
 from backport.planning.plan import Plan
-from backport.run.journal import State
-from backport.run.life import Progress
+from backport.run.journal import RunState
+from backport.run.request import Progress
 from backport.verdicts import StepVerdict
 from series.model import shown
 
@@ -21,10 +23,10 @@ class Proof:
     keep_going: bool = False
 
     def __call__(
-        self, repo: Repo, plan: Plan, state: State, progress: Progress
+        self, repo: Repo, plan: Plan, state: RunState, progress: Progress
     ) -> tuple[tuple[StepVerdict, ...], str]:
         level, proven = level_of(state.settings)
-        if level == "none":
+        if level is Level.NONE:
             return (), proven
         from backport.validate.prover import Prover, Target
 
@@ -44,5 +46,5 @@ class Proof:
             return prover.prove(targets, tell, keep_going=self.keep_going), proven
 
 
-def _subject(plan: Plan, repo: Repo, item: str) -> str:
+def _subject(plan: Plan, repo: Repo, item: Item) -> str:
     return shown(plan.patch(repo, item).subject)

@@ -17,5 +17,4 @@ def relate(repo: Repo, onto: Oid, outlook: Outlook) -> nx.DiGraph[int]:
     """The graph over the items of ``outlook``; node n is the n-th item (0-based) in order."""
     from series.graph.dependencies import build_graph
 
-    patches = [outlook.plan.patch(repo, item) for item in outlook.patches]
-    return build_graph(patches, repo.tree(onto))
+    return build_graph(list(outlook.patches), repo.tree(onto))

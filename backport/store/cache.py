@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from backport.distribution import DISTRIBUTION
 from backport.store.files import write_atomic
 
 _DAY = 86400
@@ -127,7 +128,7 @@ def tool_version(package: str) -> str:
     cache while it is being worked on.
     """
     folder = Path(__file__).parents[2] / package
-    sha = hashlib.sha256(version("backport").encode())
+    sha = hashlib.sha256(version(DISTRIBUTION).encode())
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".py", ".toml", ".S", ".lds"):
             sha.update(path.name.encode() + path.read_bytes())

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backport.verdicts import State, StepVerdict
+from backport.verdicts import State, StepVerdict, Validator
 from emu.booted.boot import BootReport
 from emu.findings.ladder import Change, compare
 from series.model import Patch
@@ -98,6 +98,6 @@ def _look(verdict: StepVerdict, message: bytes, last: Seen | None) -> Seen:
 def report_of(verdict: StepVerdict) -> BootReport | None:
     """The boot report of a step, if it has one."""
     for one in verdict.verdicts:
-        if one.validator == "boot" and one.data:
+        if one.validator is Validator.BOOT and one.data:
             return BootReport.from_json(one.data)
     return None

@@ -8,7 +8,6 @@ leave the core, or the image, alone cost nothing.
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -18,8 +17,9 @@ from tempfile import mkstemp
 from typing import Any
 
 from backport.accepted import is_accepted
+from backport.merged_findings import merge_findings
 from backport.store.cache import ArtefactGone, Cache, digest, tool_version
-from backport.verdicts import State, Verdict
+from backport.verdicts import State, Validator, Verdict
 from emu.abi import Mode
 from emu.booted import boot
 from emu.booted.boot import BootReport
@@ -35,16 +35,12 @@ _STATES = {
     Outcome.ABSENT: State.ABSENT,
 }
 
-_DRAWN = re.compile(r" \(with [^()]*\)")
-"""In the words of a finding: the input that was drawn for it."""
-_NUMBER = re.compile(r"-?\b(?:0x[0-9a-f]+|\d+)\b")
-
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class EmulationLevel:
     """One level of emulation: how it is run in parts, kept and read."""
 
-    name: str
+    name: Validator
     parts: Callable[[int, Path], Sequence[Any]]
     """For so many processes, which can all write to this folder: what is done apart.  The report does not
     depend on it."""
@@ -59,7 +55,7 @@ class Level:
 class Emulation:
     """One file's emulation, under way or known."""
 
-    level: Level
+    level: EmulationLevel
     key: str
     cached: Any = None
     futures: tuple[Future[Any], ...] = ()
@@ -85,11 +81,11 @@ class Oracle:
         self.folder = folder
         self.accepted = tuple(accepted)
 
-    def key(self, level: Level, sha: str) -> str:
+    def key(self, level: EmulationLevel, sha: str) -> str:
         """What the answer depends on."""
         return digest(f"{level.name}-1", sha, self.profile.digest, tool_version("emu"))
 
-    def begin(self, level: Level, sha: str) -> Emulation:
+    def begin(self, level: EmulationLevel, sha: str) -> Emulation:
         """Start on the file kept under ``sha``; returns at once.  Raises `ArtefactGone`."""
         key = self.key(level, sha)
         answer = self.cache.get(level.name, key)
@@ -164,7 +160,7 @@ def judge_object(
     state = _state(report.outcome, bool(failed))
     how = f"{', '.join(report.borrowed)}: laid out as the probe says" if report.borrowed else ""
     return Verdict(
-        *("object", state, ", ".join(parts), _lines(live), report.seconds, cached),
+        *(Validator.OBJECT, state, ", ".join(parts), _lines(live), report.seconds, cached),
         data=report.to_json(),
         how=how,
     )
@@ -181,24 +177,22 @@ def judge_boot(report: BootReport, accepted: Sequence[str] = (), cached: bool = 
     parts += [f"{waived} findings accepted"] if waived else []
     state = _state(report.outcome, bool(live))
     return Verdict(
-        "boot", state, ", ".join(parts), _lines(live), report.seconds, cached, report.to_json()
+        Validator.BOOT,
+        state,
+        ", ".join(parts),
+        _lines(live),
+        report.seconds,
+        cached,
+        report.to_json(),
     )
 
 
-OBJECT = Level("object", shares, run_object, join, ObjectReport.from_json, judge_object)
-BOOT = Level("boot", modes, boot.emulate_mode, boot.join, BootReport.from_json, judge_boot)
-
-
-def merge_findings(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]]]:
-    """Each distinct finding once, as the first scenario has it, with the scenarios in which it shows.
-
-    Findings that differ in numbers alone are one: the same fault shows with every input that was drawn.
-    """
-    merged: dict[tuple[str, str, str], tuple[Finding, list[str]]] = {}
-    for finding in findings:
-        key = (finding.invariant, _NUMBER.sub("#", _DRAWN.sub("", finding.message)), finding.where)
-        merged.setdefault(key, (finding, []))[1].append(finding.scenario)
-    return list(merged.values())
+OBJECT = EmulationLevel(
+    Validator.OBJECT, shares, run_object, join, ObjectReport.from_json, judge_object
+)
+BOOT = EmulationLevel(
+    Validator.BOOT, modes, boot.emulate_mode, boot.join, BootReport.from_json, judge_boot
+)
 
 
 def _weigh(findings: Sequence[Finding], accepted: Sequence[str]) -> tuple[list[Finding], int]:

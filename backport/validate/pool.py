@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from backport.config import Settings
 from backport.store.cache import Cache
-from backport.validate.emulation import BOOT, OBJECT, Emulation, Level, Oracle, warm
-from backport.verdicts import State, Verdict
+from backport.validate.emulation import BOOT, OBJECT, Emulation, EmulationLevel, Oracle, warm
+from backport.verdicts import State, Validator, Verdict
 from emu.profile import Profile
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class _Oracles:
 
     answers: Answers | None
     differs: str
-    of: Mapping[str, Oracle]
+    of: Mapping[Validator, Oracle]
     """By the name of the level."""
 
 
@@ -48,7 +48,9 @@ class Emulations:
         self.settings = settings
         self.profile = profile
         levels = [(OBJECT, profile.core_object), (BOOT, profile.core_image)]
-        self._levels: tuple[tuple[Level, str], ...] = tuple(levels if booted else levels[:1])
+        self._levels: tuple[tuple[EmulationLevel, str], ...] = tuple(
+            levels if booted else levels[:1]
+        )
         self._processes = settings.jobs or os.cpu_count() or 1
         self._executor: Executor | None = None
         self._oracles: _Oracles | None = None
@@ -104,7 +106,7 @@ class Emulations:
         early: Mapping[str, Emulation],
     ) -> Callable[[], tuple[Verdict, ...]]:
         oracles = self._oracles_for(answers)
-        begun: list[tuple[Level, str, Emulation | None]] = []
+        begun: list[tuple[EmulationLevel, str, Emulation | None]] = []
         for level, name in self._levels:
             sha, oracle = artefacts.get(name), oracles.of[level.name]
             known = early.get(oracle.key(level, sha)) if sha else None
@@ -119,7 +121,7 @@ class Emulations:
         self._folder.cleanup()
 
     def _finish(
-        self, oracles: _Oracles, level: Level, name: str, emulation: Emulation | None
+        self, oracles: _Oracles, level: EmulationLevel, name: str, emulation: Emulation | None
     ) -> Verdict:
         if emulation is None:
             return Verdict(level.name, State.ABSENT, f"no {name} yet")

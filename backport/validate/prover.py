@@ -7,16 +7,16 @@ emulations run beside them in a pool of processes.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backport.builds.worktree import BuildTree, Built
+from backport.builds.step_build import BuildTree, Built
 from backport.config import Settings, level_of
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
+from backport.levels import Level
 from backport.store.cache import ArtefactGone, Cache
 from backport.verdicts import State, StepVerdict, Verdict
 from series.model import Oid
@@ -48,24 +48,22 @@ class Prover:
         self._profile: Profile | None = None
         self._thread = ThreadPoolExecutor(1)
         self._prepared: Future[Emulations] | None = None
-        if self.level == "none":
+        if self.level is Level.NONE:
             return
         assert settings.build is not None
         wanted: dict[str, str] = {}
-        if self.level != "build":
+        if self.level is not Level.BUILD:
             from emu.profile import load_profile
 
             self._profile = load_profile(settings.profile)
             wanted = {self._profile.core_object: self._profile.core_source}
-            if self.level == "boot":
+            if self.level is Level.BOOT:
                 if not self._profile.core_image:
                     raise UsageError(
                         f"the profile {self._profile.name} names no image that boots",
                         "core.image in the profile, or --validate object",
                     )
                 wanted[self._profile.core_image] = ""
-        if shutil.which("git") is None:
-            raise UsageError("git itself is not installed", "Debian: apt install git")
         self._builder = BuildTree(
             repo,
             self.cache,
@@ -146,7 +144,7 @@ class Prover:
             return
         waiting: Callable[[], StepVerdict] | None = None
         for number, target in enumerate(targets, 1):
-            all_of_it = self.level == "build" or (whole and number == len(targets))
+            all_of_it = self.level is Level.BUILD or (whole and number == len(targets))
             built = self._build(builder, target.commit, whole=all_of_it)
             if waiting is not None:
                 yield waiting()
@@ -178,7 +176,7 @@ class Prover:
         from backport.validate.pool import Emulations
 
         assert self._profile is not None
-        return Emulations(self.cache, self.settings, self._profile, self.level == "boot")
+        return Emulations(self.cache, self.settings, self._profile, self.level is Level.BOOT)
 
     def _begin(self, target: Target, built: Built) -> Callable[[], StepVerdict]:
         def step(*more: Verdict) -> StepVerdict:

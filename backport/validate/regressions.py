@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from backport.accepted import is_accepted
-from backport.verdicts import State, StepVerdict, Verdict
+from backport.verdicts import State, StepVerdict, Validator, Verdict
 
 
 class Regressions:
@@ -27,7 +27,7 @@ class Regressions:
         """The step, with a verdict more when it has lost what an earlier one had."""
         lost: list[str] = []
         for verdict in step.verdicts:
-            if verdict.validator in ("object", "boot") and not verdict.data:
+            if verdict.validator in (Validator.OBJECT, Validator.BOOT) and not verdict.data:
                 if verdict.state is State.ABSENT:  # the whole core, or the entry, is gone
                     lost += [name for name in self._could if name.startswith(verdict.validator)]
                 continue
@@ -45,7 +45,7 @@ class Regressions:
         )
         for name in lost:  # the step that lost it is to blame, none after it
             del self._could[name]
-        more = Verdict("behaviour", State.FAILED, f"{len(lost)} abilities lost", lines)
+        more = Verdict(Validator.BEHAVIOUR, State.FAILED, f"{len(lost)} abilities lost", lines)
         return StepVerdict(step.number, step.commit, step.subject, (*step.verdicts, more))
 
 
@@ -56,4 +56,4 @@ def _abilities(verdict: Verdict) -> Iterator[tuple[str, bool]]:
             name = f"{verdict.validator} {result['scenario']}/{result['mode']}"
             yield name, result["outcome"] == "passed"
     for milestone in data.get("ladder", ()):
-        yield f"boot {milestone['name']}", milestone["reached"]
+        yield f"{Validator.BOOT} {milestone['name']}", milestone["reached"]

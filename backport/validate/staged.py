@@ -15,9 +15,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import pygit2
-
-from backport.errors import UsageError
 from backport.gateway.repository import Repo
 from backport.gateway.trees import DIRECTORY, TreeView
 from backport.pick.patch import pick_patch
@@ -55,17 +52,6 @@ class Looked:
     patches: int
     series: int
     complaints: tuple[Complaint, ...]
-
-
-def staged_tree(repo: Repo, index_file: str | None) -> Oid:
-    """The tree that the commit would have."""
-    index = pygit2.Index(index_file) if index_file else repo.native.index
-    try:
-        return Oid(str(index.write_tree(repo.native)))
-    except pygit2.GitError as error:
-        raise UsageError(
-            f"the index cannot be written as a tree: {error}", "resolve it first"
-        ) from error
 
 
 def look_at_patches(repo: Repo, tree: TreeView, changed: dict[bytes, bool]) -> Looked:

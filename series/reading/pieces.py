@@ -31,6 +31,7 @@ _DIFF_START = re.compile(
     re.MULTILINE,
 )
 _MAIL_KEYS = frozenset({b"from", b"subject"})
+_DEP3_KEYS = frozenset({b"description", b"author"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,9 @@ def _worth(data: bytes) -> bool:
 
 
 def _is_mail(data: bytes) -> bool:
+    """Whether a mail's headers begin it; DEP-3 has From and Subject, too, and fields of its own."""
     keys = {key.lower() for key, _ in mail_headers(data)}
-    return not keys.isdisjoint(_MAIL_KEYS) and b"description" not in keys
+    return not keys.isdisjoint(_MAIL_KEYS) and keys.isdisjoint(_DEP3_KEYS)
 
 
 def _pieces(raw: RawMail, name: str, rules: Rules) -> Iterator[Piece]:

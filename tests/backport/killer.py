@@ -20,7 +20,8 @@ import pygit2
 def main() -> None:
     """Patch the acts, then run."""
     from backport.cli import app
-    from backport.gateway import objects
+    from backport.gateway import objects, refs
+    from backport.gateway.git_runner import GitRunner
     from backport.gateway.repository import Repo
 
     deadline, count = int(sys.argv[1]), 0
@@ -43,7 +44,9 @@ def main() -> None:
         (objects.Objects, "store"),
         (pygit2.Repository, "write"),
         (Repo, "write_commit"),
-        (Repo, "git"),
+        (GitRunner, "__call__"),
+        (GitRunner, "feed"),
+        (refs, "delete"),
     ):
         setattr(owner, name, deadly(getattr(owner, name)))
     try:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
+from backport.environment import Environment
+from backport.gateway import repository
+
 Files = Mapping[str, str | bytes | None]
 
 
@@ -92,3 +95,8 @@ def refs(repo: Path) -> str:
 def environment() -> dict[str, str]:
     """The sealed environment, for processes of our own."""
     return dict(os.environ)
+
+
+def open_repo(path: Path) -> repository.Repo:
+    """A repository, opened in the sealed environment."""
+    return repository.open_repo(path, Environment.copied(os.environ))

@@ -163,10 +163,10 @@ def whole_process(course: Course) -> Timed:
 def engine(course: Course) -> Timed:
     """The engine in process: parsed patches in their order onto commits that git can read."""
     from backport.config import Settings
-    from backport.gateway.repository import open_repo
     from backport.planning.sources import find_source
     from backport.run.assembly import assemble
     from backport.run.preview import begin
+    from tests.backport.trees import open_repo
 
     settings = Settings()
 
@@ -193,10 +193,10 @@ def engine(course: Course) -> Timed:
 def graph(course: Course) -> Callable[[], tuple[float, int]]:
     """The dependency graph in process; also its number of edges."""
     from backport.config import Settings
-    from backport.gateway.repository import open_repo
     from backport.planning.sources import find_source
     from backport.run.preview import begin
     from series.graph.dependencies import build_graph
+    from tests.backport.trees import open_repo
 
     def timed() -> tuple[float, int]:
         repo = open_repo(course.clone)

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backport.config import Settings
-from backport.gateway.repository import Repo, open_repo
+from backport.gateway.repository import Repo
 from backport.planning.sources import Source
 from backport.run.preview import foresee
 from series.model import Oid
+from tests.backport.trees import open_repo
 
 SAME, OTHER, STOPPED, UNKNOWN = "the maintainer's tree", "another tree", "stops", "not here"
 

@@ -15,7 +15,7 @@ the system calls (`watch.c`), so what each command read, looked for in vain and 
     contents.py what the outputs hold: whether one is another than before
     names.py    what a linker goes by: whether a link may be put off
     merge.py    an incremental build, believed where it proves itself
-    replay.py   the collaborator of `backport.builds.worktree`
+    replay.py   the collaborator of `backport.builds.step_build`
 
 The words: a *keeper* is a process that decides what is run (make, and every shell above one); a
 *command* is what a keeper starts, with everything below it, so shell wrappers, pipes, generators

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The collaborator of `backport.builds.worktree`: a step by its changed commands alone, where that is sure.
+"""The collaborator of `backport.builds.step_build`: a step by its changed commands alone, where that is sure.
 
 The life of a step: `attempt` after the check-out; when it answers False, the full build runs behind
 `words`, from a clean worktree when `clean` says so, and `keep` takes its recording.  A replay that
@@ -88,7 +88,8 @@ class Replay:
         """Why nothing is watched here, once that is known."""
         self.told = ""
         """How the last step was built, for a person."""
-        env = sorted(f"{k}={v}" for k, v in os.environ.items() if not is_noise(f"{k}={v}"))
+        variables = (f"{k}={v}" for k, v in repo.environment.for_builds().items())
+        env = sorted(variable for variable in variables if not is_noise(variable))
         self._key = digest(
             _FORMAT,
             tool_version("backport"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from backport.builds.compiler_errors import compiler_errors
 from backport.builds.sandbox import sandbox
-from backport.builds.worktree import compiler_errors
 from tests.backport.trees import backport, git, new_repo, refs
 
 
@@ -60,8 +60,9 @@ def test_a_daemon_of_a_sandboxed_build_ends_with_it(repo: Path, tmp_path: Path) 
     if sandbox(repo, tmp_path, (), True).why:
         pytest.skip("no sandbox here")
     folder = repo / ".git/backport/build"
-    beat = "while :; do date +%N > beat; sleep 0.05; done"
-    code, said = check(repo, f"setsid sh -c '{beat}' > /dev/null 2>&1 & sleep 0.5; test -s beat")
+    beat = "while :; do date +%N > beat; touch begun; sleep 0.05; done"
+    await_it = "n=0; until test -e begun || test $n = 600; do sleep 0.05; n=$((n+1)); done"
+    code, said = check(repo, f"setsid sh -c '{beat}' > /dev/null 2>&1 & {await_it}; test -e begun")
     assert code == 0, said
     seen = (folder / "beat").read_bytes()
     time.sleep(0.5)

@@ -17,7 +17,7 @@ from backport.builds.recorded.recording import Run
 from backport.cli import app
 from backport.commands import options
 from backport.config import Settings
-from backport.gateway.repository import Repo, open_repo
+from backport.gateway.repository import Repo
 from backport.sample.write import write_sample
 from backport.store.cache import Cache
 from backport.validate.prover import Prover, Target
@@ -30,7 +30,7 @@ from emu.object.probe import Answers, differences, probe_source, read_probe
 from emu.object.structures import asked_of
 from emu.profile import load_profile, with_layouts
 from series.model import Oid
-from tests.backport.trees import backport, git
+from tests.backport.trees import backport, git, open_repo
 from tests.emu.build import COMPILERS, compile_source
 
 ROOT = Path(__file__).parents[3]

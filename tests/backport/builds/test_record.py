@@ -16,13 +16,13 @@ from backport.builds.recorded.contents import Contents
 from backport.builds.recorded.replay import Replay, Tally
 from backport.builds.recorded.storage import Writer, load
 from backport.builds.recorded.watch import read_log, watcher, works
-from backport.builds.worktree import BuildTree, Built
-from backport.gateway.repository import Repo, open_repo
+from backport.builds.step_build import BuildTree, Built
+from backport.gateway.repository import Repo
 from backport.sample.write import write_sample
 from backport.store.cache import Cache
 from backport.verdicts import State
 from series.model import Oid
-from tests.backport.trees import Files, backport, branch_with, git, new_repo
+from tests.backport.trees import Files, backport, branch_with, git, new_repo, open_repo
 
 MAKE = "make -j2 -s CC='gcc -fdebug-prefix-map=$(CURDIR)=/tree'"
 """Two worktrees, and the same bytes: the folder is in the debug information else."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -81,3 +82,72 @@ def test_the_command_s_own_end_is_the_watcher_s(tmp_path: Path, binary: Path) ->
     words = [str(binary), str(tmp_path / "log"), "/", "/bin/sh", "sh", "-c"]
     assert subprocess.run([*words, "exit 7"], check=False).returncode == 7
     assert subprocess.run([*words, "kill -9 $$"], check=False).returncode == 128 + 9
+
+
+END = b"Z 0 0\n\n"
+
+
+def record(kind: str, serial: int, text: str = "", size: int | None = None) -> bytes:
+    """One record of the log, which says ``size`` (default: what is true) of its text."""
+    length = len(text) if size is None else size
+    return f"{kind} {serial} {length}\n{text}\n".encode()
+
+
+def logged(tmp_path: Path, data: bytes) -> int:
+    """The number of processes that are believed of a log."""
+    log = tmp_path / "log"
+    log.write_bytes(data)
+    before = signal.signal(signal.SIGALRM, _for_ever)
+    signal.alarm(5)
+    try:
+        return len(read_log(log))
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _for_ever(*_: object) -> None:
+    pytest.fail("the log is read for ever")
+
+
+ROOT = record("X", 1, "/bin/sh") + record("Q", 1, "0")
+
+
+def test_a_log_as_it_should_be(tmp_path: Path) -> None:
+    child = record("F", 2, "1") + record("X", 2, "/bin/true")
+    assert logged(tmp_path, ROOT + child + END) == 2
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param(b"R 1 3\nabcXR 1 1\nq\n", id="shorter than it is, what follows looks right"),
+        pytest.param(record("R", 1, "abc", 4), id="longer than it is"),
+        pytest.param(record("R", 1, "abc", -8), id="back to its own beginning"),
+        pytest.param(record("R", 1, "abc", 1 << 40), id="past the end"),
+        pytest.param(b"R 1\nabc\n", id="no length"),
+        pytest.param(b"R 1 x\nabc\n", id="not a length"),
+    ],
+)
+def test_a_record_that_lies_about_its_length_voids_the_log(tmp_path: Path, forged: bytes) -> None:
+    assert logged(tmp_path, ROOT + forged + END) == 0
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param(record("F", 2, "2"), id="its own parent"),
+        pytest.param(record("F", 2, "3") + record("F", 3, "1"), id="a parent that began later"),
+        pytest.param(record("F", 2, "-1"), id="a parent before the first"),
+        pytest.param(record("F", 3, "2"), id="a parent that never was"),
+        pytest.param(record("X", 2, "/bin/true"), id="none at all"),
+        pytest.param(record("F", 2, "one"), id="not a number"),
+    ],
+)
+def test_a_process_without_a_true_parent_voids_the_log(tmp_path: Path, forged: bytes) -> None:
+    assert logged(tmp_path, ROOT + forged + END) == 0
+
+
+@pytest.mark.parametrize("data", [b"", ROOT, ROOT + END[:-1], ROOT + END + b"x"])
+def test_a_log_that_is_cut_short_is_no_log(tmp_path: Path, data: bytes) -> None:
+    assert logged(tmp_path, data) == 0

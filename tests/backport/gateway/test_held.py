@@ -11,10 +11,9 @@ import pytest
 from backport.gateway.held import find_held
 from backport.gateway.objects import Objects
 from backport.gateway.packs import Fresh
-from backport.gateway.repository import open_repo
 from backport.gateway.trees import EMPTY, FILE, Entry
 from series.model import Oid
-from tests.backport.trees import git, lines, new_repo
+from tests.backport.trees import git, lines, new_repo, open_repo
 
 LONG_AGO = 1_000_000_000
 

@@ -10,10 +10,9 @@ import pygit2
 import pytest
 
 from backport.gateway import objects as module
-from backport.gateway.repository import open_repo
 from backport.gateway.trees import EMPTY, FILE, Entry, Tree, TreeView
 from series.model import Oid
-from tests.backport.trees import backport, branch_with, git, lines, mbox, new_repo
+from tests.backport.trees import backport, branch_with, git, lines, mbox, new_repo, open_repo
 
 
 @pytest.fixture
@@ -69,9 +68,10 @@ def test_what_is_too_much_for_memory_is_stored_early(
     assert opened.objects.blob(oid) == b"x" * 1001
 
 
-def test_git_sees_what_is_new(repo: Path) -> None:
+def test_git_sees_what_is_stored(repo: Path) -> None:
     opened = open_repo(repo)
     oid = opened.objects.write_blob(b"new\n")
+    opened.objects.store()
     assert opened.git("cat-file", "-t", oid) == "blob"
 
 

@@ -8,8 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from backport.gateway.repository import open_repo
-from tests.backport.trees import Files, backport, branch_with, commit, git, lines, mbox, new_repo
+from tests.backport.trees import (
+    Files,
+    backport,
+    branch_with,
+    commit,
+    git,
+    lines,
+    mbox,
+    new_repo,
+    open_repo,
+)
 
 HELPER = "void helper(void);\n"
 
@@ -127,5 +136,5 @@ def test_words_of_a_tree(repo: Path) -> None:
     opened = open_repo(repo)
     tree = opened.tree(opened.commit("master")).id
     wanted = frozenset((b"void", b"oid", b"moved", b"absent", *(b"x%d" % n for n in range(450))))
-    assert opened.words(tree, wanted) == {b"void", b"moved"}
-    assert opened.words(tree, frozenset((b"absent",))) == frozenset()
+    assert opened.git.words(tree, wanted) == {b"void", b"moved"}
+    assert opened.git.words(tree, frozenset((b"absent",))) == frozenset()

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from backport.errors import UnknownRevision, UsageError
-from backport.gateway.repository import open_repo
 from backport.history.siblings import find_siblings
 from tests.backport.trees import (
     Files,
@@ -20,6 +19,7 @@ from tests.backport.trees import (
     lines,
     mbox,
     new_repo,
+    open_repo,
     refs,
 )
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from backport.gateway.commits import commit_patch
-from backport.gateway.repository import Repo, open_repo
+from backport.gateway.repository import Repo
 from backport.pick.outcome import How, Picked
 from backport.pick.patch import pick_patch
 from series.model import Patch
 from series.reading.mail import read_mbox
-from tests.backport.trees import commit, git, lines, mbox, new_repo
+from tests.backport.trees import commit, git, lines, mbox, new_repo, open_repo
 
 MAIL = b"From: A <a@b>\nSubject: [PATCH] t\nDate: Thu, 1 Jan 2015 00:00:00 +0000\n\nbody\n---\n"
 FUNCTION = (

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from backport.gateway.commits import commit_patch
-from backport.gateway.repository import open_repo
 from backport.pick.outcome import How, Picked
 from backport.pick.patch import pick_patch
 from series.model import Oid
 from series.reading.mail import read_mbox
-from tests.backport.trees import Files, backport, branch_with, git, lines, mbox, new_repo
+from tests.backport.trees import Files, backport, branch_with, git, lines, mbox, new_repo, open_repo
 
 BASE = {"old/amd.c": lines(), "old/intel.c": lines((3, "intel"), (4, "intel")), "keep.c": "k\n"}
 MOVED: Files = {"new/amd.c": lines(), "old/amd.c": None}
@@ -155,3 +154,21 @@ def test_a_commit_that_a_mail_names_and_is_none(tmp_path: Path, named: str) -> N
     opened = open_repo(repo)
     (patch,) = read_mbox(mail, "s.mbox").patches
     assert opened.made_on(patch) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "".join(f"line {n}\n" for n in range(1, 13)),
+        lines() + "".join(f"more {n}\n" for n in range(40)),
+    ],
+    ids=["a part of it", "all of it, in a longer one"],
+)
+def test_the_longer_of_the_two_is_the_measure(tmp_path: Path, other: str) -> None:
+    """One file holds all of the other, which is less than half of it: to git that is no rename."""
+    repo, commit = make(
+        tmp_path / "repo", ({"new/amd.c": lines((20, "fix"))},), {"old/amd.c": other}
+    )
+    (clash,) = pick(repo, commit).clashes
+    assert "there is no such file here" in clash.reason
+    assert cherry_picked(repo, commit) is None

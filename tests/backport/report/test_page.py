@@ -7,11 +7,13 @@ import sys
 
 import pytest
 
+from backport.pick.outcome import How
+from backport.planning.items import Posted
 from backport.report.page import PAGE, fold, page_width, step_text
 from backport.report.progress import Reporter
 from backport.report.table import show_table
-from backport.run.journal import Step
-from backport.verdicts import State, StepVerdict, Verdict
+from backport.run.steps import Step, StepState
+from backport.verdicts import State, StepVerdict, Validator, Verdict
 from series.model import Oid
 
 _OID = Oid("1" * 40)
@@ -23,8 +25,10 @@ _REASON = (
 
 
 def _verdict(state: State, reason: str = "", how: str = "") -> StepVerdict:
-    built = Verdict("build", State.PASSED, "built", seconds=1.8, how=how)
-    core = Verdict("object", state, "21 scenarios pass, 20 fail", (reason,) if reason else ())
+    built = Verdict(Validator.BUILD, State.PASSED, "built", seconds=1.8, how=how)
+    core = Verdict(
+        Validator.OBJECT, state, "21 scenarios pass, 20 fail", (reason,) if reason else ()
+    )
     return StepVerdict(28, _OID, "x86/shim: forward bind_ipi", (built, core))
 
 
@@ -90,7 +94,7 @@ def test_a_step_that_cannot_be_told_says_why_in_any_case(
 
 
 def test_a_step_that_fits_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    step = Step("p0", "applied", "exact", _OID)
+    step = Step(Posted(0), StepState.APPLIED, How.EXACT, _OID)
     with Reporter(validating=True) as progress:
         progress._steps[28] = step
         progress.verdict(28, 56, _verdict(State.PASSED))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from backport.report.progress import Reporter
-from backport.verdicts import State, StepVerdict, Verdict
+from backport.verdicts import State, StepVerdict, Validator, Verdict
 from series.model import Oid
 
 
@@ -17,9 +17,9 @@ def test_what_steps_are_judged_by_is_said_where_it_changes(
     with Reporter(validating=True) as reporter:
         for number, how in enumerate(hows, 1):
             verdicts = (
-                Verdict("build", State.PASSED, "built", how="2 commands"),
-                Verdict("object", State.PASSED, "all pass", how=how),
-                Verdict("boot", State.PASSED, "boots", how=how),
+                Verdict(Validator.BUILD, State.PASSED, "built", how="2 commands"),
+                Verdict(Validator.OBJECT, State.PASSED, "all pass", how=how),
+                Verdict(Validator.BOOT, State.PASSED, "boots", how=how),
             )
             step = StepVerdict(number, Oid("0" * 40), f"step {number}", verdicts)
             reporter.verdict(number, len(hows), step)

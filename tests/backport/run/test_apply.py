@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from backport.gateway import refs as gateway_refs
+from backport.gateway import worktrees
+from backport.gateway.repository import Repo
 from tests.backport.trees import (
     backport,
     branch_with,
@@ -295,16 +298,14 @@ def test_outside_any_repository(tmp_path: Path) -> None:
 def test_somebody_else_moves_the_branch_meanwhile(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from backport.gateway.repository import Repo
+    genuine = worktrees.checked_out
 
-    genuine = Repo.checked_out
-
-    def moved_under_us(self: Repo, ref: str) -> object:
+    def moved_under_us(opened: Repo, ref: str) -> object:
         git(repo, "update-ref", "refs/heads/other", "topic~3")
-        return genuine(self, ref)
+        return genuine(opened, ref)
 
     git(repo, "branch", "other", "stable")
-    monkeypatch.setattr(Repo, "checked_out", moved_under_us)
+    monkeypatch.setattr(worktrees, "checked_out", moved_under_us)
     done = backport(repo, "apply", "--branch", "other", "--series", "stable..topic")
     assert done.exit_code == 2, done.output
     assert "no longer where this run began" in done.output
@@ -314,15 +315,13 @@ def test_somebody_else_moves_the_branch_meanwhile(
 def test_a_new_branch_that_somebody_else_makes_meanwhile_is_theirs(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from backport.gateway.repository import Repo
+    genuine = gateway_refs.move_branch
 
-    genuine = Repo.move_branch
-
-    def made_under_us(self: Repo, ref: str, *rest: Any) -> None:
+    def made_under_us(opened: Repo, ref: str, *rest: Any) -> None:
         git(repo, "update-ref", ref, "topic~3")
-        genuine(self, ref, *rest)
+        genuine(opened, ref, *rest)
 
-    monkeypatch.setattr(Repo, "move_branch", made_under_us)
+    monkeypatch.setattr(gateway_refs, "move_branch", made_under_us)
     words = ("apply", "--branch", "stable", "--to", "other", "--series", "stable..topic")
     done = backport(repo, *words)
     assert done.exit_code == 2, done.output
@@ -347,16 +346,14 @@ def test_an_untracked_file_in_the_way_keeps_the_run_and_both_versions(repo: Path
 def test_a_commit_made_meanwhile_is_left_alone_with_its_files(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from backport.gateway.repository import Repo
+    genuine = worktrees.checked_out
 
-    genuine = Repo.checked_out
-
-    def commit_first(self: Repo, ref: str) -> object:
-        if self.state_dir.joinpath("run/state.json").exists():
+    def commit_first(opened: Repo, ref: str) -> object:
+        if opened.state_dir.joinpath("run/state.json").exists():
             commit(repo, {"users.c": "mine\n"}, "the user's own")
-        return genuine(self, ref)
+        return genuine(opened, ref)
 
-    monkeypatch.setattr(Repo, "checked_out", commit_first)
+    monkeypatch.setattr(worktrees, "checked_out", commit_first)
     done = backport(repo, "apply", "--branch", "stable", "--series", "stable..topic")
     assert done.exit_code == 2
     assert "left alone" in done.output

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from backport.errors import Conflict
+from backport.run import conflict
 from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo, refs
 
 
@@ -383,3 +385,18 @@ def test_a_submodule_that_clashes_is_settled_by_its_id(repo: Path, tmp_path: Pat
     git(worktree(repo), "update-index", "--cacheinfo", f"160000,{'2' * 40},sub")
     carried(repo, 0)
     assert git(repo, "rev-parse", "out:sub") == "2" * 40
+
+
+@pytest.mark.parametrize("name", [b"out/file", b"out/deep/er/file"])
+def test_nothing_is_laid_out_behind_a_link_that_leads_out(tmp_path: Path, name: bytes) -> None:
+    folder, outside = tmp_path / "conflict", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (outside / "file").write_text("the user's own\n")
+    (folder / "out").symlink_to(outside)
+    with pytest.raises(Conflict, match="behind a symbolic link out of the worktree"):
+        conflict._write_file(folder, name, b"<<<<<<< hostile\n", 0o100644)
+    assert [path.name for path in outside.iterdir()] == ["file"]
+    assert (outside / "file").read_text() == "the user's own\n"
+    conflict._write_file(folder, b"deep/er/file", b"inside\n", 0o100755)
+    assert os.access(folder / "deep/er/file", os.X_OK)

@@ -87,7 +87,7 @@ def test_an_interrupt_leaves_nothing_running(
 ) -> None:
     process = hanging(repo, tmp_path, boxed, replay)
     os.kill(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert "interrupted" in said
     assert "Traceback" not in said
@@ -105,7 +105,7 @@ def test_what_kills_the_tool_kills_its_build(
         pytest.skip("no sandbox here")
     process = hanging(repo, tmp_path, boxed, replay)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert left_in(repo) == []
     git(repo, "config", "backport.build", "cp in out")
     done = backport(repo, "check", "--range", "stable..hang", "--validate", "build")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def killed_at(act: int, arguments: list[str], limit: int = 100) -> subprocess.Co
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -76,20 +77,25 @@ def test_every_phase_survives_sigkill(tmp_path: Path, limit: int) -> None:
     assert died >= 12
 
 
+def happens(event: Callable[[], bool]) -> bool:
+    """Whether it does within a minute, however busy the machine is."""
+    give_up = time.monotonic() + 60
+    while not event() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    return event()
+
+
 def test_killed_in_the_middle_of_a_build(tmp_path: Path) -> None:
     repo = make(tmp_path / "repo")
     before = git(repo, "rev-parse", "stable")
-    slow = f"touch {tmp_path}/building; sleep 30; {BUILD}"
+    slow = f"touch building; sleep 30; {BUILD}"
     process = subprocess.Popen(
         [sys.executable, "-m", "backport.cli", *words(repo, slow)],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    give_up = time.monotonic() + 30
-    while not (repo / ".git/backport/build/.git").exists() and time.monotonic() < give_up:
-        time.sleep(0.05)
-    time.sleep(0.2)
+    assert happens(lambda: (repo / ".git/backport/build/building").exists())
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert git(repo, "rev-parse", "stable") == before
@@ -115,14 +121,11 @@ def test_what_a_killed_run_was_building_is_ended(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    give_up = time.monotonic() + 30
-    while not alive.exists() and time.monotonic() < give_up:
-        time.sleep(0.05)
+    assert happens(alive.exists)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     size = alive.stat().st_size
-    time.sleep(0.3)
-    assert alive.stat().st_size > size, "it goes on"
+    assert happens(lambda: alive.stat().st_size > size), "it goes on"
     state = repo / ".git/backport/run/state.json"
     state.write_text(state.read_text().replace(endless, ""))
     done = backport(repo, "continue")

@@ -34,9 +34,17 @@ def test_a_damaged_artefact_is_absent_and_written_again(tmp_path: Path) -> None:
 def test_a_few_artefacts_are_at_hand_without_being_kept(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     shas = [cache.hold(b"%d" % n) for n in range(20)]
+    assert [n for n, sha in enumerate(shas) if cache.blob(sha) is not None] == [16, 17, 18, 19]
     assert cache.blob(shas[-1]) == b"19"
-    assert cache.blob(shas[0]) is None
     assert not cache.has_blob(shas[-1])
+
+
+def test_an_artefact_that_is_made_again_stays_at_hand(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    first, *_ = [cache.hold(b"%d" % n) for n in range(4)]
+    assert cache.hold(b"0") == first
+    more = [cache.hold(b"more %d" % n) for n in range(3)]
+    assert all(cache.blob(sha) is not None for sha in (first, *more))
 
 
 def test_artefacts_are_held_from_any_thread(tmp_path: Path) -> None:

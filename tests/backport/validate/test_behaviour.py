@@ -10,7 +10,7 @@ import pytest
 
 from backport.report.behaviour import show_behaviour
 from backport.validate.behaviour import Seen, follow
-from backport.verdicts import State, StepVerdict, Verdict
+from backport.verdicts import State, StepVerdict, Validator, Verdict
 from emu.findings.boot_report import BehaviourRow, BootReport, Milestone, Treatment
 from emu.findings.verdict import Outcome
 from series.model import Oid
@@ -31,21 +31,21 @@ def report(rungs: int, treatment: Treatment, result: int) -> BootReport:
 
 def booted(number: int, found: BootReport) -> StepVerdict:
     verdicts = (
-        Verdict("build", State.PASSED, "built"),
-        Verdict("boot", State.PASSED, "", data=found.to_json()),
+        Verdict(Validator.BUILD, State.PASSED, "built"),
+        Verdict(Validator.BOOT, State.PASSED, "", data=found.to_json()),
     )
     return StepVerdict(number, Oid("0" * 40), f"subject {number}", verdicts)
 
 
 def unbuilt(number: int) -> StepVerdict:
-    build = Verdict("build", State.FAILED, "exit 2", (ERROR, "    7 |   nothing"))
+    build = Verdict(Validator.BUILD, State.FAILED, "exit 2", (ERROR, "    7 |   nothing"))
     return StepVerdict(number, Oid("0" * 40), f"subject {number}", (build,))
 
 
 def early(number: int) -> StepVerdict:
     verdicts = (
-        Verdict("build", State.PASSED, "built"),
-        Verdict("boot", State.ABSENT, "no PVH entry yet"),
+        Verdict(Validator.BUILD, State.PASSED, "built"),
+        Verdict(Validator.BOOT, State.ABSENT, "no PVH entry yet"),
     )
     return StepVerdict(number, Oid("0" * 40), f"subject {number}", verdicts)
 

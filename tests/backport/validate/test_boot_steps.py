@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from backport.cli import app
 from backport.sample.write import write_sample
 from backport.validate.regressions import Regressions
-from backport.verdicts import State, StepVerdict, Verdict
+from backport.verdicts import State, StepVerdict, Validator, Verdict
 from series.model import Oid
 from tests.backport.trees import backport, git
 
@@ -77,7 +77,7 @@ def test_an_image_on_its_own(sample: Path, tmp_path: Path) -> None:
 
 def step(number: int, *reached: bool) -> StepVerdict:
     ladder = [{"name": f"m{n}", "reached": there} for n, there in enumerate(reached)]
-    verdict = Verdict("boot", State.PASSED, "", data={"ladder": ladder, "behaviour": []})
+    verdict = Verdict(Validator.BOOT, State.PASSED, "", data={"ladder": ladder, "behaviour": []})
     return StepVerdict(number, Oid("0" * 40), "s", (verdict,))
 
 

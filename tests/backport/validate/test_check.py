@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -137,15 +140,34 @@ def test_a_build_failure_that_only_the_incremental_build_has_is_no_failure(repo:
     assert done.exit_code == 0, done.output
 
 
-def test_a_build_cannot_reach_the_network_or_the_rest_of_the_disk(
-    repo: Path, tmp_path: Path
-) -> None:
+def test_a_build_cannot_reach_the_network(repo: Path, tmp_path: Path) -> None:
+    """It is asked of the kernel, and of somebody who listens: who may not come in never gets there."""
+    from backport.builds.sandbox import sandbox
+
+    if not sandbox(tmp_path, tmp_path, (), True).prefix:
+        pytest.skip("no usable bubblewrap on this machine; the run says so")
+    call = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        there = f"{sys.executable} -I -S -c {shlex.quote(call)} {port}"
+        assert subprocess.run(["sh", "-c", there], check=False).returncode == 0
+        build = f"cat /proc/net/dev > net; if {there}; then echo reached > told; fi; touch inside"
+        done = backport(repo, "check", "--commit", "HEAD", "--build", build, "--validate", "build")
+    assert done.exit_code == 0, done.output
+    folder = repo / ".git/backport/build"
+    assert (folder / "inside").exists()
+    assert not (folder / "told").exists()
+    devices = {line.split(":")[0].strip() for line in (folder / "net").read_text().splitlines()[2:]}
+    assert devices <= {"lo"}
+
+
+def test_a_build_cannot_write_to_the_rest_of_the_disk(repo: Path, tmp_path: Path) -> None:
     from backport.builds.sandbox import sandbox
 
     if not sandbox(tmp_path, tmp_path, (), True).prefix:
         pytest.skip("no usable bubblewrap on this machine; the run says so")
     outside = tmp_path / "outside"
-    build = f"touch {outside}; ls /sys/class/net > net; touch inside"
+    build = f"touch {outside}; touch inside"
     done = backport(repo, "check", "--commit", "HEAD", "--build", build, "--validate", "build")
     assert done.exit_code == 0, done.output
     assert not outside.exists()
@@ -154,10 +176,10 @@ def test_a_build_cannot_reach_the_network_or_the_rest_of_the_disk(
 
 
 def test_an_object_left_by_another_step_is_not_this_steps_core(repo: Path) -> None:
-    from backport.builds.worktree import BuildTree
-    from backport.gateway.repository import open_repo
+    from backport.builds.step_build import BuildTree
     from backport.store.cache import Cache
     from series.model import Oid
+    from tests.backport.trees import open_repo
 
     commit(repo, {".gitignore": "*.o\n"}, "ignore")
     made = branch_with(repo, "topic", "stable", ("core", {"core.c": "int core;\n"}))
@@ -171,9 +193,9 @@ def test_an_object_left_by_another_step_is_not_this_steps_core(repo: Path) -> No
 
 
 def test_a_build_for_more_answers_who_asks_for_less(repo: Path) -> None:
-    from backport.builds.worktree import BuildTree
-    from backport.gateway.repository import open_repo
+    from backport.builds.step_build import BuildTree
     from backport.store.cache import Cache
+    from tests.backport.trees import open_repo
 
     found = open_repo(repo)
     head = found.commit("stable")

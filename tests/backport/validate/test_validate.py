@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from backport.accepted import is_accepted
+from backport.merged_findings import merge_findings
 from backport.sample.write import write_sample
-from backport.validate.emulation import merge_findings
 from backport.validate.regressions import Regressions
-from backport.verdicts import State, StepVerdict, Verdict
+from backport.verdicts import State, StepVerdict, Validator, Verdict
 from emu.findings.verdict import Finding
 from series.model import Oid
 from tests.backport.trees import backport, git
@@ -146,7 +146,7 @@ def test_a_core_on_its_own(sample: Path, tmp_path: Path) -> None:
 
 def step(number: int, **outcomes: str) -> StepVerdict:
     results = [{"scenario": k, "mode": "64", "outcome": v} for k, v in outcomes.items()]
-    verdict = Verdict("object", State.PASSED, "", data={"results": results})
+    verdict = Verdict(Validator.OBJECT, State.PASSED, "", data={"results": results})
     return StepVerdict(number, Oid("0" * 40), "s", (verdict,))
 
 
@@ -157,7 +157,7 @@ def test_an_operation_that_was_there_must_not_go() -> None:
     lost = follow.judge(step(3, send="passed", close="absent"))
     assert lost.failed
     assert "object close/64 was there at step 1, and is not now" in lost.explain()
-    gone = StepVerdict(4, Oid("0" * 40), "s", (Verdict("object", State.ABSENT, "no core"),))
+    gone = StepVerdict(4, Oid("0" * 40), "s", (Verdict(Validator.OBJECT, State.ABSENT, "no core"),))
     assert follow.judge(gone).failed
     forgiving = Regressions(("regression:object close/*",))
     forgiving.judge(step(1, close="passed"))

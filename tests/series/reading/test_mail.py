@@ -132,6 +132,22 @@ def test_base_and_prerequisites() -> None:
     assert series.prerequisites == ("b" * 40,)
 
 
+def test_prerequisites_of_all_mails_are_kept_once_each() -> None:
+    """A cover and two patches, several to each, as ``git format-patch --base`` writes them."""
+
+    def declared(*ids: str) -> bytes:
+        return b"\n".join(b"prerequisite-patch-id: " + 40 * x.encode() for x in ids) + b"\n"
+
+    cover = mail("[PATCH 0/2] all", "Text.\n", diff=None) + declared("1", "2", "3") + b"\n"
+    one = mail("[PATCH 1/2] a").replace(b"-- \n", b"\n" + declared("3", "4") + b"-- \n")
+    two = mail("[PATCH 2/2] b").replace(b"-- \n", b"\n" + declared("5") + b"-- \n")
+    series = read_mbox(cover + one + two, "t")
+    assert len(series.patches) == 2
+    assert sorted(series.prerequisites) == [40 * x for x in "12345"]
+    alone = read_mbox(one.replace(b"1/2", b"1/1"), "t")
+    assert alone.prerequisites == (40 * "3", 40 * "4")
+
+
 def test_names_and_errors_give_file_and_line() -> None:
     one = mail("[PATCH 1/2] a")
     two = mail("[PATCH 2/2] b").replace(b"+b\n", b"*b\n")

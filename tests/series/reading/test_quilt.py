@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from series.model import Identity
+from series.reading.diff import DiffError
 from series.reading.quilt import QuiltEntry, QuiltError, parse_series, read_quilt
 
 US = (Identity(b"Us", b"us@example.org"), "us")
@@ -95,3 +96,39 @@ def test_missing_and_empty() -> None:
     series = read_quilt(both, {"x": b"words\n", "y": DIFF}, "s", fallback=US)
     assert [patch.name for patch in series.patches] == ["y"]
     assert series.notes[0].startswith("x changes nothing")
+
+
+@pytest.mark.parametrize("fold", [b"\n ", b"\n\t"])
+def test_a_folded_mail_subject_is_one_line(fold: bytes) -> None:
+    """RFC 5322, 2.2.3: what is folded is one line to whoever reads it."""
+    head = b"From: A Thor <a@b.c>\nSubject: [PATCH] Fix it" + fold + b"and that\n\nText.\n---\n"
+    message, _, _ = one("x.patch", head + DIFF)
+    assert message.split(b"\n")[0].split() == [b"Fix", b"it", b"and", b"that"]
+    assert message.split(b"\n")[1:] == [b"", b"Text.", b""]
+
+
+def test_a_dep3_subject_over_two_lines_loses_nothing() -> None:
+    """DEP-3: the first line is the short description, what follows is the long one."""
+    head = b"Author: A Thor <a@b.c>\nSubject: [PATCH 3/9] Fix it\n because it\n was broken\n\n"
+    message, author, _ = one("x.patch", head + DIFF)
+    assert message == b"Fix it\n\nbecause it\nwas broken\n"
+    assert author == b"A Thor"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"Fix it.\n\nBecause.\n\n",
+        b"Description: Fix\n it\nAuthor: A <a@b>\n\n",
+        b"From: A <a@b>\nSubject: Fix it\n\nText.\n---\n",
+    ],
+    ids=["bare", "text", "DEP-3", "mail"],
+)
+def test_a_broken_hunk_is_named_by_its_line_in_the_file(head: bytes) -> None:
+    data = head + DIFF.replace(b"+b\n", b"*b\n")
+    with pytest.raises(DiffError) as info:
+        one("x.patch", data)
+    assert info.value.where == "x.patch"
+    assert data.split(b"\n")[info.value.line - 1] == b"*b"
+    assert str(info.value).startswith(f"x.patch:{info.value.line}: ")

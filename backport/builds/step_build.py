@@ -9,27 +9,25 @@ dependencies would otherwise be taken for a bad patch.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache as cache_once
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from backport.builds.build_files import is_build_file
-from backport.builds.leftovers import MARK, end_leftovers
+from backport.builds.compiler_errors import compiler_errors
+from backport.builds.kept_worktree import KeptWorktree
+from backport.builds.leftovers import MARK
 from backport.builds.process import run_bounded
 from backport.builds.recorded.replay import Replay
 from backport.builds.sandbox import Sandbox, sandbox
 from backport.errors import CannotTest
-from backport.gateway.changed_paths import changed_paths
 from backport.gateway.repository import Repo
 from backport.store.cache import Cache, digest
-from backport.verdicts import State, Verdict
+from backport.verdicts import State, Validator, Verdict
 from emu.elf.bare import without_debug
 from series.model import Oid
 
@@ -45,12 +43,6 @@ _FORMAT = "build-2"
 _COMPILED = "compiled"
 """What is said of a step whose links were put off."""
 _CANNOT_TEST = 125
-_TRUST_NOTHING = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
-"""The worktree is where the tree's own code runs; the user's hooks are not for it either."""
-_ERROR = re.compile(
-    r":\d+(?::\d+)?: (?:fatal )?[Ee]rror: |: undefined reference to |: multiple definition of "
-    r"|command not found|No rule to make target"
-)
 _NO_TOOL = re.compile(r"\*\*\* .*Error 127$", re.M)
 """How make says that a program of the recipe is not there: no verdict on any patch."""
 
@@ -61,6 +53,8 @@ class Built:
 
     verdict: Verdict
     artefacts: dict[str, str]
+    whole: bool = True
+    """Every link is made: a replay has put off none."""
     answers: Answers | None = None
     """What this tree says of the profile's constants and types, where a probe was asked."""
 
@@ -89,13 +83,12 @@ class BuildTree:
         self.timeout = timeout
         self.profile = profile
         """Whose constants and types a probe is asked for."""
-        self.folder = repo.state_dir / "build"
+        self.worktree = KeptWorktree(repo)
+        self.folder = self.worktree.folder
         temporary = repo.state_dir / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)  # what killed compilers have left
         temporary.mkdir(parents=True, exist_ok=True)
         self.sandbox: Sandbox = sandbox(self.folder, temporary, writable, boxed)
-        self._unclean = repo.state_dir / "build-unclean"
-        """There from before a build until it has succeeded: what lies in the worktree is suspect."""
         self._early: Early | None = None
         self._answers: Answers | None = None
         """What the tree of the last build said: the next is likely to say the same."""
@@ -114,7 +107,20 @@ class BuildTree:
 
     def key(self, commit: Oid) -> str:
         """What the answer depends on: the tree, the command, the compiler."""
-        return digest(_FORMAT, self.repo.tree(commit).id, self.command, _compiler())
+        return digest(_FORMAT, self.repo.tree(commit).id, self.command, self._compiler)
+
+    @cached_property
+    def _compiler(self) -> str:
+        """The default compiler's own name: another one may well say something else."""
+        words = (self.repo.environment.get("CC") or "cc").split()
+        env = self.repo.environment.for_builds()
+        try:
+            done = subprocess.run(
+                [words[0], "--version"], env=env, capture_output=True, text=True, check=False
+            )
+        except OSError:
+            return "no compiler"
+        return done.stdout.partition("\n")[0]
 
     def known(self, commit: Oid, *, whole: bool = True) -> Built | None:
         """The answer from the cache, with every artefact at hand; None when it must be built."""
@@ -127,7 +133,7 @@ class BuildTree:
         if not all(self.cache.has_blob(sha) for sha in artefacts.values()):
             return None
         verdict = Verdict(
-            "build",
+            Validator.BUILD,
             State(answer["state"]),
             answer["summary"],
             tuple(answer["lines"]),
@@ -136,12 +142,12 @@ class BuildTree:
         )
         asked = self._question(artefacts)
         if not asked:
-            return Built(verdict, artefacts)
+            return Built(verdict, artefacts, answer["whole"])
         if answer.get("asked") != asked:
             return None  # without the probe, or with another: this tree may say otherwise
         from backport.builds.probe import from_json
 
-        return Built(verdict, artefacts, from_json(answer["answers"]))
+        return Built(verdict, artefacts, answer["whole"], from_json(answer["answers"]))
 
     def build(self, commit: Oid, *, whole: bool = True) -> Built:
         """The answer for a commit, from the cache where it is known; raises as `make` does."""
@@ -155,7 +161,8 @@ class BuildTree:
         where a replay makes it.
         """
         begun = time.monotonic()
-        fresh = self._check_out(commit)
+        told_by_watching = self.replay is not None and self.replay.active
+        fresh = self.worktree.check_out(commit, () if told_by_watching else self.wanted)
         self._early = early
         code, log = self._replay_or_run(commit, fresh, None if whole else frozenset(self.wanted))
         how = self.replay.told if self.replay is not None else ""
@@ -172,7 +179,7 @@ class BuildTree:
                 "seconds": round(built.verdict.seconds, 3),
                 "wanted": list(self.wanted),
                 "artefacts": built.artefacts,
-                "whole": built.verdict.summary != _COMPILED,
+                "whole": built.whole,
             }
             if built.answers is not None:
                 from backport.builds.probe import to_json
@@ -197,21 +204,21 @@ class BuildTree:
         """The step by its changed commands where that is sure, else by the whole build."""
         if self.replay is not None:
             self.replay.told = ""
-            marked = self._unclean.exists()
-            self._unclean.touch()
+            marked = self.worktree.suspect
+            self.worktree.begin()
             if self._answers is None and self._question(self.wanted):
                 self._answers = self._probe()
             if not fresh and not marked and self.replay.attempt(commit, wanted):
-                self._unclean.unlink(missing_ok=True)
+                self.worktree.succeed()
                 return 0, ""
             if self.replay.clean and not fresh:
-                self._git("clean", "-fdxq")
+                self.worktree.clean()
                 fresh = True
         code, log = self._run()
         sure = self.replay is None or self.replay.keep(commit, code, fresh)
         if not fresh and (code > 0 or not sure):
             # A stale object, or a makefile with a gap, must not pass for a bad patch.
-            self._git("clean", "-fdxq")
+            self.worktree.clean()
             code, log = self._run()
             if self.replay is not None:
                 self.replay.keep(commit, code, True)
@@ -227,66 +234,16 @@ class BuildTree:
         prefix = self.sandbox.prefix
         return ask(self.profile, run, self.folder, prefix, self.cache, self.timeout)
 
-    def _check_out(self, commit: Oid) -> bool:
-        """Have the commit's files in the worktree; True when nothing of another build is there."""
-        if self._unclean.exists():
-            end_leftovers(self.folder)
-        admin = self._admin()
-        if admin is None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.repo.git("worktree", "prune")
-            add = ("worktree", "add", "--detach", "--force", "--no-checkout")
-            self.repo.git(*_TRUST_NOTHING, *add, str(self.folder), commit)
-            self._git("reset", "--hard", "-q", commit)
-            return True
-        (admin / "index.lock").unlink(missing_ok=True)  # ours, from a killed run
-        before = Oid(self._git("rev-parse", "HEAD"))
-        self._git("checkout", "--detach", "--force", "-q", commit)
-        if self._unclean.exists():
-            self._git("clean", "-fdxq")
-            return True
-        changed = changed_paths(self.repo, self.repo.tree(before).id, self.repo.tree(commit).id)
-        if not (self.replay and self.replay.active) and any(map(is_build_file, changed)):
-            # Another makefile may no longer make what an earlier one left here; a watched build tells.
-            for name in self.wanted:
-                (self.folder / name).unlink(missing_ok=True)
-        return False
-
-    def _admin(self) -> Path | None:
-        """Git's own folder for the worktree; None when there is none.
-
-        It is looked up from the repository's side.  The worktree's ``.git`` file lies where the tree's
-        own code runs: what it says is put right, never followed.
-        """
-        pointer = self.folder / ".git"
-        for entry in sorted((self.repo.common_dir / "worktrees").glob("*/gitdir")):
-            if entry.read_text().strip() == str(pointer) and self.folder.is_dir():
-                wanted = f"gitdir: {entry.parent}\n"
-                if not pointer.is_file() or pointer.is_symlink() or pointer.read_text() != wanted:
-                    if pointer.is_dir() and not pointer.is_symlink():
-                        shutil.rmtree(pointer)
-                    pointer.unlink(missing_ok=True)
-                    pointer.write_text(wanted)
-                return entry.parent
-        return None
-
-    def _git(self, *words: str) -> str:
-        admin = self._admin()
-        assert admin is not None
-        where = (f"--git-dir={admin}", f"--work-tree={self.folder}")
-        return self.repo.git(*_TRUST_NOTHING, *where, *words, cwd=self.folder)
-
     def _run(self) -> tuple[int, str]:
-        self._unclean.touch()
+        self.worktree.begin()
         shell = ("/bin/sh",) if self.replay is None else self.replay.words
         words = [*self.sandbox.prefix, *shell, "-c", self.command]
-        env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-        env[MARK] = str(self.folder)
+        env = {**self.repo.environment.for_builds(), MARK: str(self.folder)}
         code, text = run_bounded(words, self.folder, env, self.timeout)
         if code is None:
             return -1, f"{text}\nno end after {self.timeout} s: killed\n"
         if code == 0:
-            self._unclean.unlink(missing_ok=True)
+            self.worktree.succeed()
         if code in (126, 127):
             raise CannotTest(
                 f"the build command cannot be run: {self.command!r}: {_last(text)}",
@@ -308,7 +265,7 @@ class BuildTree:
             # 125 is how `git bisect run` is told that a tree cannot be tested.
             state = State.CANNOT_TELL if code < 0 or code == _CANNOT_TEST else State.FAILED
             what = f"no end after {self.timeout} s" if code < 0 else f"exit {code}"
-            return Built(Verdict("build", state, what, lines, seconds, how=how), {})
+            return Built(Verdict(Validator.BUILD, state, what, lines, seconds, how=how), {})
         artefacts: dict[str, str] = {}
         tree = self.repo.tree(commit)
         for name, source in self.wanted.items():
@@ -319,7 +276,8 @@ class BuildTree:
                 artefacts[name] = self.cache.put_blob(data)
         whole = self.replay is None or self.replay.is_whole
         summary = "built" if whole else _COMPILED
-        return Built(Verdict("build", State.PASSED, summary, (), seconds, how=how), artefacts)
+        verdict = Verdict(Validator.BUILD, State.PASSED, summary, (), seconds, how=how)
+        return Built(verdict, artefacts, whole)
 
     def _made(self, path: str) -> None:
         """A replay has made a file; from one of its threads."""
@@ -331,40 +289,9 @@ class BuildTree:
 
     def _read(self, name: str) -> bytes | None:
         """A file to hand on; None where there is none inside the worktree."""
-        path = self.folder / name
-        if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):
-            return without_debug(path.read_bytes())
-        return None
-
-
-def compiler_errors(log: str) -> tuple[str, ...]:
-    """What the compiler said: each error with the two lines of source under it, else the log's end.
-
-    From the first one on: what comes after ten thousand lines is as a rule the first one's doing.
-    """
-    lines = log.splitlines()
-    found: list[str] = []
-    for at, line in enumerate(lines):
-        if _ERROR.search(line) and "make" not in line.split(":")[0]:
-            found.append(line.strip())
-            found += [
-                x.rstrip() for x in lines[at + 1 : at + 3] if x.lstrip()[:1].isdigit() or "|" in x
-            ]
-        if len(found) >= 24:
-            break
-    return tuple(found) or tuple(line.strip() for line in lines[-8:] if line.strip())
+        data = self.worktree.read(name)
+        return without_debug(data) if data is not None else None
 
 
 def _last(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
-
-
-@cache_once
-def _compiler() -> str:
-    """The default compiler's own name: another one may well say something else."""
-    compiler = os.environ.get("CC", "cc").split()[0]
-    try:
-        done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
-    except OSError:
-        return "no compiler"
-    return done.stdout.partition("\n")[0]

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The worktree that builds run in: kept from run to run, and never trusted.
+
+The tree's own code runs there, so what lies in it says nothing about the repository: git is told where
+its own folder is, and follows neither hooks nor a monitor that a build may have set up.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from backport.builds.build_files import is_build_file
+from backport.builds.leftovers import end_leftovers
+from backport.gateway.changed_paths import changed_paths
+from backport.gateway.repository import Repo
+from series.model import Oid
+
+_TRUST_NOTHING = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+"""The worktree is where the tree's own code runs; the user's hooks are not for it either."""
+
+
+class KeptWorktree:
+    """``.git/backport/build``, and whether what lies in it can be built upon."""
+
+    def __init__(self, repo: Repo) -> None:
+        self.repo = repo
+        self.folder = repo.state_dir / "build"
+        self._unclean = repo.state_dir / "build-unclean"
+        """There from before a build until it has succeeded: what lies in the worktree is suspect."""
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a build began here and did not succeed."""
+        return self._unclean.exists()
+
+    def begin(self) -> None:
+        """A build begins."""
+        self._unclean.touch()
+
+    def succeed(self) -> None:
+        """What lies here was made by builds that succeeded."""
+        self._unclean.unlink(missing_ok=True)
+
+    def clean(self) -> None:
+        """Leave the commit's own files alone there."""
+        self._git("clean", "-fdxq")
+
+    def check_out(self, commit: Oid, handed_on: Collection[str]) -> bool:
+        """Have the commit's files there; True when nothing of another build is.
+
+        ``handed_on`` are files that go where the step's makefile may no longer make what an earlier one
+        left; empty where a watched build tells that better.
+        """
+        self.repo.objects.store()  # git checks out what is stored
+        if self.suspect:
+            end_leftovers(self.folder)
+        admin = self._admin()
+        if admin is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.repo.git("worktree", "prune")
+            add = ("worktree", "add", "--detach", "--force", "--no-checkout")
+            self.repo.git(*_TRUST_NOTHING, *add, str(self.folder), commit)
+            self._git("reset", "--hard", "-q", commit)
+            return True
+        (admin / "index.lock").unlink(missing_ok=True)  # ours, from a killed run
+        before = Oid(self._git("rev-parse", "HEAD"))
+        self._git("checkout", "--detach", "--force", "-q", commit)
+        if self.suspect:
+            self.clean()
+            return True
+        if handed_on:
+            old, new = self.repo.tree(before).id, self.repo.tree(commit).id
+            if any(map(is_build_file, changed_paths(self.repo, old, new))):
+                for name in handed_on:
+                    (self.folder / name).unlink(missing_ok=True)
+        return False
+
+    def read(self, name: str) -> bytes | None:
+        """A file's bytes; None where there is none inside the worktree."""
+        path = self.folder / name
+        if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):
+            return path.read_bytes()
+        return None
+
+    def _admin(self) -> Path | None:
+        """Git's own folder for the worktree; None when there is none.
+
+        It is looked up from the repository's side.  The worktree's ``.git`` file lies where the tree's
+        own code runs: what it says is put right, never followed.
+        """
+        pointer = self.folder / ".git"
+        for entry in sorted((self.repo.common_dir / "worktrees").glob("*/gitdir")):
+            if entry.read_text().strip() == str(pointer) and self.folder.is_dir():
+                wanted = f"gitdir: {entry.parent}\n"
+                if not pointer.is_file() or pointer.is_symlink() or pointer.read_text() != wanted:
+                    if pointer.is_dir() and not pointer.is_symlink():
+                        shutil.rmtree(pointer)
+                    pointer.unlink(missing_ok=True)
+                    pointer.write_text(wanted)
+                return entry.parent
+        return None
+
+    def _git(self, *words: str) -> str:
+        admin = self._admin()
+        assert admin is not None
+        where = (f"--git-dir={admin}", f"--work-tree={self.folder}")
+        return self.repo.git(*_TRUST_NOTHING, *where, *words, cwd=self.folder)

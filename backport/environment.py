@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The environment as a value: read once, by the command line, and handed to what needs it.
+
+A hook or a rebase leaves variables behind (GIT_DIR, GIT_INDEX_FILE, ...) that would send git to another
+repository than the one named.  They are left out for every git that we run, and the process's own
+environment stays as it is: whoever imports us keeps what he set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+_FOR_THE_USER = re.compile(
+    r"GIT_(AUTHOR|COMMITTER|CONFIG|SSH|SSL|HTTP|PROXY|ASKPASS|TRACE|CEILING|EXEC_PATH|EDITOR|PAGER"
+    r"|TERMINAL|PYTHON).*"
+)
+"""What of git's variables says who works and how, not where."""
+_ENGLISH = {"LANGUAGE": "C", "LC_ALL": "C"}
+"""Messages of git that are shown, or searched, do not depend on the user's language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The variables of a process, by name."""
+
+    variables: Mapping[str, str]
+
+    @classmethod
+    def copied(cls, variables: Mapping[str, str]) -> Environment:
+        """What ``variables`` (``os.environ``) hold now."""
+        return cls(MappingProxyType(dict(variables)))
+
+    def get(self, name: str) -> str | None:
+        """The value of a variable; None where it is not set."""
+        return self.variables.get(name)
+
+    @property
+    def strays(self) -> tuple[str, ...]:
+        """The variables that would send git to another repository, index or object store."""
+        return tuple(
+            name
+            for name in self.variables
+            if name.startswith("GIT_") and not _FOR_THE_USER.fullmatch(name)
+        )
+
+    def for_git(self) -> dict[str, str]:
+        """For git: without the strays, and in English."""
+        strays = set(self.strays)
+        kept = {name: value for name, value in self.variables.items() if name not in strays}
+        return {**kept, **_ENGLISH}
+
+    def for_builds(self) -> dict[str, str]:
+        """For a build: nothing of git's, which says things about the user's repository."""
+        return {k: v for k, v in self.variables.items() if not k.startswith("GIT_")}

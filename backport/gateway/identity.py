@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who commits and when, as git would have it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+
+from backport.errors import UsageError
+from backport.gateway.git_runner import GitRunner
+from series.model import Identity, When
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """An identity at a moment, as a commit holds it."""
+
+    who: Identity
+    when: When
+
+    def raw(self) -> bytes:
+        """As it stands in a commit object: ``name <email> seconds +hhmm``."""
+        sign, minutes = ("-" if self.when.offset < 0 else "+"), abs(self.when.offset)
+        zone = f"{self.when.seconds} {sign}{minutes // 60:02}{minutes % 60:02}".encode()
+        return self.who.name + b" <" + self.who.email + b"> " + zone
+
+
+def committer(git: GitRunner) -> Signature:
+    """Who commits, and the moment that every commit of this run carries."""
+    who: list[str] = []
+    for variable in ("NAME", "EMAIL"):
+        value = git.environment.get(f"GIT_COMMITTER_{variable}")
+        keys = [f"{section}.{variable.lower()}" for section in ("committer", "user")]
+        if value is None:
+            known = [git.config[key][-1] for key in keys if key in git.config]
+            value = known[0] if known else git.environment.get(variable)
+        if not value:
+            raise UsageError(
+                f"git does not know who you are: {keys[-1]} is not set",
+                f"git config --global {keys[-1]} ...",
+            )
+        who.append(re.sub(r"[<>\n\0]", "", value).strip())
+    identity = Identity(*(os.fsencode(x) for x in who))
+    return Signature(identity, _now(git))
+
+
+def _now(git: GitRunner) -> When:
+    given = git.environment.get("GIT_COMMITTER_DATE")
+    if given is None:
+        now = time.localtime()
+        return When(int(time.mktime(now)), now.tm_gmtoff // 60)
+    match = re.fullmatch(r"@?(\d+)(?: ([+-])(\d\d)(\d\d))?", given.strip())
+    if match is None:
+        match = re.search(r"> (\d+) ([+-])(\d\d)(\d\d)$", git("var", "GIT_COMMITTER_IDENT"))
+    if match is None:
+        raise UsageError(f"GIT_COMMITTER_DATE={given!r} is not a date git understands")
+    sign = -1 if match[2] == "-" else 1
+    return When(int(match[1]), sign * (60 * int(match[3] or 0) + int(match[4] or 0)))

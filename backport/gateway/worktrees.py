@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The worktrees of a repository, and which of them a branch is checked out in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pygit2
+
+from backport.errors import DirtyWorktree
+from backport.gateway.repository import Repo
+
+
+@dataclass(frozen=True, slots=True)
+class Worktree:
+    """A worktree of the repository and the branch that is checked out there, if any."""
+
+    path: Path
+    branch: str | None
+
+
+def worktrees(repo: Repo) -> tuple[Worktree, ...]:
+    """Every worktree, the main one first (a bare repository has none)."""
+    found: list[Worktree] = []
+    for block in repo.git("worktree", "list", "--porcelain").split("\n\n"):
+        lines = dict(line.partition(" ")[::2] for line in block.splitlines())
+        if "worktree" in lines and "bare" not in lines:
+            branch = lines.get("branch")
+            found.append(Worktree(Path(lines["worktree"]), branch))
+    return tuple(found)
+
+
+def checked_out(repo: Repo, ref: str) -> Worktree | None:
+    """The worktree in which the branch is checked out, if any."""
+    # The common case, asked of libgit2: nothing but the main worktree.
+    if not (repo.common_dir / "worktrees").is_dir():
+        head = repo.native.references.get("HEAD")
+        if repo.native.workdir and head is not None and head.target == ref:
+            return Worktree(Path(repo.native.workdir), ref)
+        return None
+    return next((tree for tree in worktrees(repo) if tree.branch == ref), None)
+
+
+def refuse_dirty(repo: Repo, ref: str) -> None:
+    """Raise `DirtyWorktree` when the branch is checked out with uncommitted changes."""
+    where = checked_out(repo, ref)
+    if where is None:
+        return
+    native = pygit2.Repository(str(where.path))
+    dirty = sorted(
+        path
+        for path, status in native.status(untracked_files="no").items()
+        if status != pygit2.enums.FileStatus.CURRENT
+    )
+    if dirty:
+        more = f" and {len(dirty) - 3} more" if len(dirty) > 3 else ""
+        raise DirtyWorktree(
+            f"{ref.removeprefix('refs/heads/')} is checked out in {where.path}"
+            f" with changes: {', '.join(dirty[:3])}{more}",
+            "commit or stash them, or give the result another branch with --to NAME",
+        )

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `bisect` found, for a person and for a program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backport.report.page import fold, page_width
+from backport.run.bisection import Bisection
+from backport.validate.bisect import describe
+
+
+def bisect_json(done: Bisection) -> dict[str, Any]:
+    """For a program."""
+    found = done.found
+    return {
+        "first_bad": found.first_bad,
+        "last_good": found.last_good,
+        "repaired_by": found.repaired_by,
+        "commit": done.steps[found.first_bad].commit if found.first_bad is not None else None,
+        "tested": found.tested,
+        "from_cache": done.from_cache,
+        "untested": list(found.untested),
+        "untestable": list(found.untestable),
+        "subjects": list(done.subjects),
+    }
+
+
+def show_bisect(done: Bisection) -> None:
+    """The step that breaks, the one that repairs it, and why it is broken."""
+    print(describe(done.found, done.subjects))
+    if done.found.first_bad is not None:
+        print(fold(done.verdicts[done.found.first_bad].explain(), page_width()))

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which step of a range or of a series breaks: every answer from the cache counts, the rest is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backport.config import Settings
+from backport.errors import Conflict, MissingPrerequisite
+from backport.gateway.repository import Repo
+from backport.planning.sources import Source
+from backport.run.journal import Journal
+from backport.run.preview import foresee
+from backport.run.request import Progress
+from backport.validate.bisect import Found, search
+from backport.validate.prover import Prover, Target
+from backport.verdicts import State, StepVerdict
+from series.model import Oid, shown
+
+
+@dataclass(frozen=True, slots=True)
+class Bisection:
+    """``steps`` begin with the tree before the first patch; ``verdicts`` are by their number."""
+
+    found: Found
+    steps: tuple[Target, ...]
+    verdicts: Mapping[int, StepVerdict]
+    from_cache: int
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Of the patches."""
+        return tuple(target.subject for target in self.steps[1:])
+
+
+def series_targets(
+    repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings
+) -> tuple[Target, ...]:
+    """The commits that a series would make on ``onto``.  Raises where it does not go on as a whole."""
+    outlook = foresee(repo, onto, sources, settings)
+    if outlook.blockers:
+        raise MissingPrerequisite(
+            "the series lacks a prerequisite", "`backport plan` names it; --prerequisites take"
+        )
+    if outlook.stopped is not None:
+        raise Conflict(
+            f"{outlook.stopped[0].name} does not go on", "`backport apply` lays the conflict out"
+        )
+    made = [
+        (step.commit, patch)
+        for step, patch in zip(outlook.state.steps, outlook.patches, strict=True)
+        if step.commit is not None
+    ]
+    return tuple(
+        Target(number, commit, shown(patch.subject))
+        for number, (commit, patch) in enumerate(made, 1)
+    )
+
+
+def bisect(
+    repo: Repo,
+    settings: Settings,
+    start: Oid,
+    targets: Sequence[Target],
+    progress: Progress,
+    *,
+    every: bool,
+) -> Bisection:
+    """Find the first of ``targets`` that fails; ``every`` tries them all, in order."""
+    steps = (Target(0, start, "the branch itself"), *targets)
+    verdicts: dict[int, StepVerdict] = {}
+    known: dict[int, State] = {}
+    with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
+        for note in prover.notes:
+            progress.note(note)
+        for step in steps:
+            cached = prover.known(step)
+            if cached is not None:
+                verdicts[step.number] = cached
+                known[step.number] = cached.state
+        progress.phase("bisect", len(steps) - len(known))
+
+        def test(number: int) -> State:
+            verdicts[number] = prover.prove_one(steps[number], whole=False)
+            progress.verdict(number, len(targets), verdicts[number])
+            return verdicts[number].state
+
+        if every:
+            for number in range(len(steps)):
+                if number not in known:
+                    known[number] = test(number)
+        found = search(len(targets), test, known)
+    return Bisection(found, steps, verdicts, len(known))

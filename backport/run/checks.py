@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is staged, one commit, or every commit of a range, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backport.config import Settings, level_of
+from backport.gateway.changed_paths import changed_paths
+from backport.gateway.index import staged_tree
+from backport.gateway.repository import Repo
+from backport.gateway.trees import TreeView
+from backport.levels import Level
+from backport.run.journal import Journal
+from backport.run.range import read_range
+from backport.run.request import Progress
+from backport.validate.prover import Prover, Target
+from backport.validate.staged import Complaint, Looked, look_at_patches, reaches_core
+from backport.verdicts import State, StepVerdict
+from series.model import Oid
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """``changed`` paths are staged; without a ``verdict``, ``why`` says why the core was not built."""
+
+    changed: int
+    looked: Looked
+    verdict: StepVerdict | None
+    why: str
+
+    @property
+    def failed(self) -> bool:
+        """True where the core was built and found wanting."""
+        return self.verdict is not None and self.verdict.state is State.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Of ``total`` commits those that were reached; and what is wrong with patches in them."""
+
+    total: int
+    verdicts: tuple[StepVerdict, ...]
+    complaints: tuple[tuple[Oid, Complaint], ...]
+
+
+def check_staged(repo: Repo, settings: Settings) -> Staged:
+    """The patches in what is staged; and the core, where nothing is wrong with them."""
+    head = repo.head()
+    tree = TreeView(repo.objects, staged_tree(repo, repo.environment.get("GIT_INDEX_FILE")))
+    changed = changed_paths(repo, repo.tree(head).id if head else None, tree.id)
+    looked = look_at_patches(repo, tree, changed)
+    if looked.complaints or not changed:
+        return Staged(len(changed), looked, None, "the core is not touched")
+    verdict, why = _check_core(repo, settings, tree, head, list(changed))
+    return Staged(len(changed), looked, verdict, why)
+
+
+def check_commit(repo: Repo, settings: Settings, commit: Oid, subject: str) -> StepVerdict:
+    """One commit, proven as far as the settings say."""
+    with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
+        return prover.prove_one(Target(1, commit, subject))
+
+
+def check_range(
+    repo: Repo, settings: Settings, commits: str, progress: Progress, *, keep_going: bool
+) -> Checked:
+    """Every commit of ``A..B``, up to the first that fails, or with ``keep_going`` all of them."""
+    given = read_range(repo, commits)
+    targets = given.targets
+    complaints: list[tuple[Oid, Complaint]] = []
+    for patch in given.patches:
+        if patch.commit is None:
+            continue
+        tree = repo.tree(patch.commit)
+        old = repo.tree(patch.parent).id if patch.parent else None
+        looked = look_at_patches(repo, tree, changed_paths(repo, old, tree.id))
+        complaints += [(patch.commit, complaint) for complaint in looked.complaints]
+    with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
+        for note in prover.notes:
+            progress.note(note)
+        progress.phase("check", len(targets))
+
+        def tell(verdict: StepVerdict) -> None:
+            progress.verdict(verdict.number, len(targets), verdict)
+
+        verdicts = prover.prove(targets, tell, keep_going=keep_going)
+    return Checked(len(targets), verdicts, tuple(complaints))
+
+
+def _check_core(
+    repo: Repo, settings: Settings, tree: TreeView, head: Oid | None, changed: list[bytes]
+) -> tuple[StepVerdict | None, str]:
+    from emu.profile import load_profile
+
+    level, why = level_of(settings)
+    if level is Level.NONE or head is None:
+        return None, why
+    source = load_profile(settings.profile).core_source.encode()
+    if level is Level.OBJECT and not reaches_core(tree, source, changed):
+        return None, "nothing that reaches the core"
+    who = repo.committer()
+    staged = repo.write_commit(tree.id, head, who, who, b"staged\n")
+    with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
+        return prover.prove_one(Target(1, staged, "what is staged"), whole=False), ""

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Why a run does not go on, or does not move the branch, as the errors that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from backport.accepted import is_accepted
+from backport.errors import CannotTest, Conflict, RunInProgress, StepFailed
+from backport.gateway import refs
+from backport.gateway.repository import Repo
+from backport.levels import Phase
+from backport.run.journal import Journal, RunState
+from backport.verdicts import State, StepVerdict
+from series.model import Patch, shown
+
+REJECTED_REF = "refs/backport/rejected"
+
+
+def refuse_second(journal: Journal) -> None:
+    """Raise `RunInProgress` when a run waits to be continued."""
+    state = journal.read()
+    if state is None:
+        return
+    branch = state.branch.removeprefix("refs/heads/")
+    done = f"{len(state.steps)} of {len(state.items)} patches" if state.items else "just begun"
+    how = "stopped on a conflict" if state.phase is Phase.STOPPED else "was interrupted"
+    raise RunInProgress(
+        f"a run onto {branch} {how} ({done})", "`backport continue` or `backport abort` first"
+    )
+
+
+def conflict_error(state: RunState, patch: Patch, folder: Path) -> Conflict:
+    """What a person reads when a run stops."""
+    assert state.clash is not None
+    reasons = "".join(f"\n  {path}: {reason}" for path, reason in state.clash.clashes)
+    subject = shown(patch.subject)
+    return Conflict(
+        f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not go"
+        f" on:{reasons}",
+        f"resolve it in {folder} and `git add` there, then `backport continue`;"
+        " or `backport skip`, or `backport abort`",
+    )
+
+
+def refuse_failed(repo: Repo, state: RunState, verdicts: Sequence[StepVerdict]) -> None:
+    failed = [verdict for verdict in verdicts if verdict.failed]
+    if not failed:
+        _refuse_unproven(state, verdicts)
+        return
+    refs.keep(repo, REJECTED_REF, state.tip)
+    first = failed[0]
+    more = f", and {len(failed) - 1} later ones" if len(failed) > 1 else ""
+    raise StepFailed(
+        f"step {first.number} of {len(state.items)}, {first.subject!r}, failed its"
+        f" validation{more}; {_left_alone(state)}:\n{first.explain()}",
+        f"the commits are kept at {REJECTED_REF}; `backport bisect` finds what repairs it",
+    )
+
+
+def _refuse_unproven(state: RunState, verdicts: Sequence[StepVerdict]) -> None:
+    """A step that cannot be told is not proven: the branch moves only when the user accepts that."""
+    unproven = [
+        (step, verdict)
+        for step in verdicts
+        for verdict in step.verdicts
+        if verdict.state is State.CANNOT_TELL
+        and not is_accepted(f"unproven:{verdict.validator}", state.settings.accept)
+    ]
+    if not unproven:
+        return
+    step, verdict = unproven[0]
+    more = f", and {len(unproven) - 1} more" if len(unproven) > 1 else ""
+    act = "moves the branch" if state.old else "makes the branch"
+    raise CannotTest(
+        f"step {step.number} of {len(state.items)}, {step.subject!r}, cannot be told{more};"
+        f" {_left_alone(state)}:\n{step.explain()}",
+        f"--accept 'unproven:{verdict.validator}' {act} all the same",
+    )
+
+
+def _left_alone(state: RunState) -> str:
+    """What has become of the target of a run that does not end well."""
+    branch = state.target.removeprefix("refs/heads/")
+    return f"{branch} was not {'moved' if state.old else 'made'}"

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The steps of a run: which item was dealt with, what came of it, and in which way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backport.history.siblings import AsBranch
+from backport.pick.outcome import How
+from backport.planning.items import Item
+from series.model import Oid
+
+
+class StepState(StrEnum):
+    """What came of an item."""
+
+    APPLIED = "applied"
+    ALREADY = "already"
+    """The branch, or its tree, has it."""
+    RESOLVED = "resolved"
+    """By the user's hand."""
+    SKIPPED = "skipped"
+    """By the user's word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a step came out as it did, for a person."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Way = How | AsBranch | Reason
+"""How a patch went on by itself, that another branch's version did, or why none of it was needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One item of the order, done; ``commit`` is None where there is nothing to commit."""
+
+    item: Item
+    state: StepState
+    how: Way
+    commit: Oid | None
+    notes: tuple[str, ...] = ()
+
+
+_AS_BRANCH = re.compile(r"as (.+) has it")
+
+
+def parse_way(state: StepState, text: str) -> Way:
+    """A way as ``str`` writes it; of a step that was not applied it is a reason."""
+    if state is not StepState.APPLIED:
+        return Reason(text)
+    match = _AS_BRANCH.fullmatch(text)
+    return AsBranch(match[1]) if match else How(text)

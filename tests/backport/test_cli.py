@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line itself: what a bug leaves behind, and under which name the tool is installed."""
+
+from __future__ import annotations
+
+import configparser
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from backport import cli
+from backport.distribution import DISTRIBUTION
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_log_of_a_bug_names_every_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("a thing nobody thought of")
+
+    monkeypatch.setattr(cli, "app", broken)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 128
+    (log,) = tmp_path.glob("backport-*.log")
+    assert str(log) in capsys.readouterr().err
+    head, _, rest = log.read_text().partition("[")
+    named = dict(line.split(" ", 1) for line in head.splitlines())
+    assert list(named) == [DISTRIBUTION, "git", "libgit2", "Unicorn", "Python", "system"]
+    assert named["Unicorn"] == version("unicorn")
+    assert named["libgit2"].endswith(f"(pygit2 {version('pygit2')})")
+    assert all(text[0].isdigit() for name, text in named.items() if name != "system")
+    assert "a thing nobody thought of" in rest
+
+
+def test_the_distribution_is_the_one_that_is_published() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["metadata"]["name"] == DISTRIBUTION
+    commands = setup["options.entry_points"]["console_scripts"].split()
+    assert {"backport", "git-backport"} <= set(commands)

@@ -36,6 +36,7 @@ def apply(
     record: opt.Recorded = None,
     keep_going: opt.KeepGoing = False,
     partial: opt.Partial = None,
+    only: opt.Only = None,
     jobs: opt.Jobs = None,
     json: opt.Json = None,
 ) -> None:
@@ -55,6 +56,7 @@ def apply(
         accept=tuple(accept or ()),
         prerequisites=prerequisites,
         partial=partial,
+        only=tuple(only or ()),
         record=record,
         jobs=jobs,
     )

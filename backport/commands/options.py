@@ -77,6 +77,15 @@ Partial = Annotated[
     Optional[bool],  # noqa: UP045
     typer.Option("--partial", help="Take a series of which patches are missing."),
 ]
+Only = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--only",
+        metavar="N,M...|SUBJECT",
+        help="Take these patches and what they need, nothing else: by their numbers in the plan of"
+        " the whole series, or by a part of the subject; may be repeated.",
+    ),
+]
 Jobs = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(

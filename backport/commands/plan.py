@@ -18,6 +18,7 @@ def plan(
     sibling: opt.SiblingBranch = None,
     prerequisites: opt.Wanted = None,
     partial: opt.Partial = None,
+    only: opt.Only = None,
     why: Annotated[
         bool, typer.Option("--why", help="Under each patch, all the evidence for its place.")
     ] = False,
@@ -37,6 +38,7 @@ def plan(
         sibling=tuple(sibling or ()),
         prerequisites=prerequisites,
         partial=partial,
+        only=tuple(only or ()),
     )
     name = opt.branch_of(settings)
     outlook = foresee(found, found.commit(name), opt.sources_of(found, settings, series), settings)

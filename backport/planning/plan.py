@@ -5,14 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.planning.sources import Source, read_source
-from series.model import Oid, Patch, Series
+from series.model import Oid, Patch, Series, shown
+from series.numbering import listed, missing_numbers
 from series.ordering.recovery import Ordering, recover_order
+
+if TYPE_CHECKING:
+    from networkx import DiGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,14 @@ class Plan:
     reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
+    graph: DiGraph[int] | None = None
+    """The evidence of the order, by index into the series; None where its source fixes the order, and
+    in a run that is carried on."""
+
+    @property
+    def left_out(self) -> int:
+        """How many patches of the series ``--only`` leaves out."""
+        return len(self.series.patches) - sum(item.startswith("p") for item in self.items)
 
     def patch(self, repo: Repo, item: str) -> Patch:
         """The patch an item stands for."""
@@ -68,23 +81,36 @@ def refuse_gaps(series: Series) -> None:
     if len(numbers) != len(series.patches) or len(totals) != 1:
         return
     total, _ = totals.pop()
-    gaps = sorted(set(range(1, total + 1)) - {numbering.number for numbering in numbers})
-    if gaps:
-        shown = ", ".join(map(str, gaps[:8])) + (", ..." if len(gaps) > 8 else "")
+    if gaps := missing_numbers((numbering.number for numbering in numbers), total):
         raise UsageError(
-            f"{series.origin} holds {len(series.patches)} of {total} patches: {shown} missing",
+            f"{series.origin} holds {len(series.patches)} of {total} patches: {listed(gaps, 8)} missing",
             "--partial takes what is there",
         )
 
 
-def make_plan(series: Series, base: TreeView) -> Plan:
-    """Recover the order of ``series`` on ``base``."""
+def make_plan(series: Series, base: TreeView, only: Sequence[str] = ()) -> Plan:
+    """Recover the order of ``series`` on ``base``; with ``only`` (see `choose_patches`) take just the
+    patches that it names and what they need."""
     ordering: Ordering = recover_order(series, base)
-    items = tuple(f"p{index}" for index in ordering.order)
+    order = _only(series, base, ordering, only) if only else ordering.order
     return Plan(
         series=series,
-        items=items,
+        items=tuple(f"p{index}" for index in order),
         reasons={f"p{index}": why for index, why in enumerate(ordering.reasons)},
         notes=(*series.notes, *ordering.notes),
         contradictions=ordering.contradictions,
+        graph=ordering.graph,
     )
+
+
+def _only(
+    series: Series, base: TreeView, ordering: Ordering, only: Sequence[str]
+) -> tuple[int, ...]:
+    """The patches that ``only`` names and all that they need, in order."""
+    from backport.planning.choice import choose_patches
+    from series.graph.dependencies import build_graph, closure
+
+    patches = [series.patches[index] for index in ordering.order]
+    chosen = choose_patches(only, [shown(patch.subject) for patch in patches], "--only")
+    wanted = closure(build_graph(patches, base), chosen)
+    return tuple(index for at, index in enumerate(ordering.order) if at in wanted)

@@ -4,25 +4,20 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backport.gateway.repository import Repo
-from backport.report.graph import evidence_kind
 from backport.report.table import show_table
 from backport.run.preview import Outlook
-from backport.run.relation import relate
+from backport.run.relation import Relation, relate
+from series.graph.evidence import Dependency, Need
 from series.model import Oid, shown
 
-if TYPE_CHECKING:
-    import networkx as nx
-
-_LETTER = {"text": "", "file": "f", "symbol": "s", "declared": "d"}
+_LETTER = {Need.TEXT: "", Need.FILE: "f", Need.SYMBOL: "s", Need.DECLARED: "d"}
 
 
 def show_plan(repo: Repo, outlook: Outlook, branch: str, *, why: bool = False) -> None:
     """Print the plan as a table, or with all the evidence, then what would stop the run."""
-    from series.graph.dependencies import premature
-
     relation = relate(repo, outlook.state.onto, outlook)
     subjects = [shown(outlook.plan.patch(repo, item).subject) for item in outlook.patches]
     title = f"{len(subjects)} patches onto {branch}"
@@ -36,35 +31,38 @@ def show_plan(repo: Repo, outlook: Outlook, branch: str, *, why: bool = False) -
                 _posted(repo, outlook, item),
                 subjects[at],
                 _fate(outlook, at),
-                _needs(relation, at),
+                _needs(relation, node),
             )
-            for at, item in enumerate(outlook.patches)
+            for at, (item, node) in enumerate(zip(outlook.patches, relation.graph, strict=True))
         ]
         heads = ("#", "posted", "subject", "goes on", "needs")
         show_table(heads, rows, title=title, styles=("dim", "dim", "", "cyan", "yellow"))
         print("needs: by lines; f by the life of a file, s by a symbol or option, d as declared")
         print("all the evidence: --why")
+    if outlook.plan.left_out:
+        print(f"left out by --only: {outlook.plan.left_out} patches")
     for note in (*outlook.plan.notes, *outlook.plan.contradictions):
         print(f"note: {note}")
     for at, step in enumerate(outlook.state.steps):
         for note in step.notes:
             print(f"note: {at + 1} {subjects[at]}: {note}")
-    for use in premature(relation):
+    for use in relation.premature:
+        user, maker = relation.places[use.user], relation.places[use.maker]
         print(
-            f"note: {use.user + 1} {subjects[use.user]!r} comes before {use.maker + 1}, which it needs:"
-            f" {use.evidence.explain()}; step {use.user + 1} may not build"
+            f"note: {user} {subjects[user - 1]!r} comes before {maker}, which it needs:"
+            f" {use.evidence.explain()}; step {user} may not build"
         )
     _show_stop(outlook)
 
 
-def _show_evidence(outlook: Outlook, relation: nx.DiGraph[int], subjects: list[str]) -> None:
-    for at, item in enumerate(outlook.patches):
+def _show_evidence(outlook: Outlook, relation: Relation, subjects: list[str]) -> None:
+    for at, (item, node) in enumerate(zip(outlook.patches, relation.graph, strict=True)):
         print(f"{at + 1:>3} {subjects[at]}  [{_fate(outlook, at)}]")
         for reason in outlook.plan.reasons.get(item, ()):
             print(f"      {reason}")
-        for before in sorted(relation.predecessors(at)):
-            for evidence in relation.edges[before, at]["evidence"]:
-                print(f"      needs {before + 1}: {evidence.explain()}")
+        for place, found in _needed(relation, node):
+            for evidence in found:
+                print(f"      needs {place}: {evidence.explain()}")
 
 
 def _fate(outlook: Outlook, at: int) -> str:
@@ -77,11 +75,17 @@ def _fate(outlook: Outlook, at: int) -> str:
     return "PREREQUISITE MISSING" if outlook.blockers else "CONFLICT"
 
 
-def _needs(relation: nx.DiGraph[int], at: int) -> str:
-    found = [
-        f"{before + 1}{_LETTER[evidence_kind(relation.edges[before, at]['evidence'][0])]}"
-        for before in sorted(relation.predecessors(at))
-    ]
+def _needed(relation: Relation, node: int) -> list[tuple[int, tuple[Dependency, ...]]]:
+    """The places of the patches that a node needs, in order, with the evidence."""
+    graph = relation.graph
+    return sorted(
+        ((relation.places[x], graph.edges[x, node]["evidence"]) for x in graph.predecessors(node)),
+        key=lambda one: one[0],
+    )
+
+
+def _needs(relation: Relation, node: int) -> str:
+    found = [f"{place}{_LETTER[why[0].need]}" for place, why in _needed(relation, node)]
     return ", ".join(found) or "-"
 
 
@@ -119,6 +123,7 @@ def plan_json(repo: Repo, outlook: Outlook) -> dict[str, Any]:
             for place, item in enumerate(outlook.patches)
         ],
         "notes": [*outlook.plan.notes, *outlook.plan.contradictions],
+        "left_out": outlook.plan.left_out,
         "conflict": [
             {"path": shown(clash.path), "reason": clash.reason}
             for clash in outlook.stopped[1].clashes

@@ -35,6 +35,8 @@ def summary(repo: Repo, result: Result, seconds: float) -> str:
         if steps:
             lines.append(f"  {title}: {len(steps)}")
             lines += [f"    {_subject(repo, result, s.item)}: {s.how}" for s in steps[:8]]
+    if result.plan.left_out:
+        lines.append(f"  left out by --only: {result.plan.left_out} patches")
     taken = [step for step in done if step.item.startswith("c")]
     if taken:
         lines.append(f"  taken from {state.settings.upstream}: {len(taken)}")
@@ -84,6 +86,7 @@ def to_json(repo: Repo, result: Result, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "proven": result.proven,
         "notes": list(result.plan.notes),
+        "left_out": result.plan.left_out,
         "steps": [
             {
                 "number": number,

@@ -240,7 +240,7 @@ def _planned(repo: Repo, journal: Journal, state: State, progress: Progress) -> 
     if not state.settings.partial:
         refuse_gaps(series)
     progress.phase("order", len(series.patches))
-    plan = make_plan(series, repo.tree(state.onto))
+    plan = make_plan(series, repo.tree(state.onto), state.settings.only)
     for note in (*plan.notes, *plan.contradictions):
         progress.note(note)
     state = replace(state, phase="apply", items=plan.items)

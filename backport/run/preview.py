@@ -60,7 +60,7 @@ def begin(
     series = combine(repo, sources)
     if not settings.partial:
         refuse_gaps(series)
-    plan = make_plan(series, repo.tree(onto))
+    plan = make_plan(series, repo.tree(onto), settings.only)
     state = State(
         phase="apply",
         settings=settings,

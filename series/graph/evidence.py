@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from series.model import shown
-from series.symbols.definitions import Kind as NameKind
+
+if TYPE_CHECKING:
+    from series.symbols.definitions import Kind as NameKind
 
 
 class Kind(StrEnum):

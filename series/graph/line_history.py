@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from series.model import FileChange, Hunk
+from series.placement.stated import pre_image_line
 
 _BASE = -1
 _FAR = 1 << 60
@@ -76,8 +77,7 @@ class LineHistory:
         found: dict[tuple[int, How], tuple[int, int]] = {}
         shift = 0
         for hunk in hunks:
-            line = hunk.old_start - (1 if hunk.old_count else 0)
-            for at, removed, added in _groups(hunk, line):
+            for at, removed, added in _groups(hunk, pre_image_line(hunk)):
                 span = (at + 1, at + max(removed, 1))
                 for other, how in self._edit(patch, at + shift, removed, added):
                     first, last = found.get((other, how), span)

@@ -9,6 +9,7 @@ neither, other tools do.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from unidiff.patch import Hunk as Read
 
 HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@ ?(.*)", re.DOTALL)
-_NAMES = ("--- a/file\n", "+++ b/file\n")
+_NAMES = "--- a/file\n+++ b/file\n"
 _MARK = "\\ No newline at end of file\n"
 _OPS: dict[str, LineOp] = {" ": b" ", "+": b"+", "-": b"-"}
 
@@ -29,30 +30,30 @@ def read_hunks(blocks: Sequence[Sequence[bytes]]) -> tuple[Hunk, ...]:
     lines as that counts, with the marks of lines that have no end."""
     from unidiff.patch import PatchSet
 
-    files = PatchSet(_text(blocks))
+    text = io.StringIO("".join(_text(blocks)), newline="\n")
+    files = PatchSet(text)
     read = iter(files[0] if files else ())
     return tuple(_hunk(next(read)) if len(block) > 1 else _empty(block[0]) for block in blocks)
 
 
 def _text(blocks: Sequence[Sequence[bytes]]) -> Iterator[str]:
-    yield from _NAMES
+    yield _NAMES
     for block in blocks:
         if len(block) == 1:
             continue
-        for line in block[:-1]:
-            yield line.decode("latin-1")
-        last = block[-1]
-        yield _MARK if last.startswith(b"\\") else last.decode("latin-1")
+        marked = block[-1].startswith(b"\\")
+        yield b"".join(block[:-1] if marked else block).decode("latin-1")
+        if marked:
+            yield _MARK
 
 
 def _hunk(read: Read) -> Hunk:
     lines: list[HunkLine] = []
     for line in read:
-        op = _OPS.get(line.line_type)
-        if op is None:
+        if line.line_type == "\\":
             lines[-1] = HunkLine(lines[-1].op, lines[-1].text.removesuffix(b"\n"))
         else:
-            lines.append(HunkLine(op, line.value.encode("latin-1")))
+            lines.append(HunkLine(_OPS[line.line_type], line.value.encode("latin-1")))
     return Hunk(
         read.source_start,
         read.source_length,

@@ -93,6 +93,16 @@ def test_touch_and_neighbours_and_distance() -> None:
     ]
 
 
+def test_six_lines_of_context_in_one_hunk_hold_together() -> None:
+    """Two removals six lines apart are one hunk: what goes between them, three lines from each, is later."""
+    cut = LINES.replace(b"\n10\n", b"\n").replace(b"\n17\n", b"\n")
+    between = cut.replace(b"\n13\n", b"\n13\nnew\n")
+    assert len(steps(LINES, cut)[0].changes[0].hunks) == 1
+    assert (0, 1) in edges(steps(LINES, cut, between), {b"f": LINES}, reach=3)
+    aside = cut.replace(b"\n20\n", b"\n20\nnew\n")
+    assert not edges(steps(LINES, cut, aside), {b"f": LINES}, reach=3)
+
+
 def test_removed_lines_are_remembered() -> None:
     cut = LINES.replace(b"20\n", b"")
     filled = cut.replace(b"19\n21\n", b"19\nnew\n21\n")

@@ -117,10 +117,14 @@ def find_chains(patches: Sequence[Patch], base: Base | None, rank: Sequence[int]
             makers.setdefault((edge.start[0], None), []).append(edge)
         takers.setdefault(edge.start, []).append(edge)
 
+    bases: dict[bytes, Oid | None] = {}
+
     def is_base(at: State) -> bool:
         if base is None:
             return False
-        oid = base.oid(at[0])
+        if at[0] not in bases:
+            bases[at[0]] = base.oid(at[0])
+        oid = bases[at[0]]
         if at[1] is None or oid is None:
             return at[1] is None and oid is None
         known = names[at[0]].known[int(at[1])]

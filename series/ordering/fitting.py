@@ -82,7 +82,8 @@ def families(patches: Sequence[Patch]) -> list[tuple[frozenset[bytes], tuple[Ite
     tied: UnionFind[bytes] = UnionFind()
     for patch in patches:
         for change in patch.changes:
-            tied.union(*(path for path in (change.old_path, change.new_path) if path is not None))
+            if change.old_path is not None and change.new_path not in (None, change.old_path):
+                tied.union(change.old_path, change.path)
     groups: dict[bytes, dict[int, list[FileChange]]] = {}
     for index, patch in enumerate(patches):
         for change in patch.changes:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -146,26 +147,27 @@ def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str]]:
         if patch.message_id and (match := _SENT.match(patch.message_id)):
             sent[match[1]] = sent.get(match[1], 0) + 1
 
-    def key(index: int) -> tuple[int, str, int, int, bytes]:
+    def key(index: int) -> tuple[int, str, int, int]:
         patch = patches[index]
-        digest = hashlib.sha256(patch.message)
-        for change in patch.changes:
-            digest.update(change.path)
-            for hunk in change.hunks:
-                digest.update(b"".join(line.op + line.text for line in hunk.lines))
         date = patch.date.seconds if patch.date else 0
         if patch.numbering is not None:
-            return (0, "", patch.numbering.number, date, digest.digest())
+            return (0, "", patch.numbering.number, date)
         if patch.message_id and (match := _SENT.match(patch.message_id)) and sent[match[1]] > 1:
-            return (1, match[1], int(match[2]), date, digest.digest())
-        return (2, "", date, 0, digest.digest())
+            return (1, match[1], int(match[2]), date)
+        return (2, "", date, 0)
 
-    ranks = [0] * len(patches)
     keys = [key(index) for index in range(len(patches))]
-    for place, index in enumerate(sorted(range(len(patches)), key=keys.__getitem__)):
+    times = Counter(keys)
+    # The content is the last to decide, and costs the most.
+    ranked = sorted(
+        range(len(patches)),
+        key=lambda at: (keys[at], _digest(patches[at]) if times[keys[at]] > 1 else b""),
+    )
+    ranks = [0] * len(patches)
+    for place, index in enumerate(ranked):
         ranks[index] = place
     words = []
-    for patch, (kind, _, number, _, _) in zip(patches, keys, strict=True):
+    for patch, (kind, _, number, _) in zip(patches, keys, strict=True):
         if patch.numbering is not None:
             words.append(f"posted as {patch.numbering.number} of {patch.numbering.total}")
         elif kind == 1:
@@ -175,6 +177,16 @@ def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str]]:
         else:
             words.append("by its content, as far as the rest leaves it open: nothing dates it")
     return ranks, words
+
+
+def _digest(patch: Patch) -> bytes:
+    """The same for the same message and the same changes."""
+    digest = hashlib.sha256(patch.message)
+    for change in patch.changes:
+        digest.update(change.path)
+        for hunk in change.hunks:
+            digest.update(b"".join(line.op + line.text for line in hunk.lines))
+    return digest.digest()
 
 
 class _Postings:
@@ -272,8 +284,8 @@ def _circle_words(patches: Sequence[Patch], circle: Circle) -> Iterator[str]:
         f"; and {len(circle.given_up) - len(why)} more" if len(circle.given_up) > len(why) else ""
     )
     yield (
-        f"each of {_names(patches, circle.patches)} would come before itself, so this"
-        f" ({circle.kind}) does not order them: {'; '.join(why)}{more}"
+        f"the {circle.kind} evidence of {_names(patches, circle.patches)} goes in a circle and does not"
+        f" order them: {'; '.join(why)}{more}"
     )
 
 

@@ -12,6 +12,7 @@ the hunks of a file end, and the line that an error names.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NoReturn
 
@@ -341,39 +342,38 @@ class _Parser:
                 f"hunk {number} claims {old_left} lines before and {new_left} after, but only "
                 f"{end - start - 1} lines follow; the patch is truncated or damaged"
             )
+        at = _end_of_hunk(lines, start + 1, old_left, new_left)
+        if at is None:
+            self.damaged(number, old_left, new_left)
+        if at < end and lines[at].startswith(b"\\ "):
+            at += 1
+        self.at = at
+
+    def damaged(self, number: int, old_left: int, new_left: int) -> NoReturn:
+        """Name the line at which a hunk is not what its header says."""
+        lines, start, end = self.lines, self.at, len(self.lines)
         at = start + 1
-        while old_left or new_left:
-            if at >= end:
-                self.fail(
-                    f"hunk {number} ends early: {old_left} lines before and {new_left} after are "
-                    "missing; the patch is truncated or damaged",
-                    at - 1,
-                )
+        if at < end and lines[at].startswith(b"\\"):
+            self.fail("'\\ No newline' before any line", at)
+        while old_left >= 0 and new_left >= 0 and (old_left or new_left) and at < end:
             op = lines[at][:1]
-            if op == b" " or op == b"\n":
-                # A line without anything is an empty one of the context whose blank was lost.
-                old_left -= 1
-                new_left -= 1
-            elif op == b"+":
-                new_left -= 1
-            elif op == b"-":
-                old_left -= 1
-            elif op != b"\\":
+            if op not in (b" ", b"\n", b"+", b"-", b"\\"):
                 self.fail(
                     f"hunk {number} (header on line {self.first_line + start}) is broken: this line "
                     "begins with none of ' ', '+', '-', '\\'",
                     at,
                 )
-            elif at == start + 1:
-                self.fail("'\\ No newline' before any line", at)
+            # A line without anything is an empty one of the context whose blank was lost.
+            old_left -= op in (b" ", b"\n", b"-")
+            new_left -= op in (b" ", b"\n", b"+")
             at += 1
-            if old_left < 0 or new_left < 0:
-                self.fail(f"hunk {number} holds other lines than its header counts", at - 1)
-        if at < end and lines[at].startswith(b"\\ "):
-            if at == start + 1:
-                self.fail("'\\ No newline' before any line", at)
-            at += 1
-        self.at = at
+        if old_left < 0 or new_left < 0:
+            self.fail(f"hunk {number} holds other lines than its header counts", at - 1)
+        self.fail(
+            f"hunk {number} ends early: {old_left} lines before and {new_left} after are "
+            "missing; the patch is truncated or damaged",
+            at - 1,
+        )
 
     # -- binary
 
@@ -405,6 +405,24 @@ class _Parser:
         except ValueError as exc:
             self.fail(f"damaged binary data: {exc}", start)
         return Binary("literal" if match[1] == b"literal" else "delta", size, data)
+
+
+def _end_of_hunk(lines: Sequence[bytes], at: int, old: int, new: int) -> int | None:
+    """The index behind the last of the lines that a hunk counts; None where they are not such lines.
+
+    No more lines are looked at than must be there, so it never goes too far: a line counts one at most.
+    """
+    if lines[at : at + 1] and lines[at].startswith(b"\\"):
+        return None
+    while missing := max(old, new):
+        ops = bytes([line[0] for line in lines[at : at + missing]])
+        context, minus, plus = ops.count(b" ") + ops.count(b"\n"), ops.count(b"-"), ops.count(b"+")
+        if context + minus + plus + ops.count(b"\\") != missing:
+            return None
+        old, new, at = old - context - minus, new - context - plus, at + missing
+        if old < 0 or new < 0:
+            return None
+    return at
 
 
 _MAX_SPACES = 512

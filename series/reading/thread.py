@@ -9,7 +9,7 @@ total of ``[PATCH v2 03/27]``; postings belong to one series when a thread or a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from series.model import Numbering
 
@@ -43,6 +43,12 @@ class _Posting:
     total: int
     letters: list[Letter]
     cover: Letter | None = None
+    places: dict[Numbering | None, int] = field(default_factory=dict)
+    """Where in ``letters`` each number stands."""
+
+    def add(self, letter: Letter) -> None:
+        self.places[letter.numbering] = len(self.letters)
+        self.letters.append(letter)
 
     def missing(self) -> list[int]:
         have = {letter.numbering.number for letter in self.letters if letter.numbering}
@@ -92,16 +98,18 @@ def _postings(
         key = (letter.numbering.version, letter.numbering.total)
         group = found.setdefault(key, [])
         for posting in group:
-            twin = next((x for x in posting.letters if x.numbering == letter.numbering), None)
-            if twin is None:
-                posting.letters.append(letter)
+            at = posting.places.get(letter.numbering)
+            if at is None:
+                posting.add(letter)
                 break
+            twin = posting.letters[at]
             if twin.subject == letter.subject:
-                posting.letters[posting.letters.index(twin)] = letter
+                posting.letters[at] = letter
                 notes.append(f"{twin.name} was sent again as {letter.name}; the later one is taken")
                 break
         else:
-            group.append(_Posting(*key, letters=[letter]))
+            group.append(_Posting(*key, letters=[]))
+            group[-1].add(letter)
     postings = [posting for group in found.values() for posting in group]
     for letter in letters:
         if _is_cover(letter) and letter.numbering is not None:

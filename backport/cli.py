@@ -7,6 +7,7 @@ a bare Typer program.
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
 
@@ -83,6 +84,8 @@ app.add_typer(hook.app, name="hook")
 
 def main() -> None:
     """The entry point of ``backport`` and ``git-backport``."""
+    # A run makes many values and drops few: to look for garbage at every 700th costs `apply` 8 %.
+    gc.set_threshold(50_000, 20, 20)
     try:
         app()
     except Exception as error:

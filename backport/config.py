@@ -76,6 +76,8 @@ class Settings:
     been watched on more trees than two: watching costs, and a wrong object costs more."""
     accept: tuple[str, ...] = ()
     """Findings that do not fail a step: ``invariant:scenario`` with shell wildcards."""
+    only: tuple[str, ...] = ()
+    """The patches that a run brings, with what they need; all of the series where it is empty."""
     proposed_build: str | None = None
     """What the tree's own file proposes; never run as it stands."""
 
@@ -125,7 +127,7 @@ def _from_tree(settings: Settings, data: bytes) -> Settings:
 def _set(settings: Settings, key: str, values: list[Any], where: str) -> Settings:
     name = key.lower().replace("-", "_")
     name = {"buildtimeout": "build_timeout"}.get(name, name)
-    known = {field.name for field in fields(Settings)} - {"proposed_build"}
+    known = {field.name for field in fields(Settings)} - {"only", "proposed_build"}
     if name not in known:
         raise UsageError(f"{where}: there is no such setting", f"known: {', '.join(sorted(known))}")
     value: Any = values[-1]

@@ -8,8 +8,7 @@ The tree, each class beside the code that raises it::
     ├── DiffError            diff.py     a diff that does not parse
     │   └── PathError        diff.py     a path that would leave the tree
     ├── QuiltError           quilt.py    a quilt series that does not hold together
-    ├── PlaceError           place.py    a change that does not fit the text
-    └── CycleError           graph.py    patches that need each other
+    └── PlaceError           hunks.py    a change that does not fit the text
 """
 
 from __future__ import annotations

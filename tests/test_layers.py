@@ -154,7 +154,7 @@ def test_reports_are_given_values() -> None:
         if name.startswith("backport.report."):
             wanted = requests(path, known)
             assert not {w for w in wanted if w.startswith("backport.gateway")}, name
-            functions = {"backport.run.relation", "backport.run.life", "backport.run.assembly"}
+            functions = {"backport.run.relating", "backport.run.life", "backport.run.assembly"}
             assert not wanted & functions, name
 
 

@@ -44,6 +44,7 @@ def apply(
     guard: opt.Guard = None,
     allow: opt.Allowed = None,
     fuzz: opt.Fuzz = None,
+    only: opt.Only = None,
     jobs: opt.Jobs = None,
     json: opt.Json = None,
 ) -> None:
@@ -72,6 +73,7 @@ def apply(
         guard=tuple(guard or ()),
         allow=tuple(allow or ()),
         fuzz=fuzz,
+        only=tuple(only or ()),
         record=record,
         jobs=jobs,
     )

@@ -32,6 +32,29 @@ def graph(
         Optional[_Format],  # noqa: UP045 - typer evaluates it at run time
         typer.Option("--format", help="Default: from the name of the output, else dot."),
     ] = None,
+    needs: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--needs",
+            metavar="N|SUBJECT",
+            help="Only this patch and all that it needs; may be repeated.",
+        ),
+    ] = None,
+    needed_by: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--needed-by",
+            metavar="N|SUBJECT",
+            help="Only this patch and all that needs it; may be repeated.",
+        ),
+    ] = None,
+    less: Annotated[
+        bool, typer.Option("--reduced", help="Leave out dependencies that longer ways imply.")
+    ] = False,
+    hide_independent: Annotated[
+        bool,
+        typer.Option("--hide-independent", help="Leave out patches without any dependency."),
+    ] = False,
     output: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--output", "-o", metavar="FILE", help="Write here instead of stdout."),
@@ -43,7 +66,7 @@ def graph(
     from backport.commands.here import open_repo
     from backport.report import graph as draw
     from backport.run.preview import foresee
-    from backport.run.relation import relate
+    from backport.run.relating import narrow, relate
     from backport.store.files import write_atomic
 
     found = open_repo(repo)
@@ -54,18 +77,22 @@ def graph(
     onto = found.commit(name)
     outlook = foresee(found, onto, opt.sources_of(found, settings, series), settings)
     relation = relate(found, onto, outlook)
-    order = tuple(relation.nodes)
+    part = narrow(relation, needs or (), needed_by or (), less=less, connected=hide_independent)
+    picture = draw.Picture(part, relation.places)
+    count, whole = len(part), len(relation.graph)
     chosen = form or _SUFFIXES.get(output.suffix if output else "", "dot")
     if chosen == "dot":
-        text = draw.to_dot(relation, order)
+        text = draw.to_dot(picture)
     elif chosen == "mermaid":
-        text = draw.to_mermaid(relation, order)
+        text = draw.to_mermaid(picture)
     elif chosen == "json":
-        text = json.dumps(draw.to_json(relation, order), indent=1) + "\n"
+        text = json.dumps(draw.to_json(picture), indent=1) + "\n"
     else:
-        text = draw.to_svg(relation, order, f"{len(order)} patches onto {name}")
+        named = f"{count} patches" if count == whole else f"{count} of {whole} patches"
+        text = draw.to_svg(picture, f"{named} onto {name}")
     if output is None:
         print(text, end="")
         return
     write_atomic(output, text.encode(), durable=False)
-    print(f"{output}: {len(order)} patches, {relation.number_of_edges()} dependencies")
+    left = f" ({whole - count} not shown)" if count < whole else ""
+    print(f"{output}: {count} patches, {part.number_of_edges()} dependencies{left}")

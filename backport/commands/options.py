@@ -126,6 +126,15 @@ Guard = Annotated[
         "--guard", metavar="NAME", help="A guard of a series.conf that is set, or 'none'."
     ),
 ]
+Only = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--only",
+        metavar="N,M...|SUBJECT",
+        help="Take these patches and what they need, nothing else: by their numbers in the plan of"
+        " the whole series, or by a part of the subject; may be repeated.",
+    ),
+]
 Jobs = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(

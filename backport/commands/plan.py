@@ -25,6 +25,7 @@ def plan(
     guard: opt.Guard = None,
     allow: opt.Allowed = None,
     fuzz: opt.Fuzz = None,
+    only: opt.Only = None,
     why: Annotated[
         bool, typer.Option("--why", help="Under each patch, all the evidence for its place.")
     ] = False,
@@ -35,7 +36,7 @@ def plan(
     from backport.report.out import write_json
     from backport.report.planned import plan_json, show_plan
     from backport.run.preview import foresee
-    from backport.run.relation import relate
+    from backport.run.relating import relate
 
     found = open_repo(repo)
     settings = opt.settings_of(
@@ -52,6 +53,7 @@ def plan(
         guard=tuple(guard or ()),
         allow=tuple(allow or ()),
         fuzz=fuzz,
+        only=tuple(only or ()),
     )
     name = opt.branch_of(settings)
     outlook = foresee(found, found.commit(name), opt.sources_of(found, settings, series), settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from backport.config import Settings
 from backport.errors import UsageError
@@ -13,12 +14,15 @@ from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.planning.items import Item, Posted, Taken
 from backport.planning.sources import Source, read_source
-from series.model import Patch, Series
+from series.model import Patch, Series, shown
+from series.numbering import listed, missing_numbers
 from series.ordering.recovery import Ordering, recover_order
 from series.reading.mailinfo import parse_author
 from series.reading.names import settle_names
 from series.reading.rules import QuotedCr, Rules
-from series.reading.thread import listed, missing_numbers
+
+if TYPE_CHECKING:
+    from networkx import DiGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,14 @@ class Plan:
     reasons: Mapping[Item, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
+    graph: DiGraph[int] | None = None
+    """The evidence of the order, by index into the series; None where its source fixes the order, and
+    in a run that is carried on."""
+
+    @property
+    def left_out(self) -> int:
+        """How many patches of the series ``--only`` leaves out."""
+        return len(self.series.patches) - sum(isinstance(item, Posted) for item in self.items)
 
     def patch(self, repo: Repo, item: Item) -> Patch:
         """The patch an item stands for."""
@@ -110,14 +122,29 @@ def refuse_gaps(series: Series) -> None:
             )
 
 
-def make_plan(series: Series, base: TreeView) -> Plan:
-    """Recover the order of ``series`` on ``base``."""
+def make_plan(series: Series, base: TreeView, only: Sequence[str] = ()) -> Plan:
+    """Recover the order of ``series`` on ``base``; with ``only`` (see `choose_patches`) take just the
+    patches that it names and what they need."""
     ordering: Ordering = recover_order(series, base)
-    items = tuple(Posted(index) for index in ordering.order)
+    order = _only(series, base, ordering, only) if only else ordering.order
     return Plan(
         series=series,
-        items=items,
+        items=tuple(Posted(index) for index in order),
         reasons={Posted(index): why for index, why in enumerate(ordering.reasons)},
         notes=(*series.notes, *ordering.notes),
         contradictions=ordering.contradictions,
+        graph=ordering.graph,
     )
+
+
+def _only(
+    series: Series, base: TreeView, ordering: Ordering, only: Sequence[str]
+) -> tuple[int, ...]:
+    """The patches that ``only`` names and all that they need, in order."""
+    from backport.planning.choice import choose_patches
+    from series.graph.dependencies import build_graph, closure
+
+    patches = [series.patches[index] for index in ordering.order]
+    chosen = choose_patches(only, [shown(patch.subject) for patch in patches], "--only")
+    wanted = closure(build_graph(patches, base), chosen)
+    return tuple(index for at, index in enumerate(ordering.order) if at in wanted)

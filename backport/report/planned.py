@@ -4,27 +4,21 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backport.planning.items import Posted, Taken
-from backport.report.graph import evidence_kind
 from backport.report.table import show_table
 from backport.run.preview import Outlook
+from backport.run.relation import Relation
 from backport.run.steps import StepState
+from series.graph.evidence import Dependency, Need
 from series.model import shown
 
-if TYPE_CHECKING:
-    import networkx as nx
-
-_LETTER = {"text": "", "file": "f", "symbol": "s", "declared": "d"}
+_LETTER = {Need.TEXT: "", Need.FILE: "f", Need.SYMBOL: "s", Need.DECLARED: "d"}
 
 
-def show_plan(
-    outlook: Outlook, relation: nx.DiGraph[int], branch: str, *, why: bool = False
-) -> None:
+def show_plan(outlook: Outlook, relation: Relation, branch: str, *, why: bool = False) -> None:
     """Print the plan as a table, or with all the evidence, then what would stop the run."""
-    from series.graph.dependencies import premature
-
     subjects = [shown(patch.subject) for patch in outlook.patches]
     title = f"{len(subjects)} patches onto {branch}"
     if why:
@@ -37,35 +31,38 @@ def show_plan(
                 _posted(outlook, at),
                 subjects[at],
                 _fate(outlook, at),
-                _needs(relation, at),
+                _needs(relation, node),
             )
-            for at in range(len(subjects))
+            for at, node in enumerate(relation.graph)
         ]
         heads = ("#", "posted", "subject", "goes on", "needs")
         show_table(heads, rows, title=title, styles=("dim", "dim", "", "cyan", "yellow"))
         print("needs: by lines; f by the life of a file, s by a symbol or option, d as declared")
         print("all the evidence: --why")
+    if outlook.plan.left_out:
+        print(f"left out by --only: {outlook.plan.left_out} patches")
     for note in (*outlook.plan.notes, *outlook.plan.contradictions):
         print(f"note: {note}")
     for at, step in enumerate(outlook.state.steps):
         for note in step.notes:
             print(f"note: {at + 1} {subjects[at]}: {note}")
-    for use in premature(relation):
+    for use in relation.premature:
+        user, maker = relation.places[use.user], relation.places[use.maker]
         print(
-            f"note: {use.user + 1} {subjects[use.user]!r} comes before {use.maker + 1}, which it needs:"
-            f" {use.evidence.explain()}; step {use.user + 1} may not build"
+            f"note: {user} {subjects[user - 1]!r} comes before {maker}, which it needs:"
+            f" {use.evidence.explain()}; step {user} may not build"
         )
     _show_stop(outlook)
 
 
-def _show_evidence(outlook: Outlook, relation: nx.DiGraph[int], subjects: list[str]) -> None:
-    for at, item in enumerate(outlook.items):
+def _show_evidence(outlook: Outlook, relation: Relation, subjects: list[str]) -> None:
+    for at, (item, node) in enumerate(zip(outlook.items, relation.graph, strict=True)):
         print(f"{at + 1:>3} {subjects[at]}  [{_fate(outlook, at)}]")
         for reason in outlook.plan.reasons.get(item, ()):
             print(f"      {reason}")
-        for before in sorted(relation.predecessors(at)):
-            for evidence in relation.edges[before, at]["evidence"]:
-                print(f"      needs {before + 1}: {evidence.explain()}")
+        for place, found in _needed(relation, node):
+            for evidence in found:
+                print(f"      needs {place}: {evidence.explain()}")
 
 
 def _fate(outlook: Outlook, at: int) -> str:
@@ -79,11 +76,17 @@ def _fate(outlook: Outlook, at: int) -> str:
     return "PREREQUISITE MISSING" if outlook.blockers else "CONFLICT"
 
 
-def _needs(relation: nx.DiGraph[int], at: int) -> str:
-    found = [
-        f"{before + 1}{_LETTER[evidence_kind(relation.edges[before, at]['evidence'][0])]}"
-        for before in sorted(relation.predecessors(at))
-    ]
+def _needed(relation: Relation, node: int) -> list[tuple[int, tuple[Dependency, ...]]]:
+    """The places of the patches that a node needs, in order, with the evidence."""
+    graph = relation.graph
+    return sorted(
+        ((relation.places[x], graph.edges[x, node]["evidence"]) for x in graph.predecessors(node)),
+        key=lambda one: one[0],
+    )
+
+
+def _needs(relation: Relation, node: int) -> str:
+    found = [f"{place}{_LETTER[why[0].need]}" for place, why in _needed(relation, node)]
     return ", ".join(found) or "-"
 
 
@@ -121,6 +124,7 @@ def plan_json(outlook: Outlook) -> dict[str, Any]:
             for place, item in enumerate(outlook.items)
         ],
         "notes": [*outlook.plan.notes, *outlook.plan.contradictions],
+        "left_out": outlook.plan.left_out,
         "conflict": [
             {"path": shown(clash.path), "reason": clash.reason}
             for clash in outlook.stopped[1].clashes

@@ -37,6 +37,8 @@ def summary(result: Result, seconds: float) -> str:
         if steps:
             lines.append(f"  {title}: {len(steps)}")
             lines += [f"    {subject}: {step.how}" for step, subject in steps[:8]]
+    if result.plan.left_out:
+        lines.append(f"  left out by --only: {result.plan.left_out} patches")
     taken = [
         f"    {step.item.commit[:12]} {subject}"
         for step, subject in named
@@ -92,6 +94,7 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "proven": result.proven,
         "notes": list(result.plan.notes),
+        "left_out": result.plan.left_out,
         "steps": [
             {
                 "number": number,

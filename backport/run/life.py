@@ -177,7 +177,7 @@ def _planned(
     if not state.settings.partial:
         refuse_gaps(series)
     progress.phase("order", len(series.patches))
-    plan = make_plan(series, repo.tree(state.onto))
+    plan = make_plan(series, repo.tree(state.onto), state.settings.only)
     for note in (*plan.notes, *plan.contradictions):
         progress.note(note)
     state = replace(state, phase=Phase.APPLY, items=plan.items)

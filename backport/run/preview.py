@@ -65,7 +65,7 @@ def begin(
     series = combine(repo, sources, settings, repo.tree(onto))
     if not settings.partial:
         refuse_gaps(series)
-    plan = make_plan(series, repo.tree(onto))
+    plan = make_plan(series, repo.tree(onto), settings.only)
     state = RunState(
         phase=Phase.APPLY,
         settings=settings,

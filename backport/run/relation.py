@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The dependency relation of a series along the order in which it goes on."""
+"""What the patches of a run need of each other, as a value (relating.py finds it)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from backport.gateway.repository import Repo
-from backport.run.preview import Outlook
-from series.model import Oid
 
 if TYPE_CHECKING:
     import networkx as nx
 
+    from series.graph.dependencies import Premature
 
-def relate(repo: Repo, onto: Oid, outlook: Outlook) -> nx.DiGraph[int]:
-    """The graph over the items of ``outlook``; node n is the n-th item (0-based) in order."""
-    from series.graph.dependencies import build_graph
 
-    return build_graph(list(outlook.patches), repo.tree(onto))
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What the patches of a run need of each other.
+
+    ``graph`` has them as nodes, in their order; ``places`` their places in it, from 1.
+    """
+
+    graph: nx.DiGraph[int]
+    places: dict[int, int]
+    premature: tuple[Premature, ...]

@@ -1,84 +1,79 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The dependency graph for networkx, and what is asked of it: orders, closures, cycles.
+"""What each patch needs, found along an order and put on the graph that gave it.
 
-Nodes are indexes along the order the graph was built from, with the patch as ``patch``; an edge leads
-from the prerequisite to the dependent, with its ``evidence``.  networkx is imported where it is used,
-so that the plain way from a mailbox to a branch does not pay for it (0.1 s).
+Text and file life bind: without them a patch does not apply.  Names and declarations are facts about
+the series; where they point backwards they are premature uses to report, not a contradiction.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from series.errors import SeriesError
-from series.graph.evidence import Evidence
-from series.graph.relation import Premature, relate
+from series.graph.edges import add_evidence, dependencies_of, new_graph
+from series.graph.evidence import Dependency, SymbolUse
+from series.graph.relation import declared_evidence, name_evidence, text_evidence
 from series.model import Base, Patch
 
 if TYPE_CHECKING:
     from networkx import DiGraph
 
 
-class CycleError(SeriesError):
-    """Patches that need each other, so that no order of them applies: their names and evidence."""
+@dataclass(frozen=True, slots=True)
+class Premature:
+    """Node ``user`` comes before node ``maker`` although it needs what that one brings."""
 
-    def __init__(self, cycle: Sequence[tuple[str, str, Sequence[Evidence]]]) -> None:
-        self.cycle = tuple(cycle)
-        steps = [
-            f"  {dependent} needs {needed}: {'; '.join(one.explain() for one in evidence)}"
-            for needed, dependent, evidence in cycle
-        ]
-        super().__init__(
-            f"{len(steps)} patches need each other, so no order of them applies:\n"
-            + "\n".join(steps)
-            + "\nsplit one of them, or leave one out"
-        )
+    user: int
+    maker: int
+    evidence: Dependency
+
+
+def add_dependencies(
+    graph: DiGraph[int], order: Sequence[int], base: Base | None, *, reach: int = 1
+) -> tuple[Premature, ...]:
+    """Put on ``graph`` what the patches of ``order``, which must apply in this order, need of each other.
+
+    ``reach`` is how near two edits must be to depend: 1 for three-way merges, 3 for patch files.
+    Returns the uses that come before what they need.
+    """
+    patches = [graph.nodes[node]["patch"] for node in order]
+    early: list[Premature] = []
+
+    def found() -> Iterator[tuple[int, int, Dependency]]:
+        for one, two, evidence in text_evidence(patches, reach):
+            yield order[one], order[two], evidence
+        for one, two, said in (*name_evidence(patches, base), *declared_evidence(patches)):
+            if one < two:
+                yield order[one], order[two], said
+            elif not (isinstance(said, SymbolUse) and said.kind == "member"):
+                # Two structures may have a member of the same name: too little to warn of.
+                early.append(Premature(order[two], order[one], said))
+
+    add_evidence(graph, found())
+    return tuple(early)
+
+
+def needs(graph: DiGraph[int], order: Sequence[int]) -> DiGraph[int]:
+    """The dependencies alone, of the patches of ``order`` and in that order of the nodes."""
+    import networkx
+
+    part: DiGraph[int] = networkx.DiGraph()
+    part.add_nodes_from((node, graph.nodes[node]) for node in order)
+    place = {node: at for at, node in enumerate(order)}
+    pairs = (edge for edge in graph.edges if edge[0] in place and edge[1] in place)
+    for before, after in sorted(pairs, key=lambda edge: (place[edge[0]], place[edge[1]])):
+        if found := dependencies_of(graph, before, after):
+            part.add_edge(before, after, evidence=found)
+    return part
 
 
 def build_graph(patches: Sequence[Patch], base: Base | None, *, reach: int = 1) -> DiGraph[int]:
-    """The graph of ``patches``, which must apply in this order.
-
-    ``graph.graph["premature"]`` holds the uses that come before what they need.
-    """
-    import networkx
-
-    relation = relate(patches, base, reach=reach)
-    graph: DiGraph[int] = networkx.DiGraph()
-    for index, patch in enumerate(patches):
-        graph.add_node(index, patch=patch)
-    for (earlier, later), evidence in relation.edges.items():
-        graph.add_edge(earlier, later, evidence=evidence)
-    graph.graph["premature"] = relation.premature
-    return graph
-
-
-def premature(graph: DiGraph[int]) -> tuple[Premature, ...]:
-    """The uses that come before the patch that introduces what they use."""
-    found: tuple[Premature, ...] = graph.graph.get("premature", ())
-    return found
-
-
-def linearise(graph: DiGraph[int], preferred: Sequence[int]) -> tuple[int, ...]:
-    """An order the graph allows, as near to ``preferred`` as can be: always the most preferred of
-    those that are ready.  Nodes that ``preferred`` lacks come last, by number.  Raises CycleError.
-    """
-    place = {node: at for at, node in enumerate(preferred)}
-    waiting = {node: graph.in_degree(node) for node in graph}
-    ready = [(place.get(node, len(place)), node) for node, count in waiting.items() if not count]
-    heapq.heapify(ready)
-    order: list[int] = []
-    while ready:
-        _, node = heapq.heappop(ready)
-        order.append(node)
-        for other in graph.successors(node):
-            waiting[other] -= 1
-            if not waiting[other]:
-                heapq.heappush(ready, (place.get(other, len(place)), other))
-    if len(order) < len(waiting):
-        check_cycles(graph)
-    return tuple(order)
+    """The dependencies of ``patches``, which must apply in this order."""
+    graph = new_graph(patches)
+    order = range(len(patches))
+    add_dependencies(graph, order, base, reach=reach)
+    return needs(graph, order)
 
 
 def closure(graph: DiGraph[int], nodes: Iterable[int]) -> frozenset[int]:
@@ -101,37 +96,12 @@ def dependents(graph: DiGraph[int], nodes: Iterable[int]) -> frozenset[int]:
     return frozenset(found)
 
 
-def check_cycles(graph: DiGraph[int]) -> None:
-    """Raise CycleError when patches need each other, with the shortest such circle through one."""
+def reduced(graph: DiGraph[int]) -> DiGraph[int]:
+    """``graph`` without the edges that longer ways imply."""
     import networkx
 
-    for component in networkx.strongly_connected_components(graph):
-        if len(component) < 2:
-            continue
-        part = graph.subgraph(component)
-        cycle = _shortest_cycle(part, min(component))
-        steps = []
-        for needed, dependent in zip(cycle, cycle[1:] + cycle[:1], strict=True):
-            data: Mapping[str, tuple[Evidence, ...]] = part.edges[needed, dependent]
-            steps.append(
-                (
-                    _name(graph.nodes[needed]["patch"]),
-                    _name(graph.nodes[dependent]["patch"]),
-                    data["evidence"],
-                )
-            )
-        raise CycleError(steps)
-
-
-def _shortest_cycle(graph: DiGraph[int], node: int) -> list[int]:
-    import networkx
-
-    back = min(
-        (networkx.shortest_path(graph, other, node) for other in graph.successors(node)), key=len
-    )
-    return [node, *back[:-1]]
-
-
-def _name(patch: Patch) -> str:
-    subject = patch.subject.decode("utf-8", "backslashreplace")
-    return f"{patch.name} ({subject})"
+    part: DiGraph[int] = networkx.DiGraph()
+    part.add_nodes_from(graph.nodes(data=True))
+    kept = networkx.transitive_reduction(graph)
+    part.add_edges_from((*edge, graph.edges[edge]) for edge in graph.edges if kept.has_edge(*edge))
+    return part

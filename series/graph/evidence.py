@@ -1,16 +1,67 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Why one patch needs another: the kinds of evidence that an edge of the graph can carry.
+"""What an edge of the graph can carry: why one patch comes after another, and why it needs it.
 
-Each says itself in one sentence (``explain``) and as plain values (``to_json``).
+`Precedes` is evidence of the order alone, of a kind with a strength.  The others are found along an
+order and say what a patch needs.  Each says itself in one sentence (``explain``) and as plain values
+(``to_json``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from series.model import shown
-from series.symbols.definitions import Kind
+
+if TYPE_CHECKING:
+    from series.symbols.definitions import Kind as NameKind
+
+
+class Kind(StrEnum):
+    """What evidence of the order rests on, strongest first."""
+
+    BLOB = "blob"
+    TEXT = "text"
+    LINE_NUMBERS = "line numbers"
+    NUMBERING = "numbering"
+    THREADING = "threading"
+    TRAILER = "trailer"
+    SYMBOL = "symbol"
+    CHANGED_SYMBOL = "changed symbol"
+
+    @property
+    def strength(self) -> int:
+        """The greater one decides where two kinds contradict each other."""
+        return _STRENGTH[self]
+
+
+_STRENGTH = {kind: len(Kind) - place for place, kind in enumerate(Kind)}
+
+
+class Need(StrEnum):
+    """Why one patch needs another: what the evidence of a dependency rests on."""
+
+    TEXT = "text"
+    FILE = "file"
+    SYMBOL = "symbol"
+    DECLARED = "declared"
+
+
+@dataclass(frozen=True, slots=True)
+class Precedes:
+    """The earlier patch comes first; ``text`` goes on from the name of the later one."""
+
+    kind: Kind
+    text: str
+
+    def explain(self) -> str:
+        """One sentence."""
+        return f"{self.text} [{self.kind}]"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"kind": f"order-{self.kind.replace(' ', '-')}", "text": self.text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +70,7 @@ class TextTouch:
 
     path: bytes
     lines: tuple[int, int]
-    hard = True
+    need: ClassVar[Need] = Need.TEXT
 
     def explain(self) -> str:
         """One sentence."""
@@ -36,7 +87,7 @@ class TextAdjacent:
 
     path: bytes
     lines: tuple[int, int]
-    hard = True
+    need: ClassVar[Need] = Need.TEXT
 
     def explain(self) -> str:
         """One sentence."""
@@ -53,7 +104,7 @@ class FileLife:
 
     path: bytes
     what: str
-    hard = True
+    need: ClassVar[Need] = Need.FILE
 
     def explain(self) -> str:
         """One sentence."""
@@ -68,13 +119,13 @@ class FileLife:
 class SymbolUse:
     """The later patch uses a name that the earlier one introduces; places are path and line."""
 
-    kind: Kind
+    kind: NameKind
     name: bytes
     introduced: tuple[bytes, int]
     used: tuple[bytes, int]
     changed: bool = False
     """The earlier patch changes what the name is, rather than introducing it."""
-    hard = False
+    need: ClassVar[Need] = Need.SYMBOL
 
     def explain(self) -> str:
         """One sentence."""
@@ -101,7 +152,7 @@ class Declared:
 
     trailer: str
     value: bytes
-    hard = False
+    need: ClassVar[Need] = Need.DECLARED
 
     def explain(self) -> str:
         """One sentence."""
@@ -112,7 +163,8 @@ class Declared:
         return {"kind": "declared", "trailer": self.trailer, "value": shown(self.value)}
 
 
-Evidence = TextTouch | TextAdjacent | FileLife | SymbolUse | Declared
+Dependency = TextTouch | TextAdjacent | FileLife | SymbolUse | Declared
+Evidence = Precedes | Dependency
 
 
 def _span(lines: tuple[int, int]) -> str:

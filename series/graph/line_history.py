@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from series.model import FileChange, Hunk
+from series.placement.stated import pre_image_line
 
 _BASE = -1
 _FAR = 1 << 60
@@ -76,8 +77,7 @@ class LineHistory:
         found: dict[tuple[int, How], tuple[int, int]] = {}
         shift = 0
         for hunk in hunks:
-            line = hunk.old_start - (1 if hunk.old_count else 0)
-            for at, removed, added in _groups(hunk, line):
+            for at, removed, added in _groups(hunk, pre_image_line(hunk)):
                 span = (at + 1, at + max(removed, 1))
                 for other, how in self._edit(patch, at + shift, removed, added):
                     first, last = found.get((other, how), span)
@@ -110,6 +110,10 @@ class LineHistory:
                 touched.append((run.killer, "adjacent"))
             last += 1
         reach = self.reach
+        if reach > 1 and not removed:
+            one = self._at(range(first - 1, -1, -1), reach)
+            two = self._at(range(last, len(self.runs)), reach)
+            touched += [(author, "adjacent") for author in sorted(one & two - {_BASE, patch})]
         before = sum(run.size for run in self.runs[:first] if run.live)
         # With no more lines before it than its context takes, the hunk begins the file: also what was
         # removed from in front of that context concerns it.
@@ -138,6 +142,25 @@ class LineHistory:
             reach -= run.size
             if reach <= 0:
                 return
+
+    def _at(self, indexes: range, distance: int) -> set[int]:
+        """Whose edits are just so many lines away.
+
+        A hunk with edits on both sides of six lines of context holds these six together, though three
+        are what an edit by itself has.
+        """
+        found: set[int] = set()
+        for index in indexes:
+            run = self.runs[index]
+            if distance:
+                distance -= run.size if run.live else 0
+                if distance < 0:
+                    return set()
+            else:
+                found |= {run.author, run.killer}
+                if run.live and run.size:
+                    return found
+        return found
 
     def _cut(self, at: int) -> int:
         """Make a run begin at live line ``at``; its index, behind any tombstones there."""

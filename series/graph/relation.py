@@ -1,70 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The dependency relation along a valid order, as plain values: no networkx here.
+"""What lines, the lives of files, names and trailers say of patches that are given in an order.
 
-Text and file life bind: without them a patch does not apply.  Names and declarations are facts about
-the series; where they point backwards they are premature uses to report, not a contradiction.
+Each finding is the earlier patch, the later one (as positions in what is given), and the evidence.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from series.graph.evidence import (
-    Declared,
-    Evidence,
-    FileLife,
-    SymbolUse,
-    TextAdjacent,
-    TextTouch,
-)
+from series.graph.evidence import Declared, Dependency, FileLife, SymbolUse, TextAdjacent, TextTouch
 from series.graph.line_history import TreeHistory
 from series.model import Base, Patch
 from series.reading.trailers import referenced
 from series.symbols.links import symbol_links
 
-Edges = dict[tuple[int, int], tuple[Evidence, ...]]
 
-
-@dataclass(frozen=True, slots=True)
-class Premature:
-    """Patch ``user`` comes before ``maker`` although it needs what that one brings."""
-
-    user: int
-    maker: int
-    evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """Edges from prerequisite to dependent, by position in the order given, and what runs against it."""
-
-    edges: Edges
-    premature: tuple[Premature, ...]
-
-
-def relate(patches: Sequence[Patch], base: Base | None, *, reach: int = 1) -> Relation:
-    """Relate ``patches``, which must apply in this order.
-
-    ``reach`` is how near two edits must be to depend: 1 for three-way merges, 3 for patch files.
-    """
-    edges: dict[tuple[int, int], dict[Evidence, None]] = {}
-    for earlier, later, evidence in text_evidence(patches, reach):
-        edges.setdefault((earlier, later), {})[evidence] = None
-    premature: list[Premature] = []
-    for earlier, later, evidence in (*name_evidence(patches, base), *declared_evidence(patches)):
-        if earlier < later:
-            edges.setdefault((earlier, later), {})[evidence] = None
-        elif not (isinstance(evidence, SymbolUse) and evidence.kind == "member"):
-            # Two structures may have a member of the same name: too little to warn of.
-            premature.append(Premature(later, earlier, evidence))
-    return Relation(
-        {pair: tuple(edges[pair]) for pair in sorted(edges)},
-        tuple(premature),
-    )
-
-
-def text_evidence(patches: Sequence[Patch], reach: int = 1) -> Iterable[tuple[int, int, Evidence]]:
+def text_evidence(
+    patches: Sequence[Patch], reach: int = 1
+) -> Iterable[tuple[int, int, Dependency]]:
     """What the lines and the lives of the files say."""
     history = TreeHistory(reach)
     for index, patch in enumerate(patches):
@@ -78,7 +32,7 @@ def text_evidence(patches: Sequence[Patch], reach: int = 1) -> Iterable[tuple[in
 
 def name_evidence(
     patches: Sequence[Patch], base: Base | None
-) -> Iterable[tuple[int, int, Evidence]]:
+) -> Iterable[tuple[int, int, Dependency]]:
     """What names say."""
     for link in symbol_links(patches, base, range(len(patches))):
         made, use = link.definition, link.use
@@ -91,21 +45,28 @@ def name_evidence(
         )
 
 
-def declared_evidence(patches: Sequence[Patch]) -> Iterable[tuple[int, int, Evidence]]:
+def declared_evidence(patches: Sequence[Patch]) -> Iterable[tuple[int, int, Dependency]]:
     """``Fixes:``, ``Amends:`` and ``Depends-on:`` that name a patch of this series."""
     subjects: dict[bytes, list[int]] = {}
-    commits: dict[str, int] = {}
+    commits: list[tuple[str, int]] = []
     for index, patch in enumerate(patches):
         subjects.setdefault(patch.subject, []).append(index)
         if patch.commit:
-            commits[patch.commit] = index
+            commits.append((patch.commit, index))
+    commits.sort()
     for index, patch in enumerate(patches):
         for key, commit, subject in referenced(patch):
-            found = next(
-                (place for oid, place in commits.items() if commit and oid.startswith(commit)), None
-            )
+            found = _commit_place(commits, commit) if commit else None
             named = subjects.get(subject or b"", [])
             if found is None and len(named) == 1:
                 found = named[0]
             if found is not None and found != index:
                 yield found, index, Declared(key, subject or (commit or "").encode())
+
+
+def _commit_place(commits: Sequence[tuple[str, int]], prefix: str) -> int | None:
+    """The patch whose commit id begins with ``prefix``; ``commits`` are sorted."""
+    at = bisect_left(commits, (prefix, -1))
+    if at < len(commits) and commits[at][0].startswith(prefix):
+        return commits[at][1]
+    return None

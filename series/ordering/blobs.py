@@ -52,15 +52,35 @@ class _Names:
 
     def __init__(self) -> None:
         self.known: list[str] = []
+        self.by_length: dict[int, dict[str, int]] = {}
+        """For each length that an id has come in: the beginnings of that length, of all known ids."""
 
     def name(self, oid: str) -> str:
-        for number, other in enumerate(self.known):
-            if oid.startswith(other) or other.startswith(oid):
-                if len(oid) > len(other):
-                    self.known[number] = oid
-                return str(number)
-        self.known.append(oid)
-        return str(len(self.known) - 1)
+        size = len(oid)
+        if size not in self.by_length:
+            same = self.by_length[size] = {}
+            for number, other in enumerate(self.known):
+                if len(other) >= size:
+                    same.setdefault(other[:size], number)
+        number = self.by_length[size].get(oid, -1)
+        if number < 0:
+            number = self._shorter(oid)
+            if number < 0:
+                number = len(self.known)
+                self.known.append(oid)
+            self.known[number] = oid
+            for length, beginnings in self.by_length.items():
+                if length <= size:
+                    beginnings.setdefault(oid[:length], number)
+        return str(number)
+
+    def _shorter(self, oid: str) -> int:
+        """The known id that ``oid`` begins with; -1 for none."""
+        for length, beginnings in self.by_length.items():
+            number = beginnings.get(oid[:length], -1) if length < len(oid) else -1
+            if number >= 0 and oid.startswith(self.known[number]):
+                return number
+        return -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +117,14 @@ def find_chains(patches: Sequence[Patch], base: Base | None, rank: Sequence[int]
             makers.setdefault((edge.start[0], None), []).append(edge)
         takers.setdefault(edge.start, []).append(edge)
 
+    bases: dict[bytes, Oid | None] = {}
+
     def is_base(at: State) -> bool:
         if base is None:
             return False
-        oid = base.oid(at[0])
+        if at[0] not in bases:
+            bases[at[0]] = base.oid(at[0])
+        oid = bases[at[0]]
         if at[1] is None or oid is None:
             return at[1] is None and oid is None
         known = names[at[0]].known[int(at[1])]
@@ -129,25 +153,29 @@ def find_chains(patches: Sequence[Patch], base: Base | None, rank: Sequence[int]
                     for mover in movers
                     if mover.patch != edge.patch
                 ]
+    by_path: dict[bytes, list[_Edge]] = {}
+    states: dict[bytes, list[State]] = {}
+    for edge in edges:
+        for path in {edge.start[0], edge.end[0]}:
+            by_path.setdefault(path, []).append(edge)
+    for at in takers:
+        states.setdefault(at[0], []).append(at)
     for path in sorted(tangled):
-        trail = _trail(
-            [edge for edge in edges if path in (edge.start[0], edge.end[0])], is_base, rank
-        )
+        trail = _trail(by_path[path], is_base, rank)
         if trail is not None:
             for one, two in itertools.pairwise(trail):
                 if one.patch != two.patch:
                     links.append(_link(one.patch, two, shown(two.start)))
             continue
-        for at, after in takers.items():
-            if at[0] != path:
-                continue
+        for at in states[path]:
+            after = takers[at]
             for one, two in itertools.pairwise(after):
                 rivals.append((one.patch, two.patch, path))
             for edge in after:
                 links += [
                     _link(one.patch, edge, shown(at))
                     for one in makers.get(at, [])
-                    if len(makers[at]) == 1 and one.patch != edge.patch
+                    if len(makers[at]) == 1 and one.patch != edge.patch and not is_base(at)
                 ]
     applied = _behind(edges, is_base) - {index for index, _ in blind}
     return Chains(

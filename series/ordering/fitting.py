@@ -25,6 +25,7 @@ from series.binary import apply_delta
 from series.graph.line_history import LineHistory, TreeHistory
 from series.lines import split_lines
 from series.model import Base, FileChange, Hunk, Patch
+from series.placement.exact import place_exactly
 from series.placement.hunks import PlaceError, apply_change, apply_hunks, is_applied
 
 _BUDGET = 20_000
@@ -76,34 +77,27 @@ class Item:
 
 def families(patches: Sequence[Patch]) -> list[tuple[frozenset[bytes], tuple[Item, ...]]]:
     """Paths tied by renames and copies, with what each patch does to them."""
-    root: dict[bytes, bytes] = {}
+    from networkx.utils import UnionFind
 
-    def find(path: bytes) -> bytes:
-        while root.setdefault(path, path) != path:
-            root[path] = root[root[path]]
-            path = root[path]
-        return path
-
+    tied: UnionFind[bytes] = UnionFind()
     for patch in patches:
         for change in patch.changes:
-            if change.old_path is not None and change.new_path is not None:
-                root[find(change.old_path)] = find(change.new_path)
-            else:
-                find(change.path)
+            if change.old_path is not None and change.new_path not in (None, change.old_path):
+                tied.union(change.old_path, change.path)
     groups: dict[bytes, dict[int, list[FileChange]]] = {}
     for index, patch in enumerate(patches):
         for change in patch.changes:
-            groups.setdefault(find(change.path), {}).setdefault(index, []).append(change)
-    members: dict[bytes, set[bytes]] = {}
-    for path in root:
-        members.setdefault(find(path), set()).add(path)
-    return [
-        (
-            frozenset(members[top]),
-            tuple(Item(index, tuple(changes)) for index, changes in items.items()),
+            groups.setdefault(tied[change.path], {}).setdefault(index, []).append(change)
+    found = []
+    for paths in tied.to_sets():
+        items = groups[tied[next(iter(paths))]]
+        found.append(
+            (
+                frozenset(paths),
+                tuple(Item(index, tuple(changes)) for index, changes in items.items()),
+            )
         )
-        for top, items in sorted(groups.items())
-    ]
+    return sorted(found, key=lambda family: min(family[0]))
 
 
 def fit_family(
@@ -175,7 +169,7 @@ class _Walk:
             if done is None:
                 return None
             _settle(change, done[0], made)
-            placed.append(replace(change, hunks=done[1]) if done[1] is not change.hunks else change)
+            placed.append(replace(change, hunks=done[1]) if done[1] != change.hunks else change)
         return made, Item(item.patch, tuple(placed))
 
     def _exact_text(
@@ -184,31 +178,9 @@ class _Walk:
         if change.binary:
             text = _binary_text(old, change)
             return None if text is None else (text, ())
-        places: list[int] = []
-        for hunk in change.hunks:
-            at = hunk.old_start - (1 if hunk.old_count else 0)
-            before = list(hunk.before)
-            for shift in self.shifts:
-                here = at + shift
-                if 0 <= here <= len(old) and old[here : here + len(before)] == before:
-                    places.append(shift)
-                    break
-            else:
-                return None
         if change.kind == "create" and old:
             return None
-        if not change.hunks:
-            return old, ()
-        text = list(old)
-        for hunk, shift in zip(reversed(change.hunks), reversed(places), strict=True):
-            at = hunk.old_start - (1 if hunk.old_count else 0) + shift
-            text[at : at + hunk.old_count] = hunk.after
-        if not any(places):
-            return text, change.hunks
-        return text, tuple(
-            replace(hunk, old_start=hunk.old_start + shift)
-            for hunk, shift in zip(change.hunks, places, strict=True)
-        )
+        return place_exactly(old, change.hunks, self.shifts) if change.hunks else (old, ())
 
     def nearest(self, item: Item) -> bool:
         """Take ``item`` wherever it fits nearest; False, and nothing done, where it does not."""

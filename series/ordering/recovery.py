@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A first valid order for patches that come shuffled, renumbered or with holes.
 
-The evidence, strongest first: blob ids (chains.py), numbering, threading, context (fitting.py),
-trailers and names (relation.py).  What the patches prove binds; what their author says of the order
-settles what is left open; and where two sources contradict each other, both are named.
+The evidence, strongest first: blob ids (blobs.py), context (fitting.py), numbering, threading, trailers
+and names.  All of it goes into one graph (`series.graph.edges`), which is resolved into an order
+(`series.graph.resolution`): what the patches prove binds; what their author says of the order settles
+what is left open; and where two sources contradict each other, both are named.
 
 Where nothing decides, dates do, and at last the content: the result never depends on the order in
 which the patches were given.
@@ -12,44 +13,30 @@ which the patches were given.
 from __future__ import annotations
 
 import hashlib
-import heapq
+import itertools
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from series.graph.edges import add_evidence, new_graph, order_edges, order_of
+from series.graph.evidence import Kind, Precedes
+from series.graph.resolution import Circle, Claim, Resolution, numbered_after, resolve
 from series.model import Base, Patch, Series, shown
+from series.numbering import listed, missing_numbers
 from series.ordering.blobs import Chains, find_chains
 
 if TYPE_CHECKING:
+    from networkx import DiGraph
+
     from series.ordering.fitting import Fits
 
-Source = Literal["blob", "text", "line numbers", "threading", "trailer", "symbol", "changed symbol"]
-
-_STRENGTH: dict[Source, int] = {
-    "blob": 6,
-    "text": 5,
-    "line numbers": 4,
-    "threading": 3,
-    "trailer": 2,
-    "symbol": 1,
-    "changed symbol": 0,
-}
 # How often what cannot be placed may take others with it.
 _MAX_ROUNDS = 50
+_MOST_NAMED = 8
 # git send-email: <20180111174800.12345-7-author@host>, older ones <1515692880-12345-7-git-send-…>
 _SENT = re.compile(r"<(\d{10,14}[.-]\d+)-(\d{1,4})-")
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why ``after`` comes after ``before``: indexes into the patches, where that is known from, and
-    words that go on from the name of ``after``'s patch."""
-
-    before: int
-    after: int
-    source: Source
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +57,8 @@ class Ordering:
     """For each patch, by its index into ``series.patches``."""
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
-    constraints: tuple[Reason, ...] = ()
+    graph: DiGraph[int] | None = None
+    """The evidence that holds, without a circle; None where the source itself fixes the order."""
     applied: tuple[int, ...] = ()
     """Patches that the base has already."""
     missing: tuple[Missing, ...] = ()
@@ -80,7 +68,7 @@ class Ordering:
 class _Findings:
     """What has been found so far."""
 
-    constraints: list[Reason] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
     applied: set[int] = field(default_factory=set)
@@ -95,42 +83,58 @@ def recover_order(series: Series, base: Base) -> Ordering:
         return Ordering(tuple(range(len(patches))), given)
     rank, words = _ranks(patches)
     found = _Findings()
-    numbered = _is_numbered(patches)
+    postings = _Postings(patches)
     chains = find_chains(patches, base, rank)
     found.applied |= chains.applied
-    found.constraints += [
-        Reason(
-            link.before,
-            link.after,
-            "blob",
-            f"starts from the version of {shown(link.path)} that {patches[link.before].name} leaves"
-            + (f" ({link.blob[:10]})" if link.blob else ""),
-        )
-        for link in chains.links
-    ]
-    told = numbered and not _against(patches, found.constraints, rank, found)
-    _by_context(patches, base, rank, chains, found, numbered=told)
-    told = told and not _against(patches, found.constraints, rank, found)
-    if not told:
-        _by_words(patches, base, found)
-    order, kept = _sort(patches, found.constraints, rank, found)
+    found.claims += _by_blobs(patches, chains)
+    graph, resolved = _resolved(patches, postings, found, rank)
+    settled = postings.settled(resolved)
+    if _by_context(patches, base, rank, chains, found, settled):
+        graph, resolved = _resolved(patches, postings, found, rank)
+        settled = postings.settled(resolved)
+    if said := _by_words(patches, base, settled, postings.whole and not resolved.misnumbered):
+        found.claims += said
+        graph, resolved = _resolved(patches, postings, found, rank)
+    found.contradictions += _contradictions(patches, graph, postings, resolved)
     _gaps(patches, found)
+    place = {index: at for at, index in enumerate(resolved.order)}
     reasons: list[list[str]] = [[] for _ in patches]
-    for constraint in kept:
-        reasons[constraint.after].append(f"{constraint.text} [{constraint.source}]")
+    for before, after in sorted(graph.edges, key=lambda edge: (place[edge[1]], place[edge[0]])):
+        reasons[after] += [
+            one.explain()
+            for one in order_of(graph, before, after)
+            if one.kind is not Kind.NUMBERING
+        ]
     for index in found.applied:
         reasons[index].append("the base has it already")
     for index in range(len(patches)):
         reasons[index].append(words[index])
     return Ordering(
-        order=order,
+        order=resolved.order,
         reasons=tuple(map(tuple, reasons)),
         notes=tuple(found.notes),
         contradictions=tuple(dict.fromkeys(found.contradictions)),
-        constraints=tuple(kept),
+        graph=graph,
         applied=tuple(sorted(found.applied)),
         missing=tuple(found.missing),
     )
+
+
+def _resolved(
+    patches: Sequence[Patch], postings: _Postings, found: _Findings, rank: Sequence[int]
+) -> tuple[DiGraph[int], Resolution]:
+    """The graph of all the evidence so far, and the order that it gives."""
+    graph = new_graph(patches)
+    add_evidence(graph, found.claims)
+    add_evidence(
+        graph,
+        (
+            (one, two, numbered_after(graph, one))
+            for numbered in postings.members
+            for one, two in itertools.pairwise(numbered)
+        ),
+    )
+    return graph, resolve(graph, rank)
 
 
 # -- what the author says
@@ -143,26 +147,27 @@ def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str]]:
         if patch.message_id and (match := _SENT.match(patch.message_id)):
             sent[match[1]] = sent.get(match[1], 0) + 1
 
-    def key(index: int) -> tuple[int, str, int, int, bytes]:
+    def key(index: int) -> tuple[int, str, int, int]:
         patch = patches[index]
-        digest = hashlib.sha256(patch.message)
-        for change in patch.changes:
-            digest.update(change.path)
-            for hunk in change.hunks:
-                digest.update(b"".join(line.op + line.text for line in hunk.lines))
         date = patch.date.seconds if patch.date else 0
         if patch.numbering is not None:
-            return (0, "", patch.numbering.number, date, digest.digest())
+            return (0, "", patch.numbering.number, date)
         if patch.message_id and (match := _SENT.match(patch.message_id)) and sent[match[1]] > 1:
-            return (1, match[1], int(match[2]), date, digest.digest())
-        return (2, "", date, 0, digest.digest())
+            return (1, match[1], int(match[2]), date)
+        return (2, "", date, 0)
 
-    ranks = [0] * len(patches)
     keys = [key(index) for index in range(len(patches))]
-    for place, index in enumerate(sorted(range(len(patches)), key=keys.__getitem__)):
+    times = Counter(keys)
+    # The content is the last to decide, and costs the most.
+    ranked = sorted(
+        range(len(patches)),
+        key=lambda at: (keys[at], _digest(patches[at]) if times[keys[at]] > 1 else b""),
+    )
+    ranks = [0] * len(patches)
+    for place, index in enumerate(ranked):
         ranks[index] = place
     words = []
-    for patch, (kind, _, number, _, _) in zip(patches, keys, strict=True):
+    for patch, (kind, _, number, _) in zip(patches, keys, strict=True):
         if patch.numbering is not None:
             words.append(f"posted as {patch.numbering.number} of {patch.numbering.total}")
         elif kind == 1:
@@ -174,41 +179,130 @@ def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str]]:
     return ranks, words
 
 
-def _is_numbered(patches: Sequence[Patch]) -> bool:
-    """Whether all carry a number and no two the same."""
-    numbers = {(p.numbering.version, p.numbering.number) for p in patches if p.numbering}
-    totals = {p.numbering.total for p in patches if p.numbering}
-    return len(numbers) == len(patches) and len(totals) == 1
+def _digest(patch: Patch) -> bytes:
+    """The same for the same message and the same changes."""
+    digest = hashlib.sha256(patch.message)
+    for change in patch.changes:
+        digest.update(change.path)
+        for hunk in change.hunks:
+            digest.update(b"".join(line.op + line.text for line in hunk.lines))
+    return digest.digest()
+
+
+class _Postings:
+    """The patches of each posting in the order of their numbers, where no two have the same."""
+
+    def __init__(self, patches: Sequence[Patch]) -> None:
+        found: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for index, patch in enumerate(patches):
+            if (said := patch.numbering) is not None:
+                found.setdefault((said.version, said.total), []).append((said.number, index))
+        self.members = [
+            [index for _, index in sorted(numbers)]
+            for numbers in found.values()
+            if len({number for number, _ in numbers}) == len(numbers)
+        ]
+        self.place = {
+            index: (number, at)
+            for number, members in enumerate(self.members)
+            for at, index in enumerate(members)
+        }
+        self.whole = len(self.members) == 1 and len(self.members[0]) == len(patches)
+
+    def against(self, before: int, after: int) -> bool:
+        """Whether the numbers put ``after`` before ``before``."""
+        one, two = self.place.get(before), self.place.get(after)
+        return one is not None and two is not None and one[0] == two[0] and one[1] > two[1]
+
+    def settled(self, resolved: Resolution) -> Callable[[int, int], bool]:
+        """Whether the numbers order two patches, after what `resolve` found wrong with them."""
+        circle = {
+            index: number
+            for number, one in enumerate(resolved.circles)
+            if one.kind is Kind.NUMBERING
+            for index in one.patches
+        }
+        wrong = resolved.misnumbered
+
+        def is_settled(one: int, two: int) -> bool:
+            if one not in self.place or two not in self.place:
+                return False
+            if self.place[one][0] != self.place[two][0]:
+                return False
+            apart = one not in circle or circle.get(one) != circle.get(two)
+            return apart or (one not in wrong and two not in wrong)
+
+        return is_settled
 
 
 def _gaps(patches: Sequence[Patch], found: _Findings) -> None:
     totals = {patch.numbering.total for patch in patches if patch.numbering}
-    if len(totals) != 1:
+    numbers = [patch.numbering.number for patch in patches if patch.numbering]
+    if len(totals) != 1 or len(numbers) != len(patches):
         return
     total = totals.pop()
-    have = {patch.numbering.number for patch in patches if patch.numbering}
-    gaps = [number for number in range(1, min(total, 10_000) + 1) if number not in have]
-    if gaps and all(patch.numbering for patch in patches):
-        listed = ", ".join(map(str, gaps[:10])) + (", …" if len(gaps) > 10 else "")
+    if gaps := missing_numbers(numbers, total):
         found.notes.append(
-            f"of the {total} patches that the numbering counts, {listed} are not here"
+            f"of the {total} patches that the numbering counts, {listed(gaps)} are not here"
         )
 
 
-def _against(
-    patches: Sequence[Patch], constraints: Iterable[Reason], rank: Sequence[int], found: _Findings
-) -> bool:
-    """Report where the numbering runs against what the patches prove."""
-    wrong = [one for one in constraints if rank[one.before] > rank[one.after]]
-    for one in wrong:
-        found.contradictions.append(
-            f"the numbering puts {patches[one.after].name} before {patches[one.before].name}, "
-            f"but it {one.text}"
+def _contradictions(
+    patches: Sequence[Patch], graph: DiGraph[int], postings: _Postings, resolved: Resolution
+) -> Iterator[str]:
+    """In words, what was given up."""
+    named: set[int] = set()
+    if resolved.misnumbered:
+        for before, after, one in order_edges(graph):
+            if one.kind.strength > Kind.NUMBERING.strength and postings.against(before, after):
+                named |= {before, after}
+                yield (
+                    f"the numbering puts {patches[after].name} before {patches[before].name}, "
+                    f"but it {one.text}"
+                )
+    for circle in resolved.circles:
+        if circle.kind is not Kind.NUMBERING:
+            yield from _circle_words(patches, circle)
+        elif named.isdisjoint(circle.patches):
+            yield f"the numbers of {_names(patches, circle.patches)} contradict the other evidence"
+    for wrong in resolved.refuted:
+        # What a change means for earlier uses is only a guess: it may have come to fit them.
+        if wrong.evidence.kind is Kind.CHANGED_SYMBOL:
+            continue
+        why = "; ".join(f"{patches[after].name} {one.text}" for _, after, one in wrong.path)
+        yield (
+            f"{patches[wrong.after].name} {wrong.evidence.text}, yet it must come first"
+            + (f": {why}" if why else "")
         )
-    return bool(wrong)
+
+
+def _circle_words(patches: Sequence[Patch], circle: Circle) -> Iterator[str]:
+    if circle.kind is Kind.CHANGED_SYMBOL:
+        return
+    why = [f"{patches[after].name} {one.text}" for _, after, one in circle.given_up[:_MOST_NAMED]]
+    more = (
+        f"; and {len(circle.given_up) - len(why)} more" if len(circle.given_up) > len(why) else ""
+    )
+    yield (
+        f"the {circle.kind} evidence of {_names(patches, circle.patches)} goes in a circle and does not"
+        f" order them: {'; '.join(why)}{more}"
+    )
+
+
+def _names(patches: Sequence[Patch], indexes: Sequence[int]) -> str:
+    names = [patches[index].name for index in indexes[:_MOST_NAMED]]
+    more = len(indexes) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 # -- what the patches prove
+
+
+def _by_blobs(patches: Sequence[Patch], chains: Chains) -> Iterator[Claim]:
+    for link in chains.links:
+        at = f" ({link.blob[:10]})" if link.blob else ""
+        left = f"the version of {shown(link.path)} that {patches[link.before].name} leaves"
+        yield link.before, link.after, Precedes(Kind.BLOB, f"starts from {left}{at}")
 
 
 def _by_context(
@@ -217,21 +311,24 @@ def _by_context(
     rank: Sequence[int],
     chains: Chains,
     found: _Findings,
-    *,
-    numbered: bool,
-) -> None:
-    """Fit what blob ids do not settle: changes without ids, or made for versions not at hand."""
+    settled: Callable[[int, int], bool],
+) -> bool:
+    """Fit what blob ids do not settle: changes without ids, or made for versions not at hand.
+
+    Whether that has brought new evidence.
+    """
+    before = len(found.claims)
     open_paths = {change.path for _, change in (*chains.blind, *chains.strangers)}
     open_paths |= {change.old_path for _, change in chains.blind if change.old_path}
     open_paths |= {path for _, _, path in chains.rivals}
     if not open_paths:
-        return
+        return False
     # Blob ids mostly say all there is to say: what works from context is loaded when it is needed.
     from series.ordering.fitting import families, fit_family
 
     known: dict[int, set[int]] = {}
-    for one in found.constraints:
-        known.setdefault(one.after, set()).add(one.before)
+    for earlier, later, _ in found.claims:
+        known.setdefault(later, set()).add(earlier)
     strange = {(index, change.path) for index, change in chains.strangers}
     has: dict[int, set[bytes]] = {}
     lost: dict[int, bytes] = {}
@@ -245,6 +342,8 @@ def _by_context(
             there = [item for item in items if item.patch not in lost]
             if not there:
                 continue
+            by_rank = sorted((item.patch for item in there), key=rank.__getitem__)
+            numbered = all(itertools.starmap(settled, itertools.pairwise(by_rank)))
             fits = fit_family(paths, there, base, rank, known, numbered=numbered)
             _take(patches, fits, found, lost)
             _note_applied(fits, has)
@@ -259,6 +358,7 @@ def _by_context(
         if {change.path for change in patches[index].changes} <= paths_had:
             found.applied.add(index)
     found.missing = [one for one in found.missing if one.patch not in found.applied]
+    return len(found.claims) > before
 
 
 def _note_applied(fits: Fits, has: dict[int, set[bytes]]) -> None:
@@ -275,14 +375,9 @@ def _note_moved(fits: Fits, strange: set[tuple[int, bytes]], found: _Findings) -
 
 def _take(patches: Sequence[Patch], fits: Fits, found: _Findings, lost: Collection[int]) -> None:
     for bound in fits.bounds:
-        found.constraints.append(
-            Reason(
-                bound.before,
-                bound.after,
-                "text" if bound.strong else "line numbers",
-                f"follows {patches[bound.before].name}: {bound.text} ({shown(bound.path)})",
-            )
-        )
+        text = f"follows {patches[bound.before].name}: {bound.text} ({shown(bound.path)})"
+        kind = Kind.TEXT if bound.strong else Kind.LINE_NUMBERS
+        found.claims.append((bound.before, bound.after, Precedes(kind, text)))
     for gap in fits.unplaced:
         blob = next(
             (c.old_blob for c in patches[gap.patch].changes if c.path == gap.path and c.old_blob),
@@ -313,108 +408,43 @@ def _shares(patches: Sequence[Patch], index: int, path: bytes) -> bool:
 # -- what names, trailers and threads say
 
 
-def _by_words(patches: Sequence[Patch], base: Base, found: _Findings) -> None:
-    ids = {patch.message_id: index for index, patch in enumerate(patches) if patch.message_id}
-    for index, patch in enumerate(patches):
-        parent = ids.get(patch.in_reply_to[0]) if patch.in_reply_to else None
-        # Only a chain of replies says an order; answers to the first patch say nothing of it.
-        if parent is not None and parent != index and _chained(patches, parent, index):
-            found.constraints.append(
-                Reason(parent, index, "threading", f"was sent in reply to {patches[parent].name}")
-            )
+def _by_words(
+    patches: Sequence[Patch], base: Base, settled: Callable[[int, int], bool], whole: bool
+) -> list[Claim]:
+    """What threads, trailers and names say of patches that the numbering does not order.
+
+    ``whole``: it orders all of them, so that nothing has to be read.
+    """
+    if whole:
+        return []
+    found: list[Claim] = []
+    for before, after in _replies(patches):
+        text = f"was sent in reply to {patches[before].name}"
+        found.append((before, after, Precedes(Kind.THREADING, text)))
     from series.graph.relation import declared_evidence
     from series.symbols.links import symbol_links
 
     for before, after, evidence in declared_evidence(patches):
-        found.constraints.append(Reason(before, after, "trailer", evidence.explain()))
-    for link in symbol_links(patches, base):
-        name, at = shown(link.definition.name), link.use
-        found.constraints.append(
-            Reason(
-                link.maker,
-                link.user,
-                "changed symbol" if link.definition.changed else "symbol",
-                f"uses the {link.definition.kind} {name} ({shown(at.path)}:{at.line}) that "
-                f"{patches[link.maker].name} {'changes' if link.definition.changed else 'introduces'}",
-            )
+        found.append((before, after, Precedes(Kind.TRAILER, evidence.explain())))
+    for link in symbol_links(patches, base, skip=settled):
+        name, at, changed = shown(link.definition.name), link.use, link.definition.changed
+        text = (
+            f"uses the {link.definition.kind} {name} ({shown(at.path)}:{at.line}) that "
+            f"{patches[link.maker].name} {'changes' if changed else 'introduces'}"
         )
+        kind = Kind.CHANGED_SYMBOL if changed else Kind.SYMBOL
+        found.append((link.maker, link.user, Precedes(kind, text)))
+    return [claim for claim in found if not settled(claim[0], claim[1])]
 
 
-def _chained(patches: Sequence[Patch], parent: int, index: int) -> bool:
-    return not any(
-        other != index and patch.in_reply_to and patch.in_reply_to[0] == patches[parent].message_id
-        for other, patch in enumerate(patches)
-    )
-
-
-# -- one order from all of it
-
-
-def _sort(
-    patches: Sequence[Patch],
-    constraints: Iterable[Reason],
-    rank: Sequence[int],
-    found: _Findings,
-) -> tuple[tuple[int, ...], list[Reason]]:
-    """Sort by constraints, then rank.  Of a circle the weakest part is given up and reported."""
-    strongest: dict[tuple[int, int], Reason] = {}
-    for one in constraints:
-        old = strongest.get((one.before, one.after))
-        if old is None or _STRENGTH[one.source] > _STRENGTH[old.source]:
-            strongest[one.before, one.after] = one
-    while True:
-        order, stuck = _topological(len(patches), strongest, rank)
-        if not stuck:
-            break
-        circle = _circle(strongest, stuck)
-        weakest = min(circle, key=lambda one: (_STRENGTH[one.source], -rank[one.after]))
-        others = [one for one in circle if one is not weakest]
-        del strongest[weakest.before, weakest.after]
-        if weakest.source == "changed symbol":
-            # Only a guess at the direction: the change may have come to fit an earlier use.
-            continue
-        found.contradictions.append(
-            f"{patches[weakest.after].name} {weakest.text}, yet it must come first: "
-            + "; ".join(f"{patches[one.after].name} {one.text}" for one in others)
-        )
-    place = {index: at for at, index in enumerate(order)}
-    kept = sorted(strongest.values(), key=lambda one: (place[one.after], place[one.before]))
-    return order, kept
-
-
-def _topological(
-    count: int, pairs: Iterable[tuple[int, int]], rank: Sequence[int]
-) -> tuple[tuple[int, ...], set[int]]:
-    """The most preferred order, and what a circle keeps out of it."""
-    after: list[list[int]] = [[] for _ in range(count)]
-    waiting = [0] * count
-    for before, later in pairs:
-        after[before].append(later)
-        waiting[later] += 1
-    ready = [(rank[index], index) for index in range(count) if not waiting[index]]
-    heapq.heapify(ready)
-    order: list[int] = []
-    while ready:
-        _, index = heapq.heappop(ready)
-        order.append(index)
-        for other in after[index]:
-            waiting[other] -= 1
-            if not waiting[other]:
-                heapq.heappush(ready, (rank[other], other))
-    return tuple(order), {index for index in range(count) if waiting[index]}
-
-
-def _circle(pairs: dict[tuple[int, int], Reason], stuck: set[int]) -> list[Reason]:
-    """One circle among the patches that none of them can be the first of."""
-    before = {later: earlier for earlier, later in pairs if earlier in stuck and later in stuck}
-    seen: dict[int, int] = {}
-    path: list[int] = []
-    node = min(before)
-    while node not in seen:
-        seen[node] = len(path)
-        path.append(node)
-        node = before[node]
-    nodes = path[seen[node] :]
-    return [
-        pairs[earlier, later] for later, earlier in zip(nodes, nodes[1:] + nodes[:1], strict=True)
-    ]
+def _replies(patches: Sequence[Patch]) -> Iterator[tuple[int, int]]:
+    """A patch and the one sent in reply to it, where it is the only one: answers that all go to the
+    first patch say nothing of the order."""
+    ids = {patch.message_id: index for index, patch in enumerate(patches) if patch.message_id}
+    answers: dict[str, list[int]] = {}
+    for index, patch in enumerate(patches):
+        if patch.in_reply_to:
+            answers.setdefault(patch.in_reply_to[0], []).append(index)
+    for parent, replies in answers.items():
+        if parent in ids and len(replies) == 1 and ids[parent] != replies[0]:
+            yield ids[parent], replies[0]

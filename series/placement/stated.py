@@ -32,6 +32,11 @@ def stated_line(hunk: Hunk) -> int:
     return max(hunk.new_start - (1 if hunk.new_count else 0), 0)
 
 
+def pre_image_line(hunk: Hunk) -> int:
+    """The 0-based line where the hunk begins in the text that it was made for."""
+    return max(hunk.old_start - (1 if hunk.old_count else 0), 0)
+
+
 def anchors(hunk: Hunk) -> tuple[bool, bool, bool]:
     """Must match at the beginning, must match at the end, has no context at all."""
     ops = [line.op for line in hunk.lines]

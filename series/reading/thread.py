@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from series.model import Fate, Numbering
+from series.numbering import listed, missing_numbers
 from series.reading.subject import Tags
 
 # git send-email, git format-patch --thread and b4 number the mails of one sending.
@@ -89,7 +90,7 @@ class _Posting:
     cover: Letter | None = None
 
     @property
-    def missing(self) -> list[int]:
+    def missing(self) -> tuple[int, ...]:
         return missing_numbers(self.letters, self.total)
 
     @property
@@ -103,17 +104,6 @@ class _Posting:
     @property
     def authors(self) -> set[bytes]:
         return {letter.author for letter in self.letters.values()}
-
-
-def missing_numbers(have: Iterable[int], total: int) -> list[int]:
-    """Which of 1 to ``total`` are not among ``have``."""
-    known = set(have)
-    return [number for number in range(1, total + 1) if number not in known]
-
-
-def listed(numbers: Sequence[int], most: int = 10) -> str:
-    """Numbers for a message, the first of them where they are many."""
-    return ", ".join(map(str, numbers[:most])) + (", …" if len(numbers) > most else "")
 
 
 def choose(letters: Sequence[Letter], *, partial: bool = False) -> Choice:

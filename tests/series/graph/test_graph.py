@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The dependency graph: its orders apply, its evidence says why, its circles are errors."""
+"""The dependency graph: its orders apply, and its evidence says why."""
 
 from __future__ import annotations
 
@@ -10,24 +10,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from subprocess import run as run_process
 
-import pytest
+import networkx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from series.graph.dependencies import (
-    CycleError,
+    add_dependencies,
     build_graph,
-    check_cycles,
     closure,
     dependents,
-    linearise,
-    premature,
+    needs,
+    reduced,
 )
+from series.graph.edges import dependencies_of, new_graph, order_of
 from series.graph.evidence import Declared, FileLife, SymbolUse, TextAdjacent, TextTouch
 from series.model import FileChange, Patch
 from series.reading.trailers import parse_trailers
-from tests.series.ordering.test_order import LINES, Tree, line, run
+from tests.series.ordering.test_order import LINES, Tree, line, recover, run
 from tests.series.strategies import DictBase, as_patches, change, histories, patch
+
+
+def linear(graph: networkx.DiGraph[int], rank: Sequence[int]) -> tuple[int, ...]:
+    """The order the graph allows that is nearest to ``rank``."""
+    return tuple(networkx.lexicographical_topological_sort(graph, key=rank.__getitem__))
 
 
 @settings(max_examples=80, deadline=None)
@@ -39,7 +44,7 @@ def test_every_order_of_the_graph_applies(history: tuple[Tree, Sequence[Tree]], 
     graph = build_graph(patches, DictBase(base), reach=3)
     wish = list(range(len(patches)))
     random.Random(seed).shuffle(wish)
-    order = linearise(graph, wish)
+    order = linear(graph, wish)
     assert run([patches[index] for index in order], base) == trees[-1]
 
 
@@ -49,7 +54,7 @@ def test_the_order_it_came_from_is_kept(history: tuple[Tree, Sequence[Tree]], se
     base, trees = history
     patches = as_patches(base, trees)
     graph = build_graph(patches, DictBase(base))
-    assert linearise(graph, range(len(patches))) == tuple(range(len(patches)))
+    assert linear(graph, range(len(patches))) == tuple(range(len(patches)))
 
 
 def edges(patches: Sequence[Patch], base: Tree, reach: int = 1) -> dict[tuple[int, int], set[type]]:
@@ -86,6 +91,16 @@ def test_touch_and_neighbours_and_distance() -> None:
         for pair in edges(steps(LINES, one, touch, beside, near), {b"f": LINES}, 3)
         if pair[1] == 3
     ]
+
+
+def test_six_lines_of_context_in_one_hunk_hold_together() -> None:
+    """Two removals six lines apart are one hunk: what goes between them, three lines from each, is later."""
+    cut = LINES.replace(b"\n10\n", b"\n").replace(b"\n17\n", b"\n")
+    between = cut.replace(b"\n13\n", b"\n13\nnew\n")
+    assert len(steps(LINES, cut)[0].changes[0].hunks) == 1
+    assert (0, 1) in edges(steps(LINES, cut, between), {b"f": LINES}, reach=3)
+    aside = cut.replace(b"\n20\n", b"\n20\nnew\n")
+    assert not edges(steps(LINES, cut, aside), {b"f": LINES}, reach=3)
 
 
 def test_removed_lines_are_remembered() -> None:
@@ -136,9 +151,9 @@ def test_premature_use_is_reported_not_an_error() -> None:
         patch("uses", change(b"m.c", base[b"m.c"], b"int main(void)\n{\n    shiny();\n}\n")),
         patch("makes", change(b"h.h", base[b"h.h"], base[b"h.h"] + b"void shiny(void);\n")),
     ]
-    graph = build_graph(patches, DictBase(base))
+    graph = new_graph(patches)
+    (early,) = add_dependencies(graph, range(2), DictBase(base))
     assert not graph.edges
-    (early,) = premature(graph)
     assert (early.user, early.maker) == (0, 1)
     assert "shiny" in early.evidence.explain()
     assert build_graph(patches[::-1], DictBase(base)).edges[0, 1]["evidence"]
@@ -166,24 +181,41 @@ def test_closure_and_dependents() -> None:
     assert closure(graph, [2]) == {2}
 
 
-def test_a_circle_names_patches_and_lines() -> None:
+def test_reduced_keeps_what_no_longer_way_implies() -> None:
+    one = line(LINES, 10, b"p\nq")
+    two = one.replace(b"p\n", b"P\n")
+    three = two.replace(b"P\nq\n", b"PP\nQ\n")
+    graph = build_graph(steps(LINES, one, two, three), DictBase({b"f": LINES}))
+    assert set(graph.edges) == {(0, 1), (0, 2), (1, 2)}
+    less = reduced(graph)
+    assert set(less.edges) == {(0, 1), (1, 2)}
+    assert less.edges[0, 1]["evidence"] == graph.edges[0, 1]["evidence"]
+    assert less.nodes[0]["patch"] is graph.nodes[0]["patch"]
+
+
+def test_dependencies_go_onto_the_graph_that_gave_the_order() -> None:
     one = line(LINES, 10, b"x")
-    graph = build_graph(steps(LINES, one, one.replace(b"x\n", b"y\n")), DictBase({b"f": LINES}))
-    check_cycles(graph)
-    graph.add_edge(1, 0, evidence=(FileLife(b"f", "renames it"),))
-    with pytest.raises(CycleError) as info:
-        linearise(graph, range(2))
-    text = str(info.value)
-    assert "step 0" in text
-    assert "step 1" in text
-    assert "line 11" in text
-    assert "renames it" in text
+    patches = as_patches(
+        {b"f": LINES},
+        [{b"f": one}, {b"f": one.replace(b"x\n", b"y\n")}],
+        blobs=True,
+    )
+    found = recover([patches[1], patches[0]], {b"f": LINES})
+    graph = found.graph
+    assert graph is not None
+    add_dependencies(graph, found.order, DictBase({b"f": LINES}))
+    assert [one.kind for one in order_of(graph, 1, 0)] == ["blob"]
+    assert [type(one) for one in dependencies_of(graph, 1, 0)] == [TextTouch]
+    alone = needs(graph, found.order)
+    assert tuple(alone.nodes) == (1, 0)
+    assert [type(one) for one in alone.edges[1, 0]["evidence"]] == [TextTouch]
 
 
-def test_the_plain_way_does_not_import_networkx() -> None:
+def test_an_ordered_series_needs_no_networkx() -> None:
     code = (
-        "import sys, series.reading.mail, series.reading.quilt,"
-        "series.ordering.recovery, series.graph.relation;"
+        "import sys, series.reading.mail, series.reading.quilt, series.ordering.recovery;"
+        "from series.model import Series;"
+        "series.ordering.recovery.recover_order(Series((), 'x', ordered=True), None);"
         "sys.exit(bool({'networkx', 'unidiff'} & set(sys.modules)))"
     )
     assert run_process([sys.executable, "-c", code], check=False).returncode == 0

@@ -114,7 +114,7 @@ class LineHistory:
             one = self._at(range(first - 1, -1, -1), reach)
             two = self._at(range(last, len(self.runs)), reach)
             touched += [(author, "adjacent") for author in sorted(one & two - {_BASE, patch})]
-        before = sum(run.size for run in self.runs[:first] if run.live)
+        before = sum(run.size for run in self.runs[:first] if run.live) if reach > 1 else 0
         # With no more lines before it than its context takes, the hunk begins the file: also what was
         # removed from in front of that context concerns it.
         begins = reach > 1 and before <= reach

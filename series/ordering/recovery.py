@@ -147,14 +147,16 @@ def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str]]:
         if patch.message_id and (match := _SENT.match(patch.message_id)):
             sent[match[1]] = sent.get(match[1], 0) + 1
 
-    def key(index: int) -> tuple[int, str, int, int]:
+    def key(index: int) -> tuple[int, int, str, int, int]:
         patch = patches[index]
         date = patch.date.seconds if patch.date else 0
         if patch.numbering is not None:
-            return (0, "", patch.numbering.number, date)
+            return (patch.part, 0, "", patch.numbering.number, date)
+        if patch.listed is not None:
+            return (patch.part, 1, "", patch.listed, date)
         if patch.message_id and (match := _SENT.match(patch.message_id)) and sent[match[1]] > 1:
-            return (1, match[1], int(match[2]), date)
-        return (2, "", date, 0)
+            return (patch.part, 2, match[1], int(match[2]), date)
+        return (patch.part, 3, "", date, 0)
 
     keys = [key(index) for index in range(len(patches))]
     times = Counter(keys)
@@ -167,10 +169,12 @@ def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str]]:
     for place, index in enumerate(ranked):
         ranks[index] = place
     words = []
-    for patch, (kind, _, number, _) in zip(patches, keys, strict=True):
+    for patch, (_, kind, _, number, _) in zip(patches, keys, strict=True):
         if patch.numbering is not None:
             words.append(f"posted as {patch.numbering.number} of {patch.numbering.total}")
         elif kind == 1:
+            words.append(f"its file is {patch.file}")
+        elif kind == 2:
             words.append(f"sent as mail {number} of its series")
         elif patch.date is not None:
             words.append("by its date, as far as the rest leaves it open")
@@ -190,13 +194,19 @@ def _digest(patch: Patch) -> bytes:
 
 
 class _Postings:
-    """The patches of each posting in the order of their numbers, where no two have the same."""
+    """The patches of each posting in the order of their numbers, where no two have the same.
+
+    Without a number in its subject a patch has the one that its file's name begins with.
+    """
 
     def __init__(self, patches: Sequence[Patch]) -> None:
-        found: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        found: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
         for index, patch in enumerate(patches):
             if (said := patch.numbering) is not None:
-                found.setdefault((said.version, said.total), []).append((said.number, index))
+                posting = (patch.part, said.version, said.total)
+                found.setdefault(posting, []).append((said.number, index))
+            elif patch.listed is not None:
+                found.setdefault((patch.part, 0, 0), []).append((patch.listed, index))
         self.members = [
             [index for _, index in sorted(numbers)]
             for numbers in found.values()
@@ -236,15 +246,16 @@ class _Postings:
 
 
 def _gaps(patches: Sequence[Patch], found: _Findings) -> None:
-    totals = {patch.numbering.total for patch in patches if patch.numbering}
-    numbers = [patch.numbering.number for patch in patches if patch.numbering]
-    if len(totals) != 1 or len(numbers) != len(patches):
-        return
-    total = totals.pop()
-    if gaps := missing_numbers(numbers, total):
-        found.notes.append(
-            f"of the {total} patches that the numbering counts, {listed(gaps)} are not here"
-        )
+    postings: dict[tuple[int, int], list[int]] = {}
+    for patch in patches:
+        if patch.numbering is not None:
+            posting = (patch.part, patch.numbering.total)
+            postings.setdefault(posting, []).append(patch.numbering.number)
+    for (_, total), numbers in postings.items():
+        if gaps := missing_numbers(numbers, total):
+            found.notes.append(
+                f"of the {total} patches that the numbering counts, {listed(gaps)} are not here"
+            )
 
 
 def _contradictions(

@@ -27,6 +27,8 @@ _INDEX = re.compile(rb"index ([0-9a-f]{1,64})\.\.([0-9a-f]{1,64})(?: ([0-7]{6}))
 _SHORTEST = 4
 """Digits of an abbreviated id, as for git (core.abbrev); fewer name nothing."""
 _EPOCH = re.compile(rb"\t(?:1970-01-01|1969-12-31) [0-9:.]+")
+# A changed line; not a mail's signature, nor the names of the next file.
+_CHANGE = re.compile(rb"\+(?!\+\+ )|-(?!-)")
 _STAMP = re.compile(rb"(?:\t| +\d{4}-\d\d-\d\d \d\d:\d\d).*\Z", re.DOTALL)
 _NULL_OID = re.compile(r"0+\Z")
 _STARTS = (b"diff --git ", b"--- ", b"@@ -", b"diff --cc ", b"diff --combined ", b"Binary files ")
@@ -383,6 +385,9 @@ class _Parser:
             self.damaged(number, old_left, new_left)
         if at < end and lines[at].startswith(b"\\ "):
             at += 1
+        if at < end and _CHANGE.match(lines[at]):
+            # git and patch(1) pass over it, and what it changes is lost.
+            self.fail(f"hunk {number} counts fewer lines than it has: this one is left over", at)
         self.at = at
 
     def damaged(self, number: int, old_left: int, new_left: int) -> NoReturn:

@@ -134,6 +134,8 @@ def test_binary_without_data() -> None:
         (HEAD + b"@@ -1,1000000 +1,1000000 @@\n a\n", 4, "claims 1000000 lines"),
         (HEAD + b"@@ -1,5 +1,5 @@\n a\n b\n c\n d\n-- \n2.39\n", 10, "broken"),
         (HEAD + b"@@ -1,3 +1,3 @@\n a\n-b\n+c\n", 7, "ends early"),
+        (HEAD + b"@@ -1,2 +1,2 @@\n a\n-b\n+c\n+d\n", 8, "counts fewer lines"),
+        (HEAD + b"@@ -1,1 +1,1 @@\n a\n-b\n", 6, "counts fewer lines"),
         (HEAD + b"@@ -1,2 +1,1 @@\n-a\n+b\n+c\n", 7, "other lines"),
         (HEAD + b"@@ -1,2 +1,2 @@\n-a\nxb\n", 6, "begins with none"),
         (HEAD + b"@@ -1,99999999999 +1 @@\n a\n", 4, "does not parse"),

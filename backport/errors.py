@@ -12,7 +12,8 @@
     ├── StepFailed            1   a step did not pass its validation
     ├── Conflict              3   a patch does not go on; the run waits to be continued
     ├── MissingPrerequisite   4   something that the series needs is not there
-    └── CannotTest          125   the validation itself could not be done
+    ├── CannotTest          125   the validation itself could not be done
+    └── Unaccounted         128   our own sum over what was read does not come out
 
 Parsers (`series`) and the emulator (`emu`) raise errors of their own; the command line translates
 them to `USAGE`, since a file that cannot be read is a wrong argument.
@@ -97,3 +98,14 @@ class CannotTest(BackportError):
     """Neither good nor bad can be said."""
 
     exit_code = ExitCode.CANNOT_TEST
+
+
+class Unaccounted(BackportError):
+    """A mail, a diff or a patch that was read is neither done nor left aside: a bug of ours."""
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the account does not come out: {what}", "nothing was moved; please report this"
+        )

@@ -16,10 +16,11 @@ class Level(StrEnum):
 
 
 class Prerequisites(StrEnum):
-    """What to do with a commit that the series needs and upstream has."""
+    """What to do about commits that the series needs, and about what it declares that it needs."""
 
     REPORT = "report"
     TAKE = "take"
+    IGNORE = "ignore"
 
 
 class Record(StrEnum):

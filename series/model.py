@@ -179,6 +179,7 @@ class Fate(StrEnum):
     OLDER = "older version"
     REPEATED = "sent again"
     GUARDED = "guard not set"
+    MERGE = "merge commit"
     NO_PATCH = "no patch"
 
 
@@ -202,6 +203,8 @@ class Series:
     base_commit: Oid | None = None
     prerequisites: tuple[Oid, ...] = ()
     """``prerequisite-patch-id:`` lines, stable patch ids."""
+    depends: tuple[tuple[str, bytes], ...] = ()
+    """``Depends-on:`` and ``prerequisite-message-id:`` lines: key and value."""
     ordered: bool = False
     """The source itself fixes the order (a git range, a quilt series file)."""
     notes: tuple[str, ...] = field(default=())

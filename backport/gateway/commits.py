@@ -66,6 +66,16 @@ def commit_changes(repo: Repo, old: Oid | None, new: Oid) -> tuple[FileChange, .
     )
 
 
+def patch_id(repo: Repo, commit: Oid) -> str:
+    """The id that ``git patch-id --stable`` gives to a commit; empty for a root commit."""
+    parents = repo.parents(commit)
+    if not parents:
+        return ""
+    old = cast(pygit2.Tree, repo.native[repo.tree(parents[0]).id])
+    new = cast(pygit2.Tree, repo.native[repo.tree(commit).id])
+    return str(old.diff_to_tree(new).patchid)
+
+
 def _real(full: Oid, named: Oid | None) -> Oid | None:
     return full if named is None or full.startswith(named) else named
 

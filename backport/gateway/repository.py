@@ -84,6 +84,14 @@ class Repo:
         is_commit = self.native[named].type == pygit2.enums.ObjectType.COMMIT
         return named if is_commit else None
 
+    def find_commit(self, named: Oid) -> Oid | None:
+        """The commit with this id, perhaps abbreviated; None where the repository has none."""
+        try:
+            found = self.native[named]
+        except (KeyError, ValueError):
+            return None
+        return Oid(str(found.id)) if found.type == pygit2.enums.ObjectType.COMMIT else None
+
     def branches(self, *, remote: bool = False) -> tuple[str, ...]:
         """The names of the local branches, or of the remote-tracking ones (``origin/...``)."""
         return self.git.branches(remote=remote)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.planning.items import Item, Posted, Taken
 from backport.planning.sources import Source, read_source
-from series.model import Patch, Series, shown
+from series.model import FileChange, Patch, Series, shown
 from series.numbering import listed, missing_numbers
 from series.ordering.recovery import Ordering, recover_order
 from series.reading.mailinfo import parse_author
@@ -76,7 +77,27 @@ def rules_of(settings: Settings) -> Rules:
 
 def combine(repo: Repo, sources: Sequence[Source], settings: Settings, base: TreeView) -> Series:
     """All the sources as one series for ``base``, in the order they were named."""
-    return settle_names(_combined(repo, sources, settings), base)
+    return _with_base(repo, settle_names(_combined(repo, sources, settings), base))
+
+
+def _with_base(repo: Repo, series: Series) -> Series:
+    """Changes that name no blob get that of their ``base-commit:``, so that they go on by 3-way merge;
+    those alone whose file no other patch touches, for the base is that of the whole series."""
+    base = repo.find_commit(series.base_commit) if series.base_commit else None
+    if base is None:
+        return series
+    tree = repo.tree(base)
+    times = Counter(x.path for patch in series.patches for x in patch.changes)
+
+    def based(change: FileChange) -> FileChange:
+        if change.kind != "modify" or change.old_blob or times[change.path] > 1:
+            return change
+        return replace(change, old_blob=tree.oid(change.path))
+
+    patches = tuple(
+        replace(patch, changes=tuple(map(based, patch.changes))) for patch in series.patches
+    )
+    return replace(series, patches=patches)
 
 
 def _combined(repo: Repo, sources: Sequence[Source], settings: Settings) -> Series:
@@ -101,6 +122,7 @@ def _combined(repo: Repo, sources: Sequence[Source], settings: Settings) -> Seri
         cover=next((part.cover for part in parts if part.cover), None),
         base_commit=parts[0].base_commit,
         prerequisites=tuple(x for part in parts for x in part.prerequisites),
+        depends=tuple(x for part in parts for x in part.depends),
         ordered=all(part.ordered for part in parts),
         notes=tuple(note for part in parts for note in part.notes),
         accounts=tuple(account for part in parts for account in part.accounts),

@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal
 from backport.errors import UnknownRevision, UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
-from series.model import Identity, Oid, Series
+from series.model import Account, Fate, Identity, Oid, Series
 from series.reading.mail import read_mbox, read_patch_files
 from series.reading.quilt import maintainer, parse_series, read_quilt
 from series.reading.rules import DEFAULT, Rules
@@ -141,7 +141,14 @@ def _range(repo: Repo, given: str, first: Oid, last: Oid) -> Series:
         raise UsageError(f"{given}: no commits there to take", "A..B is what B has and A has not")
     notes = (f"{len(merges)} merge commits left out, as git format-patch does",) if merges else ()
     patches = tuple(commit_patch(repo, c, n) for n, c in enumerate(picked))
-    return Series(patches, given, base_commit=first, ordered=True, notes=notes)
+    accounts = (
+        *(Account(patch.name, patch.subject, Fate.PATCH) for patch in patches),
+        *(
+            Account(merge[:12], b"", Fate.MERGE, "left out, as git format-patch does")
+            for merge in merges
+        ),
+    )
+    return Series(patches, given, base_commit=first, ordered=True, notes=notes, accounts=accounts)
 
 
 def _between(repo: Repo, first: Oid, last: Oid) -> Iterator[Oid]:

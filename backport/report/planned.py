@@ -7,7 +7,9 @@ import sys
 from typing import Any
 
 from backport.planning.items import Posted, Taken
+from backport.report.accounts import accounts_json
 from backport.report.table import show_table
+from backport.run.accounting import count_fates, read_words
 from backport.run.preview import Outlook
 from backport.run.relation import Relation
 from backport.run.steps import StepState
@@ -41,6 +43,8 @@ def show_plan(outlook: Outlook, relation: Relation, branch: str, *, why: bool = 
         print("all the evidence: --why")
     if outlook.plan.left_out:
         print(f"left out by --only: {outlook.plan.left_out} patches")
+    if read := read_words(count_fates(outlook.plan.series.accounts)):
+        print(read)
     for note in (*outlook.plan.notes, *outlook.plan.contradictions):
         print(f"note: {note}")
     for at, step in enumerate(outlook.state.steps):
@@ -91,6 +95,10 @@ def _needs(relation: Relation, node: int) -> str:
 
 
 def _show_stop(outlook: Outlook) -> None:
+    for line in outlook.undeclared:
+        print(f"declared, and neither in the series nor on the branch: {line}")
+    if outlook.undeclared:
+        print("  --prerequisites ignore goes on without it")
     if outlook.stopped is None:
         return
     patch, picked = outlook.stopped
@@ -125,6 +133,8 @@ def plan_json(outlook: Outlook) -> dict[str, Any]:
         ],
         "notes": [*outlook.plan.notes, *outlook.plan.contradictions],
         "left_out": outlook.plan.left_out,
+        "accounts": accounts_json(outlook.plan.series.accounts),
+        "declared_missing": list(outlook.undeclared),
         "conflict": [
             {"path": shown(clash.path), "reason": clash.reason}
             for clash in outlook.stopped[1].clashes

@@ -8,6 +8,7 @@ from typing import Any
 
 from backport.errors import BackportError
 from backport.planning.items import Taken
+from backport.report.accounts import accounts_json, tally_json
 from backport.report.page import fold, page_width
 from backport.run.journal import RunState
 from backport.run.request import Result
@@ -44,6 +45,8 @@ def summary(result: Result, seconds: float) -> str:
         for step, subject in named
         if step.commit and isinstance(step.item, Taken)
     ]
+    if read := result.tally.read():
+        lines.append(f"  {read}")
     if taken:
         lines.append(f"  taken from {state.settings.upstream}: {len(taken)}")
         lines += taken
@@ -95,6 +98,8 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
         "proven": result.proven,
         "notes": list(result.plan.notes),
         "left_out": result.plan.left_out,
+        "tally": tally_json(result.tally),
+        "accounts": accounts_json(result.plan.series.accounts),
         "steps": [
             {
                 "number": number,

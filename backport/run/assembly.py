@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from backport.errors import MissingPrerequisite
+from backport.errors import MissingPrerequisite, Unaccounted
 from backport.gateway.identity import Signature
 from backport.gateway.repository import Repo
 from backport.history.missing_names import Suspect, explain, find_lacking
@@ -26,6 +26,7 @@ from series.model import Oid, Patch, shown
 if TYPE_CHECKING:
     from backport.history.upstream import Blocker
 
+_MOST_NAMED = 6
 _MOST_TAKEN = 40
 """Prerequisites taken from upstream in one run; past that the branch is the wrong one."""
 
@@ -74,7 +75,11 @@ def assemble(repo: Repo, plan: Plan, state: RunState, on_step: OnStep) -> Assemb
                 state, Step(item, StepState.ALREADY, Reason(claim.why), None), patch, on_step
             )
             continue
-        blockers = _blockers(repo, state, patch, picked)
+        blockers = (
+            ()
+            if state.settings.prerequisites is Prerequisites.IGNORE
+            else _blockers(repo, state, patch, picked)
+        )
         if not blockers:
             clashes = tuple((shown(clash.path), clash.reason) for clash in picked.clashes)
             stop = Stop(item, clashes)
@@ -150,13 +155,27 @@ def _record(state: RunState, step: Step, patch: Patch, on_step: OnStep) -> RunSt
 def _commit(repo: Repo, state: RunState, item: Item, patch: Patch, chosen: Chosen) -> Step:
     picked = chosen.picked
     notes = tuple(f"{shown(c.path)}: {note}" for c in picked.changes for note in c.notes)
-    notes = (*chosen.notes, *notes)
+    notes = (*chosen.notes, *_in_part(picked), *notes)
+    if len(picked.changes) != len(chosen.patch.changes):
+        raise Unaccounted(
+            f"{len(picked.changes)} of {len(chosen.patch.changes)} files of {patch.name} were dealt with"
+        )
     if picked.already and patch.changes:
         return Step(item, StepState.ALREADY, Reason("the tree holds all of it"), None, notes)
     if not patch.changes:
         return Step(item, StepState.ALREADY, Reason("changes nothing"), None, notes)
     commit = commit_tree(repo, state, patch, picked.tree.id, item)
     return Step(item, StepState.APPLIED, chosen.how or picked.how, commit, notes)
+
+
+def _in_part(picked: Picked) -> tuple[str, ...]:
+    """A word where the tree has some of the files' changes and not the others."""
+    there = [change.path for change in picked.changes if change.how is How.ALREADY]
+    if not there or len(there) == len(picked.changes):
+        return ()
+    paths = ", ".join(map(shown, there[:_MOST_NAMED]))
+    more = ", ..." if len(there) > _MOST_NAMED else ""
+    return (f"in part already: {paths}{more} ({len(there)} of {len(picked.changes)} files)",)
 
 
 def _blockers(repo: Repo, state: RunState, patch: Patch, picked: Picked) -> tuple[Blocker, ...]:

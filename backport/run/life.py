@@ -25,7 +25,9 @@ from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings
 from backport.levels import Phase
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
+from backport.run.accounting import tally
 from backport.run.assembly import assemble, commit_tree, missing
+from backport.run.declared import base_notes, find_missing, refuse_undeclared
 from backport.run.journal import RUN_REF, Journal, RunState, with_step
 from backport.run.move import move
 from backport.run.refusals import conflict_error, refuse_failed, refuse_second
@@ -134,6 +136,7 @@ def _drive(
             refuse_failed(repo, state, verdicts)
             state = replace(state, phase=Phase.MOVE)
             journal.write(state)
+        counted = tally(plan, state.steps)
         move(repo, state)
     except (BackportError, SeriesError) as error:
         if not _waits(journal, error):
@@ -141,7 +144,7 @@ def _drive(
         raise
     _forget(repo, journal)
     subjects = tuple(shown(plan.patch(repo, step.item).subject) for step in state.steps)
-    return Result(state, plan, subjects, verdicts, proven)
+    return Result(state, plan, subjects, counted, verdicts, proven)
 
 
 def _waits(journal: Journal, error: Exception) -> bool:
@@ -176,8 +179,10 @@ def _planned(
         return Plan(series, state.items), state
     if not state.settings.partial:
         refuse_gaps(series)
+    refuse_undeclared(find_missing(repo, state.onto, series), state)
     progress.phase("order", len(series.patches))
     plan = make_plan(series, repo.tree(state.onto), state.settings.only)
+    plan = replace(plan, notes=(*plan.notes, *base_notes(repo, state.onto, series)))
     for note in (*plan.notes, *plan.contradictions):
         progress.note(note)
     state = replace(state, phase=Phase.APPLY, items=plan.items)

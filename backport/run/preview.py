@@ -7,19 +7,20 @@ Nothing is written: new objects stay in memory (see pick/objects.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backport.config import Settings
 from backport.errors import ExitCode
 from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings
 from backport.history.upstream import Blocker
-from backport.levels import Phase
+from backport.levels import Phase, Prerequisites
 from backport.pick.outcome import Picked
 from backport.planning.items import Item
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
 from backport.planning.sources import Source
 from backport.run.assembly import assemble
+from backport.run.declared import base_notes, find_missing
 from backport.run.journal import RunState
 from series.model import Oid, Patch
 
@@ -34,11 +35,13 @@ class Outlook:
     """In the order in which they go on, taken prerequisites included."""
     stopped: tuple[Patch, Picked] | None = None
     blockers: tuple[Blocker, ...] = ()
+    undeclared: tuple[str, ...] = ()
+    """What the series declares that it needs, and nobody has."""
 
     @property
     def exit_code(self) -> int:
         """The code with which ``apply`` would end before validation."""
-        if self.blockers:
+        if self.blockers or self.undeclared:
             return int(ExitCode.PREREQUISITE)
         return int(ExitCode.CONFLICT) if self.stopped else 0
 
@@ -55,7 +58,9 @@ def foresee(
     plan, state = begin(repo, onto, sources, settings, branch)
     done = assemble(repo, plan, state, lambda *_: None)
     patches = tuple(plan.patch(repo, item) for item in done.state.items)
-    return Outlook(plan, done.state, patches, done.stopped, done.blockers)
+    ignore = settings.prerequisites is Prerequisites.IGNORE
+    undeclared = () if ignore else find_missing(repo, onto, plan.series)
+    return Outlook(plan, done.state, patches, done.stopped, done.blockers, undeclared)
 
 
 def begin(
@@ -66,6 +71,7 @@ def begin(
     if not settings.partial:
         refuse_gaps(series)
     plan = make_plan(series, repo.tree(onto), settings.only)
+    plan = replace(plan, notes=(*plan.notes, *base_notes(repo, onto, series)))
     state = RunState(
         phase=Phase.APPLY,
         settings=settings,

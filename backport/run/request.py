@@ -10,6 +10,7 @@ from backport.config import Settings
 from backport.gateway.repository import Repo
 from backport.planning.plan import Plan
 from backport.planning.sources import Source
+from backport.run.accounting import Tally
 from backport.run.journal import RunState
 from backport.run.steps import Step
 from backport.verdicts import StepVerdict
@@ -40,6 +41,8 @@ class Result:
     plan: Plan
     subjects: tuple[str, ...]
     """Of the steps, fit for a screen."""
+    tally: Tally
+    """What became of everything that was named."""
     verdicts: tuple[StepVerdict, ...] = ()
     proven: str = ""
     """How far each step was proven, or why not at all."""

@@ -26,6 +26,9 @@ from series.reading.trailers import parse_trailers
 
 _BASE = re.compile(rb"^base-commit: ([0-9a-f]{7,64})\s*$", re.MULTILINE)
 _PREREQUISITE = re.compile(rb"^prerequisite-patch-id: ([0-9a-f]{40,64})\s*$", re.MULTILINE)
+_DEPENDS = re.compile(
+    rb"^(Depends-on|prerequisite-message-id): *(\S[^\n]*)$", re.MULTILINE | re.IGNORECASE
+)
 _COVER_LIKE = re.compile(
     rb"\*\*\* (?:SUBJECT|BLURB) HERE \*\*\*|^ \d+ files? changed,|^[^\n]+ \(\d+\):\n  \S",
     re.MULTILINE,
@@ -158,7 +161,9 @@ def _series(pieces: Sequence[Piece], origin: str, rules: Rules, *, folder: bool)
     if left := _left_aside(pieces, choice):
         notes.append(left)
     covers = [pieces[choice.covers[part]] for part in sorted(choice.covers)]
-    base, prerequisites = _declared([*(pieces[one.index] for one in choice.taken), *covers])
+    base, prerequisites, depends = _declared(
+        [*(pieces[one.index] for one in choice.taken), *covers]
+    )
     cover = covers[0] if covers else None
     return Series(
         patches=tuple(patches),
@@ -168,6 +173,7 @@ def _series(pieces: Sequence[Piece], origin: str, rules: Rules, *, folder: bool)
         else Cover(cover.info.clean, cover.info.body, cover.tags.numbering, cover.info.message_id),
         base_commit=base,
         prerequisites=prerequisites,
+        depends=depends,
         notes=tuple(notes),
         accounts=_accounts(pieces, choice),
     )
@@ -233,9 +239,13 @@ def _accounts(pieces: Sequence[Piece], choice: Choice) -> tuple[Account, ...]:
     return tuple(found)
 
 
-def _declared(pieces: Sequence[Piece]) -> tuple[Oid | None, tuple[Oid, ...]]:
-    """``base-commit:`` and every ``prerequisite-patch-id:`` of the patches and their covers."""
+def _declared(
+    pieces: Sequence[Piece],
+) -> tuple[Oid | None, tuple[Oid, ...], tuple[tuple[str, bytes], ...]]:
+    """``base-commit:``, every ``prerequisite-patch-id:``, and what else the patches and their covers
+    say that they need."""
     base: Oid | None = None
+    depends: list[tuple[str, bytes]] = []
     prerequisites: list[Oid] = []
     for piece in pieces:
         text = piece.info.body + b"\n" + piece.info.diff
@@ -243,7 +253,8 @@ def _declared(pieces: Sequence[Piece]) -> tuple[Oid | None, tuple[Oid, ...]]:
             base = base or Oid(match[1].decode())
         if b"prerequisite-patch-id: " in text:
             prerequisites += [Oid(found.decode()) for found in _PREREQUISITE.findall(text)]
-    return base, tuple(dict.fromkeys(prerequisites))
+        depends += [(match[1].decode(), match[2].strip()) for match in _DEPENDS.finditer(text)]
+    return base, tuple(dict.fromkeys(prerequisites)), tuple(dict.fromkeys(depends))
 
 
 def _listed(pieces: Sequence[Piece]) -> dict[str, int]:

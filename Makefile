@@ -6,9 +6,9 @@ BIN := .venv/bin
 demo: env
 	@.ci/demo
 test: env
-	$(BIN)/pytest -q -n auto
+	$(BIN)/pytest -q -n auto --dist loadgroup
 torture: env
-	$(BIN)/pytest -q -n auto -m torture
+	$(BIN)/pytest -q -n auto --dist loadgroup -m torture
 check: env
 	@.ci/gates
 bench: env

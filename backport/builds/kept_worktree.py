@@ -8,7 +8,7 @@ its own folder is, and follows neither hooks nor a monitor that a build may have
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 
 from backport.builds.build_files import is_build_file
@@ -47,11 +47,10 @@ class KeptWorktree:
         """Leave the commit's own files alone there."""
         self._git("clean", "-fdxq")
 
-    def check_out(self, commit: Oid, handed_on: Collection[str]) -> bool:
-        """Have the commit's files there; True when nothing of another build is.
+    def check_out(self, commit: Oid) -> Oid | None:
+        """Have the commit's files there.
 
-        ``handed_on`` are files that go where the step's makefile may no longer make what an earlier one
-        left; empty where a watched build tells that better.
+        Returns the commit that was built there before; None where nothing of another build is left.
         """
         self.repo.objects.store()  # git checks out what is stored
         if self.suspect:
@@ -63,19 +62,21 @@ class KeptWorktree:
             add = ("worktree", "add", "--detach", "--force", "--no-checkout")
             self.repo.git(*_TRUST_NOTHING, *add, str(self.folder), commit)
             self._git("reset", "--hard", "-q", commit)
-            return True
+            return None
         (admin / "index.lock").unlink(missing_ok=True)  # ours, from a killed run
         before = Oid(self._git("rev-parse", "HEAD"))
         self._git("checkout", "--detach", "--force", "-q", commit)
         if self.suspect:
             self.clean()
-            return True
-        if handed_on:
-            old, new = self.repo.tree(before).id, self.repo.tree(commit).id
-            if any(map(is_build_file, changed_paths(self.repo, old, new))):
-                for name in handed_on:
-                    (self.folder / name).unlink(missing_ok=True)
-        return False
+            return None
+        return before
+
+    def drop_unmade(self, before: Oid, commit: Oid, names: Iterable[str]) -> None:
+        """Remove files that another makefile may no longer make, where the two commits' differ."""
+        old, new = self.repo.tree(before).id, self.repo.tree(commit).id
+        if any(map(is_build_file, changed_paths(self.repo, old, new))):
+            for name in names:
+                (self.folder / name).unlink(missing_ok=True)
 
     def read(self, name: str) -> bytes | None:
         """A file's bytes; None where there is none inside the worktree."""

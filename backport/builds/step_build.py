@@ -161,8 +161,10 @@ class BuildTree:
         where a replay makes it.
         """
         begun = time.monotonic()
-        told_by_watching = self.replay is not None and self.replay.active
-        fresh = self.worktree.check_out(commit, () if told_by_watching else self.wanted)
+        before = self.worktree.check_out(commit)
+        fresh = before is None
+        if before is not None and not (self.replay and self.replay.active):  # who watches knows
+            self.worktree.drop_unmade(before, commit, self.wanted)
         self._early = early
         code, log = self._replay_or_run(commit, fresh, None if whole else frozenset(self.wanted))
         how = self.replay.told if self.replay is not None else ""

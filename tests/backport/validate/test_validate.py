@@ -18,6 +18,9 @@ from emu.findings.verdict import Finding
 from series.model import Oid
 from tests.backport.trees import backport, git
 
+pytestmark = pytest.mark.xdist_group("the sample's cores")
+"""They share what one of them has built."""
+
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:

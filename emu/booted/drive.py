@@ -14,9 +14,9 @@ from typing import TypeVar
 from emu import abi
 from emu.booted.ending import CALL, Ended, TooSlow
 from emu.booted.paging import NotMapped
+from emu.booted.processor import Activity, Vcpu
 from emu.booted.traps import VECTOR_UD
 from emu.booted.turns import Runner
-from emu.booted.vcpu import Activity, Vcpu
 from emu.cpu import Batch
 from emu.cpu.engine import M32
 from emu.elf import PAGE
@@ -27,7 +27,7 @@ from emu.l0 import Interactions, L0Setup
 COMPAT_REGISTERS = ("rbx", "rcx", "rdx", "rsi", "rdi")
 """Hypercall arguments of a 32-bit guest."""
 ABSENT = 0x50000000
-RESULT_BITS: dict[abi.Mode, int] = {"64": 64, "compat": 32}
+RESULT_BITS: dict[abi.Mode, int] = {abi.Mode.NATIVE: 64, abi.Mode.COMPAT: 32}
 MAX_CONSOLE_SHOWN = 2000
 WAIT = TSC_HZ // 5
 """Some time slices of a scheduler."""
@@ -47,8 +47,8 @@ class Answer:
     taken: tuple[tuple[int, int], ...] = ()
     """(vector, address) of the exceptions on the way."""
 
-    def told(self) -> str:
-        """How it ended, with what the image said about it."""
+    def report(self) -> str:
+        """How it ended, with what the image printed about it."""
         if self.end is None:
             return ""
         said = self.console.strip().splitlines()
@@ -73,7 +73,7 @@ class Drive:
         self.kernel = machine.kernel
         self.calls = 0
         self.rebase()
-        names = abi.ARGUMENT_REGISTERS if self.kernel.mode == "64" else COMPAT_REGISTERS
+        names = abi.ARGUMENT_REGISTERS if self.kernel.mode is abi.Mode.NATIVE else COMPAT_REGISTERS
         self._names = ("rax", *names)
         self._batches: dict[int, tuple[Batch, Batch]] = {}
         self._mask = (1 << RESULT_BITS[self.kernel.mode]) - 1

@@ -69,7 +69,7 @@ class Guest:
         """VCPUOP_initialise of another vcpu, which is to begin where this one began; the result."""
         linear = self.machine.linear
         root = linear.cr3() & ~(PAGE - 1)
-        if self.kernel.mode == "compat":  # of the guest's own three levels
+        if self.kernel.mode is abi.Mode.COMPAT:  # of the guest's own three levels
             root = self.machine.ram.word(root) & 0x000FFFFFFFFFF000
         content = first_registers(self.kernel, vcpu, root // PAGE)
         linear.write(self.kernel.context, content)

@@ -19,14 +19,15 @@ from emu.booted.devices import Devices
 from emu.booted.ending import Ended
 from emu.booted.loader import load
 from emu.booted.paging import Linear, NotMapped
+from emu.booted.processor import Activity, Vcpu
 from emu.booted.ram import Ram
 from emu.booted.settings import Settings, l0_setup
 from emu.booted.strings import COPY, FILL, Strings, places
 from emu.booted.traps import Traps
-from emu.booted.vcpu import Activity, Vcpu
 from emu.cpu import System, native_cpuid
 from emu.elf import PAGE
 from emu.elf.linked import LinkedImage
+from emu.findings.invariant import Invariant
 from emu.guest import GuestKernel
 from emu.hardware.clock import LOOK
 from emu.hardware.lapic import BASE, Delivery, Message
@@ -38,7 +39,7 @@ from emu.hardware.platform import (
     resets,
 )
 from emu.interactions import Crash
-from emu.l0 import L0, OPERATIONS
+from emu.l0 import L0, OPERATIONS, PortKind
 
 WRMSR, CPUID, PAUSE = b"\x0f\x30", b"\x0f\xa2", b"\xf3\x90"
 SOON = 256
@@ -116,8 +117,8 @@ class Machine:
         self.cpuid = Cpuid(native_cpuid, setup.version, lambda: self.l0.domid)
         first.rip = load(image, kernel, settings, setup, self.ram, first.cpu)
         first.cpu.on_code(image.entry, image.entry + 1, self._on_entry)
-        self.l0.open(settings.store_port, "interdomain")
-        self.l0.open(settings.console_port, "interdomain")
+        self.l0.open(settings.store_port, PortKind.INTERDOMAIN)
+        self.l0.open(settings.console_port, PortKind.INTERDOMAIN)
 
     def close(self) -> None:
         """Give the memory back."""
@@ -169,7 +170,9 @@ class Machine:
                 self._on_hypercall(vcpu, value, registers.read())
             elif resets(port, value):
                 # How a hypervisor restarts that L0 does not know yet; nothing comes after it.
-                raise Ended("reset", f"resets the machine by port {port:#x}", cpu.read("rip"))
+                raise Ended(
+                    Invariant.RESET, f"resets the machine by port {port:#x}", cpu.read("rip")
+                )
             else:
                 self.devices.ports.write(port, size, value)
 
@@ -224,7 +227,9 @@ class Machine:
             return
         at = (high << 32 | low & 0xFFFFFFFF) & -PAGE
         if at + PAGE > self.ram.size:
-            raise Ended("crash", f"a hypercall page at {at:#x}, where no memory is", address)
+            raise Ended(
+                Invariant.CRASH, f"a hypercall page at {at:#x}, where no memory is", address
+            )
         self.hypercalls_at = at
         self.ram.write(at, hypercall_page())
 
@@ -249,7 +254,7 @@ class Machine:
             self.devices.tick()
             self._end_turn(vcpu)
         if ticks > self.patience:
-            raise Ended("loop", "waits for ever", vcpu.cpu.read("rip"))
+            raise Ended(Invariant.LOOP, "waits for ever", vcpu.cpu.read("rip"))
         vcpu.looks += 1
         if self.company and (clock.waited or vcpu.looks >= LOOKS):
             self._end_turn(vcpu)
@@ -306,16 +311,16 @@ class Machine:
             caller = vcpu.cpu.read("rip")
         self.callers.append(caller)
         if len(self.callers) > MAX_L0_CALLS:
-            raise Ended("loop", f"more than {MAX_L0_CALLS} calls to L0", caller)
+            raise Ended(Invariant.LOOP, f"more than {MAX_L0_CALLS} calls to L0", caller)
         self.devices.clock.pass_by(LOOK)
         access = bool(eflags & EFLAGS_AC)
         vcpu.view.enter(cr3, cr4)
         try:
             result = self.l0.call(number, arguments, access, vcpu.number, vcpu.view)
         except Crash as exc:
-            raise Ended("loop", exc.message, caller) from exc
+            raise Ended(Invariant.LOOP, exc.message, caller) from exc
         if self.l0.down:
-            raise Ended("shutdown", f"shuts down with reason {self.l0.reason}", caller)
+            raise Ended(Invariant.SHUTDOWN, f"shuts down with reason {self.l0.reason}", caller)
         vcpu.cpu.write("rax", result)
         if self.meanwhile is not None:
             happens, self.meanwhile = self.meanwhile, None
@@ -328,7 +333,7 @@ class Machine:
         vcpu.traps.exception(vector)
         if len(vcpu.traps.taken) > MAX_EXCEPTIONS:
             vector, address = vcpu.traps.taken[-1]
-            raise Ended("loop", f"exception {vector} again and again", address)
+            raise Ended(Invariant.LOOP, f"exception {vector} again and again", address)
 
     def waiting(self, vcpu: Vcpu) -> int | None:
         """The vector of the interrupt that a processor is to take when it takes any."""

@@ -9,8 +9,8 @@ for a flag.  Whoever looks, and whenever, finds the same circle; so it is told b
 from __future__ import annotations
 
 from emu.booted.machine import Machine
+from emu.booted.processor import Vcpu
 from emu.booted.ram import BadAddress
-from emu.booted.vcpu import Vcpu
 from emu.cpu.engine import REGISTERS, Stopped
 
 STEPS = 20_000

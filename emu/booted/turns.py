@@ -16,11 +16,12 @@ from collections.abc import Callable
 
 from emu.booted.ending import BOOT, Bounds, Ended, TooSlow
 from emu.booted.machine import SPINS, Machine
+from emu.booted.processor import Activity, Vcpu
 from emu.booted.standstill import run_closely
 from emu.booted.traps import VECTOR_NMI, VECTOR_UD, TripleFault
-from emu.booted.vcpu import Activity, Vcpu
 from emu.cpu import Stop, Stopped
 from emu.cpu.watchdog import Watchdog
+from emu.findings.invariant import Invariant
 from emu.hardware.clock import TSC_HZ
 
 TURN = 1_000
@@ -64,7 +65,7 @@ class Runner:
         vcpu = machine.vcpus[self._last]
         if not vcpu.cpu.read("cs") & 3:
             message = "jumps to the guest's code without leaving ring 0"
-            raise Ended("crash", message, machine.kernel.start)
+            raise Ended(Invariant.CRASH, message, machine.kernel.start)
         vcpu.guest = 0
 
     def call(self, vcpu: Vcpu, entry: int, bounds: Bounds) -> None:
@@ -106,7 +107,7 @@ class Runner:
                     return
                 vcpu = self._next()
         except TripleFault as exc:
-            raise Ended("crash", str(exc), exc.address) from exc
+            raise Ended(Invariant.CRASH, str(exc), exc.address) from exc
         finally:
             self._watchdog.disarm()
 
@@ -140,9 +141,11 @@ class Runner:
         machine = self.machine
         vcpu = machine.vcpus[self._last]
         if not machine.devices.skip():
-            raise Ended("halt", "halts, and nothing is there to wake it", vcpu.rip - 1)
+            raise Ended(Invariant.HALT, "halts, and nothing is there to wake it", vcpu.rip - 1)
         if machine.devices.clock.ticks > machine.patience:
-            raise Ended("loop", "halts again and again, and the guest does not go on", vcpu.rip - 1)
+            raise Ended(
+                Invariant.LOOP, "halts again and again, and the guest does not go on", vcpu.rip - 1
+            )
 
     def _turn(self, vcpu: Vcpu, bounds: Bounds) -> bool:
         """Let one run; whether it is at its guest's start now."""
@@ -220,7 +223,7 @@ class Runner:
         vcpu.rip = vcpu.cpu.read("rip")
 
     def _crashed(self, stopped: Stopped) -> None:
-        raise Ended("crash", f"{stopped.reason.value} ({stopped.address:#x})", stopped.rip)
+        raise Ended(Invariant.CRASH, f"{stopped.reason.value} ({stopped.address:#x})", stopped.rip)
 
     def _spend(self, vcpu: Vcpu, count: int, bounds: Bounds) -> None:
         """Instructions are used up: all of them is the end, which may still have a better name."""
@@ -235,15 +238,15 @@ class Runner:
                 places.append(place)
         first = places[0]
         if first is not None and None not in places:
-            raise Ended("loop", STANDSTILL, first)
-        raise Ended("loop", f"is not done after {bounds.instructions} instructions", rip)
+            raise Ended(Invariant.LOOP, STANDSTILL, first)
+        raise Ended(Invariant.LOOP, f"is not done after {bounds.instructions} instructions", rip)
 
     def _circles(self, vcpu: Vcpu, place: int) -> None:
         """Another can help now, or an interrupt, if one is to come; raises Ended where none is."""
         if any(self._has_work(each) for each in self.machine.vcpus if each is not vcpu):
             return
         if not vcpu.enables_interrupts() or not self.machine.devices.skip():
-            raise Ended("loop", STANDSTILL, place)
+            raise Ended(Invariant.LOOP, STANDSTILL, place)
 
     def _stop(self) -> None:
         """The watchdog: whoever runs is to stop."""

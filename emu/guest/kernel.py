@@ -39,7 +39,7 @@ MARK = b"guest driver of the booted level, "
 FILE_OFFSET = 0x240
 LOAD_OFFSET = 0x200000
 """Of the first page above the guest's virtual base, in physical and virtual addresses alike."""
-BASE: dict[Mode, int] = {"64": 0xFFFFFFFF80000000, "compat": 0xC0000000}
+BASE: dict[Mode, int] = {Mode.NATIVE: 0xFFFFFFFF80000000, Mode.COMPAT: 0xC0000000}
 HV_START_LOW = 0xF5800000
 BUFFER_PAGES = 8
 CONTEXT_PAGE, SEEN_PAGE = 4, 7
@@ -87,7 +87,7 @@ def build_kernel(mode: Mode) -> GuestKernel:
     first = CODE.ljust(16, b"\xcc") + MARK + mode.encode()
     count = INCREMENT + struct.pack("<I", seen & 0xFFFFFFFF)
     event = count + b"\xcf"
-    if mode == "64":
+    if mode is Mode.NATIVE:
         event = b"\x59\x41\x5b" + count + MASKED + b"\x6a\0\xe9"
         behind = start + EVENT_OFFSET + len(event) + 4
         target = start + PAGE + IRET * HYPERCALL_STRIDE
@@ -97,7 +97,7 @@ def build_kernel(mode: Mode) -> GuestKernel:
     notes = b"".join(_notes(mode, base, start))
     image = text + b"\xcc" * PAGE + notes.ljust(PAGE, b"\0")
     size = len(image) + (BUFFER_PAGES + 1) * PAGE
-    make = _elf64 if mode == "64" else _elf32
+    make = _elf64 if mode is Mode.NATIVE else _elf32
     return GuestKernel(
         mode=mode,
         content=make(start, base, image, size, 2 * PAGE, len(notes)),
@@ -115,7 +115,7 @@ def build_kernel(mode: Mode) -> GuestKernel:
 
 
 def _notes(mode: Mode, base: int, start: int) -> Iterator[bytes]:
-    word = "<Q" if mode == "64" else "<I"
+    word = "<Q" if mode is Mode.NATIVE else "<I"
     yield _note(GUEST_OS, b"driver\0")
     yield _note(GUEST_VERSION, b"1\0")
     yield _note(LOADER, b"generic\0")
@@ -123,9 +123,9 @@ def _notes(mode: Mode, base: int, start: int) -> Iterator[bytes]:
     yield _note(VIRT_BASE, struct.pack(word, base))
     yield _note(ENTRY, struct.pack(word, start))
     yield _note(HYPERCALL_PAGE, struct.pack(word, start + PAGE))
-    yield _note(PAE_MODE, b"yes\0" if mode == "64" else b"yes,bimodal\0")
+    yield _note(PAE_MODE, b"yes\0" if mode is Mode.NATIVE else b"yes,bimodal\0")
     yield _note(FEATURES, b"\0")
-    if mode == "compat":
+    if mode is Mode.COMPAT:
         yield _note(HV_START, struct.pack(word, HV_START_LOW))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from emu import abi
@@ -58,12 +59,20 @@ class Interactions(Protocol):
         """0, or the errno with which this one is to fail.  ``legal``: a real one might fail here."""
 
 
+class PortKind(StrEnum):
+    """What an event channel of L0 is bound to."""
+
+    UNBOUND = "unbound"
+    INTERDOMAIN = "interdomain"
+    VIRQ = "virq"
+    IPI = "ipi"
+
+
 @dataclass(slots=True)
 class Port:
     """One event channel of L0."""
 
-    state: str
-    """``unbound``, ``interdomain``, ``virq`` or ``ipi``."""
+    state: PortKind
     vcpu: int = 0
     remote_dom: int = 0
     remote_port: int = 0
@@ -157,7 +166,7 @@ class Domain:
         self.suspended = False
         """The domain was suspended and has come back."""
 
-    def open(self, number: int, state: str, vcpu: int = 0) -> None:
+    def open(self, number: int, state: PortKind, vcpu: int = 0) -> None:
         """Have a port open from the start."""
         self.once.add(number)
         self.ports[number] = Port(state, vcpu)
@@ -213,7 +222,7 @@ class Domain:
         self.params.pop(abi.CONSTANTS["HVM_PARAM_CALLBACK_IRQ"], None)
         self.params |= dict(self.setup.resumed)
         for index in ("HVM_PARAM_STORE_EVTCHN", "HVM_PARAM_CONSOLE_EVTCHN"):
-            self.open(self.params[abi.CONSTANTS[index]], "interdomain")
+            self.open(self.params[abi.CONSTANTS[index]], PortKind.INTERDOMAIN)
 
     # --- the caller's memory ---
 

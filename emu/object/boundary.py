@@ -12,6 +12,7 @@ from functools import partial
 from emu import abi
 from emu.cpu import INSTRUCTIONS, Batch, Cpu, native_cpuid
 from emu.elf import PAGE, Perm
+from emu.findings.invariant import Invariant
 from emu.hardware.platform import Cpuid
 from emu.interactions import Crash
 from emu.object.call import EFLAGS_AC
@@ -116,7 +117,7 @@ class Boundary:
         ctx.call_site = self.memory.read_int(rsp, 8) - 1
         name, extern, model = self._stubs.get(address, ("", None, None))
         if not name:
-            raise Crash("crash", f"jump into nowhere: {address:#x}")
+            raise Crash(Invariant.CRASH, f"jump into nowhere: {address:#x}")
         ctx.called.append(name)
         if model is None or extern is None:
             raise NoModel(f"{name} is called, and the profile gives no model for it")
@@ -145,9 +146,11 @@ class Boundary:
         for name, lock, takes in self._locks[symbol]:
             held = lock in ctx.locks
             if takes and held:
-                raise Crash("locks", f"deadlock: {symbol} takes {name}, which is already held")
+                raise Crash(
+                    Invariant.LOCKS, f"deadlock: {symbol} takes {name}, which is already held"
+                )
             if not takes and not held and not ctx.alone:
-                ctx.violate("locks", f"{symbol} is called without {name}")
+                ctx.violate(Invariant.LOCKS, f"{symbol} is called without {name}")
 
     def _on_hypercall(self, address: int) -> None:
         ctx = self._context
@@ -156,7 +159,7 @@ class Boundary:
         ctx.call_site = self.memory.read_int(rsp, 8) - 1
         number, rest = divmod(address - self._page, abi.HYPERCALL_STRIDE)
         if rest:
-            raise Crash("crash", f"call into the middle of hypercall {number}")
+            raise Crash(Invariant.CRASH, f"call into the middle of hypercall {number}")
         if ctx.watched is not None:
             ctx.masked.append(ctx.watched in self.world.masked_ports())
         result = ctx.l0.call(number, arguments, bool(eflags & EFLAGS_AC))
@@ -179,7 +182,7 @@ class Boundary:
         assert ctx is not None
         if not self.cpu.read("eflags") & EFLAGS_AC:
             kind = "write to" if write else "read of"
-            raise Crash("SMAP", f"{kind} guest memory at {address:#x} with EFLAGS.AC clear")
+            raise Crash(Invariant.SMAP, f"{kind} guest memory at {address:#x} with EFLAGS.AC clear")
         if not write:
             ctx.guest_reads.append((address, size))
         if ctx.plan.fails(f"guest {'write' if write else 'read'}", errno=abi.ERRNO["EFAULT"]):

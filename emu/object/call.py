@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from emu.findings.invariant import Invariant
 from emu.object.context import Context
 from emu.profile.scenario import Case
 
@@ -14,6 +16,18 @@ SAVED_VALUES = tuple(0x5A5A000000000000 + i for i in range(len(SAVED)))
 EFLAGS_AC = 1 << 18
 
 
+BUG, PANIC = "BUG", "panic"
+"""How the message begins where the core itself has stopped, since something cannot be."""
+
+
+class Crashed(NamedTuple):
+    """Why a core did not return, and where."""
+
+    invariant: Invariant
+    message: str
+    address: int
+
+
 @dataclass(slots=True)
 class Run:
     """One case, called under one plan."""
@@ -21,8 +35,8 @@ class Run:
     case: Case
     context: Context
     result: int | None = None
-    crash: tuple[str, str, int] | None = None
-    """(invariant, message, address) where the core did not return."""
+    crash: Crashed | None = None
+    """Where the core did not return."""
     no_model: str = ""
     ended: bool = False
     """The domain shut down in L0."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from emu.findings.invariant import Invariant
 from emu.interactions import Crash, Plan
 from emu.l0 import L0
 from emu.object.addresses import HEAP_BASE, HEAP_SIZE
@@ -29,7 +30,7 @@ class NoModel(Exception):
 class Violation:
     """An invariant broken while the core ran; ``calls`` is how many L0 calls went before."""
 
-    invariant: str
+    invariant: Invariant
     message: str
     address: int
     calls: int
@@ -69,11 +70,11 @@ class Context:
     next_page: int = FIRST_UNUSED_PAGE
     """What the unused-page allocator hands out next."""
 
-    def violate(self, invariant: str, message: str) -> None:
+    def violate(self, invariant: Invariant, message: str) -> None:
         """Note a broken invariant and let the core go on."""
         self.violations.append(Violation(invariant, message, self.call_site, len(self.l0.calls)))
 
-    def crash(self, invariant: str, message: str) -> NoReturn:
+    def crash(self, invariant: Invariant, message: str) -> NoReturn:
         raise Crash(invariant, message)
 
     def allocate(self, size: int, align: int = 64) -> int:
@@ -91,7 +92,7 @@ class Context:
             return
         size = self.blocks.pop(address, None)
         if size is None:
-            self.crash("memory", f"free of {address:#x}, which is not allocated")
+            self.crash(Invariant.MEMORY, f"free of {address:#x}, which is not allocated")
         self.memory.write(address, FREED * size)
 
     def take_page(self) -> int:
@@ -102,10 +103,12 @@ class Context:
 
     def give_page(self, page: int) -> None:
         if page not in self.pages:
-            self.violate("resources", f"page {page:#x} is given back, but was not taken")
+            self.violate(Invariant.RESOURCES, f"page {page:#x} is given back, but was not taken")
             return
         if page in self.l0.mapped:
-            self.violate("resources", f"page {page:#x} is given back while L0 still has it mapped")
+            self.violate(
+                Invariant.RESOURCES, f"page {page:#x} is given back while L0 still has it mapped"
+            )
         self.pages.discard(page)
 
     @property
@@ -116,13 +119,13 @@ class Context:
     def take_lock(self, lock: int, *, recursive: bool = False) -> None:
         held = self.locks.get(lock, 0)
         if held and not recursive:
-            self.crash("locks", f"deadlock: {self.lock_name(lock)} is already held")
+            self.crash(Invariant.LOCKS, f"deadlock: {self.lock_name(lock)} is already held")
         self.locks[lock] = held + 1
 
     def drop_lock(self, lock: int) -> None:
         held = self.locks.get(lock, 0)
         if not held:
-            self.crash("locks", f"unlock of {self.lock_name(lock)}, which is not held")
+            self.crash(Invariant.LOCKS, f"unlock of {self.lock_name(lock)}, which is not held")
         if held == 1:
             del self.locks[lock]
         else:

@@ -7,12 +7,13 @@ from emu import abi
 from emu.cpu import Batch, Cpu, Stop, Stopped, TooSlow
 from emu.elf import Elf, Image
 from emu.errors import NotThere
+from emu.findings.invariant import Invariant
 from emu.interactions import Crash, Plan
 from emu.l0 import L0, OPERATIONS
 from emu.layout import Layout
 from emu.object.addresses import BUFFER
 from emu.object.boundary import Boundary, Ended, GuestFault, L0View
-from emu.object.call import SAVED, SAVED_VALUES, Run
+from emu.object.call import BUG, SAVED, SAVED_VALUES, Crashed, Run
 from emu.object.context import Context, NoModel
 from emu.object.core import Core, load_core
 from emu.object.regions import Memory, Unmapped
@@ -20,7 +21,7 @@ from emu.object.tables import UD2
 from emu.object.values import guest_bytes, resolve
 from emu.object.world import World
 from emu.profile import Profile
-from emu.profile.scenario import Case, Value
+from emu.profile.scenario import Case, Name, Value
 
 BUDGET = 20_000
 """Basic blocks a call may take; the longest path of a real core takes some hundreds."""
@@ -98,7 +99,7 @@ class Machine:
 
     def takes_buffer(self, case: Case) -> bool:
         """Whether the guest's structure is what the core is asked to look at."""
-        return "buffer" in self.arguments(case)
+        return Name.BUFFER in self.arguments(case)
 
     def value(self, value: Value, case: Case) -> int:
         """A scenario's value as a number."""
@@ -170,7 +171,7 @@ class Machine:
         for port in scenario.ports:
             known = self.world.channels.find(port.number) is not None
             if known or not (port.l0 and self.world.channels.size):  # else L0 alone knows it
-                state = self.profile.constant(f"ECS_{port.state.upper()}")
+                state = self.profile.constant(port.state.constant)
                 self.world.channels.set(port.number, state, port.vcpu or 0)
             if port.l0:
                 l0.open(port.number, port.l0, port.vcpu or 0)
@@ -202,9 +203,10 @@ class Machine:
         try:
             self._execute(run, address)
         except Crash as exc:
-            run.crash = exc.invariant, exc.message, context.call_site
+            run.crash = Crashed(exc.invariant, exc.message, context.call_site)
         except Unmapped as exc:
-            run.crash = "crash", f"a callee was given a bad pointer: {exc}", context.call_site
+            message = f"a callee was given a bad pointer: {exc}"
+            run.crash = Crashed(Invariant.CRASH, message, context.call_site)
         except NoModel as exc:
             run.no_model = exc.what
         except Ended:
@@ -222,7 +224,8 @@ class Machine:
                 self.boundary.undo()
                 rip = self.cpu.read("rip")
                 if rip not in fixups:
-                    run.crash = "crash", "a guest access that may fault has no fixup", rip
+                    message = "a guest access that may fault has no fixup"
+                    run.crash = Crashed(Invariant.CRASH, message, rip)
                     return
                 pc = fixups[rip]
                 continue
@@ -243,9 +246,9 @@ class Machine:
                 continue
             if stopped.reason is Stop.FETCH and (name := self.core.undeclared(stopped.address)):
                 raise NoModel(f"{name} is called, and was taken for a variable")
-            run.crash = *self._describe(stopped), stopped.rip
+            run.crash = Crashed(*self._describe(stopped), stopped.rip)
             return
-        run.crash = "budget", f"more than {MAX_FIXUPS} faults", pc
+        run.crash = Crashed(Invariant.BUDGET, f"more than {MAX_FIXUPS} faults", pc)
 
     def _result(self, run: Run, rax: int) -> int | None:
         returns = self.profile.entries[run.case.scenario.entry].returns
@@ -256,13 +259,13 @@ class Machine:
     def _is_trap(self, stopped: Stopped) -> bool:
         return self.image.bytes_at(stopped.rip, 2) == UD2
 
-    def _describe(self, stopped: Stopped) -> tuple[str, str]:
+    def _describe(self, stopped: Stopped) -> tuple[Invariant, str]:
         if self._is_trap(stopped):
-            return "crash", "BUG"
+            return Invariant.CRASH, BUG
         if stopped.reason is Stop.BUDGET:
-            return "budget", f"did not end within {BUDGET} basic blocks"
+            return Invariant.BUDGET, f"did not end within {BUDGET} basic blocks"
         if stopped.reason in (Stop.READ, Stop.WRITE, Stop.FETCH):
-            return "crash", f"{stopped.reason.value} ({stopped.address:#x})"
+            return Invariant.CRASH, f"{stopped.reason.value} ({stopped.address:#x})"
         if stopped.reason is Stop.INTERRUPT:
-            return "crash", f"exception {stopped.vector}"
-        return "crash", stopped.reason.value
+            return Invariant.CRASH, f"exception {stopped.vector}"
+        return Invariant.CRASH, stopped.reason.value

@@ -192,7 +192,7 @@ class World(Fields):
 
     def set_mode(self, mode: Mode) -> None:
         """Make the domain a 64-bit or a 32-bit one."""
-        if mode == "compat":
+        if mode is Mode.COMPAT:
             if not self.knows_compat:
                 raise NotThere("the domain of this object knows no 32-bit guests")
             self.set("struct domain", self.domain, COMPAT_FLAG, 1)

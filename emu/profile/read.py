@@ -35,7 +35,7 @@ from emu import abi
 from emu.elf import PAGE
 from emu.errors import ProfileError
 from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, PvConsole, World
-from emu.profile.scenario import Scenario, Value
+from emu.profile.scenario import Name, Scenario, Value
 from emu.profile.scenario_tables import MAX_SCENARIOS, Reader, read_scenarios, read_value
 from emu.profile.table import Table
 
@@ -103,7 +103,7 @@ def _entry(name: str, table: Table, constants: Mapping[str, int]) -> Entry:
     symbols = table.texts("symbols")
     if not symbols:
         raise table.error("symbols", "at least one symbol is wanted")
-    arguments: tuple[Value, ...] = ("operation", "buffer")
+    arguments: tuple[Value, ...] = (Name.OPERATION, Name.BUFFER)
     if table.has("arguments"):
         raw = table.array("arguments")
         arguments = tuple(read_value(table, "arguments", value, constants) for value in raw)
@@ -138,7 +138,7 @@ def _boot(table: Table, constants: Mapping[str, int]) -> Boot:
         raise table.error("memory", "16 to 1024 MiB")
     if not 1 <= vcpus <= 2:
         raise table.error("vcpus", "1 or 2")
-    guest = {PROBE: Entry(PROBE, (), ("operation", "buffer"))}
+    guest = {PROBE: Entry(PROBE, (), (Name.OPERATION, Name.BUFFER))}
     probes: dict[str, Scenario] = {}
     for item in table.items("probe"):
         probe = Reader(item, guest, constants).scenario(PROBE)

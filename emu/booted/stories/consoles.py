@@ -6,7 +6,7 @@ from __future__ import annotations
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
 from emu.booted.stories.arrivals import REFUSALS
-from emu.booted.stories.story import Came, Story
+from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
 

@@ -26,8 +26,8 @@ from emu.booted.stories.consoles import (
     number_at,
     ring_of,
 )
-from emu.booted.stories.story import Came, Story
 from emu.booted.stories.suspend import CONSOLE, elsewhere, suspend
+from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
 from emu.booted.stories.arrivals import bind
-from emu.booted.stories.story import Came, Story
+from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
 from emu.l0 import L0Setup

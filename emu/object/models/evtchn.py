@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from emu import abi
 from emu.elf import PAGE
 from emu.object.context import Context
-from emu.object.models.model import EBUSY, EINVAL, ENOENT, ENOMEM, ENOSPC, M32, Models
+from emu.object.models.callee import EBUSY, EINVAL, ENOENT, ENOMEM, ENOSPC, M32, Models
 
 MODELS = Models()
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emu.elf import Perm
+from emu.findings.invariant import Invariant
 from emu.object.context import Context
-from emu.object.models.model import EFAULT, M32, Models
+from emu.object.models.callee import EFAULT, M32, Models
 
 MODELS = Models()
 MAX_COPY = 1 << 20
@@ -49,7 +50,8 @@ def _to_guest(ctx: Context, to: int, source: int, size: int, *, checked: bool) -
     region = ctx.memory.covering(to, size)
     if region is not None and not region.user and not checked:
         ctx.crash(
-            "guest pointers", f"{size} bytes for the guest are written to {to:#x} of the hypervisor"
+            Invariant.GUEST_POINTERS,
+            f"{size} bytes for the guest are written to {to:#x} of the hypervisor",
         )
     failed = ctx.plan.fails("copy to guest", errno=EFAULT)
     if failed or region is None or not region.user or size > MAX_COPY:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emu.object.context import Context
-from emu.object.models.model import ENOMEM, Models
+from emu.object.models.callee import ENOMEM, Models
 
 MODELS = Models()
 

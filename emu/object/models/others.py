@@ -7,9 +7,11 @@ import re
 from collections.abc import Sequence
 
 from emu import abi
+from emu.findings.invariant import Invariant
 from emu.hardware.platform import FIRST_LEAF
+from emu.object.call import PANIC
 from emu.object.context import Context
-from emu.object.models.model import M32, Models
+from emu.object.models.callee import M32, Models
 from emu.object.regions import Unmapped
 
 MODELS = Models()
@@ -36,7 +38,7 @@ def _printk(ctx: Context, arguments: Sequence[int]) -> int:
 
 @MODELS.model("void")
 def _panic(ctx: Context, arguments: Sequence[int]) -> int:
-    ctx.crash("crash", f"panic: {_text(ctx, arguments[0])}")
+    ctx.crash(Invariant.CRASH, f"{PANIC}: {_text(ctx, arguments[0])}")
 
 
 def _text(ctx: Context, address: int) -> str:
@@ -64,7 +66,7 @@ def _snprintf(ctx: Context, arguments: Sequence[int]) -> int:
         if match["kind"] == "%":
             return "%"
         if not rest:
-            ctx.crash("crash", "snprintf with more arguments than are modelled")
+            ctx.crash(Invariant.CRASH, "snprintf with more arguments than are modelled")
         value = rest.pop(0)
         if match["kind"] == "s":
             return _content(ctx, value)
@@ -75,7 +77,7 @@ def _snprintf(ctx: Context, arguments: Sequence[int]) -> int:
 
     form = _content(ctx, arguments[2])
     if "%" in _CONVERSION.sub("", form):
-        ctx.crash("crash", f"snprintf of {form!r}, of which a conversion is not modelled")
+        ctx.crash(Invariant.CRASH, f"snprintf of {form!r}, of which a conversion is not modelled")
     text = _CONVERSION.sub(convert, form).encode("ascii", "replace")
     if size:
         ctx.memory.write(to, text[: size - 1] + b"\0")
@@ -90,7 +92,7 @@ def _hypervisor_cpuid_base(ctx: Context, arguments: Sequence[int]) -> int:
 @MODELS.model("void")
 def _hypervisor_resume(ctx: Context, arguments: Sequence[int]) -> int:
     if not ctx.l0.suspended:
-        ctx.violate("resume", "the shim resumes itself, and was not suspended")
+        ctx.violate(Invariant.RESUME, "the shim resumes itself, and was not suspended")
     return 0
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from emu.findings.invariant import Invariant
 from emu.object.context import Context
-from emu.object.models.model import EBUSY, ERESTART, Models
+from emu.object.models.callee import EBUSY, ERESTART, Models
 
 MODELS = Models()
 
@@ -28,7 +29,7 @@ def _vcpu_unpause(ctx: Context, arguments: Sequence[int]) -> int:
     vcpu = arguments[0]
     times = ctx.paused.pop(vcpu, 0)
     if not times:
-        ctx.violate("vcpus", f"{ctx.world.vcpu_name(vcpu)} is unpaused, and was not paused")
+        ctx.violate(Invariant.VCPUS, f"{ctx.world.vcpu_name(vcpu)} is unpaused, and was not paused")
     elif times > 1:
         ctx.paused[vcpu] = times - 1
     return 0

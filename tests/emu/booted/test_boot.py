@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from emu.abi import Mode
-from emu.booted.boot import MODES, BootReport, emulate_image
 from emu.booted.drive import Drive
+from emu.booted.emulate import MODES, BootReport, emulate_image
 from emu.booted.guest import Guest
 from emu.booted.machine import Machine
 from emu.booted.settings import Settings

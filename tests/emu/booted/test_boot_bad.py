@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emu.booted import turns as run
-from emu.booted.boot import BootReport, emulate_image
+from emu.booted.emulate import BootReport, emulate_image
 from emu.booted.ending import Bounds
 from emu.elf.bare import without_debug
 from emu.elf.linked import parse_image

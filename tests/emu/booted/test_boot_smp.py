@@ -8,7 +8,7 @@ import json
 import pytest
 
 from emu.booted import turns as run
-from emu.booted.boot import emulate_image
+from emu.booted.emulate import emulate_image
 from emu.booted.ending import BOOT, Bounds
 from emu.cpu import watchdog
 from emu.cpu.watchdog import Watchdog

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emu.abi import Mode
 from emu.booted import machine
 from emu.booted.ending import Ended
 from emu.booted.machine import Machine
@@ -65,7 +66,7 @@ def run(code: str, *, at_once: bool) -> Left:
     with pytest.MonkeyPatch.context() as patch:
         if not at_once:
             patch.setattr(machine, "places", lambda image, instruction: ())
-        runner = Runner(Machine(image, build_kernel("64"), Settings(16 * MIB, b"", 1)))
+        runner = Runner(Machine(image, build_kernel(Mode.NATIVE), Settings(16 * MIB, b"", 1)))
     try:
         with pytest.raises(Ended) as ended:
             runner.boot()

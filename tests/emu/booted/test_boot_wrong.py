@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from emu.booted import drive
-from emu.booted.boot import BootReport, emulate_image
+from emu.booted.emulate import BootReport, emulate_image
 from emu.booted.ending import Bounds
 from emu.elf.linked import parse_image
 from emu.findings.boot_report import Treatment

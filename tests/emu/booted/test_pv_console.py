@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from emu.booted import boot
-from emu.booted.boot import BootReport, emulate_image
+from emu.booted import emulate as boot
+from emu.booted.emulate import BootReport, emulate_image
 from emu.booted.stories import pv_console
-from emu.booted.stories.story import Came
+from emu.booted.stories.telling import Came
 from emu.errors import ProfileError
 from emu.findings.boot_report import BehaviourRow, Treatment
 from emu.findings.verdict import Outcome

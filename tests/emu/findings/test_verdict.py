@@ -10,6 +10,7 @@ from multiprocessing import get_context
 
 import pytest
 
+from emu.abi import Mode
 from emu.errors import EmuError, NotElf, ProfileError
 from emu.findings.verdict import ObjectReport, Outcome, ScenarioResult, overall
 from emu.object import emulate_object
@@ -56,7 +57,7 @@ def test_errors_survive_pickling() -> None:
 
 
 def _outcomes(*outcomes: Outcome) -> tuple[ScenarioResult, ...]:
-    return tuple(ScenarioResult("s", "e", "o", "64", outcome, None) for outcome in outcomes)
+    return tuple(ScenarioResult("s", "e", "o", Mode.NATIVE, outcome, None) for outcome in outcomes)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from emu.findings.verdict import Outcome
-from emu.object.invariants import AFTER_RETURN
+from emu.object.observed import AFTER_RETURN
 from tests.emu import mini
 
 Change = tuple[str, str]

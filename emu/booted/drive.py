@@ -23,10 +23,11 @@ from emu.elf import PAGE
 from emu.findings.verdict import L0Call
 from emu.hardware.clock import TSC_HZ
 from emu.l0 import Interactions, L0Setup
+from emu.spaces import LinearAddr
 
 COMPAT_REGISTERS = ("rbx", "rcx", "rdx", "rsi", "rdi")
 """Hypercall arguments of a 32-bit guest."""
-ABSENT = 0x50000000
+ABSENT = LinearAddr(0x50000000)
 RESULT_BITS: dict[abi.Mode, int] = {abi.Mode.NATIVE: 64, abi.Mode.COMPAT: 32}
 MAX_CONSOLE_SHOWN = 2000
 WAIT = TSC_HZ // 5
@@ -40,11 +41,11 @@ class Answer:
 
     result: int | None
     calls: tuple[L0Call, ...]
-    callers: tuple[int, ...]
+    callers: tuple[LinearAddr, ...]
     end: Ended | None = None
     """Why it did not come back."""
     console: str = ""
-    taken: tuple[tuple[int, int], ...] = ()
+    taken: tuple[tuple[int, LinearAddr], ...] = ()
     """(vector, address) of the exceptions on the way."""
 
     def report(self) -> str:
@@ -56,12 +57,12 @@ class Answer:
         word = words[0] if words else ""
         return f"{self.end.message} {word.removeprefix('(XEN) ')}".strip()
 
-    def culprit(self) -> int:
+    def culprit(self) -> LinearAddr:
         """Where it went wrong: the BUG that led to the end, where one did."""
         bugs = [address for vector, address in self.taken if vector == VECTOR_UD]
         if bugs:
             return bugs[-1]
-        return self.end.address if self.end is not None else 0
+        return self.end.address if self.end is not None else LinearAddr(0)
 
 
 class Drive:
@@ -77,11 +78,11 @@ class Drive:
         self._names = ("rax", *names)
         self._batches: dict[int, tuple[Batch, Batch]] = {}
         self._mask = (1 << RESULT_BITS[self.kernel.mode]) - 1
-        self.start_info = machine.cpu.read("rsi")
+        self.start_info = LinearAddr(machine.cpu.read("rsi"))
         """Address of the guest's start info, as it is given to it."""
         self.read_only = self._find_read_only()
 
-    def _find_read_only(self) -> int | None:
+    def _find_read_only(self) -> LinearAddr | None:
         """A page that the guest may only read: its page tables, as a rule."""
         linear, start = self.machine.linear, self.kernel.start
         for page in range(2048):

@@ -33,6 +33,7 @@ from emu.findings.invariant import Invariant
 from emu.findings.verdict import Finding, Outcome
 from emu.guest import build_kernel
 from emu.profile import Profile
+from emu.spaces import NOWHERE
 
 MODES: tuple[Mode, ...] = (Mode.NATIVE, Mode.COMPAT)
 
@@ -234,7 +235,7 @@ class _Run:
 
     def _unknown(self, machine: Machine, op: str, number: int) -> None:
         calls = [n for n, call in enumerate(machine.l0.calls) if call.op == op]
-        caller = machine.callers[calls[0]] if calls else 0
+        caller = machine.callers[calls[0]] if calls else NOWHERE
         message = f"L0 is asked for {op}, of which nothing is known"
         if all(finding.message != message for finding in self.findings):
             self.findings.append(

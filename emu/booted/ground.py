@@ -18,6 +18,7 @@ from emu.guest.kernel import BUFFER_PAGES
 from emu.l0 import PortKind
 from emu.profile import Profile
 from emu.profile.scenario import Case, ChannelState, Name, PortState, Value
+from emu.spaces import LinearAddr
 
 
 class CannotPrepare(Exception):
@@ -32,7 +33,7 @@ class Ground:
     profile: Profile
 
     @property
-    def buffer(self) -> int:
+    def buffer(self) -> LinearAddr:
         """Address of the guest's structure."""
         return self.drive.kernel.buffer + BUFFER_OFFSET
 
@@ -75,7 +76,7 @@ class Ground:
                 return self.drive.read_only
         raise CannotPrepare(f"{value} is nothing that a guest has")
 
-    def _list_end(self) -> int:
+    def _list_end(self) -> LinearAddr:
         """8 bytes before the guest's mapped memory ends."""
         at, linear = self.drive.kernel.buffer + BUFFER_PAGES * PAGE, self.drive.machine.linear
         for _ in range(4096):

@@ -28,6 +28,7 @@ from emu.findings.verdict import Finding
 from emu.interactions import Plan
 from emu.profile import PROBE, Profile
 from emu.profile.scenario import Case, ExpectedCall, Scenario, Value
+from emu.spaces import NOWHERE, LinearAddr
 
 MAX_FAILURES = 24
 """Calls to L0 of one scenario that are made to fail."""
@@ -231,9 +232,9 @@ class _Findings:
                 self._add(rule.name, message, address, seen)
         if expect:
             for message in unmet(seen):
-                self._add(Invariant.EXPECTATION, message, 0, seen)
+                self._add(Invariant.EXPECTATION, message, NOWHERE, seen)
 
-    def _add(self, invariant: Invariant, message: str, address: int, seen: Observed) -> None:
+    def _add(self, invariant: Invariant, message: str, address: LinearAddr, seen: Observed) -> None:
         if len(self.found) >= MAX_FINDINGS or (invariant, message) in self._known:
             return
         self._known.add((invariant, message))

@@ -18,6 +18,7 @@ from emu.findings.verdict import L0Call
 from emu.interactions import Plan
 from emu.profile.scenario import Case
 from emu.rules import Rule, conventions, ends, failures, resources, state, translation
+from emu.spaces import NOWHERE, LinearAddr
 
 BUFFER_OFFSET = 0x100
 """Of the guest's structure in its page of arguments."""
@@ -39,7 +40,7 @@ class Observed:
     has_buffer: bool
     """The argument is a structure in that page."""
     left_open: tuple[int, ...] = ()
-    handed: tuple[tuple[str, int], ...] = ()
+    handed: tuple[tuple[str, LinearAddr], ...] = ()
     """(operation, address) of guest memory that L0 was handed without EFLAGS.AC."""
     out: tuple[tuple[str, int], ...] = ()
     """What the scenario wants the guest to see."""
@@ -95,13 +96,13 @@ class Observed:
 
     # --- the rest ---
 
-    def guest_pointers(self) -> Iterator[tuple[str, int, int]]:
+    def guest_pointers(self) -> Iterator[tuple[str, LinearAddr, LinearAddr]]:
         callers = self.answer.callers
         for op, pointer in self.handed:
             number = next((n for n, call in enumerate(self.calls) if call.op == op), len(callers))
-            yield op, pointer, callers[number] if number < len(callers) else 0
+            yield op, pointer, callers[number] if number < len(callers) else NOWHERE
 
-    def invalid_instructions(self) -> Iterator[int]:
+    def invalid_instructions(self) -> Iterator[LinearAddr]:
         loads = self.machine.image.loads
         for vector, address in self.answer.taken:
             own = any(load.virtual <= address < load.virtual + load.size for load in loads)

@@ -23,6 +23,7 @@ from emu.cpu import Stop, Stopped
 from emu.cpu.watchdog import Watchdog
 from emu.findings.invariant import Invariant
 from emu.hardware.clock import TSC_HZ
+from emu.spaces import LinearAddr
 
 TURN = 1_000
 """Instructions of one processor while others want to run, where they are counted; and what one that spins
@@ -68,7 +69,7 @@ class Runner:
             raise Ended(Invariant.CRASH, message, machine.kernel.start)
         vcpu.guest = 0
 
-    def call(self, vcpu: Vcpu, entry: int, bounds: Bounds) -> None:
+    def call(self, vcpu: Vcpu, entry: LinearAddr, bounds: Bounds) -> None:
         """A guest's vcpu, which is at its start, goes on at ``entry``, until it is there again."""
         guest, vcpu.guest = vcpu.guest, None
         vcpu.rip, vcpu.activity = entry, Activity.RUNNING
@@ -213,14 +214,14 @@ class Runner:
     def _enter(self, vcpu: Vcpu, vector: int) -> None:
         vcpu.cpu.write("rip", vcpu.rip)
         vcpu.traps.interrupt(vector)
-        vcpu.rip = vcpu.cpu.read("rip")
+        vcpu.rip = vcpu.cpu.rip()
 
     # --- ends ---
 
     def _invalid(self, vcpu: Vcpu) -> None:
         """The one exception for which the library stops instead of calling back."""
         self.machine.exception(vcpu, VECTOR_UD)
-        vcpu.rip = vcpu.cpu.read("rip")
+        vcpu.rip = vcpu.cpu.rip()
 
     def _crashed(self, stopped: Stopped) -> None:
         raise Ended(Invariant.CRASH, f"{stopped.reason.value} ({stopped.address:#x})", stopped.rip)
@@ -241,7 +242,7 @@ class Runner:
             raise Ended(Invariant.LOOP, STANDSTILL, first)
         raise Ended(Invariant.LOOP, f"is not done after {bounds.instructions} instructions", rip)
 
-    def _circles(self, vcpu: Vcpu, place: int) -> None:
+    def _circles(self, vcpu: Vcpu, place: LinearAddr) -> None:
         """Another can help now, or an interrupt, if one is to come; raises Ended where none is."""
         if any(self._has_work(each) for each in self.machine.vcpus if each is not vcpu):
             return

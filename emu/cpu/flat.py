@@ -22,6 +22,7 @@ from emu.cpu.engine import (
 )
 from emu.cpu.watchdog import Watchdog
 from emu.elf import Perm
+from emu.spaces import LinearAddr
 
 SECONDS = 0.5
 """Until an uncounted call is given up; the longest seen takes some milliseconds."""
@@ -49,13 +50,13 @@ class Cpu(Registers):
         self._watchdog: Watchdog | None = None
         self._left = 0
         self._spent = False
-        self.blocks: dict[int, int] = {}
+        self.blocks: dict[LinearAddr, int] = {}
         """Address and size of every basic block that ran."""
         self._clean = self._engine.context_save()
         self._engine.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_invalid)
         self._engine.hook_add(uc.UC_HOOK_INTR, self._on_interrupt)
 
-    def map(self, base: int, size: int, perm: Perm, pointer: int) -> None:
+    def map(self, base: LinearAddr, size: int, perm: Perm, pointer: int) -> None:
         """Host memory at ``pointer`` as ``size`` bytes at ``base``."""
         prot = 0
         if perm & Perm.READ:
@@ -70,7 +71,9 @@ class Cpu(Registers):
         """Every register, the control registers included, as it was at the beginning."""
         self._engine.context_restore(self._clean)
 
-    def on_code(self, begin: int, end: int, action: Callable[[int], None]) -> None:
+    def on_code(
+        self, begin: LinearAddr, end: LinearAddr, action: Callable[[LinearAddr], None]
+    ) -> None:
         """Call ``action(address)`` before each instruction of [begin, end)."""
 
         def hook(_engine: int, address: int, _size: int, _data: int) -> None:
@@ -78,7 +81,9 @@ class Cpu(Registers):
 
         self._hook(uc.UC_HOOK_CODE, CODE_HOOK, hook, begin, end)
 
-    def on_access(self, begin: int, end: int, action: Callable[[bool, int, int], None]) -> None:
+    def on_access(
+        self, begin: LinearAddr, end: LinearAddr, action: Callable[[bool, LinearAddr, int], None]
+    ) -> None:
         """Call ``action(is write, address, size)`` before each data access to [begin, end)."""
 
         def hook(_engine: int, kind: int, address: int, size: int, _value: int, _data: int) -> None:
@@ -112,7 +117,7 @@ class Cpu(Registers):
         callback = add_hook(self._engine, uc.UC_HOOK_INSN, prototype, hook, 1, 1, number)
         self._kept.append(callback)
 
-    def watch_blocks(self, begin: int, end: int) -> None:
+    def watch_blocks(self, begin: LinearAddr, end: LinearAddr) -> None:
         """Record the basic blocks that begin in [begin, end); a call that takes long is `TooSlow`."""
         blocks = self.blocks
 
@@ -127,13 +132,13 @@ class Cpu(Registers):
         if self._watchdog is not None:
             self._watchdog.close()
 
-    def count_blocks(self, begin: int, end: int) -> None:
+    def count_blocks(self, begin: LinearAddr, end: LinearAddr) -> None:
         """Record and count the basic blocks that begin in [begin, end)."""
         blocks = self.blocks
 
         def hook(_engine: int, address: int, size: int, _data: int) -> None:
             try:
-                blocks[address] = size
+                blocks[LinearAddr(address)] = size
                 self._left -= 1
                 if self._left < 0:
                     self._spent = True
@@ -173,7 +178,7 @@ class Cpu(Registers):
         self._vector = vector
         engine.emu_stop()
 
-    def run(self, start: int, until: int, budget: int) -> Stopped:
+    def run(self, start: LinearAddr, until: LinearAddr, budget: int) -> Stopped:
         """Run from ``start`` to ``until`` or for ``budget`` counted blocks.  Raises what a hook raised."""
         self._reset(budget)
         watchdog = self._watchdog
@@ -186,7 +191,7 @@ class Cpu(Registers):
             if watchdog.fired:
                 raise TooSlow
         self._raise()
-        rip = self.read("rip")
+        rip = self.rip()
         if self._spent:
             return Stopped(Stop.BUDGET, rip)
         if self._vector is not None:
@@ -205,7 +210,7 @@ class Cpu(Registers):
         if self._raised is not None:
             raise self._raised
 
-    def _stopped(self, error: int, rip: int) -> Stopped:
+    def _stopped(self, error: int, rip: LinearAddr) -> Stopped:
         reasons = {
             uc.UC_ERR_READ_UNMAPPED: Stop.READ,
             uc.UC_ERR_READ_PROT: Stop.READ,

@@ -13,6 +13,7 @@ from typing import Any
 
 from emu.cpu.engine import EDGE_HOOK, INSTRUCTIONS, M32, Registers, add_hook, uc, x86
 from emu.elf import PAGE
+from emu.spaces import LinearAddr, PhysAddr
 
 _CPUID = x86.UC_X86_INS_CPUID, INSTRUCTIONS["rdtsc"][1]
 """As in `INSTRUCTIONS`, of which it is none: a core that asks for it is answered by the model."""
@@ -25,8 +26,8 @@ class Hooks(Registers):
         super().__init__(engine)
         self._raised: BaseException | None = None
         self._keep: list[Any] = []
-        self._on_translation: Callable[[int], None] | None = None
-        self._starts: set[int] = set()
+        self._on_translation: Callable[[LinearAddr], None] | None = None
+        self._starts: set[LinearAddr] = set()
         """Where runs have begun: what is there is translated by now."""
         self.is_watched = False
         """Every write is told of (`watched`): none may go another way."""
@@ -120,7 +121,9 @@ class Hooks(Registers):
 
         self._engine.hook_add(uc.UC_HOOK_INTR, hook)
 
-    def on_code(self, begin: int, end: int, action: Callable[[int], None]) -> None:
+    def on_code(
+        self, begin: LinearAddr, end: LinearAddr, action: Callable[[LinearAddr], None]
+    ) -> None:
         """Call ``action(address)`` before each instruction of [begin, end)."""
 
         def hook(_engine: Any, address: int, _size: int, _data: Any) -> None:
@@ -128,7 +131,7 @@ class Hooks(Registers):
 
         self._engine.hook_add(uc.UC_HOOK_CODE, hook, begin=begin, end=end - 1)
 
-    def on_translation(self, action: Callable[[int], None]) -> None:
+    def on_translation(self, action: Callable[[LinearAddr], None]) -> None:
         """Call ``action(address)`` for one byte in each page of code that is translated, before it runs."""
 
         def hook(_engine: int, block: Any, _before: Any, _data: int) -> None:
@@ -144,10 +147,10 @@ class Hooks(Registers):
 
     @contextlib.contextmanager
     def watched(
-        self, on_code: Callable[[int], None], on_write: Callable[[int, bytes], None]
+        self, on_code: Callable[[LinearAddr], None], on_write: Callable[[PhysAddr, bytes], None]
     ) -> Iterator[None]:
-        """Meanwhile ``on_code(linear address)`` before each instruction, and ``on_write(physical address,
-        content)`` before each write.  Takes a microsecond each, and all code is translated anew."""
+        """Meanwhile ``on_code(address)`` before each instruction, and ``on_write(address, content)`` before
+        each write.  Takes a microsecond each, and all code is translated anew."""
 
         def code(_engine: Any, address: int, _size: int, _data: Any) -> None:
             self._protect(on_code, address)

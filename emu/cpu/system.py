@@ -11,6 +11,7 @@ from emu.cpu.engine import Stop, Stopped, library, processor, uc, x86
 from emu.cpu.hooks import Hooks
 from emu.cpu.modes import Modes
 from emu.cpu.trial import counter_at
+from emu.spaces import LinearAddr, PhysAddr
 
 
 class _Msr(ctypes.Structure):
@@ -23,7 +24,7 @@ class _Msr(ctypes.Structure):
 class Table:
     """A descriptor table register, or TR."""
 
-    base: int
+    base: LinearAddr
     limit: int
 
 
@@ -61,7 +62,7 @@ class System(Hooks, Modes):
         if finish is not None:
             finish()
 
-    def map(self, base: int, size: int, pointer: int) -> None:
+    def map(self, base: PhysAddr, size: int, pointer: int) -> None:
         """Host memory as the machine's physical memory."""
         self._engine.mem_map_ptr(base, size, uc.UC_PROT_ALL, pointer)
 
@@ -74,7 +75,7 @@ class System(Hooks, Modes):
         """``idtr``, ``gdtr``, ``tr`` or ``ldtr``."""
         number = getattr(x86, f"UC_X86_REG_{name.upper()}")
         _, base, limit, _ = self._engine.reg_read(number)
-        return Table(int(base), int(limit))
+        return Table(LinearAddr(base), int(limit))
 
     def save(self) -> Saved:
         return Saved(self._engine.context_save())
@@ -95,7 +96,7 @@ class System(Hooks, Modes):
         self._missing = address
         return False
 
-    def run(self, start: int, until: int, count: int = 0) -> Stopped:
+    def run(self, start: LinearAddr, until: LinearAddr, count: int = 0) -> Stopped:
         """Run from ``start`` to ``until``; raises what a hook raised.
 
         ``until`` should always be the same: it is part of the translated code.  ``count`` bounds the
@@ -111,7 +112,7 @@ class System(Hooks, Modes):
         error = library.uc_emu_start(self._handle, start, until, 0, count)
         if self._raised is not None:
             raise self._raised
-        rip = self.read("rip")
+        rip = self.rip()
         if error != uc.UC_ERR_OK:
             reasons = {
                 uc.UC_ERR_READ_UNMAPPED: Stop.READ,

@@ -24,6 +24,7 @@ from functools import cache
 
 from emu.abi import HYPERCALL_STRIDE, Mode
 from emu.elf import PAGE
+from emu.spaces import LinearAddr
 
 CODE = b"\x90\xff\xd0\xeb\xfb"
 EVENT_OFFSET = 0x40
@@ -39,7 +40,10 @@ MARK = b"guest driver of the booted level, "
 FILE_OFFSET = 0x240
 LOAD_OFFSET = 0x200000
 """Of the first page above the guest's virtual base, in physical and virtual addresses alike."""
-BASE: dict[Mode, int] = {Mode.NATIVE: 0xFFFFFFFF80000000, Mode.COMPAT: 0xC0000000}
+BASE = {
+    Mode.NATIVE: LinearAddr(0xFFFFFFFF80000000),
+    Mode.COMPAT: LinearAddr(0xC0000000),
+}
 HV_START_LOW = 0xF5800000
 BUFFER_PAGES = 8
 CONTEXT_PAGE, SEEN_PAGE = 4, 7
@@ -54,26 +58,26 @@ class GuestKernel:
 
     mode: Mode
     content: bytes
-    start: int
-    hypercalls: int
-    buffer: int
+    start: LinearAddr
+    hypercalls: LinearAddr
+    buffer: LinearAddr
     """Pages to put arguments in."""
-    lists: int
+    lists: LinearAddr
     """A page for lists, followed by nothing that is known."""
-    event: int
+    event: LinearAddr
     """What is to be called for an event."""
-    timestamp: int
+    timestamp: LinearAddr
     """What is to be called for the time stamp counter: rdtsc, and back."""
-    context: int
+    context: LinearAddr
     """Two pages for the first registers of a second vcpu."""
-    stack: int
+    stack: LinearAddr
     """Upper end of its stack."""
-    seen: int
+    seen: LinearAddr
     """How many upcalls have come to each vcpu, 4 bytes each."""
     first_page: bytes
     """How the page at ``start`` begins."""
 
-    def hypercall(self, number: int) -> int:
+    def hypercall(self, number: int) -> LinearAddr:
         return self.hypercalls + number * HYPERCALL_STRIDE
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 from emu import abi
 from emu.findings.verdict import L0Call
 from emu.l0.shared import SharedInfo
+from emu.spaces import LinearAddr
 
 EFAULT, EINVAL, ENOENT, ENOSPC, ESRCH = (
     abi.ERRNO[name] for name in ("EFAULT", "EINVAL", "ENOENT", "ENOSPC", "ESRCH")
@@ -29,13 +30,13 @@ CALLBACK_VECTOR = 2
 class L0Memory(Protocol):
     """The caller's memory as L0 sees it."""
 
-    def readable(self, address: int, size: int, access: bool) -> bytes | None:
+    def readable(self, address: LinearAddr, size: int, access: bool) -> bytes | None:
         """The bytes, or None where L0 would fault; ``access`` is EFLAGS.AC."""
 
-    def writable(self, address: int, content: bytes, access: bool) -> bool:
+    def writable(self, address: LinearAddr, content: bytes, access: bool) -> bool:
         """Write, or False where L0 would fault."""
 
-    def is_guest(self, address: int) -> bool:
+    def is_guest(self, address: LinearAddr) -> bool:
         """Whether the page belongs to the shim's guest (U=1)."""
 
 
@@ -110,7 +111,7 @@ class Request:
     op: str
     arguments: Sequence[int]
     access: bool
-    pointer: int
+    pointer: LinearAddr
     struct: abi.Struct | None
     memory: L0Memory
     vcpu: int = 0
@@ -137,7 +138,7 @@ class Domain:
         self.calls: list[L0Call] = []
         self.raw: list[tuple[str, abi.Struct, bytes]] = []
         """(operation, structure, bytes) of each argument that L0 read."""
-        self.guest_pointers: list[tuple[str, int]] = []
+        self.guest_pointers: list[tuple[str, LinearAddr]] = []
         """(operation, address) of guest pages handed over without EFLAGS.AC."""
         self.unknown: list[str] = []
         """Operations that nobody modelled."""
@@ -226,7 +227,7 @@ class Domain:
 
     # --- the caller's memory ---
 
-    def read(self, request: Request, address: int, size: int) -> bytes | None:
+    def read(self, request: Request, address: LinearAddr, size: int) -> bytes | None:
         """As L0 reads its caller's memory; a guest page without AC is noted."""
         if not request.access and request.memory.is_guest(address):
             self.guest_pointers.append((request.op, address))

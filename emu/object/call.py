@@ -9,6 +9,7 @@ from typing import NamedTuple
 from emu.findings.invariant import Invariant
 from emu.object.context import Context
 from emu.profile.scenario import Case
+from emu.spaces import NOWHERE, LinearAddr
 
 SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 """Registers that a function preserves (psABI 3.2.1)."""
@@ -25,7 +26,7 @@ class Crashed(NamedTuple):
 
     invariant: Invariant
     message: str
-    address: int
+    address: LinearAddr
 
 
 @dataclass(slots=True)
@@ -49,4 +50,4 @@ class Run:
     buffer_before: bytes = b""
     guest_before: bytes = b""
     """The guest's pages, where other calls went before this one."""
-    rsp: int = 0
+    rsp: LinearAddr = NOWHERE

@@ -12,6 +12,7 @@ from emu.object.machine import Machine
 from emu.object.observed import guest_field
 from emu.profile.scenario import ExpectedCall, PortState
 from emu.rules import expected
+from emu.spaces import LinearAddr
 
 MAX_MAGIC = 64
 
@@ -76,7 +77,7 @@ def _guest(machine: Machine, run: Run) -> Iterator[str]:
 
 def _frames(machine: Machine, run: Run, count: int) -> Iterator[str]:
     width = 4 if run.case.mode is abi.Mode.COMPAT else 8
-    start = machine.value(dict(run.case.scenario.fields)["frame_list"], run.case)
+    start = LinearAddr(machine.value(dict(run.case.scenario.fields)["frame_list"], run.case))
     if machine.memory.covering(start, width * count) is None:
         yield f"the guest's list of {count} frames is not there to be looked at"
         return

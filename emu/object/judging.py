@@ -26,6 +26,7 @@ from emu.object.machine import Machine
 from emu.object.observed import AFTER_RETURN, ALWAYS, Observed
 from emu.object.selection import Selection
 from emu.profile.scenario import Case
+from emu.spaces import NOWHERE, LinearAddr
 
 Depth = Literal["scenarios", "explore"]
 POISONS = (0xFF, 0x00, 0xA5)
@@ -171,7 +172,7 @@ class Judge:
         for poison in () if _endless(run) else poisons[1:]:
             other = machine.run(case, Plan(numbers, kinds), poison)
             for message in differences(traces, leaving(other)):
-                self._find(Invariant.STACK, message, 0, run, rerun)
+                self._find(Invariant.STACK, message, NOWHERE, run, rerun)
         return run
 
     def _judge_run(self, run: Run, rerun: str, *, expect: bool) -> None:
@@ -194,13 +195,13 @@ class Judge:
                 if self.case.scenario.may_lack:
                     self.lacking = self.lacking or message
                 else:
-                    self._find(Invariant.EXPECTATION, message, 0, run, rerun)
+                    self._find(Invariant.EXPECTATION, message, NOWHERE, run, rerun)
 
     def _find(
         self,
         invariant: str,
         message: str,
-        address: int,
+        address: LinearAddr,
         run: Run,
         rerun: str,
         calls: int | None = None,

@@ -22,6 +22,7 @@ from emu.object.values import guest_bytes, resolve
 from emu.object.world import World
 from emu.profile import Profile
 from emu.profile.scenario import Case, Name, Value
+from emu.spaces import NOWHERE, LinearAddr
 
 BUDGET = 20_000
 """Basic blocks a call may take; the longest path of a real core takes some hundreds."""
@@ -49,7 +50,7 @@ class Machine:
         self._encoded: tuple[Case | None, bytes] = None, b""
         self._poisons: dict[int, bytes] = {}
         """The whole stack full of each."""
-        self.blocks: dict[int, int] = {}
+        self.blocks: dict[LinearAddr, int] = {}
         """Address and size of every basic block that ran."""
         self._start_cpu(counted=False)
 
@@ -80,14 +81,14 @@ class Machine:
             self.memory.write_int(place[0], value, min(place[1], 8))
         return place is not None
 
-    def lock_name(self, address: int) -> str:
+    def lock_name(self, address: LinearAddr) -> str:
         return self._lock_names.get(address, f"the lock at {address:#x}")
 
-    def where(self, address: int) -> str:
+    def where(self, address: LinearAddr) -> str:
         """``function+0x12 (file.c:34)`` as far as it is known."""
         return self.core.where(address)
 
-    def entry(self, name: str) -> int | None:
+    def entry(self, name: str) -> LinearAddr | None:
         """Address of an entry point; None where the object has none of its symbols."""
         symbols = self.image.symbols
         return next((symbols[s] for s in self.profile.entries[name].symbols if s in symbols), None)
@@ -155,7 +156,7 @@ class Machine:
             self._encoded = case, guest_bytes(self.world, case)
         return self._encoded[1]
 
-    def _entry(self, case: Case) -> int:
+    def _entry(self, case: Case) -> LinearAddr:
         address = self.entry(case.scenario.entry)
         if address is None:
             raise NotThere(f"the object has no entry {case.scenario.entry}")
@@ -184,7 +185,7 @@ class Machine:
             self.world.set(*self.world.place(path), self.value(value, case))
         return context
 
-    def _call(self, run: Run, address: int, poison: int) -> None:
+    def _call(self, run: Run, address: LinearAddr, poison: int) -> None:
         self.calls += 1
         context, world = run.context, self.world
         self.boundary.begin(context, poison)
@@ -213,16 +214,16 @@ class Machine:
             run.ended = True
         self.boundary.finish()
 
-    def _execute(self, run: Run, start: int) -> None:
+    def _execute(self, run: Run, start: LinearAddr) -> None:
         fixups = self.core.fixups
         pc = start
         for _ in range(MAX_FIXUPS):
-            run.context.call_site = 0
+            run.context.call_site = NOWHERE
             try:
                 stopped = self.cpu.run(pc, self.core.returning, BUDGET)
             except GuestFault:
                 self.boundary.undo()
-                rip = self.cpu.read("rip")
+                rip = self.cpu.rip()
                 if rip not in fixups:
                     message = "a guest access that may fault has no fixup"
                     run.crash = Crashed(Invariant.CRASH, message, rip)
@@ -230,8 +231,8 @@ class Machine:
                 pc = fixups[rip]
                 continue
             except Crash as exc:
-                if run.context.call_site == 0:
-                    run.context.call_site = self.cpu.read("rip")
+                if run.context.call_site == NOWHERE:
+                    run.context.call_site = self.cpu.rip()
                 raise exc
             if stopped.reason is Stop.RETURNED:
                 *registers, rax = self._final.read()
@@ -244,7 +245,9 @@ class Machine:
             if self._is_trap(stopped) and stopped.rip in self.core.resumable:
                 pc = stopped.rip + len(UD2)
                 continue
-            if stopped.reason is Stop.FETCH and (name := self.core.undeclared(stopped.address)):
+            if stopped.reason is Stop.FETCH and (
+                name := self.core.undeclared(LinearAddr(stopped.address))
+            ):
                 raise NoModel(f"{name} is called, and was taken for a variable")
             run.crash = Crashed(*self._describe(stopped), stopped.rip)
             return

@@ -12,6 +12,7 @@ from emu.object.machine import Machine
 from emu.profile.scenario import Name, Value
 from emu.rules import Rule, conventions, failures, resources, state, translation
 from emu.rules.state import Area
+from emu.spaces import NOWHERE, LinearAddr
 
 MAX_LISTED = 4
 _VARIABLES = ("data", "variables", "domain")
@@ -32,8 +33,8 @@ class Observed:
         self.calls = context.l0.calls[run.calls_before :]
         self.struct = case.struct if machine.takes_buffer(case) else None
         self.opened_before = run.opened_before
-        self.guest_reads: Sequence[tuple[int, int]] = context.guest_reads
-        self.guest_writes: Sequence[tuple[int, bytes]] = context.guest_writes
+        self.guest_reads: Sequence[tuple[LinearAddr, int]] = context.guest_reads
+        self.guest_writes: Sequence[tuple[LinearAddr, bytes]] = context.guest_writes
         self.buffer = BUFFER
 
     @property
@@ -78,9 +79,9 @@ class Observed:
     def paused_vcpus(self) -> Iterator[str]:
         return map(self._machine.world.vcpu_name, self._run.context.paused)
 
-    def guest_pointers(self) -> Iterator[tuple[str, int, int]]:
+    def guest_pointers(self) -> Iterator[tuple[str, LinearAddr, LinearAddr]]:
         for op, pointer in self._run.context.l0.guest_pointers:
-            yield op, pointer, 0
+            yield op, pointer, NOWHERE
 
     # --- resources ---
 
@@ -93,7 +94,7 @@ class Observed:
         return self._run.context.pages
 
     @property
-    def blocks(self) -> Mapping[int, int]:
+    def blocks(self) -> Mapping[LinearAddr, int]:
         return self._run.context.blocks
 
     @property
@@ -135,7 +136,7 @@ class Observed:
         for address in self._wild()[:MAX_LISTED]:
             yield f"at {address:#x}, outside of its structure"
 
-    def _wild(self) -> list[int]:
+    def _wild(self) -> list[LinearAddr]:
         """Addresses of changes before the guest's list and not in its structure."""
         guest, memory = self._machine.world.guest, self._machine.memory
         before, struct = self._run.guest_before, self.case.struct

@@ -16,15 +16,16 @@ from emu.findings.invariant import Invariant
 from emu.findings.verdict import L0Call
 from emu.interactions import Plan
 from emu.profile.scenario import Case
+from emu.spaces import NOWHERE, LinearAddr
 
 View = TypeVar("View", contravariant=True)
 
 
 class Broken(NamedTuple):
-    """How a rule was broken, and at which code address; 0 where none is to blame."""
+    """How a rule was broken, and at which code address."""
 
     message: str
-    address: int = 0
+    address: LinearAddr = NOWHERE
 
 
 class Rule(ABC, Generic[View]):

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from emu.findings.invariant import Invariant
 from emu.rules.base import Broken, Rule
+from emu.spaces import LinearAddr
 
 
 class HoldsLocks(Protocol):
@@ -78,8 +79,8 @@ class Registers(Rule[ReturnState]):
 class HandsPointers(Protocol):
     """What L0 was given to read."""
 
-    def guest_pointers(self) -> Iterable[tuple[str, int, int]]:
-        """(operation, pointer, address of the caller or 0) of guest memory that L0 was handed while
+    def guest_pointers(self) -> Iterable[tuple[str, LinearAddr, LinearAddr]]:
+        """(operation, pointer, address of the caller or `NOWHERE`) of guest memory that L0 was handed while
         EFLAGS.AC was clear."""
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from emu.findings.invariant import Invariant
 from emu.rules.base import Broken, Call, Rule
+from emu.spaces import LinearAddr
 
 
 class End(NamedTuple):
@@ -15,10 +16,10 @@ class End(NamedTuple):
 
     kind: Invariant
     message: str
-    address: int
+    address: LinearAddr
     report: str
     """The message, with what the image itself printed about it."""
-    culprit: int
+    culprit: LinearAddr
     """Address of the BUG that led to it; else the same address."""
 
 
@@ -71,7 +72,7 @@ class NextLocks(Rule[Ends]):
 class Trapped(Call, Protocol):
     """The exceptions on the way."""
 
-    def invalid_instructions(self) -> Iterable[int]:
+    def invalid_instructions(self) -> Iterable[LinearAddr]:
         """Addresses of the invalid instructions in the core's own code that it ran."""
 
 

@@ -10,6 +10,7 @@ from emu import abi
 from emu.findings.invariant import Invariant
 from emu.profile.scenario import Name, Value
 from emu.rules.base import Broken, Rule, StructureCall, refusals
+from emu.spaces import LinearAddr
 
 
 class Succeeds(StructureCall, Protocol):
@@ -74,7 +75,7 @@ class Writes(StructureCall, Protocol):
     """What was written to the guest."""
 
     @property
-    def guest_writes(self) -> Sequence[tuple[int, bytes]]:
+    def guest_writes(self) -> Sequence[tuple[LinearAddr, bytes]]:
         """(address, bytes), in order."""
 
 

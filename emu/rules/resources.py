@@ -8,6 +8,7 @@ from typing import Protocol
 
 from emu.findings.invariant import Invariant
 from emu.rules.base import Broken, Call, Rule
+from emu.spaces import LinearAddr
 
 LOST = "what a failing path does not give back is lost until the guest reboots"
 
@@ -48,7 +49,7 @@ class Allocates(Protocol):
         """Unused pages that it took and has not given back."""
 
     @property
-    def blocks(self) -> Mapping[int, int]:
+    def blocks(self) -> Mapping[LinearAddr, int]:
         """Address and size of the heap that it took and has not freed."""
 
     @property

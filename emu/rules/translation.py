@@ -10,6 +10,7 @@ from emu.abi import Mode
 from emu.findings.invariant import Invariant
 from emu.profile.scenario import Name, Value
 from emu.rules.base import Broken, Call, Rule, StructureCall
+from emu.spaces import LinearAddr
 
 
 class Translation(Rule[StructureCall]):
@@ -56,15 +57,15 @@ class Accesses(Call, Protocol):
     """Each access of the core to the guest's memory."""
 
     @property
-    def guest_reads(self) -> Sequence[tuple[int, int]]:
+    def guest_reads(self) -> Sequence[tuple[LinearAddr, int]]:
         """(address, size) of what it wanted to read."""
 
     @property
-    def guest_writes(self) -> Sequence[tuple[int, bytes]]:
+    def guest_writes(self) -> Sequence[tuple[LinearAddr, bytes]]:
         """(address, bytes) of what it wrote."""
 
     @property
-    def buffer(self) -> int:
+    def buffer(self) -> LinearAddr:
         """Address of the guest's structure."""
 
     def value(self, value: Value) -> int:
@@ -87,7 +88,7 @@ class GuestBuffer(Rule[Accesses]):
                         )
 
     @staticmethod
-    def _areas(seen: Accesses) -> Iterator[tuple[str, int, int]]:
+    def _areas(seen: Accesses) -> Iterator[tuple[str, LinearAddr, int]]:
         """Name, address and size of what the guest has given the core to use."""
         case = seen.case
         if case.struct is None or case.scenario.buffer is not Name.BUFFER:
@@ -97,4 +98,4 @@ class GuestBuffer(Rule[Accesses]):
         if {"frame_list", "nr_frames"} <= fields.keys():
             width = 4 if case.mode is Mode.COMPAT else 8
             count = seen.value(fields["nr_frames"])
-            yield "list", seen.value(fields["frame_list"]), width * count
+            yield "list", LinearAddr(seen.value(fields["frame_list"])), width * count

@@ -30,6 +30,7 @@ from emu.booted.stories.suspend import CONSOLE, elsewhere, suspend
 from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
+from emu.spaces import PhysAddr
 
 OPERATION = "console"
 EVERY_BYTE = bytes((*range(1, 256), 0)) + b"the end\n"
@@ -37,15 +38,15 @@ FULL_OUT = bytes(ord("a") + at % 26 for at in range(OUT_SIZE))
 FULL_IN = bytes(ord("A") + at % 26 for at in range(IN_SIZE))
 
 
-def _below(guest: Guest) -> tuple[int, int]:
-    """(physical address, port) of the console that L0 has for the image."""
+def _below(guest: Guest) -> tuple[PhysAddr, int]:
+    """(address, port) of the console that L0 has for the image."""
     params = guest.machine.l0.params
     frame = params[abi.CONSTANTS["HVM_PARAM_CONSOLE_PFN"]]
-    return frame * PAGE, params[abi.CONSTANTS["HVM_PARAM_CONSOLE_EVTCHN"]]
+    return PhysAddr(frame * PAGE), params[abi.CONSTANTS["HVM_PARAM_CONSOLE_EVTCHN"]]
 
 
-def _own(guest: Guest) -> tuple[int, int]:
-    """(physical address, port) of the guest's, which is to be another."""
+def _own(guest: Guest) -> tuple[PhysAddr, int]:
+    """(address, port) of the guest's, which is to be another."""
     ring, port = ring_of(guest)
     if ring == _below(guest)[0]:
         raise NoAnswer("the guest's ring is L0's own")
@@ -61,7 +62,7 @@ def has_console(drive: Drive) -> bool:
     return True
 
 
-def _put(guest: Guest, ring: int, size: int, content: bytes, prod: int) -> None:
+def _put(guest: Guest, ring: PhysAddr, size: int, content: bytes, prod: int) -> None:
     """As a producer does: the bytes, then the index; ``prod`` is where that stands."""
     ram, at = guest.machine.ram, number_at(guest, ring + prod)
     begin = 0 if prod == IN_PROD else OUT

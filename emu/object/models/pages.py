@@ -10,6 +10,7 @@ from emu.findings.invariant import Invariant
 from emu.object.addresses import START_INFO_BASE, START_INFO_FRAME
 from emu.object.context import Context
 from emu.object.models.callee import Models
+from emu.spaces import LinearAddr
 
 MODELS = Models()
 
@@ -34,7 +35,9 @@ def _unmap_domain_page(ctx: Context, arguments: Sequence[int]) -> int:
 def _xlat_start_info(ctx: Context, arguments: Sequence[int]) -> int:
     """The 64-bit page into the 32-bit one, in place (x86_64/compat/mm.c)."""
     native, compat = abi.START_INFO[abi.Mode.NATIVE], abi.START_INFO[abi.Mode.COMPAT]
-    page = ctx.memory.read(arguments[0], native.size)
+    page = ctx.memory.read(LinearAddr(arguments[0]), native.size)
     translated = compat.encode(native.decode(page))
-    ctx.memory.write(arguments[0], page[: abi.MAGIC_SIZE] + translated[abi.MAGIC_SIZE :])
+    ctx.memory.write(
+        LinearAddr(arguments[0]), page[: abi.MAGIC_SIZE] + translated[abi.MAGIC_SIZE :]
+    )
     return 0

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from emu.findings.invariant import Invariant
 from emu.object.context import Context
 from emu.object.models.callee import EBUSY, ERESTART, Models
+from emu.spaces import LinearAddr
 
 MODELS = Models()
 
@@ -20,13 +21,14 @@ def _cpu_helper(ctx: Context, arguments: Sequence[int]) -> int:
 
 @MODELS.model("void")
 def _vcpu_pause(ctx: Context, arguments: Sequence[int]) -> int:
-    ctx.paused[arguments[0]] = ctx.paused.get(arguments[0], 0) + 1
+    vcpu = LinearAddr(arguments[0])
+    ctx.paused[vcpu] = ctx.paused.get(vcpu, 0) + 1
     return 0
 
 
 @MODELS.model("void")
 def _vcpu_unpause(ctx: Context, arguments: Sequence[int]) -> int:
-    vcpu = arguments[0]
+    vcpu = LinearAddr(arguments[0])
     times = ctx.paused.pop(vcpu, 0)
     if not times:
         ctx.violate(Invariant.VCPUS, f"{ctx.world.vcpu_name(vcpu)} is unpaused, and was not paused")
@@ -41,6 +43,6 @@ def _vcpu_reset(ctx: Context, arguments: Sequence[int]) -> int:
     errno = ctx.plan.fails("vcpu_reset", errno=ERESTART)
     if errno:
         return -errno
-    vcpu = arguments[0]
+    vcpu = LinearAddr(arguments[0])
     ctx.world.try_set("struct vcpu", vcpu, "is_initialised", 0)
     return 0

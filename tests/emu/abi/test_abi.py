@@ -9,9 +9,11 @@ from emu import abi
 from emu.abi import Mode
 from emu.elf import parse_elf, place
 from emu.layout import Layout
+from emu.spaces import LinearAddr
 from tests.emu.build import compile_source
 
 # Field types of the public headers; a pointer to a guest list is a GUEST_HANDLE of 8 bytes (4 for compat).
+BASE = LinearAddr(0x1000)
 PUBLIC = r"""
 typedef unsigned char u8; typedef unsigned short u16; typedef unsigned int u32; typedef unsigned long u64;
 struct evtchn_alloc_unbound { u16 dom, remote_dom; u32 port; };
@@ -57,7 +59,7 @@ MODES = tuple(Mode)
 def compiled() -> Layout:
     names = [line.split()[1] for line in PUBLIC.splitlines() if line.startswith("struct")]
     uses = "".join(f"struct {name} use_{name};\n" for name in names)
-    return Layout(place(parse_elf(compile_source(PUBLIC + uses)), 0x1000, lambda name: 0))
+    return Layout(place(parse_elf(compile_source(PUBLIC + uses)), BASE, lambda name: BASE))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -17,7 +17,7 @@ from emu.elf.linked import parse_image
 from emu.errors import ElfError, NoPvhEntry, NotElf, TruncatedElf, WrongMachine
 from emu.findings.verdict import Outcome
 from emu.profile import load_profile
-from tests.emu.images import SHIM, link, sample_image, shim32, shim64
+from tests.emu.images import NOTE, SHIM, link, sample_image, shim32, shim64
 
 PROFILE = load_profile("xen-pv-shim-4.10")
 HYPERCALL_PAGE = """
@@ -93,6 +93,29 @@ def test_debug_information_over_the_header_stays() -> None:
             break
     else:
         pytest.fail("no debug information")
+    assert without_debug(bytes(whole)) == bytes(whole)
+
+
+@pytest.mark.parametrize("kind", [1, 4])
+def test_a_segment_that_ends_behind_the_file_is_refused(kind: int) -> None:
+    """PT_LOAD and PT_NOTE, by one byte."""
+    whole = bytearray(link(f".text\npvh_start: hlt\n{SHIM}{NOTE}"))
+    parse_image(bytes(whole))
+    for at in range(64, 64 + 56 * whole[56], 56):
+        if whole[at] == kind:
+            (offset,) = struct.unpack_from("<Q", whole, at + 8)
+            struct.pack_into("<Q", whole, at + 32, len(whole) - offset + 1)
+            break
+    else:
+        pytest.fail("no such segment")
+    with pytest.raises(TruncatedElf, match=f"ends at {len(whole) + 1:#x}"):
+        parse_image(bytes(whole))
+
+
+@pytest.mark.parametrize("at", [32, 40])
+def test_headers_behind_any_file_are_left_to_who_reads_them(at: int) -> None:
+    whole = bytearray(sample_image())
+    struct.pack_into("<Q", whole, at, (1 << 64) - 64)
     assert without_debug(bytes(whole)) == bytes(whole)
 
 

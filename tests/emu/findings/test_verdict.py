@@ -46,7 +46,7 @@ def test_in_a_worker_process() -> None:
         failed = pool.submit(emulate_object, b"nothing", mini.profile()).exception()
     assert report == mini.report(only="send")
     assert isinstance(failed, NotElf)
-    assert str(failed) == "not an ELF file (an object file (.o) is wanted)"
+    assert str(failed) == "not an ELF file (an object file (.o) for x86-64 is needed)"
 
 
 def test_errors_survive_pickling() -> None:

@@ -18,6 +18,7 @@ from emu.findings.verdict import FunctionCoverage, Outcome
 from emu.object import Pile, emulate_object, emulate_share, join
 from emu.object.coverage import blocks
 from emu.profile import parse_profile
+from emu.spaces import LinearAddr
 from tests.emu import mini
 from tests.emu.build import compile_source
 
@@ -284,8 +285,8 @@ def test_coverage() -> None:
     assert f"core.c:{alloc}" in events.missed
 
 
-@pytest.mark.parametrize("base", [0x200000, 0xFFFF82D080200000])
-def test_a_block_begins_where_a_branch_leads_to(base: int) -> None:
+@pytest.mark.parametrize("base", [LinearAddr(0x200000), LinearAddr(0xFFFF82D080200000)])
+def test_a_block_begins_where_a_branch_leads_to(base: LinearAddr) -> None:
     """Wherever the core lies: high addresses are no negative ones."""
     source = """__asm__(".globl f\\n.type f, @function\\nf: mov $9, %ecx\\n1: dec %ecx\\njnz 1b\\n"
         "notrack jmp *%rax\\n2: ret\\n.nops 5\\n3: ud2\\njmp 2b\\n.size f, . - f");"""

@@ -11,15 +11,12 @@ from emu.cpu.engine import (
     CODE_HOOK,
     EDGE_HOOK,
     INSTRUCTIONS,
-    Registers,
     Stop,
     Stopped,
-    add_hook,
-    library,
     processor,
     uc,
-    x86,
 )
+from emu.cpu.hooks import REASONS, Hooks
 from emu.cpu.watchdog import Watchdog
 from emu.elf import Perm
 from emu.spaces import LinearAddr
@@ -32,7 +29,7 @@ class TooSlow(Exception):
     """An uncounted call that took too long: to be made again, counted."""
 
 
-class Cpu(Registers):
+class Cpu(Hooks):
     """One x86-64 processor that is given its memory region by region.
 
     `count_blocks` bounds a call in basic blocks, and takes two thirds of the time of a core that looks at
@@ -43,10 +40,8 @@ class Cpu(Registers):
     def __init__(self) -> None:
         super().__init__(processor())
         self._engine.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
-        self._raised: BaseException | None = None
         self._fault: tuple[Stop, int] | None = None
         self._vector: int | None = None
-        self._kept: list[Any] = []
         self._watchdog: Watchdog | None = None
         self._left = 0
         self._spent = False
@@ -71,16 +66,6 @@ class Cpu(Registers):
         """Every register, the control registers included, as it was at the beginning."""
         self._engine.context_restore(self._clean)
 
-    def on_code(
-        self, begin: LinearAddr, end: LinearAddr, action: Callable[[LinearAddr], None]
-    ) -> None:
-        """Call ``action(address)`` before each instruction of [begin, end)."""
-
-        def hook(_engine: int, address: int, _size: int, _data: int) -> None:
-            self._protect(action, address)
-
-        self._hook(uc.UC_HOOK_CODE, CODE_HOOK, hook, begin, end)
-
     def on_access(
         self, begin: LinearAddr, end: LinearAddr, action: Callable[[bool, LinearAddr, int], None]
     ) -> None:
@@ -92,20 +77,6 @@ class Cpu(Registers):
         kinds = uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE
         self._hook(kinds, ACCESS_HOOK, hook, begin, end)
 
-    def on_cpuid(self, answer: Callable[[int, int], tuple[int, int, int, int]]) -> None:
-        """Let ``answer(leaf, subleaf)`` give eax, ebx, ecx, edx."""
-        inputs, outputs = self.batch("rax", "rcx"), self.batch("rax", "rbx", "rcx", "rdx")
-
-        def respond() -> None:
-            leaf, subleaf = inputs.read()
-            outputs.write(answer(leaf & 0xFFFFFFFF, subleaf & 0xFFFFFFFF))
-
-        def hook(_engine: Any, _data: Any) -> int:
-            self._protect(respond)
-            return 1
-
-        self._engine.hook_add(uc.UC_HOOK_INSN, hook, None, 1, 0, x86.UC_X86_INS_CPUID)
-
     def on_instruction(self, name: str, action: Callable[[], None]) -> None:
         """Call ``action()`` for each instruction of that name, one of `INSTRUCTIONS`."""
 
@@ -113,9 +84,7 @@ class Cpu(Registers):
             self._protect(action)
             return 0
 
-        number, prototype = INSTRUCTIONS[name]
-        callback = add_hook(self._engine, uc.UC_HOOK_INSN, prototype, hook, 1, 1, number)
-        self._kept.append(callback)
+        self._hook_instruction(INSTRUCTIONS[name], hook)
 
     def watch_blocks(self, begin: LinearAddr, end: LinearAddr) -> None:
         """Record the basic blocks that begin in [begin, end); a call that takes long is `TooSlow`."""
@@ -143,25 +112,11 @@ class Cpu(Registers):
                 if self._left < 0:
                     self._spent = True
                     self._engine.emu_stop()
-            except BaseException as exc:  # an interrupt from the keyboard
-                self._raised = exc
-                self._engine.emu_stop()
+            # As `_protect` does, which costs too much here: an interrupt from the keyboard.
+            except BaseException as exc:
+                self._fail(exc)
 
         self._hook(uc.UC_HOOK_BLOCK, CODE_HOOK, hook, begin, end)
-
-    def _hook(
-        self, kind: int, prototype: Any, function: Callable[..., Any], begin: int, end: int
-    ) -> None:
-        self._kept.append(add_hook(self._engine, kind, prototype, function, begin, end))
-
-    def _protect(self, action: Callable[..., None], *arguments: Any) -> None:
-        if self._raised is not None:
-            return
-        try:
-            action(*arguments)
-        except BaseException as exc:
-            self._raised = exc
-            self._engine.emu_stop()
 
     def _on_invalid(
         self, _engine: Any, kind: int, address: int, _size: int, _value: int, _data: Any
@@ -181,16 +136,9 @@ class Cpu(Registers):
     def run(self, start: LinearAddr, until: LinearAddr, budget: int) -> Stopped:
         """Run from ``start`` to ``until`` or for ``budget`` counted blocks.  Raises what a hook raised."""
         self._reset(budget)
-        watchdog = self._watchdog
-        if watchdog is not None:
-            self.blocks.setdefault(start, 1)  # where nothing went before, no edge is seen
-            watchdog.arm(SECONDS)
-        error = library.uc_emu_start(self._engine._uch, start, until, 0, 0)
-        if watchdog is not None:
-            watchdog.disarm()
-            if watchdog.fired:
-                raise TooSlow
-        self._raise()
+        error = self._watched(start, until)
+        if self._watchdog is not None and self._watchdog.fired:
+            raise TooSlow
         rip = self.rip()
         if self._spent:
             return Stopped(Stop.BUDGET, rip)
@@ -201,25 +149,22 @@ class Cpu(Registers):
         return Stopped(Stop.RETURNED if rip == until else Stop.HALTED, rip)
 
     def _reset(self, budget: int) -> None:
-        self._raised = None
         self._fault = None
         self._vector = None
         self._left, self._spent = budget, False
 
-    def _raise(self) -> None:
-        if self._raised is not None:
-            raise self._raised
+    def _watched(self, start: LinearAddr, until: LinearAddr) -> int:
+        """`_emulate`, bounded in time unless blocks are counted."""
+        watchdog = self._watchdog
+        if watchdog is None:
+            return self._emulate(start, until)
+        self.blocks.setdefault(start, 1)  # where nothing went before, no edge is seen
+        watchdog.arm(SECONDS)
+        try:
+            return self._emulate(start, until)
+        finally:
+            watchdog.disarm()
 
     def _stopped(self, error: int, rip: LinearAddr) -> Stopped:
-        reasons = {
-            uc.UC_ERR_READ_UNMAPPED: Stop.READ,
-            uc.UC_ERR_READ_PROT: Stop.READ,
-            uc.UC_ERR_WRITE_UNMAPPED: Stop.WRITE,
-            uc.UC_ERR_WRITE_PROT: Stop.WRITE,
-            uc.UC_ERR_FETCH_UNMAPPED: Stop.FETCH,
-            uc.UC_ERR_FETCH_PROT: Stop.FETCH,
-            uc.UC_ERR_INSN_INVALID: Stop.INVALID,
-            uc.UC_ERR_EXCEPTION: Stop.INTERRUPT,
-        }
-        reason, address = self._fault or (reasons.get(error, Stop.INVALID), 0)
-        return Stopped(reasons.get(error, reason), rip, address)
+        reason, address = self._fault or (REASONS.get(error, Stop.INVALID), 0)
+        return Stopped(REASONS.get(error, reason), rip, address)

@@ -236,7 +236,7 @@ class _Run:
     def _unknown(self, machine: Machine, op: str, number: int) -> None:
         calls = [n for n, call in enumerate(machine.l0.calls) if call.op == op]
         caller = machine.callers[calls[0]] if calls else NOWHERE
-        message = f"L0 is asked for {op}, of which nothing is known"
+        message = f"L0 is asked for {op}, which is not modelled"
         if all(finding.message != message for finding in self.findings):
             self.findings.append(
                 Finding(Invariant.L0_MODEL, message, self.image.where(caller), "boot")

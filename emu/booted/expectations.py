@@ -22,7 +22,7 @@ def unmet(seen: Observed) -> Iterator[str]:
         yield from _missing(seen.calls, scenario.expect)
         return
     if scenario.ends:
-        yield "the call comes back, and should not"
+        yield "the call returns, and should not"
     if answer.result in REFUSALS and not answer.calls:
         return
     if answer.result is not None:

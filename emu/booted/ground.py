@@ -74,7 +74,7 @@ class Ground:
                 if self.drive.read_only is None:
                     raise CannotPrepare("the guest has no page that it may only read")
                 return self.drive.read_only
-        raise CannotPrepare(f"{value} is nothing that a guest has")
+        raise CannotPrepare(f"{value} is not something that a guest has")
 
     def _list_end(self) -> LinearAddr:
         """8 bytes before the guest's mapped memory ends."""
@@ -85,7 +85,7 @@ class Ground:
             except NotMapped:
                 return at - 8
             at += PAGE
-        raise CannotPrepare("the end of the guest's memory is not found")
+        raise CannotPrepare("the guest's memory has no end")
 
     def open(self, port: PortState) -> None:
         """Open a port the way a guest does, unless it was open from the start."""

@@ -119,10 +119,6 @@ class Guest:
         seen = self.machine.ram.read(at, 1)[0] & ~(1 << port % 8)
         self.machine.ram.write(at, bytes((seen,)))
 
-    def upcall_pending(self, vcpu: int) -> bool:
-        """Whether the vcpu has an upcall to take, taken or not."""
-        return bool(self.machine.ram.read(self._vcpu_info(vcpu), 1)[0])
-
     def upcalls(self, vcpu: int = 0) -> int:
         """How often the callback has run on a vcpu."""
         raw = self.machine.linear.read(self.kernel.seen + 4 * vcpu, 4)

@@ -74,7 +74,7 @@ class Judge:
             if not self.only.takes(case.scenario.name, case.mode):
                 continue
             if self._attempts.endless >= MAX_ENDLESS:
-                note = f"not tried: {MAX_ENDLESS} others did not end"
+                note = f"not tried: {MAX_ENDLESS} others did not finish"
                 yield self._untried(case, note)
             else:
                 yield self._row(Case(self._fitted(case.scenario), case.mode))
@@ -172,7 +172,7 @@ class Judge:
         """What was to prepare the ground brought the image down."""
         self._attempts.endless += end.kind is Invariant.LOOP
         where = self.drive.machine.image.where(end.address)
-        message = f"a call of the guest before it does not come back: {end.message}"
+        message = f"an earlier call of the guest does not return: {end.message}"
         finding = Finding(Invariant.CRASH, message, where, case.title, rerun=case.title)
         operation = case.scenario.operation
         return BehaviourRow(

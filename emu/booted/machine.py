@@ -228,7 +228,7 @@ class Machine:
         at = PhysAddr((high << 32 | low & 0xFFFFFFFF) & -PAGE)
         if at + PAGE > self.ram.size:
             raise Ended(
-                Invariant.CRASH, f"a hypercall page at {at:#x}, where no memory is", address
+                Invariant.CRASH, f"a hypercall page at {at:#x}, where there is no memory", address
             )
         self.hypercalls_at = at
         self.ram.write(at, hypercall_page())
@@ -254,7 +254,7 @@ class Machine:
             self.devices.tick()
             self._end_turn(vcpu)
         if ticks > self.patience:
-            raise Ended(Invariant.LOOP, "waits for ever", vcpu.cpu.rip())
+            raise Ended(Invariant.LOOP, "waits forever", vcpu.cpu.rip())
         vcpu.looks += 1
         if self.company and (clock.waited or vcpu.looks >= LOOKS):
             self._end_turn(vcpu)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Proof that a processor goes round in circles: it is again where it was, with nothing changed.
+"""Proof that a processor loops: it is again where it was, with nothing changed.
 
 Registers alike at the same place, no memory written that was not so already, and nothing asked of what
 is outside: what it did once it will do for ever.  A lock that nobody will drop, an endless loop, a wait

@@ -44,7 +44,6 @@ class Traps:
         self._linear = linear
         self.taken: list[tuple[int, LinearAddr]] = []
         """(vector, address) of every exception."""
-        self.system_calls = 0
         self._frame = cpu.batch("rip", "cs", "eflags", "rsp", "ss")
         self._enter = cpu.batch("rip", "eflags", "rsp")
         self._call = cpu.batch("rip", "eflags", "cs")
@@ -57,7 +56,6 @@ class Traps:
             raise TripleFault(vector, rip, "the image is not in 64-bit mode yet")
         behind = self._software(vector, rip)
         if behind is not None:
-            self.system_calls += 1
             if not self._allowed(vector, cs & 3):
                 self._deliver(VECTOR_GP, vector * 8 + 2, rip)
                 return
@@ -142,7 +140,6 @@ class Traps:
 
     def system_call(self) -> None:
         """``syscall`` from 64-bit mode.  The library adds the length of the instruction to rip after this."""
-        self.system_calls += 1
         cpu = self._cpu
         at, flags, _ = self._call.read()
         rip = LinearAddr(at)

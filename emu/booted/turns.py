@@ -30,7 +30,7 @@ TURN = 1_000
 pays for its turn, where they are not."""
 COUNTED = 1_000_000
 """Instructions at a time of a processor that is alone, where they are counted."""
-STANDSTILL = "goes round in circles, and nothing changes any more"
+STANDSTILL = "loops, and nothing changes any more"
 GUEST_VCPU = "rbp"
 """Where the guest of ours keeps the number of its vcpu."""
 
@@ -142,10 +142,12 @@ class Runner:
         machine = self.machine
         vcpu = machine.vcpus[self._last]
         if not machine.devices.skip():
-            raise Ended(Invariant.HALT, "halts, and nothing is there to wake it", vcpu.rip - 1)
+            raise Ended(Invariant.HALT, "halts, and nothing will wake it", vcpu.rip - 1)
         if machine.devices.clock.ticks > machine.patience:
             raise Ended(
-                Invariant.LOOP, "halts again and again, and the guest does not go on", vcpu.rip - 1
+                Invariant.LOOP,
+                "halts again and again, and never returns to the guest",
+                vcpu.rip - 1,
             )
 
     def _turn(self, vcpu: Vcpu, bounds: Bounds) -> bool:
@@ -240,7 +242,9 @@ class Runner:
         first = places[0]
         if first is not None and None not in places:
             raise Ended(Invariant.LOOP, STANDSTILL, first)
-        raise Ended(Invariant.LOOP, f"is not done after {bounds.instructions} instructions", rip)
+        raise Ended(
+            Invariant.LOOP, f"does not finish within {bounds.instructions} instructions", rip
+        )
 
     def _circles(self, vcpu: Vcpu, place: LinearAddr) -> None:
         """Another can help now, or an interrupt, if one is to come; raises Ended where none is."""

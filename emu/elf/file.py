@@ -101,7 +101,7 @@ class Elf:
                     "SHT_REL relocations; the psABI has only SHT_RELA", section.name
                 )
             if section.size % 24:
-                raise TruncatedElf("size is no multiple of a relocation's", section.name)
+                raise TruncatedElf("size is not a multiple of a relocation's", section.name)
             for offset, info, addend in struct.iter_unpack("<QQq", section.data):
                 if info >> 32 >= len(self.symbols):
                     raise TruncatedElf(

@@ -138,7 +138,7 @@ def file_header(data: bytes, wanted: str) -> FileHeader:
     if data[:4] != b"\x7fELF":
         raise NotElf("not an ELF file", hint=f"{wanted} is needed")
     if len(data) < HEADER_SIZE:
-        raise TruncatedElf(f"{len(data)} bytes are no ELF header")
+        raise TruncatedElf(f"{len(data)} bytes are too few for an ELF header")
     if len(data) > MAX_FILE:
         raise TruncatedElf(f"{len(data)} bytes; at most {MAX_FILE} are read")
     header = FileHeader._make(_HEADER.unpack_from(data))

@@ -87,7 +87,7 @@ class Boundary:
                 self.cpu.on_code(at, at + 1, partial(self._on_msr, name))
 
     def _on_instruction(self, name: str) -> None:
-        raise NoModel(f"{name} is executed, and nothing answers it")
+        raise NoModel(f"{name} is executed, which is not modelled")
 
     def _on_msr(self, name: str, address: LinearAddr) -> None:
         self._on_instruction(name)
@@ -121,7 +121,7 @@ class Boundary:
             raise Crash(Invariant.CRASH, f"jump into nowhere: {address:#x}")
         ctx.called.append(name)
         if model is None or extern is None:
-            raise NoModel(f"{name} is called, and the profile gives no model for it")
+            raise NoModel(f"{name} is called, and the profile has no model for it")
         if self._locks[name]:
             self._check_locks(ctx, name)
         ctx.plan.ignorable = extern.ignorable

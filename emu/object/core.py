@@ -131,7 +131,7 @@ def load_core(elf: Elf, profile: Profile) -> Core:
     base = LinearAddr(profile.constants.get("IMAGE_BASE", IMAGE_BASE))
     if base % PAGE or not 0 < base <= MAX_BASE:
         place_of_it = f"{profile.origin}: constants.IMAGE_BASE"
-        raise ProfileError(f"{base:#x} is not where an image may begin", place_of_it)
+        raise ProfileError(f"{base:#x} is not a valid image base", place_of_it)
     # Types must be known before variables can be given room, and the debug information itself is
     # relocated by a first placement with every undefined name at zero distance.
     layout = Layout(place(elf, base, lambda name: base), profile.layouts)

@@ -79,7 +79,7 @@ def _frames(machine: Machine, run: Run, count: int) -> Iterator[str]:
     width = 4 if run.case.mode is abi.Mode.COMPAT else 8
     start = LinearAddr(machine.value(dict(run.case.scenario.fields)["frame_list"], run.case))
     if machine.memory.covering(start, width * count) is None:
-        yield f"the guest's list of {count} frames is not there to be looked at"
+        yield f"the guest's list of {count} frames cannot be read"
         return
     listed = [machine.memory.read_int(start + width * i, width) for i in range(count)]
     yield from expected.wrong_frames(listed, expected.mapped_frames(run.context.l0.mapped))

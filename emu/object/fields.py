@@ -29,7 +29,7 @@ class Fields:
         place = self.layout.field(type_name, path)
         if place.size > 8 or not 0 <= place.offset < MAX_STRUCT:
             raise LayoutError(
-                f"{place.size} bytes at offset {place.offset:#x} are no scalar",
+                f"{place.size} bytes at offset {place.offset:#x} are not a scalar",
                 f"{type_name}.{path}",
                 "the debug information is damaged, or another tree's",
             )

@@ -181,7 +181,7 @@ class Judge:
             said = violation.invariant, violation.message, violation.address
             self._find(*said, run, rerun, calls=violation.calls)
         for op in context.l0.unknown:
-            self.unknown.setdefault(f"L0 is asked for {op}, of which nothing is known")
+            self.unknown.setdefault(f"L0 is asked for {op}, which is not modelled")
         if run.no_model:
             self.unknown.setdefault(run.no_model)
         elif run.crash is not None and not _fail_stop(run.crash, run):

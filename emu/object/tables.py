@@ -31,7 +31,7 @@ def apply_alternatives(image: Image, entry_size: int = ALTERNATIVE_SIZE) -> int:
     address, size = table
     if entry_size < ALTERNATIVE_SIZE or size % entry_size:
         raise TruncatedElf(
-            f"{size} bytes are no table of entries of {entry_size}",
+            f"{size} bytes are not a whole number of entries of {entry_size} bytes",
             ".altinstructions",
             "the profile's ALTERNATIVE_SIZE must be that of this tree",
         )
@@ -79,7 +79,7 @@ def _pairs(image: Image, name: str) -> Iterator[tuple[LinearAddr, int, int]]:
         return
     address, size = table
     if size % 8:
-        raise TruncatedElf(f"{size} bytes are no table of entries of 8", name)
+        raise TruncatedElf(f"{size} bytes are not a whole number of entries of 8 bytes", name)
     for offset in range(0, size, 8):
         at = address + offset
         first, second = struct.unpack("<II", image.bytes_at(at, 8))

@@ -58,15 +58,13 @@ class World(Fields):
         stack_size = profile.constant("STACK_SIZE")
         if stack_size & (stack_size - 1) or not PAGE <= stack_size <= STACK_BASE & -STACK_BASE:
             raise LayoutError(
-                f"STACK_SIZE {stack_size:#x} is no power of two that fits", profile.origin
+                f"STACK_SIZE {stack_size:#x} is not a power of two that fits", profile.origin
             )
         self.stack = memory.add("stack", STACK_BASE, stack_size)
         self.heap = memory.add("heap", HEAP_BASE, HEAP_SIZE)
         self.structs = memory.add("domain", WORLD_BASE, self._room())
         self.guest = memory.add("guest", GUEST_BASE, GUEST_SIZE, user=True)
-        self.guest_readonly = memory.add(
-            "guest read-only", GUEST_READONLY, PAGE, Perm.READ, user=True
-        )
+        memory.add("guest read-only", GUEST_READONLY, PAGE, Perm.READ, user=True)
         self.start_info = memory.add("start info", START_INFO_BASE, PAGE)
         self.start_info.view[:] = LEFTOVER * PAGE
         memory.add("guest beyond 32 bits", GUEST_FAR, PAGE, user=True)
@@ -197,7 +195,7 @@ class World(Fields):
         """Make the domain a 64-bit or a 32-bit one."""
         if mode is Mode.COMPAT:
             if not self.knows_compat:
-                raise NotThere("the domain of this object knows no 32-bit guests")
+                raise NotThere("this object has no 32-bit guests")
             self.set("struct domain", self.domain, COMPAT_FLAG, 1)
             self.try_set("struct domain", self.domain, COMPAT_START, COMPAT_HYPERVISOR)
 

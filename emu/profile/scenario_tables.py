@@ -60,7 +60,7 @@ def read_value(table: Table, key: str, value: Any, constants: Mapping[str, int])
             return number
         if value.lstrip("-").isdecimal():
             return int(value)
-    raise table.error(key, f"{value!r} is no number and no name that is known")
+    raise table.error(key, f"{value!r} is neither a number nor a known name")
 
 
 class Reader:
@@ -78,7 +78,7 @@ class Reader:
         table = self.table
         name = table.text("name")
         if not name or not all(c.isalnum() or c in " _-.+" for c in name):
-            raise table.error("name", "letters, digits, spaces and _-.+ are wanted")
+            raise table.error("name", "only letters, digits, spaces and _-.+ are allowed")
         entry = entry or table.text("entry")
         if entry not in self.entries:
             raise table.error("entry", f"no entry {entry!r}; there are: {', '.join(self.entries)}")

@@ -44,7 +44,7 @@ class Returns(Rule[Ends]):
         if end is None or seen.case.scenario.ends:
             return
         if end.kind is not Invariant.SHUTDOWN:
-            yield Broken(f"the guest's call does not come back: {end.message}", end.address)
+            yield Broken(f"the guest's call does not return: {end.message}", end.address)
         elif seen.plan.possible:  # after an impossible refusal, to stop is right
             yield Broken(f"the guest's call ends the domain: {end.report}", end.culprit)
 
@@ -66,7 +66,7 @@ class NextLocks(Rule[Ends]):
     def check(self, seen: Ends) -> Iterator[Broken]:
         end = seen.later_end
         if end is not None and end.kind is Invariant.LOOP:
-            yield Broken(f"the guest's next call does not come back: {end.report}", end.culprit)
+            yield Broken(f"the guest's next call does not return: {end.report}", end.culprit)
 
 
 class Trapped(Call, Protocol):

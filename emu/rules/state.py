@@ -103,8 +103,8 @@ class Area(Enum):
     has changed."""
 
     CPU_INFO = "the per-processor structure at the top of the stack is overwritten"
-    HEAP = "the heap is written to behind its last allocation"
-    STRUCTURES = "hypervisor memory is written to that belongs to nobody"
+    HEAP = "the heap is overwritten beyond its last allocation"
+    STRUCTURES = "hypervisor memory that belongs to nobody is overwritten"
 
 
 class HasAreas(Protocol):

@@ -84,7 +84,7 @@ class GuestBuffer(Rule[Accesses]):
                     if begin <= address < begin + size < address + length:
                         over = address + length - begin - size
                         yield Broken(
-                            f"{over} bytes are {verb} behind the {size} of the guest's {name}"
+                            f"{over} bytes are {verb} beyond the {size} of the guest's {name}"
                         )
 
     @staticmethod

@@ -114,7 +114,7 @@ def _up_again(guest: Guest) -> Came:
     came = _event(guest)
     if came.treatment is not Treatment.DELIVERED:
         return Came(Treatment.LOCAL, "", 0, (f"it is up again, but {came.note}",))
-    return Came(Treatment.LOCAL, "it runs, and is told of events")
+    return Came(Treatment.LOCAL, "it runs, and receives events")
 
 
 def _resumed(guest: Guest) -> Came:

@@ -67,7 +67,7 @@ def _snprintf(ctx: Context, arguments: Sequence[int]) -> int:
         if match["kind"] == "%":
             return "%"
         if not rest:
-            ctx.crash(Invariant.CRASH, "snprintf with more arguments than are modelled")
+            ctx.crash(Invariant.CRASH, "snprintf with more arguments than the model has")
         value = rest.pop(0)
         if match["kind"] == "s":
             return _content(ctx, LinearAddr(value))
@@ -78,7 +78,9 @@ def _snprintf(ctx: Context, arguments: Sequence[int]) -> int:
 
     form = _content(ctx, LinearAddr(arguments[2]))
     if "%" in _CONVERSION.sub("", form):
-        ctx.crash(Invariant.CRASH, f"snprintf of {form!r}, of which a conversion is not modelled")
+        ctx.crash(
+            Invariant.CRASH, f"snprintf of {form!r}, which has a conversion that is not modelled"
+        )
     text = _CONVERSION.sub(convert, form).encode("ascii", "replace")
     if size:
         ctx.memory.write(to, text[: size - 1] + b"\0")

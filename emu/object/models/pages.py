@@ -18,7 +18,7 @@ MODELS = Models()
 @MODELS.model("long")
 def _map_domain_page(ctx: Context, arguments: Sequence[int]) -> int:
     if arguments[0] != START_INFO_FRAME:
-        ctx.crash(Invariant.MEMORY, f"frame {arguments[0]:#x} is mapped, which nobody named")
+        ctx.crash(Invariant.MEMORY, f"frame {arguments[0]:#x} is mapped, which nobody asked for")
     ctx.mapped += 1
     return START_INFO_BASE
 

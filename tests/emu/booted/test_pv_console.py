@@ -75,7 +75,7 @@ def test_what_the_sample_carries(profile: Profile, name: str) -> None:
     [
         ("consoled_guest_tx", RETURN_1, "input", "0 of 22 bytes; the first that is lost"),
         ("pv_shim_inject_evtchn", RETURN_0, "input", "its port 2 is not pending"),
-        ("consoled_guest_rx", UD2, "output", "halts, and nothing is there to wake it"),
+        ("consoled_guest_rx", UD2, "output", "halts, and nothing will wake it"),
     ],
 )
 def test_what_a_broken_one_loses(

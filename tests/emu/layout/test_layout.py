@@ -88,10 +88,10 @@ def test_enumerators_and_externs(layout: tuple[Layout, list[int]]) -> None:
     ("path", "words"),
     [
         ("nothing", "no field 'nothing'"),
-        ("first[0]", "is no array"),
+        ("first[0]", "is not an array"),
         ("inner[0].nothing", "no field"),
-        ("a-b", "no path"),
-        ("", "no path"),
+        ("a-b", "not a path"),
+        ("", "not a path"),
     ],
 )
 def test_unknown_fields(layout: tuple[Layout, list[int]], path: str, words: str) -> None:

@@ -110,7 +110,7 @@ def test_an_unmodelled_callee_is_named() -> None:
     )
     result = mini.result(report, "send")
     assert (result.outcome, result.result) == (Outcome.CANNOT_TELL, None)
-    assert result.note == "mystery is called, and the profile gives no model for it"
+    assert result.note == "mystery is called, and the profile has no model for it"
     assert report.outcome is Outcome.CANNOT_TELL
 
 
@@ -127,7 +127,7 @@ def test_a_model_that_nobody_wrote() -> None:
 def test_an_l0_operation_that_nobody_knows_is_named() -> None:
     report = mini.report(("return event_op(4, &op);", "return event_op(2, &op);"))
     assert (
-        "EVTCHNOP_bind_pirq, of which nothing is known"
+        "EVTCHNOP_bind_pirq, which is not modelled"
         in mini.result(report, "send beside the console").note
     )
 

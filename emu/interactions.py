@@ -16,12 +16,13 @@ MAX_INTERACTIONS = 10_000
 
 
 class Crash(Exception):
-    """The core cannot go on: ``invariant`` it broke, and how."""
+    """The core cannot go on: ``invariant`` it broke, and how; ``deliberate`` where it stopped by itself."""
 
-    def __init__(self, invariant: Invariant, message: str) -> None:
-        super().__init__(invariant, message)
+    def __init__(self, invariant: Invariant, message: str, deliberate: bool = False) -> None:
+        super().__init__(invariant, message, deliberate)
         self.invariant = invariant
         self.message = message
+        self.deliberate = deliberate
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,14 @@ SAVED_VALUES = tuple(0x5A5A000000000000 + i for i in range(len(SAVED)))
 EFLAGS_AC = 1 << 18
 
 
-BUG, PANIC = "BUG", "panic"
-"""How the message begins where the core itself has stopped, since something cannot be."""
-
-
 class Crashed(NamedTuple):
     """Why a core did not return, and where."""
 
     invariant: Invariant
     message: str
     address: LinearAddr
+    deliberate: bool = False
+    """The core itself has stopped, by BUG or panic."""
 
 
 @dataclass(slots=True)

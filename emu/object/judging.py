@@ -19,7 +19,7 @@ from emu.findings.invariant import Invariant
 from emu.findings.verdict import Finding, Outcome, ScenarioResult
 from emu.interactions import Plan
 from emu.object import expectations
-from emu.object.call import BUG, PANIC, Crashed, Run
+from emu.object.call import Crashed, Run
 from emu.object.inputs import INPUTS, described, drawn
 from emu.object.leaving import differences, leaving
 from emu.object.machine import Machine
@@ -185,7 +185,8 @@ class Judge:
         if run.no_model:
             self.unknown.setdefault(run.no_model)
         elif run.crash is not None and not _fail_stop(run.crash, run):
-            self._find(*run.crash, run, rerun)
+            invariant, message, address, _ = run.crash
+            self._find(invariant, message, address, run, rerun)
         seen = Observed(self.machine, run)
         for rule in AFTER_RETURN if run.result is not None else ALWAYS:
             for message, address in rule.check(seen):
@@ -229,4 +230,4 @@ def _endless(run: Run) -> bool:
 
 def _fail_stop(crash: Crashed, run: Run) -> bool:
     """BUG or panic after L0 refused what it cannot refuse: the core is right not to go on."""
-    return crash.message.startswith((BUG, PANIC)) and not run.context.plan.possible
+    return crash.deliberate and not run.context.plan.possible

@@ -13,7 +13,7 @@ from emu.l0 import L0, OPERATIONS
 from emu.layout import Layout
 from emu.object.addresses import BUFFER
 from emu.object.boundary import Boundary, Ended, GuestFault, L0View
-from emu.object.call import BUG, SAVED, SAVED_VALUES, Crashed, Run
+from emu.object.call import SAVED, SAVED_VALUES, Crashed, Run
 from emu.object.context import Context, NoModel
 from emu.object.core import Core, load_core
 from emu.object.regions import Memory, Unmapped
@@ -204,7 +204,7 @@ class Machine:
         try:
             self._execute(run, address)
         except Crash as exc:
-            run.crash = Crashed(exc.invariant, exc.message, context.call_site)
+            run.crash = Crashed(exc.invariant, exc.message, context.call_site, exc.deliberate)
         except Unmapped as exc:
             message = f"a callee was given a bad pointer: {exc}"
             run.crash = Crashed(Invariant.CRASH, message, context.call_site)
@@ -249,7 +249,7 @@ class Machine:
                 name := self.core.undeclared(LinearAddr(stopped.address))
             ):
                 raise NoModel(f"{name} is called, and was taken for a variable")
-            run.crash = Crashed(*self._describe(stopped), stopped.rip)
+            run.crash = Crashed(*self._describe(stopped), stopped.rip, self._is_trap(stopped))
             return
         run.crash = Crashed(Invariant.BUDGET, f"more than {MAX_FIXUPS} faults", pc)
 
@@ -264,7 +264,7 @@ class Machine:
 
     def _describe(self, stopped: Stopped) -> tuple[Invariant, str]:
         if self._is_trap(stopped):
-            return Invariant.CRASH, BUG
+            return Invariant.CRASH, "BUG"
         if stopped.reason is Stop.BUDGET:
             return Invariant.BUDGET, f"did not end within {BUDGET} basic blocks"
         if stopped.reason in (Stop.READ, Stop.WRITE, Stop.FETCH):

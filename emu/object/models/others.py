@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from emu import abi
 from emu.findings.invariant import Invariant
 from emu.hardware.platform import FIRST_LEAF
-from emu.object.call import PANIC
+from emu.interactions import Crash
 from emu.object.context import Context
 from emu.object.models.callee import M32, Models
 from emu.object.regions import Unmapped
@@ -39,7 +39,7 @@ def _printk(ctx: Context, arguments: Sequence[int]) -> int:
 
 @MODELS.model("void")
 def _panic(ctx: Context, arguments: Sequence[int]) -> int:
-    ctx.crash(Invariant.CRASH, f"{PANIC}: {_text(ctx, LinearAddr(arguments[0]))}")
+    raise Crash(Invariant.CRASH, f"panic: {_text(ctx, LinearAddr(arguments[0]))}", deliberate=True)
 
 
 def _text(ctx: Context, address: LinearAddr) -> str:

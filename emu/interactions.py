@@ -10,17 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from emu import abi
+from emu.findings.invariant import Invariant
 
 MAX_INTERACTIONS = 10_000
 
 
 class Crash(Exception):
-    """The core cannot go on: ``invariant`` it broke, and how."""
+    """The core cannot go on: ``invariant`` it broke, and how; ``deliberate`` where it stopped by itself."""
 
-    def __init__(self, invariant: str, message: str) -> None:
-        super().__init__(invariant, message)
+    def __init__(self, invariant: Invariant, message: str, deliberate: bool = False) -> None:
+        super().__init__(invariant, message, deliberate)
         self.invariant = invariant
         self.message = message
+        self.deliberate = deliberate
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,18 @@ class Plan:
     seen: list[Interaction] = field(default_factory=list)
     injected: list[Interaction] = field(default_factory=list)
 
+    @property
+    def possible(self) -> bool:
+        """Whether nothing failed that a real world cannot let fail: after that, to stop is right."""
+        return all(interaction.legal for interaction in self.injected)
+
     def fails(self, kind: str, legal: bool = True, errno: int = abi.ERRNO["EINVAL"]) -> int:
         """0, or the errno with which this interaction is to fail."""
         if not self.armed:
             return 0
         number = len(self.seen)
         if number >= MAX_INTERACTIONS:
-            raise Crash("budget", f"more than {MAX_INTERACTIONS} interactions")
+            raise Crash(Invariant.BUDGET, f"more than {MAX_INTERACTIONS} interactions")
         interaction = Interaction(kind, legal, self.ignorable)
         self.seen.append(interaction)
         wanted = number in self.numbers

@@ -219,3 +219,62 @@ def test_every_file_says_its_licence() -> None:
     for folder in ("backport", "emu", "series", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
             assert path.read_text().startswith("# SPDX-License-Identifier: GPL-2.0-or-later"), path
+
+
+# --- the rooms of emu/ -----------------------------------------------------------------------------
+
+EMU_FLOORS = (
+    {"errors", "spaces"},
+    {"abi", "hardware"},
+    {"elf", "findings"},
+    {"interactions", "guest", "layout", "l0", "cpu"},
+    {"profile"},
+    {"rules"},
+    {"object", "booted"},
+)
+"""Rooms and ground-floor files; each imports those on lower floors only."""
+EMU_FILES_OF_ONE_NAME = {"emulate", "expectations", "judging", "machine", "observed", "selection"}
+"""The same thing, at each level of emulation."""
+
+
+def rooms_of_emu() -> dict[str, set[str]]:
+    """Each room of emu/, or file beside them, with those that it imports."""
+    known = modules()
+    found: dict[str, set[str]] = {}
+    for name, path in known.items():
+        package, _, rest = name.partition(".")
+        if package == "emu" and rest:
+            others = {request.split(".")[1] for request in requests(path, known) if "." in request}
+            own = rest.split(".")[0]
+            found.setdefault(own, set()).update(others - {own})
+    return found
+
+
+def test_rooms_of_emu_import_lower_floors_only() -> None:
+    floor = {room: number for number, rooms in enumerate(EMU_FLOORS) for room in rooms}
+    found = rooms_of_emu()
+    assert found.keys() == floor.keys()
+    for room, others in found.items():
+        assert not {other for other in others if floor[other] >= floor[room]}, room
+
+
+def test_files_of_emu_have_names_of_their_own() -> None:
+    seen: dict[str, str] = {}
+    for name, path in modules().items():
+        *rooms, file = name.split(".")
+        if rooms[:1] == ["emu"] and path.name != "__init__.py":
+            assert file not in rooms and f"{file}s" not in rooms, name
+            assert file in EMU_FILES_OF_ONE_NAME or file not in seen, (name, seen[file])
+            seen[file] = name
+    assert seen.keys() >= EMU_FILES_OF_ONE_NAME
+
+
+def test_every_rule_is_checked_at_a_level() -> None:
+    from emu.booted.observed import RULES
+    from emu.object.observed import AFTER_RETURN, ALWAYS
+    from emu.rules import Rule
+
+    checked = {type(rule) for rule in (*RULES, *AFTER_RETURN, *ALWAYS)}
+    assert checked == set(Rule.__subclasses__())
+    assert all(rule.reason for rule in RULES)
+    assert all(rule.reason for rule in AFTER_RETURN)

@@ -67,7 +67,7 @@ def emulate(
     given = tuple(accept or ())
     if is_image(data):
         from backport.report.booted import show_boot
-        from emu.booted.boot import emulate_image
+        from emu.booted.emulate import emulate_image
 
         boot = emulate_image(data, chosen, only=only or None)
         verdict = judge_boot(boot, given)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backport.verdicts import State, StepVerdict, Validator
-from emu.booted.boot import BootReport
+from emu.booted.emulate import BootReport
 from emu.findings.ladder import Change, compare
 from series.model import Patch
 

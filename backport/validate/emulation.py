@@ -21,8 +21,8 @@ from backport.merged_findings import merge_findings
 from backport.store.cache import ArtefactGone, Cache, digest, tool_version
 from backport.verdicts import State, Validator, Verdict
 from emu.abi import Mode
-from emu.booted import boot
-from emu.booted.boot import BootReport
+from emu.booted import emulate as boot
+from emu.booted.emulate import BootReport
 from emu.errors import EmuError, NoPvhEntry
 from emu.findings.verdict import Finding, ObjectReport, Outcome
 from emu.object import Pile, Share, ShareReport, emulate_share, join
@@ -118,7 +118,7 @@ def warm() -> None:
     """What a worker process does before there is anything to do: the libraries take a third of a second."""
     import capstone
 
-    import emu.booted.boot
+    import emu.booted.emulate
     import emu.object
 
     del capstone, emu

@@ -8,11 +8,16 @@ with a wrong header must not be measured with that same header.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from enum import StrEnum
 
 from emu.abi.struct import Member, Struct
 
-Mode = Literal["64", "compat"]
+
+class Mode(StrEnum):
+    """What kind of guest asks, as reports and profiles spell it."""
+
+    NATIVE = "64"
+    COMPAT = "compat"
 
 
 def _struct(name: str, size: int, *members: Member) -> Struct:
@@ -185,11 +190,11 @@ _COMPAT_RESERVATION = _struct(
 )
 _EXTENTS = ("XENMEM_increase_reservation", "XENMEM_decrease_reservation", "XENMEM_populate_physmap")
 _BY_MODE: Mapping[Mode, Mapping[str, Struct]] = {
-    "64": {**_NATIVE, **dict.fromkeys(_EXTENTS, _RESERVATION)},
-    "compat": {**_NATIVE, **_COMPAT, **dict.fromkeys(_EXTENTS, _COMPAT_RESERVATION)},
+    Mode.NATIVE: {**_NATIVE, **dict.fromkeys(_EXTENTS, _RESERVATION)},
+    Mode.COMPAT: {**_NATIVE, **_COMPAT, **dict.fromkeys(_EXTENTS, _COMPAT_RESERVATION)},
 }
 
 
-def structure(operation: str, mode: Mode = "64") -> Struct | None:
+def structure(operation: str, mode: Mode = Mode.NATIVE) -> Struct | None:
     """The argument structure of an operation; None where it has none, or none known."""
     return _BY_MODE[mode].get(operation)

@@ -188,7 +188,7 @@ def numbers(operation: str) -> tuple[int, int] | None:
 
 
 def operation_name(hypercall: str, number: int) -> str:
-    """``EVTCHNOP_send``; a number of which nothing is known is given as it is."""
+    """``EVTCHNOP_send``; a number that has no name is given as it is."""
     return _OPERATION_NAMES.get((hypercall, number), f"{hypercall}:{number}")
 
 

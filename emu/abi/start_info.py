@@ -14,7 +14,7 @@ from emu.abi.struct import Member, Struct
 MAGIC_SIZE = 32
 
 START_INFO: Mapping[Mode, Struct] = {
-    "64": Struct(
+    Mode.NATIVE: Struct(
         "start_info",
         88,
         (
@@ -27,7 +27,7 @@ START_INFO: Mapping[Mode, Struct] = {
             Member("console_evtchn", 80, 4),
         ),
     ),
-    "compat": Struct(
+    Mode.COMPAT: Struct(
         "compat_start_info",
         60,
         (
@@ -41,5 +41,5 @@ START_INFO: Mapping[Mode, Struct] = {
         ),
     ),
 }
-MAGIC: Mapping[Mode, bytes] = {"64": b"xen-3.0-x86_64", "compat": b"xen-3.0-x86_32p"}
+MAGIC: Mapping[Mode, bytes] = {Mode.NATIVE: b"xen-3.0-x86_64", Mode.COMPAT: b"xen-3.0-x86_32p"}
 """What stands in its first 32 bytes, ended by a NUL."""

@@ -1,24 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The booted level: a linked image from its PVH entry to hypercalls of its guest.
 
-image       the ELF image: what is loaded, where it begins, what its addresses are called
-bare        it without its debug information
-settings    what the machine is to be like
-loader      everything in its place, as a PVH loader does it
-ram         physical memory, and the snapshot of it
-paging      linear addresses, as a processor and L0 see them
-traps       exceptions and system calls, which Unicorn leaves to us
-vcpu        one processor
-devices     time, timers, local APICs, what is to come from outside
-machine     all of it together with L0: what the image asks of its surroundings
-run         whose turn it is, interrupts, and how a run ends
-strings     long fills and copies, made a page at a time
-standstill  proof that a run gets nowhere any more
-drive       hypercalls of the guest, each from the snapshot
-guest       what the guest asks, is told, and sees coming
-stories     what it lives through
-checks      what must hold for every hypercall
-behaviour   what became of each operation
-milestones  how far a boot came
-report      what is handed back
+The machine:
+    settings    what it is to be like
+    loader      everything in its place, as a PVH loader does it
+    ram         physical memory, and the snapshot of it
+    paging      linear addresses, as a processor and L0 see them
+    traps       exceptions and system calls, which Unicorn leaves to us
+    strings     long fills and copies, made a page at a time
+    processor   one processor
+    devices     time, timers, local APICs, what is to come from outside
+    machine     all of it together with L0: what the image asks of its surroundings
+    turns       whose turn it is, interrupts, and how a run ends
+    standstill  proof that a run gets nowhere any more
+    ending      how a run ends, and the bounds of each
+
+The guest:
+    drive       its hypercalls, each from the snapshot
+    guest       what it asks, is given, and sees coming
+    stories     what it lives through
+
+What becomes of it:
+    selection     which scenarios are wanted, and which a guest can make
+    ground        what the guest has to do before a scenario
+    attempt       one scenario, made
+    observed      what is seen of it, and the rules that are checked
+    expectations  what the scenario asks for besides
+    judging       every scenario in every way
+    milestones    how far a boot came
+    emulate       an image in, a report out
 """

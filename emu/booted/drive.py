@@ -14,20 +14,21 @@ from typing import TypeVar
 from emu import abi
 from emu.booted.ending import CALL, Ended, TooSlow
 from emu.booted.paging import NotMapped
+from emu.booted.processor import Activity, Vcpu
 from emu.booted.traps import VECTOR_UD
 from emu.booted.turns import Runner
-from emu.booted.vcpu import Activity, Vcpu
 from emu.cpu import Batch
 from emu.cpu.engine import M32
 from emu.elf import PAGE
 from emu.findings.verdict import L0Call
 from emu.hardware.clock import TSC_HZ
 from emu.l0 import Interactions, L0Setup
+from emu.spaces import LinearAddr
 
 COMPAT_REGISTERS = ("rbx", "rcx", "rdx", "rsi", "rdi")
 """Hypercall arguments of a 32-bit guest."""
-ABSENT = 0x50000000
-RESULT_BITS: dict[abi.Mode, int] = {"64": 64, "compat": 32}
+ABSENT = LinearAddr(0x50000000)
+RESULT_BITS: dict[abi.Mode, int] = {abi.Mode.NATIVE: 64, abi.Mode.COMPAT: 32}
 MAX_CONSOLE_SHOWN = 2000
 WAIT = TSC_HZ // 5
 """Some time slices of a scheduler."""
@@ -40,15 +41,15 @@ class Answer:
 
     result: int | None
     calls: tuple[L0Call, ...]
-    callers: tuple[int, ...]
+    callers: tuple[LinearAddr, ...]
     end: Ended | None = None
     """Why it did not come back."""
     console: str = ""
-    taken: tuple[tuple[int, int], ...] = ()
+    taken: tuple[tuple[int, LinearAddr], ...] = ()
     """(vector, address) of the exceptions on the way."""
 
-    def told(self) -> str:
-        """How it ended, with what the image said about it."""
+    def report(self) -> str:
+        """How it ended, with what the image printed about it."""
         if self.end is None:
             return ""
         said = self.console.strip().splitlines()
@@ -56,12 +57,12 @@ class Answer:
         word = words[0] if words else ""
         return f"{self.end.message} {word.removeprefix('(XEN) ')}".strip()
 
-    def culprit(self) -> int:
+    def culprit(self) -> LinearAddr:
         """Where it went wrong: the BUG that led to the end, where one did."""
         bugs = [address for vector, address in self.taken if vector == VECTOR_UD]
         if bugs:
             return bugs[-1]
-        return self.end.address if self.end is not None else 0
+        return self.end.address if self.end is not None else LinearAddr(0)
 
 
 class Drive:
@@ -73,15 +74,15 @@ class Drive:
         self.kernel = machine.kernel
         self.calls = 0
         self.rebase()
-        names = abi.ARGUMENT_REGISTERS if self.kernel.mode == "64" else COMPAT_REGISTERS
+        names = abi.ARGUMENT_REGISTERS if self.kernel.mode is abi.Mode.NATIVE else COMPAT_REGISTERS
         self._names = ("rax", *names)
         self._batches: dict[int, tuple[Batch, Batch]] = {}
         self._mask = (1 << RESULT_BITS[self.kernel.mode]) - 1
-        self.start_info = machine.cpu.read("rsi")
+        self.start_info = LinearAddr(machine.cpu.read("rsi"))
         """Address of the guest's start info, as it is given to it."""
         self.read_only = self._find_read_only()
 
-    def _find_read_only(self) -> int | None:
+    def _find_read_only(self) -> LinearAddr | None:
         """A page that the guest may only read: its page tables, as a rule."""
         linear, start = self.machine.linear, self.kernel.start
         for page in range(2048):

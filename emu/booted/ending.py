@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emu.findings.invariant import Invariant
+from emu.spaces import LinearAddr
+
 
 class Ended(Exception):
     """The image cannot go on: ``kind`` of end, what happened, at which address."""
 
-    def __init__(self, kind: str, message: str, address: int) -> None:
+    def __init__(self, kind: Invariant, message: str, address: LinearAddr) -> None:
         super().__init__(kind, message, address)
         self.kind = kind
         self.message = message

@@ -14,6 +14,7 @@ from emu.booted.drive import Answer, Drive
 from emu.elf import PAGE
 from emu.guest import first_registers
 from emu.l0.shared import PENDING, TIME, VCPU_INFO_SIZE
+from emu.spaces import PhysAddr
 
 KERNEL_CS_32 = 0xE019
 CALLBACKTYPE_EVENT = 0
@@ -69,8 +70,8 @@ class Guest:
         """VCPUOP_initialise of another vcpu, which is to begin where this one began; the result."""
         linear = self.machine.linear
         root = linear.cr3() & ~(PAGE - 1)
-        if self.kernel.mode == "compat":  # of the guest's own three levels
-            root = self.machine.ram.word(root) & 0x000FFFFFFFFFF000
+        if self.kernel.mode is abi.Mode.COMPAT:  # of the guest's own three levels
+            root = self.machine.ram.word(PhysAddr(root)) & 0x000FFFFFFFFFF000
         content = first_registers(self.kernel, vcpu, root // PAGE)
         linear.write(self.kernel.context, content)
         hypercall, number = abi.numbers("VCPUOP_initialise") or (0, 0)
@@ -87,9 +88,9 @@ class Guest:
         return layout.decode(self.machine.linear.read(self.drive.start_info, layout.size))[name]
 
     @property
-    def shared_info(self) -> int:
-        """Physical address of the page that it shares with the image."""
-        return self.told("shared_info")
+    def shared_info(self) -> PhysAddr:
+        """The page that it shares with the image."""
+        return PhysAddr(self.told("shared_info"))
 
     def time(self) -> int:
         """System time in nanoseconds as it computes it (public xen.h, vcpu_time_info).  Raises Ended."""
@@ -101,7 +102,7 @@ class Guest:
 
     # --- what comes to it ---
 
-    def _vcpu_info(self, vcpu: int) -> int:
+    def _vcpu_info(self, vcpu: int) -> PhysAddr:
         return self.shared_info + vcpu * VCPU_INFO_SIZE
 
     def unmask_upcalls(self, vcpu: int = 0) -> None:
@@ -117,10 +118,6 @@ class Guest:
         at = self.shared_info + PENDING + port // 8
         seen = self.machine.ram.read(at, 1)[0] & ~(1 << port % 8)
         self.machine.ram.write(at, bytes((seen,)))
-
-    def upcall_pending(self, vcpu: int) -> bool:
-        """Whether the vcpu has an upcall to take, taken or not."""
-        return bool(self.machine.ram.read(self._vcpu_info(vcpu), 1)[0])
 
     def upcalls(self, vcpu: int = 0) -> int:
         """How often the callback has run on a vcpu."""

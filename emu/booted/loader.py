@@ -12,8 +12,9 @@ from emu.errors import TruncatedElf
 from emu.guest import GuestKernel
 from emu.hardware.platform import acpi_tables, start_info
 from emu.l0 import L0Setup
+from emu.spaces import LinearAddr, PhysAddr
 
-FIRST_FREE = 8 * MIB
+FIRST_FREE = PhysAddr(8 * MIB)
 """Below it lies nothing but the image, unless it is larger."""
 
 
@@ -24,10 +25,10 @@ def load(
     setup: L0Setup,
     ram: Ram,
     cpu: System,
-) -> int:
+) -> LinearAddr:
     """Put everything in its place; the address where the processor is to start, in 64-bit mode."""
     end = max(load.end for load in image.loads)
-    at = max(FIRST_FREE, end + MIB - 1 & -MIB)
+    at = max(FIRST_FREE, end + (MIB - 1) & -MIB)
     module = at + 4 * PAGE
     if module + len(kernel.content) + MIB > ram.size:
         raise TruncatedElf(
@@ -47,7 +48,7 @@ def load(
     return _entry_stub(at + 3 * PAGE, image.entry, ram, cpu)
 
 
-def _entry_stub(at: int, entry: int, ram: Ram, cpu: System) -> int:
+def _entry_stub(at: PhysAddr, entry: PhysAddr, ram: Ram, cpu: System) -> LinearAddr:
     """A PVH entry is 32-bit and the processor starts in 64-bit mode: a far return leads over."""
     descriptors = 0, 0x00CF9A000000FFFF, 0x00CF92000000FFFF
     table = b"".join(word.to_bytes(8, "little") for word in descriptors)
@@ -59,4 +60,4 @@ def _entry_stub(at: int, entry: int, ram: Ram, cpu: System) -> int:
     ram.write(at + 0x80, pointer)
     ram.write(at + 0x100, code)
     cpu.write("rsp", at + 0x800)
-    return at + 0x100
+    return LinearAddr(at + 0x100)  # the library begins without page tables

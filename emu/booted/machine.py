@@ -19,14 +19,15 @@ from emu.booted.devices import Devices
 from emu.booted.ending import Ended
 from emu.booted.loader import load
 from emu.booted.paging import Linear, NotMapped
+from emu.booted.processor import Activity, Vcpu
 from emu.booted.ram import Ram
 from emu.booted.settings import Settings, l0_setup
 from emu.booted.strings import COPY, FILL, Strings, places
 from emu.booted.traps import Traps
-from emu.booted.vcpu import Activity, Vcpu
 from emu.cpu import System, native_cpuid
 from emu.elf import PAGE
 from emu.elf.linked import LinkedImage
+from emu.findings.invariant import Invariant
 from emu.guest import GuestKernel
 from emu.hardware.clock import LOOK
 from emu.hardware.lapic import BASE, Delivery, Message
@@ -38,7 +39,8 @@ from emu.hardware.platform import (
     resets,
 )
 from emu.interactions import Crash
-from emu.l0 import L0, OPERATIONS
+from emu.l0 import L0, OPERATIONS, PortKind
+from emu.spaces import LinearAddr, PhysAddr
 
 WRMSR, CPUID, PAUSE = b"\x0f\x30", b"\x0f\xa2", b"\xf3\x90"
 SOON = 256
@@ -80,11 +82,11 @@ class Machine:
         self.image = image
         self.kernel = kernel
         self.settings = settings
-        self.callers: list[int] = []
+        self.callers: list[LinearAddr] = []
         """Where each L0 call came from."""
         self.entered = False
         """The first instruction of the entry ran."""
-        self.hypercalls_at = 0
+        self.hypercalls_at = PhysAddr(0)
         """Physical address of the hypercall page; 0 before the image has asked for it."""
         self.contacts = 0
         """How often the image did what memory and registers do not tell."""
@@ -115,9 +117,10 @@ class Machine:
         self.l0 = L0(OPERATIONS, first.view, Calm(), setup, self)
         self.cpuid = Cpuid(native_cpuid, setup.version, lambda: self.l0.domid)
         first.rip = load(image, kernel, settings, setup, self.ram, first.cpu)
-        first.cpu.on_code(image.entry, image.entry + 1, self._on_entry)
-        self.l0.open(settings.store_port, "interdomain")
-        self.l0.open(settings.console_port, "interdomain")
+        entry = LinearAddr(image.entry)  # paging is off there
+        first.cpu.on_code(entry, entry + 1, self._on_entry)
+        self.l0.open(settings.store_port, PortKind.INTERDOMAIN)
+        self.l0.open(settings.console_port, PortKind.INTERDOMAIN)
 
     def close(self) -> None:
         """Give the memory back."""
@@ -145,13 +148,13 @@ class Machine:
 
     # --- processors ---
 
-    def _on_page(self, at: int, host: int) -> None:
+    def _on_page(self, at: PhysAddr, host: int) -> None:
         for vcpu in self.vcpus:
             vcpu.cpu.map(at, PAGE, host)
 
     def _add_vcpu(self) -> Vcpu:
         vcpu = Vcpu(len(self.vcpus), self.ram)
-        vcpu.cpu.map(0, self.ram.size, self.ram.pointer)
+        vcpu.cpu.map(PhysAddr(0), self.ram.size, self.ram.pointer)
         for at, host in self.ram.placed():
             vcpu.cpu.map(at, PAGE, host)
         self.vcpus.append(vcpu)
@@ -169,7 +172,7 @@ class Machine:
                 self._on_hypercall(vcpu, value, registers.read())
             elif resets(port, value):
                 # How a hypervisor restarts that L0 does not know yet; nothing comes after it.
-                raise Ended("reset", f"resets the machine by port {port:#x}", cpu.read("rip"))
+                raise Ended(Invariant.RESET, f"resets the machine by port {port:#x}", cpu.rip())
             else:
                 self.devices.ports.write(port, size, value)
 
@@ -206,25 +209,27 @@ class Machine:
 
     # --- what the image does ---
 
-    def _places(self, instruction: bytes) -> list[int]:
+    def _places(self, instruction: bytes) -> list[LinearAddr]:
         """Where an instruction may be; what only looks like it is never run, and costs nothing."""
-        found: list[int] = []
+        found: list[LinearAddr] = []
         for part in self.image.loads:
             content, at = bytes(part.content), -1
             while len(found) < MAX_PLACES and (at := content.find(instruction, at + 1)) >= 0:
-                found.append(part.virtual + at)
+                found.append(LinearAddr(part.virtual + at))  # it runs where it is linked
         return found
 
-    def _on_entry(self, address: int) -> None:
+    def _on_entry(self, address: LinearAddr) -> None:
         self.entered = True
 
-    def _on_wrmsr(self, address: int, registers: tuple[int, ...]) -> None:
+    def _on_wrmsr(self, address: LinearAddr, registers: tuple[int, ...]) -> None:
         number, low, high = registers
         if number & 0xFFFFFFFF != HYPERCALL_MSR:
             return
-        at = (high << 32 | low & 0xFFFFFFFF) & -PAGE
+        at = PhysAddr((high << 32 | low & 0xFFFFFFFF) & -PAGE)
         if at + PAGE > self.ram.size:
-            raise Ended("crash", f"a hypercall page at {at:#x}, where no memory is", address)
+            raise Ended(
+                Invariant.CRASH, f"a hypercall page at {at:#x}, where there is no memory", address
+            )
         self.hypercalls_at = at
         self.ram.write(at, hypercall_page())
 
@@ -249,7 +254,7 @@ class Machine:
             self.devices.tick()
             self._end_turn(vcpu)
         if ticks > self.patience:
-            raise Ended("loop", "waits for ever", vcpu.cpu.read("rip"))
+            raise Ended(Invariant.LOOP, "waits forever", vcpu.cpu.rip())
         vcpu.looks += 1
         if self.company and (clock.waited or vcpu.looks >= LOOKS):
             self._end_turn(vcpu)
@@ -301,21 +306,21 @@ class Machine:
     def _on_hypercall(self, vcpu: Vcpu, number: int, registers: tuple[int, ...]) -> None:
         *arguments, rsp, eflags, cr3, cr4 = registers
         try:
-            caller = int.from_bytes(vcpu.linear.read(rsp, 8), "little") - 1
+            caller = LinearAddr.from_bytes(vcpu.linear.read(LinearAddr(rsp), 8), "little") - 1
         except NotMapped:
-            caller = vcpu.cpu.read("rip")
+            caller = vcpu.cpu.rip()
         self.callers.append(caller)
         if len(self.callers) > MAX_L0_CALLS:
-            raise Ended("loop", f"more than {MAX_L0_CALLS} calls to L0", caller)
+            raise Ended(Invariant.LOOP, f"more than {MAX_L0_CALLS} calls to L0", caller)
         self.devices.clock.pass_by(LOOK)
         access = bool(eflags & EFLAGS_AC)
         vcpu.view.enter(cr3, cr4)
         try:
             result = self.l0.call(number, arguments, access, vcpu.number, vcpu.view)
         except Crash as exc:
-            raise Ended("loop", exc.message, caller) from exc
+            raise Ended(Invariant.LOOP, exc.message, caller) from exc
         if self.l0.down:
-            raise Ended("shutdown", f"shuts down with reason {self.l0.reason}", caller)
+            raise Ended(Invariant.SHUTDOWN, f"shuts down with reason {self.l0.reason}", caller)
         vcpu.cpu.write("rax", result)
         if self.meanwhile is not None:
             happens, self.meanwhile = self.meanwhile, None
@@ -328,7 +333,7 @@ class Machine:
         vcpu.traps.exception(vector)
         if len(vcpu.traps.taken) > MAX_EXCEPTIONS:
             vector, address = vcpu.traps.taken[-1]
-            raise Ended("loop", f"exception {vector} again and again", address)
+            raise Ended(Invariant.LOOP, f"exception {vector} again and again", address)
 
     def waiting(self, vcpu: Vcpu) -> int | None:
         """The vector of the interrupt that a processor is to take when it takes any."""
@@ -348,7 +353,7 @@ class Machine:
         self.devices.lapics[vcpu].request(vector)
 
 
-def _follows(at: int, before: list[int]) -> bool:
+def _follows(at: LinearAddr, before: list[LinearAddr]) -> bool:
     """Whether an address comes soon after one of these, which are in order."""
     nearest = bisect_right(before, at) - 1
     return nearest >= 0 and at - before[nearest] <= SOON

@@ -28,7 +28,10 @@ VCPU_INFO = "vcpu_info registered"
 UPCALL = "upcall vector set"
 STORE = "store and console found"
 BUILT = "domain built"
-GUEST: dict[abi.Mode, str] = {"64": "L2 entered (64-bit)", "compat": "L2 entered (32-bit)"}
+GUEST: dict[abi.Mode, str] = {
+    abi.Mode.NATIVE: "L2 entered (64-bit)",
+    abi.Mode.COMPAT: "L2 entered (32-bit)",
+}
 
 
 def climb(machine: Machine, end: Ended | None) -> tuple[Milestone, ...]:

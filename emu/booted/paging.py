@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from emu.booted.ram import BadAddress, Ram
 from emu.elf import PAGE
+from emu.spaces import LinearAddr, PhysAddr
 
 PRESENT, WRITABLE, USER, ACCESSED, DIRTY, LARGE = 1, 2, 4, 0x20, 0x40, 0x80
 FRAME_MASK = 0x000FFFFFFFFFF000
@@ -18,7 +19,7 @@ CR4_SMAP = 1 << 21
 class NotMapped(Exception):
     """A linear address that the page tables do not map (or map to where no memory is)."""
 
-    def __init__(self, address: int) -> None:
+    def __init__(self, address: LinearAddr) -> None:
         super().__init__(address)
         self.address = address
 
@@ -30,7 +31,7 @@ class NotMapped(Exception):
 class Mapping:
     """Where a linear address lies, and what all levels together allow."""
 
-    physical: int
+    physical: PhysAddr
     user: bool
     writable: bool
 
@@ -42,21 +43,21 @@ class Linear:
         self.ram = ram
         self.cr3 = cr3
 
-    def walk(self, address: int, root: int | None = None) -> Mapping:
+    def walk(self, address: LinearAddr, root: int | None = None) -> Mapping:
         """Raises NotMapped.  ``root``: the value of CR3, where the caller has it."""
         base, allowed = self._page(address, self.cr3() if root is None else root)
         return Mapping(base | address & PAGE - 1, bool(allowed & USER), bool(allowed & WRITABLE))
 
-    def frame(self, address: int, root: int) -> int:
+    def frame(self, address: LinearAddr, root: int) -> int:
         """Number of the page of physical memory; raises NotMapped."""
         return self._page(address, root)[0] // PAGE
 
-    def _page(self, address: int, root: int) -> tuple[int, int]:
+    def _page(self, address: LinearAddr, root: int) -> tuple[PhysAddr, int]:
         """Physical address of the page, and the bits that all levels have in common."""
         if not -(1 << 47) <= (address if address < 1 << 63 else address - (1 << 64)) < 1 << 47:
             raise NotMapped(address)
         word = self.ram.word
-        table = root & FRAME_MASK
+        table = PhysAddr(root & FRAME_MASK)
         allowed = USER | WRITABLE
         try:
             for shift in SHIFTS:
@@ -64,7 +65,7 @@ class Linear:
                 if not entry & PRESENT:
                     raise NotMapped(address)
                 allowed &= entry
-                table = entry & FRAME_MASK
+                table = PhysAddr(entry & FRAME_MASK)
                 if entry & LARGE and shift in (30, 21):
                     low = (1 << shift) - 1
                     table = table & ~low | address & low & ~(PAGE - 1)
@@ -73,14 +74,14 @@ class Linear:
             raise NotMapped(address) from None
         return table, allowed
 
-    def accessed(self, address: int, *, write: bool, user: bool) -> int:
+    def accessed(self, address: LinearAddr, *, write: bool, user: bool) -> PhysAddr:
         """Physical address of what a hypervisor accesses without any doubt; the page tables note it as the
         processor has them do.  Raises NotMapped, also for read-only pages, and for the guest's if not
         ``user``."""
         mapping = self.walk(address)
         if (mapping.user and not user) or (write and not mapping.writable):
             raise NotMapped(address)
-        table = self.cr3() & FRAME_MASK
+        table = PhysAddr(self.cr3() & FRAME_MASK)
         for shift in SHIFTS:
             at = table + (address >> shift & 511) * 8
             entry = self.ram.word(at)
@@ -90,10 +91,10 @@ class Linear:
                 self.ram.write(at, noted.to_bytes(8, "little"))
             if last:
                 break
-            table = entry & FRAME_MASK
+            table = PhysAddr(entry & FRAME_MASK)
         return mapping.physical
 
-    def pages(self, address: int, size: int) -> Iterator[tuple[int, int]]:
+    def pages(self, address: LinearAddr, size: int) -> Iterator[tuple[LinearAddr, int]]:
         """(linear address, length) of the parts of each page."""
         while size > 0:
             part = min(size, PAGE - address % PAGE)
@@ -101,7 +102,7 @@ class Linear:
             address += part
             size -= part
 
-    def read(self, address: int, size: int) -> bytes:
+    def read(self, address: LinearAddr, size: int) -> bytes:
         """Raises NotMapped."""
         try:
             if address % PAGE + size <= PAGE:
@@ -114,7 +115,7 @@ class Linear:
         except BadAddress:
             raise NotMapped(address) from None
 
-    def write(self, address: int, content: bytes) -> None:
+    def write(self, address: LinearAddr, content: bytes) -> None:
         """Raises NotMapped; what lies in front of the hole is written."""
         done = 0
         try:
@@ -135,22 +136,22 @@ class L0View:
         self._linear = linear
         self._root = 0
         self._smap = False
-        self._walked: dict[int, Mapping] = {}
+        self._walked: dict[LinearAddr, Mapping] = {}
 
     def enter(self, cr3: int, cr4: int) -> None:
         """A call begins, with the caller's registers."""
         self._root, self._smap = cr3, bool(cr4 & CR4_SMAP)
         self._walked.clear()
 
-    def _walk(self, address: int) -> Mapping:
+    def _walk(self, address: LinearAddr) -> Mapping:
         page = address & -PAGE
         if page not in self._walked:
             self._walked[page] = self._linear.walk(page, self._root)
         return self._walked[page]
 
     def _places(
-        self, address: int, size: int, access: bool, *, write: bool
-    ) -> list[tuple[int, int]] | None:
+        self, address: LinearAddr, size: int, access: bool, *, write: bool
+    ) -> list[tuple[PhysAddr, int]] | None:
         """(physical address, length) of each part; None where L0 would fault."""
         guarded = not access and self._smap
         found = []
@@ -164,7 +165,7 @@ class L0View:
             found.append((mapping.physical | at & PAGE - 1, part))
         return found
 
-    def readable(self, address: int, size: int, access: bool) -> bytes | None:
+    def readable(self, address: LinearAddr, size: int, access: bool) -> bytes | None:
         places = self._places(address, size, access, write=False)
         if places is None:
             return None
@@ -174,7 +175,7 @@ class L0View:
         except BadAddress:
             return None
 
-    def writable(self, address: int, content: bytes, access: bool) -> bool:
+    def writable(self, address: LinearAddr, content: bytes, access: bool) -> bool:
         places = self._places(address, len(content), access, write=True)
         if places is None:
             return False
@@ -187,7 +188,7 @@ class L0View:
             return False
         return True
 
-    def is_guest(self, address: int) -> bool:
+    def is_guest(self, address: LinearAddr) -> bool:
         try:
             return self._smap and self._walk(address).user
         except NotMapped:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from emu.elf import PAGE
+from emu.spaces import PhysAddr
 
 SPARE_PAGES = 64
 MAX_FRAME = 1 << 40
@@ -52,7 +53,7 @@ _MAP_FIXED = 0x10
 class BadAddress(Exception):
     """No memory at this physical address."""
 
-    def __init__(self, address: int) -> None:
+    def __init__(self, address: PhysAddr) -> None:
         super().__init__(address)
         self.address = address
 
@@ -63,7 +64,7 @@ class BadAddress(Exception):
 class Ram:
     """``size`` bytes from 0, and spare pages wherever they are asked for."""
 
-    def __init__(self, size: int, on_page: Callable[[int, int], None]) -> None:
+    def __init__(self, size: int, on_page: Callable[[PhysAddr, int], None]) -> None:
         """``on_page(address, host pointer)`` is told of each spare page that is put somewhere."""
         self.size = size
         self._total = size + SPARE_PAGES * PAGE
@@ -117,16 +118,16 @@ class Ram:
                     return -1
                 offset = self.size + len(self._placed) * PAGE
                 self._placed[frame] = offset
-                self._on_page(frame * PAGE, self.pointer + offset)
+                self._on_page(PhysAddr(frame * PAGE), self.pointer + offset)
             self._extra[frame] = self._placed[frame]
         return self._extra[frame]
 
-    def placed(self) -> Iterator[tuple[int, int]]:
+    def placed(self) -> Iterator[tuple[PhysAddr, int]]:
         """(address, host pointer) of the spare pages that are somewhere."""
         for frame, offset in self._placed.items():
-            yield frame * PAGE, self.pointer + offset
+            yield PhysAddr(frame * PAGE), self.pointer + offset
 
-    def offset(self, physical: int, size: int = 1) -> int:
+    def offset(self, physical: PhysAddr, size: int = 1) -> int:
         """Where in `view` these bytes are; they must not cross a page outside of RAM."""
         if physical + size <= self.size:
             return physical
@@ -135,15 +136,15 @@ class Ram:
             raise BadAddress(physical)
         return at + physical % PAGE
 
-    def read(self, physical: int, size: int) -> bytes:
+    def read(self, physical: PhysAddr, size: int) -> bytes:
         at = self.offset(physical, size)
         return bytes(self.view[at : at + size])
 
-    def write(self, physical: int, content: bytes) -> None:
+    def write(self, physical: PhysAddr, content: bytes) -> None:
         at = self.offset(physical, len(content))
         self.view[at : at + len(content)] = content
 
-    def word(self, physical: int) -> int:
+    def word(self, physical: PhysAddr) -> int:
         """Eight bytes, aligned."""
         if physical + 8 <= self.size:
             return self.words[physical >> 3]

@@ -19,6 +19,7 @@ from emu.booted.ram import BadAddress
 from emu.cpu import System
 from emu.elf import PAGE
 from emu.elf.linked import LinkedImage
+from emu.spaces import LinearAddr, LinkAddr, PhysAddr
 
 FILL, COPY = b"\xf3\xaa", b"\xf3\xa4"
 FUNCTIONS = ("memset", "memcpy", "memmove")
@@ -33,21 +34,21 @@ LIMIT = 1 << 24
 """Bytes that are done at once, so that a run can be stopped."""
 
 
-def places(image: LinkedImage, instruction: bytes) -> tuple[int, ...]:
+def places(image: LinkedImage, instruction: bytes) -> tuple[LinearAddr, ...]:
     """Where these functions have such an instruction, at high addresses; what only looks like it is never
     run."""
     return tuple(sorted(set(_places(image, instruction))))
 
 
-def _places(image: LinkedImage, instruction: bytes) -> Iterator[int]:
+def _places(image: LinkedImage, instruction: bytes) -> Iterator[LinearAddr]:
     for name in FUNCTIONS:
-        start = image.symbols.get(name, 0)
+        start = image.symbols.get(name, LinkAddr(0))
         for part in image.loads:
             if HIGH <= part.virtual <= start < part.virtual + len(part.content):
                 code = bytes(part.content[start - part.virtual :][:REACH])
                 at = code.find(instruction)
                 while at >= 0:
-                    yield start + at
+                    yield LinearAddr(start + at)  # it runs where it is linked
                     at = code.find(instruction, at + 1)
 
 
@@ -68,7 +69,7 @@ class Strings:
         """Target's and source's page of what the processor is doing byte by byte."""
         cpu.on_translation(self._note)
 
-    def _note(self, address: int) -> None:
+    def _note(self, address: LinearAddr) -> None:
         cr0, cr3 = self._paging.read()
         if not cr0 & CR0_PG:
             self._code.add(address // PAGE)
@@ -76,9 +77,10 @@ class Strings:
         with suppress(NotMapped):
             self._code.add(self._linear.frame(address, cr3))
 
-    def fill(self, address: int) -> None:
+    def fill(self, address: LinearAddr) -> None:
         """Before the ``rep stosb`` at this address."""
-        count, to, source, value, eflags = self._registers.read()
+        count, first, source, value, eflags = self._registers.read()
+        to = LinearAddr(first)
         if not count or eflags & EFLAGS_DF or self._is_left(to, to, eflags):
             return
         if not self._is_there(address, FILL):
@@ -96,9 +98,10 @@ class Strings:
         if done:
             self._moved.write((count - done, to, source))
 
-    def copy(self, address: int) -> None:
+    def copy(self, address: LinearAddr) -> None:
         """Before the ``rep movsb`` at this address, in either direction."""
-        count, to, source, _, eflags = self._registers.read()
+        count, first, second, _, eflags = self._registers.read()
+        to, source = LinearAddr(first), LinearAddr(second)
         if not count or self._is_left(to, source, eflags) or not self._is_there(address, COPY):
             return
         done = 0
@@ -120,14 +123,14 @@ class Strings:
         self._user = bool(eflags & EFLAGS_AC) or not self._cpu.read("cr4") & CR4_SMAP
         return False
 
-    def _is_there(self, address: int, instruction: bytes) -> bool:
+    def _is_there(self, address: LinearAddr, instruction: bytes) -> bool:
         """Whether it still is: a hypervisor puts others into its own code (Xen's alternatives)."""
         try:
             return self._linear.read(address, len(instruction)) == instruction
         except NotMapped:
             return False
 
-    def _copied(self, to: int, source: int, count: int, *, down: bool) -> int:
+    def _copied(self, to: LinearAddr, source: LinearAddr, count: int, *, down: bool) -> int:
         """The bytes up to the next border of a page; 0 where the processor is to do it."""
         if down:
             part = min(count, to % PAGE + 1, source % PAGE + 1)
@@ -143,7 +146,7 @@ class Strings:
         self._linear.ram.write(at, self._linear.ram.read(before, part))
         return part
 
-    def _place(self, address: int, size: int, *, write: bool) -> int | None:
+    def _place(self, address: LinearAddr, size: int, *, write: bool) -> PhysAddr | None:
         """Physical address of bytes within a page that a hypervisor may access without any doubt."""
         try:
             physical = self._linear.accessed(address, write=write, user=self._user)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from emu.booted.paging import Linear, NotMapped
 from emu.cpu import System
+from emu.spaces import LinearAddr
 
 VECTOR_NMI, VECTOR_BP, VECTOR_UD, VECTOR_DF, VECTOR_GP = 2, 3, 6, 8, 13
 WITH_ERROR_CODE = frozenset({8, 10, 11, 12, 13, 14, 17})
@@ -25,7 +26,7 @@ SYSCALL_SIZE = 2
 class TripleFault(Exception):
     """An exception that could not be delivered, nor the double fault that follows."""
 
-    def __init__(self, vector: int, address: int, why: str) -> None:
+    def __init__(self, vector: int, address: LinearAddr, why: str) -> None:
         super().__init__(vector, address, why)
         self.vector = vector
         self.address = address
@@ -41,9 +42,8 @@ class Traps:
     def __init__(self, cpu: System, linear: Linear) -> None:
         self._cpu = cpu
         self._linear = linear
-        self.taken: list[tuple[int, int]] = []
+        self.taken: list[tuple[int, LinearAddr]] = []
         """(vector, address) of every exception."""
-        self.system_calls = 0
         self._frame = cpu.batch("rip", "cs", "eflags", "rsp", "ss")
         self._enter = cpu.batch("rip", "eflags", "rsp")
         self._call = cpu.batch("rip", "eflags", "cs")
@@ -51,12 +51,11 @@ class Traps:
 
     def exception(self, vector: int) -> None:
         """What Unicorn calls an interrupt: an exception, or ``int n``."""
-        rip, cs = self._cpu.read("rip"), self._cpu.read("cs")
+        rip, cs = self._cpu.rip(), self._cpu.read("cs")
         if not self._cpu.read("cr0") & CR0_PG:
             raise TripleFault(vector, rip, "the image is not in 64-bit mode yet")
         behind = self._software(vector, rip)
         if behind is not None:
-            self.system_calls += 1
             if not self._allowed(vector, cs & 3):
                 self._deliver(VECTOR_GP, vector * 8 + 2, rip)
                 return
@@ -68,9 +67,9 @@ class Traps:
 
     def interrupt(self, vector: int) -> None:
         """One from outside; the caller sees to EFLAGS.IF."""
-        self._deliver(vector, None, self._cpu.read("rip"))
+        self._deliver(vector, None, self._cpu.rip())
 
-    def _software(self, vector: int, rip: int) -> int | None:
+    def _software(self, vector: int, rip: LinearAddr) -> LinearAddr | None:
         """Where to go on behind the ``int n`` that raised this; None for an exception."""
         if vector < EXCEPTIONS and vector != VECTOR_BP:
             return None
@@ -81,13 +80,13 @@ class Traps:
             behind = False
         return rip if behind else rip + len(code)
 
-    def _gate(self, vector: int) -> tuple[int, int, int, int, int]:
+    def _gate(self, vector: int) -> tuple[LinearAddr, int, int, int, int]:
         """(offset, selector, ist, type, dpl) of a gate."""
         table = self._cpu.table("idtr")
         if vector * 16 + 15 > table.limit:
             raise NotMapped(table.base + vector * 16)
         raw = self._linear.read(table.base + vector * 16, 16)
-        offset = int.from_bytes(raw[0:2] + raw[6:12], "little")
+        offset = LinearAddr.from_bytes(raw[0:2] + raw[6:12], "little")
         if not raw[5] & 0x80:
             raise NotMapped(table.base + vector * 16)
         return offset, int.from_bytes(raw[2:4], "little"), raw[4] & 7, raw[5] & 15, raw[5] >> 5 & 3
@@ -98,7 +97,7 @@ class Traps:
         except NotMapped:
             return False
 
-    def _deliver(self, vector: int, code: int | None, rip: int) -> None:
+    def _deliver(self, vector: int, code: int | None, rip: LinearAddr) -> None:
         try:
             self._push(vector, code, rip)
         except NotMapped as exc:
@@ -109,14 +108,14 @@ class Traps:
             except NotMapped as second:
                 raise TripleFault(vector, rip, f"{exc}; then {second}") from exc
 
-    def _push(self, vector: int, code: int | None, rip: int) -> None:
+    def _push(self, vector: int, code: int | None, rip: LinearAddr) -> None:
         offset, selector, stack, kind, _ = self._gate(vector)
         if kind not in (INTERRUPT_GATE, TRAP_GATE):
             raise NotMapped(offset)
         _, cs, flags, rsp, ss = self._frame.read()
         cs, ss = cs & 0xFFFF, ss & 0xFFFF
         ring = cs & 3
-        top = self._stack(stack, ring, rsp) & ~15
+        top = self._stack(stack, ring, LinearAddr(rsp)) & ~15
         words = [rip, cs, flags, rsp, ss]
         if vector in WITH_ERROR_CODE:
             words.insert(0, code or 0)
@@ -129,7 +128,7 @@ class Traps:
             flags &= ~EFLAGS_IF
         self._enter.write((offset, flags, top))
 
-    def _stack(self, number: int, ring: int, rsp: int) -> int:
+    def _stack(self, number: int, ring: int, rsp: LinearAddr) -> LinearAddr:
         """Of the TSS where the gate or the change of ring asks for it."""
         if not number and not ring:
             return rsp
@@ -137,17 +136,17 @@ class Traps:
         task = self._cpu.table("tr")
         if at + 7 > task.limit:
             raise NotMapped(task.base + at)
-        return int.from_bytes(self._linear.read(task.base + at, 8), "little")
+        return LinearAddr.from_bytes(self._linear.read(task.base + at, 8), "little")
 
     def system_call(self) -> None:
         """``syscall`` from 64-bit mode.  The library adds the length of the instruction to rip after this."""
-        self.system_calls += 1
         cpu = self._cpu
-        rip, flags, _ = self._call.read()
+        at, flags, _ = self._call.read()
+        rip = LinearAddr(at)
         if not cpu.msr(MSR_EFER) & EFER_SCE:
             self.taken.append((VECTOR_UD, rip))
             self._deliver(VECTOR_UD, None, rip)
-            cpu.write("rip", cpu.read("rip") - SYSCALL_SIZE)
+            cpu.write("rip", cpu.rip() - SYSCALL_SIZE)
             return
         star, mask = cpu.msr(MSR_STAR), cpu.msr(MSR_FMASK)
         target = cpu.msr(MSR_LSTAR)

@@ -16,19 +16,21 @@ from collections.abc import Callable
 
 from emu.booted.ending import BOOT, Bounds, Ended, TooSlow
 from emu.booted.machine import SPINS, Machine
+from emu.booted.processor import Activity, Vcpu
 from emu.booted.standstill import run_closely
 from emu.booted.traps import VECTOR_NMI, VECTOR_UD, TripleFault
-from emu.booted.vcpu import Activity, Vcpu
 from emu.cpu import Stop, Stopped
 from emu.cpu.watchdog import Watchdog
+from emu.findings.invariant import Invariant
 from emu.hardware.clock import TSC_HZ
+from emu.spaces import LinearAddr
 
 TURN = 1_000
 """Instructions of one processor while others want to run, where they are counted; and what one that spins
 pays for its turn, where they are not."""
 COUNTED = 1_000_000
 """Instructions at a time of a processor that is alone, where they are counted."""
-STANDSTILL = "goes round in circles, and nothing changes any more"
+STANDSTILL = "loops, and nothing changes any more"
 GUEST_VCPU = "rbp"
 """Where the guest of ours keeps the number of its vcpu."""
 
@@ -64,10 +66,10 @@ class Runner:
         vcpu = machine.vcpus[self._last]
         if not vcpu.cpu.read("cs") & 3:
             message = "jumps to the guest's code without leaving ring 0"
-            raise Ended("crash", message, machine.kernel.start)
+            raise Ended(Invariant.CRASH, message, machine.kernel.start)
         vcpu.guest = 0
 
-    def call(self, vcpu: Vcpu, entry: int, bounds: Bounds) -> None:
+    def call(self, vcpu: Vcpu, entry: LinearAddr, bounds: Bounds) -> None:
         """A guest's vcpu, which is at its start, goes on at ``entry``, until it is there again."""
         guest, vcpu.guest = vcpu.guest, None
         vcpu.rip, vcpu.activity = entry, Activity.RUNNING
@@ -106,7 +108,7 @@ class Runner:
                     return
                 vcpu = self._next()
         except TripleFault as exc:
-            raise Ended("crash", str(exc), exc.address) from exc
+            raise Ended(Invariant.CRASH, str(exc), exc.address) from exc
         finally:
             self._watchdog.disarm()
 
@@ -140,9 +142,13 @@ class Runner:
         machine = self.machine
         vcpu = machine.vcpus[self._last]
         if not machine.devices.skip():
-            raise Ended("halt", "halts, and nothing is there to wake it", vcpu.rip - 1)
+            raise Ended(Invariant.HALT, "halts, and nothing will wake it", vcpu.rip - 1)
         if machine.devices.clock.ticks > machine.patience:
-            raise Ended("loop", "halts again and again, and the guest does not go on", vcpu.rip - 1)
+            raise Ended(
+                Invariant.LOOP,
+                "halts again and again, and never returns to the guest",
+                vcpu.rip - 1,
+            )
 
     def _turn(self, vcpu: Vcpu, bounds: Bounds) -> bool:
         """Let one run; whether it is at its guest's start now."""
@@ -210,17 +216,17 @@ class Runner:
     def _enter(self, vcpu: Vcpu, vector: int) -> None:
         vcpu.cpu.write("rip", vcpu.rip)
         vcpu.traps.interrupt(vector)
-        vcpu.rip = vcpu.cpu.read("rip")
+        vcpu.rip = vcpu.cpu.rip()
 
     # --- ends ---
 
     def _invalid(self, vcpu: Vcpu) -> None:
         """The one exception for which the library stops instead of calling back."""
         self.machine.exception(vcpu, VECTOR_UD)
-        vcpu.rip = vcpu.cpu.read("rip")
+        vcpu.rip = vcpu.cpu.rip()
 
     def _crashed(self, stopped: Stopped) -> None:
-        raise Ended("crash", f"{stopped.reason.value} ({stopped.address:#x})", stopped.rip)
+        raise Ended(Invariant.CRASH, f"{stopped.reason.value} ({stopped.address:#x})", stopped.rip)
 
     def _spend(self, vcpu: Vcpu, count: int, bounds: Bounds) -> None:
         """Instructions are used up: all of them is the end, which may still have a better name."""
@@ -235,15 +241,17 @@ class Runner:
                 places.append(place)
         first = places[0]
         if first is not None and None not in places:
-            raise Ended("loop", STANDSTILL, first)
-        raise Ended("loop", f"is not done after {bounds.instructions} instructions", rip)
+            raise Ended(Invariant.LOOP, STANDSTILL, first)
+        raise Ended(
+            Invariant.LOOP, f"does not finish within {bounds.instructions} instructions", rip
+        )
 
-    def _circles(self, vcpu: Vcpu, place: int) -> None:
+    def _circles(self, vcpu: Vcpu, place: LinearAddr) -> None:
         """Another can help now, or an interrupt, if one is to come; raises Ended where none is."""
         if any(self._has_work(each) for each in self.machine.vcpus if each is not vcpu):
             return
         if not vcpu.enables_interrupts() or not self.machine.devices.skip():
-            raise Ended("loop", STANDSTILL, place)
+            raise Ended(Invariant.LOOP, STANDSTILL, place)
 
     def _stop(self) -> None:
         """The watchdog: whoever runs is to stop."""

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The processor, on Unicorn.
 
-engine      the library, found in this one file
-flat        `Cpu`, for one object without paging
-system      `System`, for a whole machine, on
-hooks       what it calls back for, and
-modes       what an interrupt or a system call does to it
-trial       what the library does not tell of itself, learnt by trying
-watchdog    a bound in time, which only says what is to be done again
+engine         the library, found in this one file
+hooks          what any processor calls back for, and how it is run
+flat           `Cpu`, for one object without paging
+system         `System`, for a whole machine, on
+machine_hooks  what it calls back for besides, and
+modes          what an interrupt or a system call does to it
+trial          what the library does not document of itself, learnt by trying
+watchdog       a bound in time, which only says what is to be done again
 """
 
 from emu.cpu.engine import INSTRUCTIONS, Batch, Stop, Stopped

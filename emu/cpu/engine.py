@@ -26,6 +26,8 @@ import unicorn
 from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
+from emu.spaces import LinearAddr
+
 # The binding's wrapper has no usable annotations.
 _binding: Any = unicorn
 library: Any = _binding.unicorn_py3.unicorn.uclib
@@ -66,7 +68,7 @@ class Stopped:
     """Where the machine stopped and why; ``address`` is the memory address of a fault."""
 
     reason: Stop
-    rip: int
+    rip: LinearAddr
     address: int = 0
     vector: int = 0
 
@@ -156,6 +158,10 @@ class Registers:
     def read(self, name: str) -> int:
         """One register."""
         return self._one(name).read()[0]
+
+    def rip(self) -> LinearAddr:
+        """Where it is."""
+        return LinearAddr(self._one("rip").read()[0])
 
     def write(self, name: str, value: int) -> None:
         """One register; the value is cut to 64 bits."""

@@ -11,17 +11,15 @@ from emu.cpu.engine import (
     CODE_HOOK,
     EDGE_HOOK,
     INSTRUCTIONS,
-    Registers,
     Stop,
     Stopped,
-    add_hook,
-    library,
     processor,
     uc,
-    x86,
 )
+from emu.cpu.hooks import REASONS, Hooks
 from emu.cpu.watchdog import Watchdog
 from emu.elf import Perm
+from emu.spaces import LinearAddr
 
 SECONDS = 0.5
 """Until an uncounted call is given up; the longest seen takes some milliseconds."""
@@ -31,7 +29,7 @@ class TooSlow(Exception):
     """An uncounted call that took too long: to be made again, counted."""
 
 
-class Cpu(Registers):
+class Cpu(Hooks):
     """One x86-64 processor that is given its memory region by region.
 
     `count_blocks` bounds a call in basic blocks, and takes two thirds of the time of a core that looks at
@@ -42,20 +40,18 @@ class Cpu(Registers):
     def __init__(self) -> None:
         super().__init__(processor())
         self._engine.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
-        self._raised: BaseException | None = None
         self._fault: tuple[Stop, int] | None = None
         self._vector: int | None = None
-        self._kept: list[Any] = []
         self._watchdog: Watchdog | None = None
         self._left = 0
         self._spent = False
-        self.blocks: dict[int, int] = {}
+        self.blocks: dict[LinearAddr, int] = {}
         """Address and size of every basic block that ran."""
         self._clean = self._engine.context_save()
         self._engine.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_invalid)
         self._engine.hook_add(uc.UC_HOOK_INTR, self._on_interrupt)
 
-    def map(self, base: int, size: int, perm: Perm, pointer: int) -> None:
+    def map(self, base: LinearAddr, size: int, perm: Perm, pointer: int) -> None:
         """Host memory at ``pointer`` as ``size`` bytes at ``base``."""
         prot = 0
         if perm & Perm.READ:
@@ -70,15 +66,9 @@ class Cpu(Registers):
         """Every register, the control registers included, as it was at the beginning."""
         self._engine.context_restore(self._clean)
 
-    def on_code(self, begin: int, end: int, action: Callable[[int], None]) -> None:
-        """Call ``action(address)`` before each instruction of [begin, end)."""
-
-        def hook(_engine: int, address: int, _size: int, _data: int) -> None:
-            self._protect(action, address)
-
-        self._hook(uc.UC_HOOK_CODE, CODE_HOOK, hook, begin, end)
-
-    def on_access(self, begin: int, end: int, action: Callable[[bool, int, int], None]) -> None:
+    def on_access(
+        self, begin: LinearAddr, end: LinearAddr, action: Callable[[bool, LinearAddr, int], None]
+    ) -> None:
         """Call ``action(is write, address, size)`` before each data access to [begin, end)."""
 
         def hook(_engine: int, kind: int, address: int, size: int, _value: int, _data: int) -> None:
@@ -87,20 +77,6 @@ class Cpu(Registers):
         kinds = uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE
         self._hook(kinds, ACCESS_HOOK, hook, begin, end)
 
-    def on_cpuid(self, answer: Callable[[int, int], tuple[int, int, int, int]]) -> None:
-        """Let ``answer(leaf, subleaf)`` give eax, ebx, ecx, edx."""
-        inputs, outputs = self.batch("rax", "rcx"), self.batch("rax", "rbx", "rcx", "rdx")
-
-        def respond() -> None:
-            leaf, subleaf = inputs.read()
-            outputs.write(answer(leaf & 0xFFFFFFFF, subleaf & 0xFFFFFFFF))
-
-        def hook(_engine: Any, _data: Any) -> int:
-            self._protect(respond)
-            return 1
-
-        self._engine.hook_add(uc.UC_HOOK_INSN, hook, None, 1, 0, x86.UC_X86_INS_CPUID)
-
     def on_instruction(self, name: str, action: Callable[[], None]) -> None:
         """Call ``action()`` for each instruction of that name, one of `INSTRUCTIONS`."""
 
@@ -108,11 +84,9 @@ class Cpu(Registers):
             self._protect(action)
             return 0
 
-        number, prototype = INSTRUCTIONS[name]
-        callback = add_hook(self._engine, uc.UC_HOOK_INSN, prototype, hook, 1, 1, number)
-        self._kept.append(callback)
+        self._hook_instruction(INSTRUCTIONS[name], hook)
 
-    def watch_blocks(self, begin: int, end: int) -> None:
+    def watch_blocks(self, begin: LinearAddr, end: LinearAddr) -> None:
         """Record the basic blocks that begin in [begin, end); a call that takes long is `TooSlow`."""
         blocks = self.blocks
 
@@ -127,36 +101,22 @@ class Cpu(Registers):
         if self._watchdog is not None:
             self._watchdog.close()
 
-    def count_blocks(self, begin: int, end: int) -> None:
+    def count_blocks(self, begin: LinearAddr, end: LinearAddr) -> None:
         """Record and count the basic blocks that begin in [begin, end)."""
         blocks = self.blocks
 
         def hook(_engine: int, address: int, size: int, _data: int) -> None:
             try:
-                blocks[address] = size
+                blocks[LinearAddr(address)] = size
                 self._left -= 1
                 if self._left < 0:
                     self._spent = True
                     self._engine.emu_stop()
-            except BaseException as exc:  # an interrupt from the keyboard
-                self._raised = exc
-                self._engine.emu_stop()
+            # As `_protect` does, which costs too much here: an interrupt from the keyboard.
+            except BaseException as exc:
+                self._fail(exc)
 
         self._hook(uc.UC_HOOK_BLOCK, CODE_HOOK, hook, begin, end)
-
-    def _hook(
-        self, kind: int, prototype: Any, function: Callable[..., Any], begin: int, end: int
-    ) -> None:
-        self._kept.append(add_hook(self._engine, kind, prototype, function, begin, end))
-
-    def _protect(self, action: Callable[..., None], *arguments: Any) -> None:
-        if self._raised is not None:
-            return
-        try:
-            action(*arguments)
-        except BaseException as exc:
-            self._raised = exc
-            self._engine.emu_stop()
 
     def _on_invalid(
         self, _engine: Any, kind: int, address: int, _size: int, _value: int, _data: Any
@@ -173,20 +133,13 @@ class Cpu(Registers):
         self._vector = vector
         engine.emu_stop()
 
-    def run(self, start: int, until: int, budget: int) -> Stopped:
+    def run(self, start: LinearAddr, until: LinearAddr, budget: int) -> Stopped:
         """Run from ``start`` to ``until`` or for ``budget`` counted blocks.  Raises what a hook raised."""
         self._reset(budget)
-        watchdog = self._watchdog
-        if watchdog is not None:
-            self.blocks.setdefault(start, 1)  # where nothing went before, no edge is seen
-            watchdog.arm(SECONDS)
-        error = library.uc_emu_start(self._engine._uch, start, until, 0, 0)
-        if watchdog is not None:
-            watchdog.disarm()
-            if watchdog.fired:
-                raise TooSlow
-        self._raise()
-        rip = self.read("rip")
+        error = self._watched(start, until)
+        if self._watchdog is not None and self._watchdog.fired:
+            raise TooSlow
+        rip = self.rip()
         if self._spent:
             return Stopped(Stop.BUDGET, rip)
         if self._vector is not None:
@@ -196,25 +149,22 @@ class Cpu(Registers):
         return Stopped(Stop.RETURNED if rip == until else Stop.HALTED, rip)
 
     def _reset(self, budget: int) -> None:
-        self._raised = None
         self._fault = None
         self._vector = None
         self._left, self._spent = budget, False
 
-    def _raise(self) -> None:
-        if self._raised is not None:
-            raise self._raised
+    def _watched(self, start: LinearAddr, until: LinearAddr) -> int:
+        """`_emulate`, bounded in time unless blocks are counted."""
+        watchdog = self._watchdog
+        if watchdog is None:
+            return self._emulate(start, until)
+        self.blocks.setdefault(start, 1)  # where nothing went before, no edge is seen
+        watchdog.arm(SECONDS)
+        try:
+            return self._emulate(start, until)
+        finally:
+            watchdog.disarm()
 
-    def _stopped(self, error: int, rip: int) -> Stopped:
-        reasons = {
-            uc.UC_ERR_READ_UNMAPPED: Stop.READ,
-            uc.UC_ERR_READ_PROT: Stop.READ,
-            uc.UC_ERR_WRITE_UNMAPPED: Stop.WRITE,
-            uc.UC_ERR_WRITE_PROT: Stop.WRITE,
-            uc.UC_ERR_FETCH_UNMAPPED: Stop.FETCH,
-            uc.UC_ERR_FETCH_PROT: Stop.FETCH,
-            uc.UC_ERR_INSN_INVALID: Stop.INVALID,
-            uc.UC_ERR_EXCEPTION: Stop.INTERRUPT,
-        }
-        reason, address = self._fault or (reasons.get(error, Stop.INVALID), 0)
-        return Stopped(reasons.get(error, reason), rip, address)
+    def _stopped(self, error: int, rip: LinearAddr) -> Stopped:
+        reason, address = self._fault or (REASONS.get(error, Stop.INVALID), 0)
+        return Stopped(REASONS.get(error, reason), rip, address)

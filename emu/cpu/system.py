@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from emu.cpu.engine import Stop, Stopped, library, processor, uc, x86
-from emu.cpu.hooks import Hooks
+from emu.cpu.hooks import REASONS
+from emu.cpu.machine_hooks import MachineHooks
 from emu.cpu.modes import Modes
 from emu.cpu.trial import counter_at
+from emu.spaces import LinearAddr, PhysAddr
 
 
 class _Msr(ctypes.Structure):
@@ -23,7 +25,7 @@ class _Msr(ctypes.Structure):
 class Table:
     """A descriptor table register, or TR."""
 
-    base: int
+    base: LinearAddr
     limit: int
 
 
@@ -36,7 +38,7 @@ class Saved:
         self.context = context
 
 
-class System(Hooks, Modes):
+class System(MachineHooks, Modes):
     """A whole x86-64 machine's processor: paging, rings, devices.  Memory and devices are its caller's.
 
     It calls back for every exception, interrupt and ``syscall``; the handler changes the state in
@@ -56,12 +58,12 @@ class System(Hooks, Modes):
     def close(self) -> None:
         """End it, so that the memory it was given may go."""
         self._let_go()
-        self._keep.clear()
+        self._callbacks.clear()
         finish = getattr(self._engine, "_Uc__finalizer", None)
         if finish is not None:
             finish()
 
-    def map(self, base: int, size: int, pointer: int) -> None:
+    def map(self, base: PhysAddr, size: int, pointer: int) -> None:
         """Host memory as the machine's physical memory."""
         self._engine.mem_map_ptr(base, size, uc.UC_PROT_ALL, pointer)
 
@@ -74,7 +76,7 @@ class System(Hooks, Modes):
         """``idtr``, ``gdtr``, ``tr`` or ``ldtr``."""
         number = getattr(x86, f"UC_X86_REG_{name.upper()}")
         _, base, limit, _ = self._engine.reg_read(number)
-        return Table(int(base), int(limit))
+        return Table(LinearAddr(base), int(limit))
 
     def save(self) -> Saved:
         return Saved(self._engine.context_save())
@@ -95,31 +97,22 @@ class System(Hooks, Modes):
         self._missing = address
         return False
 
-    def run(self, start: int, until: int, count: int = 0) -> Stopped:
+    def run(self, start: LinearAddr, until: LinearAddr, count: int = 0) -> Stopped:
         """Run from ``start`` to ``until``; raises what a hook raised.
 
         ``until`` should always be the same: it is part of the translated code.  ``count`` bounds the
         instructions; it halves the speed of long runs, and code must have been forgotten before the
         first and after the last time.
         """
-        self._raised = None
         self._asked = False
         self._missing = 0
         if self._on_translation is not None and start not in self._starts:
             self._starts.add(start)
             self._on_translation(start)  # where nothing went before, the library does not tell
-        error = library.uc_emu_start(self._handle, start, until, 0, count)
-        if self._raised is not None:
-            raise self._raised
-        rip = self.read("rip")
+        error = self._emulate(start, until, count)
+        rip = self.rip()
         if error != uc.UC_ERR_OK:
-            reasons = {
-                uc.UC_ERR_READ_UNMAPPED: Stop.READ,
-                uc.UC_ERR_WRITE_UNMAPPED: Stop.WRITE,
-                uc.UC_ERR_FETCH_UNMAPPED: Stop.FETCH,
-                uc.UC_ERR_EXCEPTION: Stop.INTERRUPT,
-            }
-            return Stopped(reasons.get(error, Stop.INVALID), rip, self._missing)
+            return Stopped(REASONS.get(error, Stop.INVALID), rip, self._missing)
         if rip == until:
             return Stopped(Stop.RETURNED, rip)
         if self._asked:

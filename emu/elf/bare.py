@@ -13,12 +13,25 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from emu.elf.linked import SHF_ALLOC, SHT_PROGBITS, check_header
-from emu.errors import ElfError
+from emu.elf.headers import (
+    HEADER_SIZE,
+    OFFSET_IN_SECTION,
+    OFFSET_IN_SEGMENT,
+    SECTION_SIZE,
+    SECTIONS_AT,
+    SEGMENT_SIZE,
+    SEGMENTS_AT,
+    SHF_ALLOC,
+    SHT_NOBITS,
+    SHT_PROGBITS,
+    SIZE_IN_SECTION,
+    section_headers,
+    segment_headers,
+)
+from emu.elf.linked import image_header
+from emu.errors import ElfError, TruncatedElf
 
-SHT_NOBITS = 8
-_HEADER, _SEGMENT, _SECTION = 64, 56, 64
-"""Sizes of a header in bytes (gABI: Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr)."""
+_DEBUG = b".debug_"
 
 
 def without_debug(data: bytes) -> bytes:
@@ -27,9 +40,8 @@ def without_debug(data: bytes) -> bytes:
     What is no image comes back as it is, and so does one in which anything else lies among them.
     """
     try:
-        check_header(data)
         return _without(data, *_layout(data))
-    except (ElfError, struct.error):
+    except ElfError:
         return data
 
 
@@ -44,33 +56,35 @@ class _Range(NamedTuple):
 
 def _layout(data: bytes) -> tuple[list[_Range], list[_Range]]:
     """What goes, in order, and what stays."""
-    segments, sections = struct.unpack_from("<QQ", data, 32)
-    size, count, other_size, other_count, names = struct.unpack_from("<HHHHH", data, 54)
-    if size != _SEGMENT or other_size != _SECTION or names >= other_count:
-        raise struct.error("headers of another kind")
-    stay = [
-        _Range(segments, segments + _SEGMENT * count, 32),
-        _Range(sections, sections + _SECTION * other_count, 40),
-    ]
-    for at in range(segments, segments + _SEGMENT * count, _SEGMENT):
-        offset, _, _, filled = struct.unpack_from("<QQQQ", data, at + 8)
-        stay.append(_Range(offset, offset + filled, at + 8))
-    (spelled,) = struct.unpack_from("<Q", data, sections + _SECTION * names + 24)
+    header = image_header(data)
+    segments, sections = segment_headers(data, header), section_headers(data, header)
+    if header.names >= len(sections):
+        raise TruncatedElf("no names of sections", "ELF header")
+    at, spelled = header.segments_at, sections[header.names].offset
+    stay = [_Range(at, at + SEGMENT_SIZE * len(segments), SEGMENTS_AT)]
+    for segment in segments:
+        end = segment.offset + segment.filled
+        stay.append(_Range(segment.offset, end, at + OFFSET_IN_SEGMENT))
+        at += SEGMENT_SIZE
+    at = header.sections_at
+    stay.append(_Range(at, at + SECTION_SIZE * len(sections), SECTIONS_AT))
     go = []
-    for at in range(sections, sections + _SECTION * other_count, _SECTION):
-        name, kind, flags, _, offset, length = struct.unpack_from("<IIQQQQ", data, at)
-        debug = data[spelled + name : spelled + name + 7] == b".debug_"
-        if debug and length and kind == SHT_PROGBITS and not flags & SHF_ALLOC:
-            go.append(_Range(offset, offset + length, at + 32))
+    for section in sections:
+        offset, length = section.offset, section.size
+        named = data[spelled + section.name : spelled + section.name + len(_DEBUG)] == _DEBUG
+        if named and length and section.type == SHT_PROGBITS and not section.flags & SHF_ALLOC:
+            go.append(_Range(offset, offset + length, at + SIZE_IN_SECTION))
             length = 0
-        stay.append(_Range(offset, offset if kind == SHT_NOBITS else offset + length, at + 24))
+        end = offset if section.type == SHT_NOBITS else offset + length
+        stay.append(_Range(offset, end, at + OFFSET_IN_SECTION))
+        at += SECTION_SIZE
     return sorted(go), stay
 
 
 def _without(data: bytes, go: Sequence[_Range], stay: Sequence[_Range]) -> bytes:
     starts, ends = [cut.start for cut in go], [cut.end for cut in go]
     gone = [0, *accumulate(cut.end - cut.start for cut in go)]
-    if not go or starts[0] < _HEADER or ends[-1] > len(data):
+    if not go or starts[0] < HEADER_SIZE or ends[-1] > len(data):
         return data
     if any(a.end > b.start for a, b in pairwise(go)):
         return data

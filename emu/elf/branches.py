@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from emu.elf.file import SHF_EXECINSTR, Elf, Section
+from emu.elf.file import Elf, Section
+from emu.elf.headers import SHF_EXECINSTR
 from emu.elf.relocate import Reloc
 
 _NEAR = (b"\xe8", b"\xe9")

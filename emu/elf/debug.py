@@ -6,7 +6,8 @@ from __future__ import annotations
 import struct
 import zlib
 
-from emu.elf.file import SHF_COMPRESSED, SHT_NOBITS, Section
+from emu.elf.file import Section
+from emu.elf.headers import SHF_COMPRESSED, SHT_NOBITS
 from emu.elf.placed import Image
 from emu.elf.relocate import Reloc
 from emu.errors import TruncatedElf

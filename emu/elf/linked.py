@@ -13,32 +13,44 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from emu.elf import EM_NAMES, MAX_FILE
-from emu.errors import NoPvhEntry, NotElf, TruncatedElf, WrongMachine
+from emu.elf.headers import (
+    CLASS64,
+    EM_X86_64,
+    ET_EXEC,
+    PT_LOAD,
+    PT_NOTE,
+    SHT_NOTE,
+    SHT_STRTAB,
+    SHT_SYMTAB,
+    STT_SECTION,
+    SYMBOL_SIZE,
+    FileHeader,
+    file_header,
+    section_headers,
+    segment_headers,
+    symbol_entries,
+)
+from emu.errors import NoPvhEntry, TruncatedElf, WrongMachine
+from emu.spaces import LinearAddr, LinkAddr, PhysAddr
 
 XEN_ELFNOTE_PHYS32_ENTRY = 18
-PT_LOAD, PT_NOTE = 1, 4
-SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_NOTE = 1, 2, 3, 7
-SHF_ALLOC = 2
-EM_386, EM_X86_64 = 3, 62
-ET_EXEC = 2
-MAX_SEGMENTS = 64
-MAX_SECTIONS = 8192
 MAX_SYMBOLS = 1 << 20
 MAX_NOTES = 4096
+MAX_SYMBOL_NAME = 256
+WANTED = "a linked image (xen-syms) for x86-64"
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
     """One PT_LOAD: ``content`` at ``physical``, zeroes up to ``size``."""
 
-    physical: int
-    virtual: int
+    physical: PhysAddr
+    virtual: LinkAddr
     size: int
     content: memoryview
 
     @property
-    def end(self) -> int:
+    def end(self) -> PhysAddr:
         return self.physical + self.size
 
 
@@ -48,32 +60,29 @@ class LinkedImage:
 
     data: bytes
     loads: tuple[Load, ...]
-    entry: int
+    entry: PhysAddr
 
     @cached_property
-    def _names(self) -> tuple[list[int], list[str]]:
+    def _names(self) -> tuple[list[LinkAddr], list[str]]:
         named = sorted(_symbols(self.data))
         return [value for value, _ in named], [name for _, name in named]
 
     @cached_property
-    def symbols(self) -> dict[str, int]:
+    def symbols(self) -> dict[str, LinkAddr]:
         """Address of each name; of equal names the lowest."""
         values, names = self._names
         return {name: value for value, name in zip(reversed(values), reversed(names), strict=True)}
 
-    def holds(self, physical: int) -> bool:
-        return any(load.physical <= physical < load.end for load in self.loads)
-
-    def where(self, address: int) -> str:
+    def where(self, address: LinearAddr | PhysAddr) -> str:
         """``symbol+0x12`` for a linear or (before paging) physical address of the image."""
         for load in self.loads:
             if load.physical <= address < load.end:
-                return self._spelled(address - load.physical + load.virtual)
+                return self._spelled(load.virtual + (int(address) - load.physical))
             if load.virtual <= address < load.virtual + load.size:
-                return self._spelled(address)
+                return self._spelled(LinkAddr(address))  # Xen runs where it is linked
         return f"{address:#x}"
 
-    def _spelled(self, address: int) -> str:
+    def _spelled(self, address: LinkAddr) -> str:
         values, names = self._names
         at = bisect_right(values, address) - 1
         if at < 0:
@@ -83,17 +92,17 @@ class LinkedImage:
 
 def parse_image(data: bytes) -> LinkedImage:
     """Read the headers of a linked image; an `ElfError` for what no loader would start."""
-    check_header(data)
-    headers = list(_program_headers(data))
+    header = image_header(data)
+    segments = segment_headers(data, header)
     loads = tuple(
-        Load(physical, virtual, memory, _part(data, offset, size, "program header"))
-        for kind, offset, virtual, physical, size, memory in headers
-        if kind == PT_LOAD and memory
+        Load(each.physical, each.virtual, each.memory, each.content(data, "program header"))
+        for each in segments
+        if each.type == PT_LOAD and each.memory
     )
     if not loads:
         raise TruncatedElf("no PT_LOAD segment", "program headers")
-    notes = [_part(data, h[1], h[4], "PT_NOTE") for h in headers if h[0] == PT_NOTE]
-    notes += [content for kind, content, _ in _sections(data, optional=True) if kind == SHT_NOTE]
+    notes = [each.content(data, "PT_NOTE") for each in segments if each.type == PT_NOTE]
+    notes += [content for kind, content, _ in _sections(data, header) if kind == SHT_NOTE]
     entry = next((e for e in map(_entry_in, notes) if e is not None), None)
     if entry is not None:
         _check_places(loads)
@@ -101,7 +110,7 @@ def parse_image(data: bytes) -> LinkedImage:
     raise NoPvhEntry(
         "no PVH entry: none of its notes is XEN_ELFNOTE_PHYS32_ENTRY",
         "ELF notes",
-        "the image of a tree that has such an entry is wanted",
+        "the image of a tree that has such an entry is needed",
     )
 
 
@@ -115,73 +124,28 @@ def _check_places(loads: tuple[Load, ...]) -> None:
             )
 
 
-def has_pvh_entry(data: bytes) -> bool:
-    """Whether a PVH loader would start this; other errors are raised."""
-    try:
-        parse_image(data)
-    except NoPvhEntry:
-        return False
-    return True
-
-
-def check_header(data: bytes) -> None:
+def image_header(data: bytes) -> FileHeader:
     """Raises an `ElfError` for what is no linked 64-bit image for x86."""
-    if data[:4] != b"\x7fELF":
-        raise NotElf("not an ELF file", hint="a linked image (xen-syms) is wanted")
-    if len(data) < 64:
-        raise TruncatedElf(f"{len(data)} bytes are no ELF header")
-    if len(data) > MAX_FILE:
-        raise TruncatedElf(f"{len(data)} bytes; at most {MAX_FILE} are read")
-    kind, machine = struct.unpack_from("<HH", data, 16)
-    if data[4] not in (1, 2) or data[5] != 1 or machine not in (EM_386, EM_X86_64):
-        name = EM_NAMES.get(machine, f"machine {machine}")
-        raise WrongMachine(
-            f"an ELF file for {name}", hint="an image for little-endian x86-64 is wanted"
-        )
-    if data[4] != 2 or machine != EM_X86_64:
+    header = file_header(data, WANTED)
+    if header.width != CLASS64 or header.machine != EM_X86_64:
         raise WrongMachine(
             "a 32-bit ELF file has no symbols of a 64-bit hypervisor",
-            hint="xen-syms is wanted, not what is made of it for the boot loader",
+            hint="xen-syms is needed, not what is made of it for the boot loader",
         )
-    if kind != ET_EXEC:
-        raise WrongMachine(
-            f"ELF file type {kind}", hint="a linked image (type 2, xen-syms) is wanted"
-        )
+    if header.type != ET_EXEC:
+        raise WrongMachine(f"ELF file type {header.type}", hint=f"{WANTED} is needed")
+    return header
 
 
-def _part(data: bytes, offset: int, size: int, where: str) -> memoryview:
-    if offset + size > len(data):
-        raise TruncatedElf(f"ends at {offset + size:#x}, the file at {len(data):#x}", where)
-    return memoryview(data)[offset : offset + size]
+def _sections(data: bytes, header: FileHeader) -> Iterator[tuple[int, memoryview, int]]:
+    """(type, content, link) of every section; the content only of those that are read here."""
+    for each in section_headers(data, header):
+        read = each.type in (SHT_SYMTAB, SHT_STRTAB, SHT_NOTE)
+        content = each.content(data, "section headers") if read else memoryview(b"")
+        yield each.type, content, each.link
 
 
-def _program_headers(data: bytes) -> Iterator[tuple[int, int, int, int, int, int]]:
-    (offset,) = struct.unpack_from("<Q", data, 32)
-    size, count = struct.unpack_from("<HH", data, 54)
-    if size != 56 or not 0 < count <= MAX_SEGMENTS:
-        raise TruncatedElf(f"{count} program headers of {size} bytes", "ELF header")
-    table = _part(data, offset, 56 * count, "program headers")
-    for kind, _, at, virtual, physical, filled, memory, _ in struct.iter_unpack("<IIQQQQQQ", table):
-        yield kind, at, virtual, physical, filled, memory
-
-
-def _sections(data: bytes, *, optional: bool) -> Iterator[tuple[int, memoryview, int]]:
-    """(type, content, link) of every section; with ``optional`` what lies outside is passed over."""
-    (offset,) = struct.unpack_from("<Q", data, 40)
-    size, count = struct.unpack_from("<HH", data, 58)
-    if not count:
-        return
-    if size != 64 or count > MAX_SECTIONS:
-        raise TruncatedElf(f"{count} section headers of {size} bytes", "ELF header")
-    table = _part(data, offset, 64 * count, "section headers")
-    for _, kind, _, _, at, length, link, _, _, _ in struct.iter_unpack("<IIQQQQIIQQ", table):
-        if kind not in (SHT_SYMTAB, SHT_STRTAB, SHT_NOTE):
-            yield kind, memoryview(b""), link
-            continue
-        yield kind, _part(data, at, length, "section headers"), link
-
-
-def _entry_in(content: memoryview) -> int | None:
+def _entry_in(content: memoryview) -> PhysAddr | None:
     at = 0
     for _ in range(MAX_NOTES):
         if at + 12 > len(content):
@@ -192,24 +156,25 @@ def _entry_in(content: memoryview) -> int | None:
         if kind == XEN_ELFNOTE_PHYS32_ENTRY and bytes(content[name : name + 4]) == b"Xen\0":
             if size not in (4, 8) or value + size > len(content):
                 raise TruncatedElf(f"a PVH entry of {size} bytes", "ELF notes")
-            return int.from_bytes(content[value : value + size], "little") & 0xFFFFFFFF
+            return PhysAddr.from_bytes(content[value : value + size], "little") & 0xFFFFFFFF
         at = value + (size + 3 & ~3)
     return None
 
 
-def _symbols(data: bytes) -> Iterator[tuple[int, str]]:
+def _symbols(data: bytes) -> Iterator[tuple[LinkAddr, str]]:
     """(value, name) of functions, objects and labels; none where the table is not usable."""
     try:
-        sections = list(_sections(data, optional=True))
+        sections = list(_sections(data, image_header(data)))
     except TruncatedElf:
         return
     for kind, content, link in sections:
         if kind != SHT_SYMTAB or link >= len(sections):
             continue
         strings = bytes(sections[link][1])
-        usable = content[: len(content) // 24 * 24][: 24 * MAX_SYMBOLS]
-        for name, info, _, section, value, _ in struct.iter_unpack("<IBBHQQ", usable):
-            if section and name and info & 15 < 3:
+        count = min(len(content) // SYMBOL_SIZE, MAX_SYMBOLS)
+        for name, info, _, section, value, _ in symbol_entries(content[: count * SYMBOL_SIZE]):
+            if section and name and info & 15 < STT_SECTION:
                 end = strings.find(b"\0", name)
                 if end > name:
-                    yield value, strings[name : min(end, name + 256)].decode("utf-8", "replace")
+                    spelled = strings[name : min(end, name + MAX_SYMBOL_NAME)]
+                    yield LinkAddr(value), spelled.decode("utf-8", "replace")

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emu.elf.file import (
+from emu.elf.file import Elf, Section
+from emu.elf.headers import (
     PAGE,
     SHF_WRITE,
     SHN_COMMON,
@@ -13,31 +14,30 @@ from emu.elf.file import (
     SHN_UNDEF,
     SHT_NOBITS,
     STT_FUNC,
-    Elf,
     Perm,
-    Section,
 )
 from emu.elf.placed import Function, Image, Segment
 from emu.elf.relocate import Got, got_slots, relocate
 from emu.errors import TruncatedElf
+from emu.spaces import LinearAddr
 
 MAX_IMAGE = 8 << 20
 """Everything that is allocated, .bss included: a core is tens of kilobytes."""
 
 
-def place(elf: Elf, base: int, resolve: Callable[[str], int]) -> Image:
+def place(elf: Elf, base: LinearAddr, resolve: Callable[[str], LinearAddr]) -> Image:
     """Put the object at ``base`` (page-aligned), asking ``resolve`` for undefined names."""
     segments, addresses, commons = _arrange(elf, base)
-    values = []
+    values: list[LinearAddr] = []
     for index, symbol in enumerate(elf.symbols):
         if symbol.section == SHN_UNDEF:
-            values.append(resolve(symbol.name) if symbol.name else 0)
+            values.append(resolve(symbol.name) if symbol.name else LinearAddr(0))
         elif symbol.section == SHN_COMMON:
             values.append(commons[index])
         elif symbol.section < SHN_LORESERVE:
-            values.append(addresses.get(symbol.section, 0) + symbol.value)
+            values.append(addresses.get(symbol.section, LinearAddr(0)) + symbol.value)
         else:
-            values.append(symbol.value)
+            values.append(LinearAddr(symbol.value))
     got = Got(segments)
     counts: dict[str, int] = {}
     for section in elf.sections:
@@ -59,14 +59,16 @@ def place(elf: Elf, base: int, resolve: Callable[[str], int]) -> Image:
     return Image(elf, tuple(segments), addresses, tuple(values), named, tuple(functions), counts)
 
 
-def _arrange(elf: Elf, base: int) -> tuple[list[Segment], dict[int, int], dict[int, int]]:
+def _arrange(
+    elf: Elf, base: LinearAddr
+) -> tuple[list[Segment], dict[int, LinearAddr], dict[int, LinearAddr]]:
     """Sections sorted into text, read-only and writable pages; commons and a GOT behind them."""
     total = sum(s.size + s.align for s in elf.sections if s.allocated)
     total += sum(s.size + 16 for s in elf.symbols if s.section == SHN_COMMON)
     if total > MAX_IMAGE:
         raise TruncatedElf(f"{total} bytes to be loaded; at most {MAX_IMAGE} are")
-    addresses: dict[int, int] = {}
-    commons: dict[int, int] = {}
+    addresses: dict[int, LinearAddr] = {}
+    commons: dict[int, LinearAddr] = {}
     segments: list[Segment] = []
     at = base
     kinds = (
@@ -80,7 +82,7 @@ def _arrange(elf: Elf, base: int) -> tuple[list[Segment], dict[int, int], dict[i
         for section in elf.sections:
             if not section.allocated or _class(section) != perm:
                 continue
-            at = (at + section.align - 1) & -section.align
+            at = at + (section.align - 1) & -section.align
             content.extend(bytes(at - start - len(content)))
             addresses[section.index] = at
             content.extend(section.data if section.type != SHT_NOBITS else bytes(section.size))
@@ -88,13 +90,13 @@ def _arrange(elf: Elf, base: int) -> tuple[list[Segment], dict[int, int], dict[i
         if perm == Perm.READ | Perm.WRITE:
             for index, symbol in enumerate(elf.symbols):
                 if symbol.section == SHN_COMMON:
-                    at = (at + 15) & -16
+                    at = at + 15 & -16
                     commons[index] = at
                     at += symbol.size
         if name == "rodata":
-            at = ((at + 7) & -8) + 8 * got_slots(elf)
+            at = (at + 7 & -8) + 8 * got_slots(elf)
         content.extend(bytes(at - start - len(content)))
-        at = (at + PAGE - 1) & -PAGE
+        at = at + (PAGE - 1) & -PAGE
         content.extend(bytes(at - start - len(content)))
         if content:
             segments.append(Segment(name, start, perm, content))

@@ -6,9 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from emu.elf.file import SHT_NOBITS, Elf, Section, Symbol
+from emu.elf.file import Elf, Section, Symbol
+from emu.elf.headers import SHT_NOBITS
 from emu.elf.placed import Segment
 from emu.errors import BadRelocation, TruncatedElf
+from emu.spaces import LinearAddr
 
 
 class Reloc(IntEnum):
@@ -72,9 +74,9 @@ class Got:
 
     def __init__(self, segments: list[Segment]) -> None:
         self._home = next((s for s in segments if s.name == "rodata"), None)
-        self._slots: dict[int, int] = {}
+        self._slots: dict[int, LinearAddr] = {}
 
-    def slot(self, symbol: int, value: int) -> int:
+    def slot(self, symbol: int, value: LinearAddr) -> LinearAddr:
         if self._home is None:
             raise BadRelocation("no room for a global offset table")
         if symbol not in self._slots:
@@ -87,9 +89,9 @@ class Got:
 def relocate(
     elf: Elf,
     section: Section,
-    address: int,
+    address: LinearAddr,
     segments: list[Segment],
-    values: list[int],
+    values: list[LinearAddr],
     got: Got,
     counts: dict[str, int],
 ) -> None:

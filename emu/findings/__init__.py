@@ -1,2 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the emulation has to say: verdicts, reports, the ladder."""
+"""What the emulation has to say.
+
+invariant    the kinds of things that can be wrong
+verdict      findings, and the report of an object
+boot_report  the report of an image
+ladder       what changed between two images
+"""

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guests (L2) that the booted level gives the shim to run: drivers that make hypercalls for us."""
+"""The guests (L2) that the booted level gives the shim to run: drivers that make hypercalls for us.
+
+kernel        a kernel of a few instructions
+vcpu_context  first registers of its second vcpu
+"""
 
 from emu.guest.kernel import GuestKernel, build_kernel
 from emu.guest.vcpu_context import first_registers

@@ -24,6 +24,7 @@ from functools import cache
 
 from emu.abi import HYPERCALL_STRIDE, Mode
 from emu.elf import PAGE
+from emu.spaces import LinearAddr
 
 CODE = b"\x90\xff\xd0\xeb\xfb"
 EVENT_OFFSET = 0x40
@@ -39,7 +40,10 @@ MARK = b"guest driver of the booted level, "
 FILE_OFFSET = 0x240
 LOAD_OFFSET = 0x200000
 """Of the first page above the guest's virtual base, in physical and virtual addresses alike."""
-BASE: dict[Mode, int] = {"64": 0xFFFFFFFF80000000, "compat": 0xC0000000}
+BASE = {
+    Mode.NATIVE: LinearAddr(0xFFFFFFFF80000000),
+    Mode.COMPAT: LinearAddr(0xC0000000),
+}
 HV_START_LOW = 0xF5800000
 BUFFER_PAGES = 8
 CONTEXT_PAGE, SEEN_PAGE = 4, 7
@@ -54,26 +58,26 @@ class GuestKernel:
 
     mode: Mode
     content: bytes
-    start: int
-    hypercalls: int
-    buffer: int
+    start: LinearAddr
+    hypercalls: LinearAddr
+    buffer: LinearAddr
     """Pages to put arguments in."""
-    lists: int
+    lists: LinearAddr
     """A page for lists, followed by nothing that is known."""
-    event: int
+    event: LinearAddr
     """What is to be called for an event."""
-    timestamp: int
+    timestamp: LinearAddr
     """What is to be called for the time stamp counter: rdtsc, and back."""
-    context: int
+    context: LinearAddr
     """Two pages for the first registers of a second vcpu."""
-    stack: int
+    stack: LinearAddr
     """Upper end of its stack."""
-    seen: int
+    seen: LinearAddr
     """How many upcalls have come to each vcpu, 4 bytes each."""
     first_page: bytes
     """How the page at ``start`` begins."""
 
-    def hypercall(self, number: int) -> int:
+    def hypercall(self, number: int) -> LinearAddr:
         return self.hypercalls + number * HYPERCALL_STRIDE
 
 
@@ -87,7 +91,7 @@ def build_kernel(mode: Mode) -> GuestKernel:
     first = CODE.ljust(16, b"\xcc") + MARK + mode.encode()
     count = INCREMENT + struct.pack("<I", seen & 0xFFFFFFFF)
     event = count + b"\xcf"
-    if mode == "64":
+    if mode is Mode.NATIVE:
         event = b"\x59\x41\x5b" + count + MASKED + b"\x6a\0\xe9"
         behind = start + EVENT_OFFSET + len(event) + 4
         target = start + PAGE + IRET * HYPERCALL_STRIDE
@@ -97,7 +101,7 @@ def build_kernel(mode: Mode) -> GuestKernel:
     notes = b"".join(_notes(mode, base, start))
     image = text + b"\xcc" * PAGE + notes.ljust(PAGE, b"\0")
     size = len(image) + (BUFFER_PAGES + 1) * PAGE
-    make = _elf64 if mode == "64" else _elf32
+    make = _elf64 if mode is Mode.NATIVE else _elf32
     return GuestKernel(
         mode=mode,
         content=make(start, base, image, size, 2 * PAGE, len(notes)),
@@ -115,7 +119,7 @@ def build_kernel(mode: Mode) -> GuestKernel:
 
 
 def _notes(mode: Mode, base: int, start: int) -> Iterator[bytes]:
-    word = "<Q" if mode == "64" else "<I"
+    word = "<Q" if mode is Mode.NATIVE else "<I"
     yield _note(GUEST_OS, b"driver\0")
     yield _note(GUEST_VERSION, b"1\0")
     yield _note(LOADER, b"generic\0")
@@ -123,9 +127,9 @@ def _notes(mode: Mode, base: int, start: int) -> Iterator[bytes]:
     yield _note(VIRT_BASE, struct.pack(word, base))
     yield _note(ENTRY, struct.pack(word, start))
     yield _note(HYPERCALL_PAGE, struct.pack(word, start + PAGE))
-    yield _note(PAE_MODE, b"yes\0" if mode == "64" else b"yes,bimodal\0")
+    yield _note(PAE_MODE, b"yes\0" if mode is Mode.NATIVE else b"yes,bimodal\0")
     yield _note(FEATURES, b"\0")
-    if mode == "compat":
+    if mode is Mode.COMPAT:
         yield _note(HV_START, struct.pack(word, HV_START_LOW))
 
 

@@ -14,13 +14,13 @@ from emu.guest.kernel import GuestKernel
 
 VGCF_IN_KERNEL = 1 << 2
 EFLAGS = 0x202
-SIZES: dict[Mode, int] = {"64": 5168, "compat": 2800}
+SIZES: dict[Mode, int] = {Mode.NATIVE: 5168, Mode.COMPAT: 2800}
 
 
 def first_registers(kernel: GuestKernel, vcpu: int, root: int) -> bytes:
     """``root``: the frame of the guest's page tables, of their top level as its mode has it."""
     content = bytearray(SIZES[kernel.mode])
-    if kernel.mode == "64":
+    if kernel.mode is Mode.NATIVE:
         _fill64(content, kernel, vcpu, root)
     else:
         _fill32(content, kernel, vcpu, root)

@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a domain finds around itself: local APIC, platform, clock."""
+"""What a domain finds around itself.
+
+clock     virtual time
+lapic     the local APIC of a processor
+platform  CPUID, ports, ACPI tables, start info
+"""

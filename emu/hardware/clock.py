@@ -58,9 +58,5 @@ class Clock:
         """Whether who looked last does nothing but look."""
         return self._same > EAGER
 
-    @property
-    def nanoseconds(self) -> int:
-        return self.ticks * 1_000_000_000 // TSC_HZ
-
     def copy(self) -> Clock:
         return Clock(self.ticks, self.looks, self._place)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from emu.hardware.clock import LOOK, TSC_HZ, Clock
 from emu.hardware.lapic import BASE
+from emu.spaces import PhysAddr
 
 PIT_HZ = 1_193_182
-RSDP = 0xE0000
+RSDP = PhysAddr(0xE0000)
 HYPERCALL_MSR = 0x40000000
 HYPERCALL_PORT = 0xE8
 """What the entries of the hypercall page write to, 32 bits wide: our way into the model of L0."""
@@ -128,7 +129,7 @@ def _checked(table: bytearray, at: int, size: int | None = None) -> bytes:
     return bytes(table)
 
 
-def acpi_tables(vcpus: int, base: int = RSDP) -> list[tuple[int, bytes]]:
+def acpi_tables(vcpus: int, base: PhysAddr = RSDP) -> list[tuple[PhysAddr, bytes]]:
     """(physical address, content): RSDP, XSDT, MADT with one local APIC a vcpu, FADT."""
     xsdt, madt, fadt = base + 0x1400, base + 0x1000, base + 0x1200
     apics = b"".join(struct.pack("<BBBBI", 0, 8, cpu, cpu * 2, 1) for cpu in range(vcpus))
@@ -142,7 +143,9 @@ def acpi_tables(vcpus: int, base: int = RSDP) -> list[tuple[int, bytes]]:
     ]
 
 
-def start_info(at: int, command_line: bytes, module: tuple[int, int]) -> list[tuple[int, bytes]]:
+def start_info(
+    at: PhysAddr, command_line: bytes, module: tuple[PhysAddr, int]
+) -> list[tuple[PhysAddr, bytes]]:
     """``struct hvm_start_info`` at ``at`` with one module (address, size); three pages."""
     modules, lines = at + 0x1000, at + 0x2000
     address, size = module

@@ -2,7 +2,7 @@
 """The hypervisor below the shim, as far as a guest can see it: a model written from the public ABI.
 
     domain      what L0 keeps of the domain, how it reads its arguments
-    model       dispatch, recording, failures on demand
+    dispatch    recording, failures on demand
     registry    which function answers which operation
     shared      the shared info page: time, pending and masked events
     events      EVTCHNOP_*
@@ -13,12 +13,12 @@
     hvm         HVMOP_*
     console     CONSOLEIO_*, XENVER_*
 
-The operations import `domain`; `model` is given them.  The model knows nothing of how
+The operations import `domain`; `dispatch` is given them.  The model knows nothing of how
 the shim runs: the object level and the booted level give it a `L0Memory` each.
 """
 
-from emu.l0.domain import Hardware, Interactions, L0Memory, L0Setup
-from emu.l0.model import L0
+from emu.l0.dispatch import L0
+from emu.l0.domain import Hardware, Interactions, L0Memory, L0Setup, PortKind
 from emu.l0.registry import OPERATIONS
 
-__all__ = ["L0", "OPERATIONS", "Hardware", "Interactions", "L0Memory", "L0Setup"]
+__all__ = ["L0", "OPERATIONS", "Hardware", "Interactions", "L0Memory", "L0Setup", "PortKind"]

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from emu import abi
 from emu.findings.verdict import L0Call
 from emu.l0.shared import SharedInfo
+from emu.spaces import LinearAddr
 
 EFAULT, EINVAL, ENOENT, ENOSPC, ESRCH = (
     abi.ERRNO[name] for name in ("EFAULT", "EINVAL", "ENOENT", "ENOSPC", "ESRCH")
@@ -28,13 +30,13 @@ CALLBACK_VECTOR = 2
 class L0Memory(Protocol):
     """The caller's memory as L0 sees it."""
 
-    def readable(self, address: int, size: int, access: bool) -> bytes | None:
+    def readable(self, address: LinearAddr, size: int, access: bool) -> bytes | None:
         """The bytes, or None where L0 would fault; ``access`` is EFLAGS.AC."""
 
-    def writable(self, address: int, content: bytes, access: bool) -> bool:
+    def writable(self, address: LinearAddr, content: bytes, access: bool) -> bool:
         """Write, or False where L0 would fault."""
 
-    def is_guest(self, address: int) -> bool:
+    def is_guest(self, address: LinearAddr) -> bool:
         """Whether the page belongs to the shim's guest (U=1)."""
 
 
@@ -58,12 +60,20 @@ class Interactions(Protocol):
         """0, or the errno with which this one is to fail.  ``legal``: a real one might fail here."""
 
 
+class PortKind(StrEnum):
+    """What an event channel of L0 is bound to."""
+
+    UNBOUND = "unbound"
+    INTERDOMAIN = "interdomain"
+    VIRQ = "virq"
+    IPI = "ipi"
+
+
 @dataclass(slots=True)
 class Port:
     """One event channel of L0."""
 
-    state: str
-    """``unbound``, ``interdomain``, ``virq`` or ``ipi``."""
+    state: PortKind
     vcpu: int = 0
     remote_dom: int = 0
     remote_port: int = 0
@@ -101,7 +111,7 @@ class Request:
     op: str
     arguments: Sequence[int]
     access: bool
-    pointer: int
+    pointer: LinearAddr
     struct: abi.Struct | None
     memory: L0Memory
     vcpu: int = 0
@@ -128,7 +138,7 @@ class Domain:
         self.calls: list[L0Call] = []
         self.raw: list[tuple[str, abi.Struct, bytes]] = []
         """(operation, structure, bytes) of each argument that L0 read."""
-        self.guest_pointers: list[tuple[str, int]] = []
+        self.guest_pointers: list[tuple[str, LinearAddr]] = []
         """(operation, address) of guest pages handed over without EFLAGS.AC."""
         self.unknown: list[str] = []
         """Operations that nobody modelled."""
@@ -157,7 +167,7 @@ class Domain:
         self.suspended = False
         """The domain was suspended and has come back."""
 
-    def open(self, number: int, state: str, vcpu: int = 0) -> None:
+    def open(self, number: int, state: PortKind, vcpu: int = 0) -> None:
         """Have a port open from the start."""
         self.once.add(number)
         self.ports[number] = Port(state, vcpu)
@@ -213,11 +223,11 @@ class Domain:
         self.params.pop(abi.CONSTANTS["HVM_PARAM_CALLBACK_IRQ"], None)
         self.params |= dict(self.setup.resumed)
         for index in ("HVM_PARAM_STORE_EVTCHN", "HVM_PARAM_CONSOLE_EVTCHN"):
-            self.open(self.params[abi.CONSTANTS[index]], "interdomain")
+            self.open(self.params[abi.CONSTANTS[index]], PortKind.INTERDOMAIN)
 
     # --- the caller's memory ---
 
-    def read(self, request: Request, address: int, size: int) -> bytes | None:
+    def read(self, request: Request, address: LinearAddr, size: int) -> bytes | None:
         """As L0 reads its caller's memory; a guest page without AC is noted."""
         if not request.access and request.memory.is_guest(address):
             self.guest_pointers.append((request.op, address))

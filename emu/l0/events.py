@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from emu import abi
 from emu.l0.console import serve_ring
-from emu.l0.domain import EINVAL, ENOENT, ENOSPC, ESRCH, Domain, Operation, Port, Request
+from emu.l0.domain import EINVAL, ENOENT, ENOSPC, ESRCH, Domain, Operation, Port, PortKind, Request
 
 NR_PORTS = 1 << 17
 """Of the FIFO ABI, the most that L0 may ever hand out."""
@@ -30,14 +30,17 @@ def _open(l0: Domain, port: Port) -> int:
 def _alloc_unbound(l0: Domain, request: Request) -> int:
     if not l0.is_self(request.fields["dom"]):
         return -ESRCH
-    number = _open(l0, Port("unbound", remote_dom=request.fields["remote_dom"]))
+    number = _open(l0, Port(PortKind.UNBOUND, remote_dom=request.fields["remote_dom"]))
     return number if number < 0 else l0.reply(request, port=number)
 
 
 def _bind_interdomain(l0: Domain, request: Request) -> int:
     fields = request.fields
     number = _open(
-        l0, Port("interdomain", remote_dom=fields["remote_dom"], remote_port=fields["remote_port"])
+        l0,
+        Port(
+            PortKind.INTERDOMAIN, remote_dom=fields["remote_dom"], remote_port=fields["remote_port"]
+        ),
     )
     return number if number < 0 else l0.reply(request, local_port=number)
 
@@ -47,14 +50,14 @@ def _bind_virq(l0: Domain, request: Request) -> int:
         return -EINVAL
     if request.fields["vcpu"] >= l0.setup.vcpus:
         return -ENOENT
-    number = _open(l0, Port("virq", vcpu=request.fields["vcpu"]))
+    number = _open(l0, Port(PortKind.VIRQ, vcpu=request.fields["vcpu"]))
     return number if number < 0 else l0.reply(request, port=number)
 
 
 def _bind_ipi(l0: Domain, request: Request) -> int:
     if request.fields["vcpu"] >= l0.setup.vcpus:
         return -ENOENT
-    number = _open(l0, Port("ipi", vcpu=request.fields["vcpu"]))
+    number = _open(l0, Port(PortKind.IPI, vcpu=request.fields["vcpu"]))
     return number if number < 0 else l0.reply(request, port=number)
 
 

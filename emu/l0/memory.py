@@ -8,6 +8,7 @@ import struct
 from emu import abi
 from emu.l0.domain import EFAULT, EINVAL, ENOENT, ESRCH, Domain, Operation, Request
 from emu.l0.shared import SharedInfo
+from emu.spaces import LinearAddr
 
 MAX_EXTENTS = 1 << 20
 MAX_ORDER = 20
@@ -43,7 +44,8 @@ def _memory_map(l0: Domain, request: Request) -> int:
     """The caller's buffer holds as many entries as it says; it is told how many were filled."""
     entries = l0.setup.memory_map[: request.fields["nr_entries"]]
     content = b"".join(struct.pack("<QQI", *entry) for entry in entries)
-    if not request.memory.writable(request.fields["buffer"], content, request.access):
+    buffer = LinearAddr(request.fields["buffer"])
+    if not request.memory.writable(buffer, content, request.access):
         return -EFAULT
     return l0.reply(request, nr_entries=len(entries))
 
@@ -56,7 +58,7 @@ def _extents(l0: Domain, request: Request) -> list[range] | int:
         return -EINVAL
     if not l0.is_self(fields["domid"]):
         return -ESRCH
-    raw = l0.read(request, fields["extent_start"], 8 * count) if count else b""
+    raw = l0.read(request, LinearAddr(fields["extent_start"]), 8 * count) if count else b""
     if raw is None:
         return 0
     return [range(frame, frame + (1 << order)) for (frame,) in struct.iter_unpack("<Q", raw)]

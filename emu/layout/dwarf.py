@@ -9,11 +9,12 @@ every failure becomes a `LayoutError`.
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from emu.elf import Image, debug_section
-from emu.errors import LayoutError
+from emu.errors import EmuError, LayoutError
 
 MAX_ENTRIES = 400_000
 
@@ -63,13 +64,24 @@ def open_dwarf(image: Image) -> Any:
     return DWARFInfo(DwarfConfig(True, "x64", 8), *descriptors)
 
 
+def _failures() -> tuple[type[Exception], ...]:
+    """What pyelftools raises: errors of its own and of its parsing library, and whatever its code stumbles
+    over when numbers and references are not what it takes them for."""
+    from elftools.common.exceptions import DWARFError, ELFError
+    from elftools.construct import ConstructError
+
+    own = DWARFError, ELFError, ConstructError
+    stumbles = ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError
+    return *own, *stumbles, RuntimeError, struct.error, EmuError
+
+
 def guarded(what: str, action: Callable[[], _Answer]) -> _Answer:
     """``action()``, every failure of which is a `LayoutError` that names ``what``."""
     try:
         return action()
     except (LayoutError, MemoryError):
         raise
-    except Exception as exc:  # pyelftools raises whatever its parsing stumbles over
+    except _failures() as exc:
         raise LayoutError(
             f"the DWARF of {what} cannot be read: {type(exc).__name__}: {exc}",
             hint="compile with -g and an unmodified compiler",

@@ -86,7 +86,7 @@ def field_of(die: Any, type_name: str, path: str) -> Field:
     for part in path.split("."):
         match = _STEP.fullmatch(part)
         if match is None:
-            raise LayoutError(f"{path!r} is no path to a field", type_name)
+            raise LayoutError(f"{path!r} is not a path to a field", type_name)
         found = _member(die, match[1], 0)
         if found is None:
             raise LayoutError(f"no field {part!r}", f"{type_name}.{path}")
@@ -96,7 +96,7 @@ def field_of(die: Any, type_name: str, path: str) -> Field:
         for index in re.findall(r"\d+", match[2]):
             array = _strip(die)
             if array is None or array.tag != "DW_TAG_array_type":
-                raise LayoutError(f"{part!r} is no array", f"{type_name}.{path}")
+                raise LayoutError(f"{part!r} is not an array", f"{type_name}.{path}")
             if len(list(_lengths(array))) != 1:
                 raise LayoutError(f"{part!r} has more than one dimension", f"{type_name}.{path}")
             die = type_of(array)

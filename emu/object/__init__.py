@@ -4,13 +4,29 @@
 Everything outside of the object is a model: undefined functions are stubs of one `ret` under a hook,
 undefined variables get room and a value from the profile, L0 answers behind the hypercall page.
 
-    core, tables               the object at its place
-    memory, places, fields     what it finds around it:
-    world, channels, values
-    context, models, boundary  what happens where it leaves its own code
-    machine, run               one call, and what came of it
-    invariants, expectations, leaving      what is right
-    judge, selection, coverage, share, emulate    every case in every way, to a report
+The object and its world:
+    core, tables        the object at its place
+    addresses, regions  the memory that it finds
+    fields, structures  its types, by name
+    world, channels     stack, domain, vcpus, event channels
+    values              what a scenario's names stand for there
+    probe               what the tree itself says of constants and types
+
+A call:
+    context, models     what happens where it leaves its own code
+    boundary            the hooks that notice
+    machine             from a snapshot into the core and back
+    call                what came of it
+
+What becomes of it:
+    selection, share    which cases are wanted, and by which process
+    inputs              arguments that nobody thought of
+    observed            what is seen of a call, and the rules that are checked
+    expectations        what a scenario asks for besides
+    leaving             what must not depend on the stack
+    judging             one case in every way
+    coverage            what ran
+    emulate             an object in, a report out
 """
 
 from emu.object.emulate import ShareReport, emulate_object, emulate_share, join

@@ -4,27 +4,28 @@
 from __future__ import annotations
 
 from emu.elf import PAGE
+from emu.spaces import LinearAddr
 
-STACK_BASE = 0xFFFF830000100000
-HEAP_BASE = 0xFFFF830000400000
+STACK_BASE = LinearAddr(0xFFFF830000100000)
+HEAP_BASE = LinearAddr(0xFFFF830000400000)
 HEAP_SIZE = 24 * PAGE
 """Small, since it is put back before each call: room for a thousand event channels."""
-WORLD_BASE = 0xFFFF830000800000
-GUEST_BASE = 0x00A00000
+WORLD_BASE = LinearAddr(0xFFFF830000800000)
+GUEST_BASE = LinearAddr(0x00A00000)
 GUEST_SIZE = 2 * PAGE
-GUEST_READONLY = 0x00B00000
-GUEST_ABSENT = 0x00C00000
-GUEST_FAR = 0x00007F8000000000
-GUEST_HIGH = 0xFFFF880000000000
+GUEST_READONLY = LinearAddr(0x00B00000)
+GUEST_ABSENT = LinearAddr(0x00C00000)
+GUEST_FAR = LinearAddr(0x00007F8000000000)
+GUEST_HIGH = LinearAddr(0xFFFF880000000000)
 """Where a 64-bit guest's own kernel begins: the first byte above the hypervisor's range."""
 BUFFER = GUEST_BASE + 0x100
 LIST = GUEST_BASE + PAGE
 LIST_END = GUEST_BASE + GUEST_SIZE - 8
-COMPAT_HYPERVISOR = 0xF5800000
+COMPAT_HYPERVISOR = LinearAddr(0xF5800000)
 """Where a 32-bit guest's address space ends."""
 COMPAT_FLAG, COMPAT_START = "arch.is_32bit_pv", "arch.hv_compat_vstart"
 """All that makes a domain a 32-bit one."""
-START_INFO_BASE = 0xFFFF82C000000000
+START_INFO_BASE = LinearAddr(0xFFFF82C000000000)
 """Where the core finds the guest's start info page once it has mapped it."""
 START_INFO_FRAME = 0x5000
 TOT_PAGES = 0x3210

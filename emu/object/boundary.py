@@ -12,6 +12,7 @@ from functools import partial
 from emu import abi
 from emu.cpu import INSTRUCTIONS, Batch, Cpu, native_cpuid
 from emu.elf import PAGE, Perm
+from emu.findings.invariant import Invariant
 from emu.hardware.platform import Cpuid
 from emu.interactions import Crash
 from emu.object.call import EFLAGS_AC
@@ -21,6 +22,7 @@ from emu.object.models import in_rax, models_of
 from emu.object.regions import Memory
 from emu.object.world import World
 from emu.profile import Extern
+from emu.spaces import LinearAddr
 
 SCRUBBED = 512
 """Bytes of stack that a callee may have used."""
@@ -50,8 +52,8 @@ class Boundary:
         self._page = core.hypercall_page
         self._context: Context | None = None
         self._poison = bytes(SCRUBBED)
-        self._undo: tuple[int, bytes] | None = None
-        self._direct_writes: list[tuple[int, int]] = []
+        self._undo: tuple[LinearAddr, bytes] | None = None
+        self._direct_writes: list[tuple[LinearAddr, int]] = []
         self._arguments: Batch = cpu.batch("rdi", "rsi", "rdx", "rcx", "r8", "r9", "rsp")
         self._hypercall: Batch = cpu.batch(*abi.ARGUMENT_REGISTERS, "rsp", "eflags")
         self._answer: Batch = cpu.batch("rax", *CLOBBERED)
@@ -73,7 +75,7 @@ class Boundary:
         """Whether the core has looked at its domain's mode since this was last cleared."""
         self._mode_fields = tuple(world.mode_fields())
         for begin, end in self._mode_fields:
-            cpu.on_access(begin - WIDEST + 1, end, self._on_mode_access)
+            cpu.on_access(begin - (WIDEST - 1), end, self._on_mode_access)
 
     def _watch_instructions(self, core: Core) -> None:
         """Those that ask something of the world that is not modelled."""
@@ -85,9 +87,9 @@ class Boundary:
                 self.cpu.on_code(at, at + 1, partial(self._on_msr, name))
 
     def _on_instruction(self, name: str) -> None:
-        raise NoModel(f"{name} is executed, and nothing answers it")
+        raise NoModel(f"{name} is executed, which is not modelled")
 
-    def _on_msr(self, name: str, address: int) -> None:
+    def _on_msr(self, name: str, address: LinearAddr) -> None:
         self._on_instruction(name)
 
     def begin(self, context: Context, poison: int) -> None:
@@ -109,17 +111,17 @@ class Boundary:
         for written, size in self._direct_writes:
             ctx.guest_writes.append((written, self.memory.read(written, size)))
 
-    def _on_stub(self, address: int) -> None:
+    def _on_stub(self, address: LinearAddr) -> None:
         ctx = self._context
         assert ctx is not None
         *arguments, rsp = self._arguments.read()
-        ctx.call_site = self.memory.read_int(rsp, 8) - 1
+        ctx.call_site = self._caller(rsp)
         name, extern, model = self._stubs.get(address, ("", None, None))
         if not name:
-            raise Crash("crash", f"jump into nowhere: {address:#x}")
+            raise Crash(Invariant.CRASH, f"jump into nowhere: {address:#x}")
         ctx.called.append(name)
         if model is None or extern is None:
-            raise NoModel(f"{name} is called, and the profile gives no model for it")
+            raise NoModel(f"{name} is called, and the profile has no model for it")
         if self._locks[name]:
             self._check_locks(ctx, name)
         ctx.plan.ignorable = extern.ignorable
@@ -128,7 +130,11 @@ class Boundary:
         self._scrub(rsp)
         self._answer.write((in_rax(result, model.returns), *CLOBBERED_VALUES))
 
-    def _locks_of(self, extern: Extern) -> tuple[tuple[str, int, bool], ...]:
+    def _caller(self, rsp: int) -> LinearAddr:
+        """Within the call whose return address is on top of the stack."""
+        return LinearAddr(self.memory.read_int(LinearAddr(rsp), 8) - 1)
+
+    def _locks_of(self, extern: Extern) -> tuple[tuple[str, LinearAddr, bool], ...]:
         """(name, address, whether the callee takes it itself) of the locks that this tree has."""
         wanted = [(name, False) for name in extern.locks] + [(name, True) for name in extern.takes]
         places = [(name, self.world.lock_address(name), takes) for name, takes in wanted]
@@ -145,18 +151,20 @@ class Boundary:
         for name, lock, takes in self._locks[symbol]:
             held = lock in ctx.locks
             if takes and held:
-                raise Crash("locks", f"deadlock: {symbol} takes {name}, which is already held")
+                raise Crash(
+                    Invariant.LOCKS, f"deadlock: {symbol} takes {name}, which is already held"
+                )
             if not takes and not held and not ctx.alone:
-                ctx.violate("locks", f"{symbol} is called without {name}")
+                ctx.violate(Invariant.LOCKS, f"{symbol} is called without {name}")
 
-    def _on_hypercall(self, address: int) -> None:
+    def _on_hypercall(self, address: LinearAddr) -> None:
         ctx = self._context
         assert ctx is not None
         *arguments, rsp, eflags = self._hypercall.read()
-        ctx.call_site = self.memory.read_int(rsp, 8) - 1
+        ctx.call_site = self._caller(rsp)
         number, rest = divmod(address - self._page, abi.HYPERCALL_STRIDE)
         if rest:
-            raise Crash("crash", f"call into the middle of hypercall {number}")
+            raise Crash(Invariant.CRASH, f"call into the middle of hypercall {number}")
         if ctx.watched is not None:
             ctx.masked.append(ctx.watched in self.world.masked_ports())
         result = ctx.l0.call(number, arguments, bool(eflags & EFLAGS_AC))
@@ -164,7 +172,7 @@ class Boundary:
             raise Ended
         self.cpu.write("rax", result)
 
-    def _on_mode_access(self, write: bool, address: int, size: int) -> None:
+    def _on_mode_access(self, write: bool, address: LinearAddr, size: int) -> None:
         if any(address < end and begin < address + size for begin, end in self._mode_fields):
             self.mode_read = True
 
@@ -174,12 +182,12 @@ class Boundary:
         l0 = ctx.l0
         return Cpuid(native_cpuid, l0.setup.version, lambda: l0.domid).answer(0, leaf, subleaf)
 
-    def _on_guest_access(self, write: bool, address: int, size: int) -> None:
+    def _on_guest_access(self, write: bool, address: LinearAddr, size: int) -> None:
         ctx = self._context
         assert ctx is not None
         if not self.cpu.read("eflags") & EFLAGS_AC:
             kind = "write to" if write else "read of"
-            raise Crash("SMAP", f"{kind} guest memory at {address:#x} with EFLAGS.AC clear")
+            raise Crash(Invariant.SMAP, f"{kind} guest memory at {address:#x} with EFLAGS.AC clear")
         if not write:
             ctx.guest_reads.append((address, size))
         if ctx.plan.fails(f"guest {'write' if write else 'read'}", errno=abi.ERRNO["EFAULT"]):
@@ -195,19 +203,19 @@ class L0View:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    def readable(self, address: int, size: int, access: bool) -> bytes | None:
+    def readable(self, address: LinearAddr, size: int, access: bool) -> bytes | None:
         region = self._memory.covering(address, size)
         if region is None or (region.user and not access):
             return None
         return self._memory.read(address, size)
 
-    def writable(self, address: int, content: bytes, access: bool) -> bool:
+    def writable(self, address: LinearAddr, content: bytes, access: bool) -> bool:
         region = self._memory.covering(address, len(content))
         if region is None or (region.user and not access) or not region.perm & Perm.WRITE:
             return False
         self._memory.write(address, content)
         return True
 
-    def is_guest(self, address: int) -> bool:
+    def is_guest(self, address: LinearAddr) -> bool:
         region = self._memory.find(address)
         return region is not None and region.user

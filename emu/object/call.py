@@ -4,14 +4,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from emu.findings.invariant import Invariant
 from emu.object.context import Context
 from emu.profile.scenario import Case
+from emu.spaces import NOWHERE, LinearAddr
 
 SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 """Registers that a function preserves (psABI 3.2.1)."""
 SAVED_VALUES = tuple(0x5A5A000000000000 + i for i in range(len(SAVED)))
 EFLAGS_AC = 1 << 18
+
+
+class Crashed(NamedTuple):
+    """Why a core did not return, and where."""
+
+    invariant: Invariant
+    message: str
+    address: LinearAddr
+    deliberate: bool = False
+    """The core itself has stopped, by BUG or panic."""
 
 
 @dataclass(slots=True)
@@ -21,8 +34,8 @@ class Run:
     case: Case
     context: Context
     result: int | None = None
-    crash: tuple[str, str, int] | None = None
-    """(invariant, message, address) where the core did not return."""
+    crash: Crashed | None = None
+    """Where the core did not return."""
     no_model: str = ""
     ended: bool = False
     """The domain shut down in L0."""
@@ -35,4 +48,4 @@ class Run:
     buffer_before: bytes = b""
     guest_before: bytes = b""
     """The guest's pages, where other calls went before this one."""
-    rsp: int = 0
+    rsp: LinearAddr = NOWHERE

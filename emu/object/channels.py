@@ -6,6 +6,7 @@ from __future__ import annotations
 from emu.elf import PAGE
 from emu.errors import LayoutError, NotThere
 from emu.object.fields import Fields
+from emu.spaces import LinearAddr
 
 POINTERS_PER_PAGE = PAGE // 8
 
@@ -13,7 +14,7 @@ POINTERS_PER_PAGE = PAGE // 8
 class Channels:
     """Those of one domain; none where this tree has no ``struct evtchn``."""
 
-    def __init__(self, fields: Fields, domain: int) -> None:
+    def __init__(self, fields: Fields, domain: LinearAddr) -> None:
         layout = fields.layout
         self._fields = fields
         self._memory = fields.memory
@@ -25,10 +26,10 @@ class Channels:
                 f"struct evtchn of {self.size} bytes", hint="the debug information is damaged"
             )
         self.per_page = PAGE // _next_power_of_two(self.size) if self.size else 0
-        self._group = 0
+        self._group = LinearAddr(0)
         self._buckets: dict[int, bytes] = {}
 
-    def begin(self, first: int, group: int) -> None:
+    def begin(self, first: LinearAddr, group: LinearAddr) -> None:
         """Fill the page ``first`` with the first channels, and the page ``group`` with its address."""
         self.new_bucket(first, 0)
         self._group = group
@@ -37,7 +38,7 @@ class Channels:
         self._fields.try_set("struct domain", self._domain, "evtchn_group[0]", self._group)
         self._fields.try_set("struct domain", self._domain, "valid_evtchns", self.per_page)
 
-    def new_bucket(self, at: int, first: int) -> int:
+    def new_bucket(self, at: LinearAddr, first: int) -> LinearAddr:
         """Fill a page with free event channels, the first numbered ``first``."""
         if first not in self._buckets:
             self._buckets[first] = self._bucket(first)
@@ -53,7 +54,7 @@ class Channels:
                 page[offset : offset + port.size] = (first + number).to_bytes(port.size, "little")
         return bytes(page[:PAGE])
 
-    def add_bucket(self, at: int) -> None:
+    def add_bucket(self, at: LinearAddr) -> None:
         """Make the next bucket of ports valid, its channels in the page ``at``."""
         valid = self.valid
         self.new_bucket(at, valid)
@@ -67,11 +68,11 @@ class Channels:
             return self._fields.get("struct domain", self._domain, "valid_evtchns")
         return self.per_page
 
-    def find(self, port: int) -> int | None:
+    def find(self, port: int) -> LinearAddr | None:
         """Address of a port's ``struct evtchn``; None for one that is not valid."""
         if not self.size or port >= min(self.valid, self.per_page * POINTERS_PER_PAGE):
             return None
-        bucket = self._memory.read_int(self._group + 8 * (port // self.per_page), 8)
+        bucket = LinearAddr(self._memory.read_int(self._group + 8 * (port // self.per_page), 8))
         channel = bucket + port % self.per_page * self.size
         return channel if self._memory.covering(channel, self.size) is not None else None
 

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from emu.findings.invariant import Invariant
 from emu.interactions import Crash, Plan
 from emu.l0 import L0
 from emu.object.addresses import HEAP_BASE, HEAP_SIZE
 from emu.object.regions import Memory
 from emu.object.world import World
 from emu.profile.scenario import FIRST_UNUSED_PAGE
+from emu.spaces import NOWHERE, LinearAddr
 
 FREED = b"\x5a"
 
@@ -29,9 +31,9 @@ class NoModel(Exception):
 class Violation:
     """An invariant broken while the core ran; ``calls`` is how many L0 calls went before."""
 
-    invariant: str
+    invariant: Invariant
     message: str
-    address: int
+    address: LinearAddr
     calls: int
 
 
@@ -43,55 +45,55 @@ class Context:
     world: World
     l0: L0
     plan: Plan
-    lock_name: Callable[[int], str]
-    locks: dict[int, int] = field(default_factory=dict)
+    lock_name: Callable[[LinearAddr], str]
+    locks: dict[LinearAddr, int] = field(default_factory=dict)
     """Lock address to how often it is held."""
-    blocks: dict[int, int] = field(default_factory=dict)
+    blocks: dict[LinearAddr, int] = field(default_factory=dict)
     """Live heap allocations and their sizes."""
     pages: set[int] = field(default_factory=set)
     """Frame numbers taken from the unused-page allocator."""
-    guest_reads: list[tuple[int, int]] = field(default_factory=list)
+    guest_reads: list[tuple[LinearAddr, int]] = field(default_factory=list)
     """(address, size) of what the core wanted to read of the guest."""
-    guest_writes: list[tuple[int, bytes]] = field(default_factory=list)
+    guest_writes: list[tuple[LinearAddr, bytes]] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     watched: int | None = None
     """Port whose mask in the page shared with L0 is looked at."""
     masked: list[bool] = field(default_factory=list)
     """Before each call into L0: whether the port that the scenario watches was masked."""
-    paused: dict[int, int] = field(default_factory=dict)
+    paused: dict[LinearAddr, int] = field(default_factory=dict)
     """Address of a vcpu to how often it is paused."""
     mapped: int = 0
     """Pages of the guest that the core has mapped and not unmapped."""
-    call_site: int = 0
-    brk: int = HEAP_BASE
+    call_site: LinearAddr = NOWHERE
+    brk: LinearAddr = HEAP_BASE
     """End of the heap in use."""
     next_page: int = FIRST_UNUSED_PAGE
     """What the unused-page allocator hands out next."""
 
-    def violate(self, invariant: str, message: str) -> None:
+    def violate(self, invariant: Invariant, message: str) -> None:
         """Note a broken invariant and let the core go on."""
         self.violations.append(Violation(invariant, message, self.call_site, len(self.l0.calls)))
 
-    def crash(self, invariant: str, message: str) -> NoReturn:
+    def crash(self, invariant: Invariant, message: str) -> NoReturn:
         raise Crash(invariant, message)
 
-    def allocate(self, size: int, align: int = 64) -> int:
-        """Zeroed heap; 0 where it is exhausted."""
-        at = (self.brk + align - 1) & -align
+    def allocate(self, size: int, align: int = 64) -> LinearAddr:
+        """Zeroed heap; `NOWHERE` where it is exhausted."""
+        at = self.brk + (align - 1) & -align
         if size > HEAP_SIZE or at + size > HEAP_BASE + HEAP_SIZE:
-            return 0
+            return NOWHERE
         self.brk = at + max(size, 1)
         self.memory.write(at, bytes(size))
         self.blocks[at] = size
         return at
 
-    def free(self, address: int) -> None:
+    def free(self, address: LinearAddr) -> None:
         if not address:
             return
         size = self.blocks.pop(address, None)
         if size is None:
-            self.crash("memory", f"free of {address:#x}, which is not allocated")
+            self.crash(Invariant.MEMORY, f"free of {address:#x}, which is not allocated")
         self.memory.write(address, FREED * size)
 
     def take_page(self) -> int:
@@ -102,10 +104,12 @@ class Context:
 
     def give_page(self, page: int) -> None:
         if page not in self.pages:
-            self.violate("resources", f"page {page:#x} is given back, but was not taken")
+            self.violate(Invariant.RESOURCES, f"page {page:#x} is given back, but was not taken")
             return
         if page in self.l0.mapped:
-            self.violate("resources", f"page {page:#x} is given back while L0 still has it mapped")
+            self.violate(
+                Invariant.RESOURCES, f"page {page:#x} is given back while L0 still has it mapped"
+            )
         self.pages.discard(page)
 
     @property
@@ -113,16 +117,16 @@ class Context:
         """Whether no other vcpu can run: then nobody is there to be locked out."""
         return all(vcpu in self.paused for vcpu in self.world.vcpus[1:])
 
-    def take_lock(self, lock: int, *, recursive: bool = False) -> None:
+    def take_lock(self, lock: LinearAddr, *, recursive: bool = False) -> None:
         held = self.locks.get(lock, 0)
         if held and not recursive:
-            self.crash("locks", f"deadlock: {self.lock_name(lock)} is already held")
+            self.crash(Invariant.LOCKS, f"deadlock: {self.lock_name(lock)} is already held")
         self.locks[lock] = held + 1
 
-    def drop_lock(self, lock: int) -> None:
+    def drop_lock(self, lock: LinearAddr) -> None:
         held = self.locks.get(lock, 0)
         if not held:
-            self.crash("locks", f"unlock of {self.lock_name(lock)}, which is not held")
+            self.crash(Invariant.LOCKS, f"unlock of {self.lock_name(lock)}, which is not held")
         if held == 1:
             del self.locks[lock]
         else:

@@ -23,8 +23,9 @@ from emu.object.tables import (
     resumable_traps,
 )
 from emu.profile import Profile
+from emu.spaces import LinearAddr
 
-IMAGE_BASE = 0xFFFF82D080200000
+IMAGE_BASE = LinearAddr(0xFFFF82D080200000)
 """Unless the profile's IMAGE_BASE says otherwise; the rest follows within reach of a 32-bit offset."""
 MAX_BASE = (1 << 64) - (1 << 28)
 DATA_OFFSET = 0x4000000
@@ -45,11 +46,11 @@ HYPERCALL_PAGE = "hypercall_page"
 class Placed:
     """Where the undefined names of the object went."""
 
-    functions: dict[int, str] = field(default_factory=dict)
+    functions: dict[LinearAddr, str] = field(default_factory=dict)
     """Address of the stub to name."""
-    variables: dict[str, tuple[int, int]] = field(default_factory=dict)
+    variables: dict[str, tuple[LinearAddr, int]] = field(default_factory=dict)
     """Name to address and size."""
-    undeclared: dict[int, str] = field(default_factory=dict)
+    undeclared: dict[LinearAddr, str] = field(default_factory=dict)
     """Page to name, for what is taken for a variable since nothing says otherwise."""
 
 
@@ -57,47 +58,47 @@ class Placed:
 class Core:
     """An object, placed; nothing of it has run, and there is no domain around it yet."""
 
-    base: int
+    base: LinearAddr
     image: Image
     layout: Layout
     placed: Placed
-    fixups: Mapping[int, int]
+    fixups: Mapping[LinearAddr, LinearAddr]
     """Faulting instruction to where it goes on."""
-    resumable: frozenset[int]
+    resumable: frozenset[LinearAddr]
     """Traps behind which the core goes on."""
 
     @property
-    def hypercall_page(self) -> int:
+    def hypercall_page(self) -> LinearAddr:
         return self.image.symbols.get(HYPERCALL_PAGE) or self.base + HYPERCALLS_OFFSET
 
     @property
-    def stubs(self) -> tuple[int, int]:
+    def stubs(self) -> tuple[LinearAddr, LinearAddr]:
         """Addresses [begin, end) of the stubs."""
         begin = self.base + STUBS_OFFSET
         return begin, begin + len(self.placed.functions) * STUB_SIZE
 
     @property
-    def returning(self) -> int:
+    def returning(self) -> LinearAddr:
         """The address that a call returns to."""
         return self.base + RETURN_OFFSET + RETURN_WITHIN
 
-    def undeclared(self, address: int) -> str:
+    def undeclared(self, address: LinearAddr) -> str:
         """The name whose page this is, where nothing says that it is a variable; or empty."""
         return self.placed.undeclared.get(address & -PAGE, "")
 
-    def variable(self, name: str) -> tuple[int, int] | None:
+    def variable(self, name: str) -> tuple[LinearAddr, int] | None:
         """Address and size of a variable, of the object or around it."""
         if name in self.placed.variables:
             return self.placed.variables[name]
         symbol = next((s for s in self.image.elf.symbols if s.name == name and s.size), None)
         return None if symbol is None else (self.image.symbols[name], symbol.size)
 
-    def names(self) -> dict[int, str]:
+    def names(self) -> dict[LinearAddr, str]:
         """Names of its variables, by address."""
         names = {address: name for name, (address, _) in self.placed.variables.items()}
         return names | {v: n for n, v in self.image.symbols.items() if not n.startswith(".")}
 
-    def where(self, address: int) -> str:
+    def where(self, address: LinearAddr) -> str:
         """``function+0x12 (file.c:34)`` as far as it is known."""
         if not address:
             return ""
@@ -127,10 +128,10 @@ class Core:
 
 def load_core(elf: Elf, profile: Profile) -> Core:
     """Place an object and apply its tables."""
-    base = profile.constants.get("IMAGE_BASE", IMAGE_BASE)
+    base = LinearAddr(profile.constants.get("IMAGE_BASE", IMAGE_BASE))
     if base % PAGE or not 0 < base <= MAX_BASE:
         place_of_it = f"{profile.origin}: constants.IMAGE_BASE"
-        raise ProfileError(f"{base:#x} is not where an image may begin", place_of_it)
+        raise ProfileError(f"{base:#x} is not a valid image base", place_of_it)
     # Types must be known before variables can be given room, and the debug information itself is
     # relocated by a first placement with every undefined name at zero distance.
     layout = Layout(place(elf, base, lambda name: base), profile.layouts)
@@ -153,7 +154,7 @@ class _Resolver:
     """Gives each undefined name a stub or room for a variable, as it is asked for."""
 
     def __init__(
-        self, layout: Layout, base: int, count: int, functions: frozenset[str] | None
+        self, layout: Layout, base: LinearAddr, count: int, functions: frozenset[str] | None
     ) -> None:
         """``functions``: None where the debug information tells them from variables."""
         if count > MAX_EXTERNS:
@@ -162,22 +163,22 @@ class _Resolver:
         self._layout = layout
         self._functions = functions
         self._base = base
-        self._known: dict[str, int] = {}
+        self._known: dict[str, LinearAddr] = {}
         self._data = base + DATA_OFFSET
 
-    def __call__(self, name: str) -> int:
+    def __call__(self, name: str) -> LinearAddr:
         if name not in self._known:
             self._known[name] = self._place(name)
         return self._known[name]
 
-    def _place(self, name: str) -> int:
+    def _place(self, name: str) -> LinearAddr:
         if name == HYPERCALL_PAGE:
             return self._base + HYPERCALLS_OFFSET
         size = self._layout.extern_size(name)
         guessed = size is None and self._functions is not None and name not in self._functions
         if guessed:
             size = PAGE
-            self._data = (self._data + PAGE - 1) & -PAGE
+            self._data = self._data + (PAGE - 1) & -PAGE
             self.placed.undeclared[self._data] = name
         if size is None:
             address = self._base + STUBS_OFFSET + STUB_SIZE * len(self.placed.functions)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from emu.elf import Function, Image, Reloc
 from emu.findings.verdict import FunctionCoverage
 from emu.layout import Layout
+from emu.spaces import LinearAddr
 
 MAX_FUNCTION = 1 << 20
 _JUMPS = ("j", "loop")
@@ -27,10 +28,12 @@ class Reached:
 
     function: str
     total: int
-    missed: Mapping[int, str]
+    missed: Mapping[LinearAddr, str]
 
 
-def reached(image: Image, layout: Layout, translated: Mapping[int, int]) -> tuple[Reached, ...]:
+def reached(
+    image: Image, layout: Layout, translated: Mapping[LinearAddr, int]
+) -> tuple[Reached, ...]:
     """Each function by address, also one of which nothing ran, which has no blocks counted.
 
     ``translated``: address and size of each block that the processor ran.
@@ -68,7 +71,9 @@ def _covered(looks: Sequence[Reached]) -> FunctionCoverage:
     return FunctionCoverage(first.function, first.total - len(missed), first.total, lines)
 
 
-def blocks(image: Image, function: Function, extra: list[int]) -> list[tuple[int, int]]:
+def blocks(
+    image: Image, function: Function, extra: list[LinearAddr]
+) -> list[tuple[LinearAddr, LinearAddr]]:
     """Static basic blocks [start, end) of a function, padding left out."""
     import capstone
 
@@ -87,7 +92,7 @@ def blocks(image: Image, function: Function, extra: list[int]) -> list[tuple[int
         name = mnemonic.rpartition(" ")[2]  # without what goes before it: "notrack jmp"
         if name.startswith(_JUMPS):
             if operands.startswith("0x") and function.address <= int(operands, 16) < end:
-                leaders.add(int(operands, 16))
+                leaders.add(LinearAddr(operands, 16))
             leaders.add(following)
         elif name.startswith("ret") or name in ("ud2", "hlt"):
             leaders.add(following)
@@ -102,7 +107,7 @@ def blocks(image: Image, function: Function, extra: list[int]) -> list[tuple[int
     return found
 
 
-def _table_targets(image: Image) -> Iterator[int]:
+def _table_targets(image: Image) -> Iterator[LinearAddr]:
     """Code addresses that stand in jump tables.
 
     Absolute entries (R_X86_64_64) hold S + A.  Relative ones (R_X86_64_PC32) hold the distance from the

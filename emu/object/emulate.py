@@ -125,5 +125,5 @@ def _is_the_same(machine: Machine, case: Case) -> bool:
     So it is where the core never looked at what makes its domain a 32-bit one, in any of the ways in which
     the case went, and the guest's structure is the same in both modes: every instruction would be.
     """
-    same = structure(case.scenario.operation, "64") is case.struct
+    same = structure(case.scenario.operation, Mode.NATIVE) is case.struct
     return same and machine.world.knows_compat and not machine.boundary.mode_read

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a scenario asks for beyond the invariants: its result, its L0 calls, what the guest sees."""
+"""What a scenario asks for beyond the rules: its result, its L0 calls, what the guest sees."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from emu import abi
 from emu.findings.verdict import L0Call
 from emu.object.call import Run
-from emu.object.invariants.invariant import guest_field
 from emu.object.machine import Machine
-from emu.profile.scenario import ExpectedCall, PortState, Value
+from emu.object.observed import guest_field
+from emu.profile.scenario import ExpectedCall, PortState
+from emu.rules import expected
+from emu.spaces import LinearAddr
 
-NAME = "expectation"
 MAX_MAGIC = 64
 
 
@@ -36,83 +37,52 @@ def unmet(machine: Machine, run: Run) -> Iterator[str]:
 
 
 def _result(machine: Machine, run: Run) -> Iterator[str]:
-    wanted = run.case.scenario.result
-    if run.ended != run.case.scenario.ends:
+    scenario = run.case.scenario
+    if run.ended != scenario.ends:
         yield "the domain is shut down" if run.ended else "the domain is not shut down"
-    if not wanted or run.result is None:
-        return
-    if any(value == "error" for value in wanted) and run.result < 0:
-        return
-    numbers = [machine.value(value, run.case) for value in wanted if value != "error"]
-    if run.result not in numbers:
-        named = " or ".join(
-            value if isinstance(value, str) else abi.result_name(value) for value in wanted
+    if run.result is not None:
+        yield from expected.wrong_result(
+            run.result, scenario.result, lambda value: machine.value(value, run.case)
         )
-        yield f"the result is {abi.result_name(run.result)}, not {named}"
 
 
 def _calls(machine: Machine, run: Run) -> Iterator[str]:
-    scenario = run.case.scenario
+    scenario, case = run.case.scenario, run.case
     calls = run.context.l0.calls[run.calls_before :]
     if scenario.silent and calls:
         yield f"L0 is called: {calls[0]}"
-    at = 0
-    for expected in scenario.expect:
-        found = next(
-            (i for i in range(at, len(calls)) if _matches(machine, run, expected, calls[i])), None
+
+    def matches(call: L0Call, wanted: ExpectedCall) -> bool:
+        given = dict(call.arguments)
+        return call.op == wanted.op and all(
+            given.get(name) == machine.value(value, case) for name, value in wanted.fields
         )
-        if found is None:
-            near = next((call for call in calls[at:] if call.op == expected.op), None)
-            yield f"L0 is not asked for {_spelled(machine, run, expected)}" + (
-                f", but for {near}" if near else ""
-            )
-            return
-        at = found + 1
 
-
-def _matches(machine: Machine, run: Run, expected: ExpectedCall, call: L0Call) -> bool:
-    if call.op != expected.op:
-        return False
-    given = dict(call.arguments)
-    return all(given.get(name) == machine.value(value, run.case) for name, value in expected.fields)
-
-
-def _spelled(machine: Machine, run: Run, expected: ExpectedCall) -> str:
-    fields = ", ".join(
-        f"{name}={machine.value(value, run.case)}" for name, value in expected.fields
-    )
-    return f"{expected.op}({fields})"
+    missing = expected.first_missing(calls, scenario.expect, matches)
+    if missing is not None:
+        wanted, near = missing
+        fields = ", ".join(f"{name}={machine.value(value, case)}" for name, value in wanted.fields)
+        instead = f", but for {near}" if near else ""
+        yield f"L0 is not asked for {wanted.op}({fields}){instead}"
 
 
 def _guest(machine: Machine, run: Run) -> Iterator[str]:
     scenario = run.case.scenario
     for name, value in scenario.out:
         wanted = machine.value(value, run.case)
-        seen = guest_field(machine, run, name)
-        if seen != wanted:
-            yield f"the guest sees {name} = {seen}, not {wanted}"
+        yield from expected.wrong_field(name, guest_field(machine, run, name), wanted)
     if scenario.frames is not None:
         yield from _frames(machine, run, scenario.frames)
 
 
 def _frames(machine: Machine, run: Run, count: int) -> Iterator[str]:
-    """Entry i of the guest's list must be the frame at which L0 has mapped grant frame i."""
-    width = 4 if run.case.mode == "compat" else 8
-    start = machine.value(dict(run.case.scenario.fields)["frame_list"], run.case)
+    width = 4 if run.case.mode is abi.Mode.COMPAT else 8
+    start = LinearAddr(machine.value(dict(run.case.scenario.fields)["frame_list"], run.case))
     if machine.memory.covering(start, width * count) is None:
-        yield f"the guest's list of {count} frames is not there to be looked at"
+        yield f"the guest's list of {count} frames cannot be read"
         return
-    space = abi.CONSTANTS["XENMAPSPACE_grant_table"]
-    by_index = {
-        index: gpfn for gpfn, (kind, index) in run.context.l0.mapped.items() if kind == space
-    }
-    for index in range(count):
-        seen = machine.memory.read_int(start + width * index, width)
-        wanted = by_index.get(index)
-        if wanted is None:
-            yield f"grant frame {index} is not mapped in L0"
-        elif seen != wanted:
-            yield f"frame {index} of the guest's list is {seen:#x}, L0 has it at {wanted:#x}"
+    listed = [machine.memory.read_int(start + width * i, width) for i in range(count)]
+    yield from expected.wrong_frames(listed, expected.mapped_frames(run.context.l0.mapped))
 
 
 def _leaves(machine: Machine, run: Run) -> Iterator[str]:
@@ -136,10 +106,9 @@ def _leaves(machine: Machine, run: Run) -> Iterator[str]:
 
 def _port(machine: Machine, port: PortState) -> Iterator[str]:
     state = machine.world.channels.state(port.number)
-    negated = port.state.startswith("not ")
-    wanted: Value = machine.profile.constant(f"ECS_{port.state.removeprefix('not ').upper()}")
-    if (state == wanted) == negated or state is None:
-        yield f"port {port.number} is in state {state}, and should be {port.state}"
+    wanted = machine.profile.constant(port.state.constant)
+    if (state == wanted) == port.excluded or state is None:
+        yield f"port {port.number} is in state {state}, and should be {port.spelled}"
     channel = machine.world.channels.find(port.number)
     if port.vcpu is not None and channel is not None:
         vcpu = machine.world.get("struct evtchn", channel, "notify_vcpu_id")

@@ -7,6 +7,7 @@ from emu.elf import PAGE
 from emu.errors import LayoutError
 from emu.layout import Field, Layout
 from emu.object.regions import Memory
+from emu.spaces import LinearAddr
 
 MAX_STRUCT = 16 * PAGE
 
@@ -28,7 +29,7 @@ class Fields:
         place = self.layout.field(type_name, path)
         if place.size > 8 or not 0 <= place.offset < MAX_STRUCT:
             raise LayoutError(
-                f"{place.size} bytes at offset {place.offset:#x} are no scalar",
+                f"{place.size} bytes at offset {place.offset:#x} are not a scalar",
                 f"{type_name}.{path}",
                 "the debug information is damaged, or another tree's",
             )
@@ -42,7 +43,7 @@ class Fields:
             known = self._known[type_name, path] = self.layout.has(type_name, path)
         return known
 
-    def get(self, type_name: str, base: int, path: str) -> int:
+    def get(self, type_name: str, base: LinearAddr, path: str) -> int:
         """Read a field, bitfields included."""
         place = self.scalar(type_name, path)
         value = self.memory.read_int(base + place.offset, place.size)
@@ -50,7 +51,7 @@ class Fields:
             value = value >> place.bit & (1 << place.width) - 1
         return value
 
-    def set(self, type_name: str, base: int, path: str, value: int) -> None:
+    def set(self, type_name: str, base: LinearAddr, path: str, value: int) -> None:
         """Write a field, bitfields included."""
         place = self.scalar(type_name, path)
         if place.bit is not None:
@@ -61,7 +62,7 @@ class Fields:
             )
         self.memory.write_int(base + place.offset, value, place.size)
 
-    def try_set(self, type_name: str, base: int, path: str, value: int) -> None:
+    def try_set(self, type_name: str, base: LinearAddr, path: str, value: int) -> None:
         """Write a field if this tree has it."""
         if self.has(type_name, path):
             self.set(type_name, base, path, value)

@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from emu import abi
-from emu.l0 import L0Setup
-from emu.profile.scenario import Case, PortState, Value
+from emu.l0 import L0Setup, PortKind
+from emu.profile.scenario import Case, ChannelState, Name, PortState, Value
 
 INPUTS = 16
 """Structures tried for one operation in one mode."""
@@ -25,7 +25,12 @@ RANDOM = 4
 PORTS = (1, 12, 13, 62, 63)
 """Within the first page of channels of every layout seen."""
 FIRST_PORTS = (12, 63, 64, 127, 128, 200, 4096, 0xFFFF, 0x1000D)
-KINDS = (("reserved", "interdomain"), ("reserved", "unbound"), ("virq", "unbound"), ("free", None))
+KINDS = (
+    (ChannelState.RESERVED, PortKind.INTERDOMAIN),
+    (ChannelState.RESERVED, PortKind.UNBOUND),
+    (ChannelState.VIRQ, PortKind.UNBOUND),
+    (ChannelState.FREE, None),
+)
 NUMBERS: dict[str, tuple[int, ...]] = {
     "port": (*PORTS, *FIRST_PORTS, 0x1000C, 1 << 15, 1 << 31),
     "remote_port": (0, 1, 0xFFFF, 0x10000, 1 << 31),
@@ -35,7 +40,10 @@ NUMBERS: dict[str, tuple[int, ...]] = {
     "nr_frames": (0, 1, 2, 3, 4, 5, 32, 0x10001, 0x40000001, 0xFFFFFFFF),
 }
 """Where a field's name says what is near its edges."""
-POINTERS: tuple[Value, ...] = ("list", "list_end", "readonly", "absent", "far", "high")
+POINTERS: tuple[Value, ...] = (
+    *(Name.LIST, Name.LIST_END, Name.READONLY),
+    *(Name.ABSENT, Name.FAR, Name.HIGH),
+)
 _Item = TypeVar("_Item")
 
 
@@ -100,7 +108,7 @@ def _ports(draws: _Draws) -> tuple[PortState, ...]:
 
 def _value(draws: _Draws, member: abi.Member, mode: abi.Mode, ports: Sequence[PortState]) -> Value:
     if member.pointer:
-        pointers = POINTERS[:4] if mode == "compat" else POINTERS
+        pointers = POINTERS[:4] if mode is abi.Mode.COMPAT else POINTERS
         return draws.one_of(pointers)
     width = 8 * member.size
     random, edge = draws.bits(width), draws.bits(8)

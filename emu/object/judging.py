@@ -15,16 +15,18 @@ from typing import Literal
 from emu import abi
 from emu.abi import Mode
 from emu.errors import LayoutError, NotThere
+from emu.findings.invariant import Invariant
 from emu.findings.verdict import Finding, Outcome, ScenarioResult
 from emu.interactions import Plan
 from emu.object import expectations
-from emu.object.call import Run
+from emu.object.call import Crashed, Run
 from emu.object.inputs import INPUTS, described, drawn
-from emu.object.invariants import AFTER_RETURN, ALWAYS
 from emu.object.leaving import differences, leaving
 from emu.object.machine import Machine
+from emu.object.observed import AFTER_RETURN, ALWAYS, Observed
 from emu.object.selection import Selection
 from emu.profile.scenario import Case
+from emu.spaces import NOWHERE, LinearAddr
 
 Depth = Literal["scenarios", "explore"]
 POISONS = (0xFF, 0x00, 0xA5)
@@ -170,7 +172,7 @@ class Judge:
         for poison in () if _endless(run) else poisons[1:]:
             other = machine.run(case, Plan(numbers, kinds), poison)
             for message in differences(traces, leaving(other)):
-                self._find("stack contents", message, 0, run, rerun)
+                self._find(Invariant.STACK, message, NOWHERE, run, rerun)
         return run
 
     def _judge_run(self, run: Run, rerun: str, *, expect: bool) -> None:
@@ -179,29 +181,28 @@ class Judge:
             said = violation.invariant, violation.message, violation.address
             self._find(*said, run, rerun, calls=violation.calls)
         for op in context.l0.unknown:
-            self.unknown.setdefault(f"L0 is asked for {op}, of which nothing is known")
+            self.unknown.setdefault(f"L0 is asked for {op}, which is not modelled")
         if run.no_model:
             self.unknown.setdefault(run.no_model)
-        elif run.crash is not None:
-            invariant, message, address = run.crash
-            if not _fail_stop(run):
-                self._find(invariant, message, address, run, rerun)
-        checks = AFTER_RETURN if run.result is not None else ALWAYS
-        for invariant_class in checks:
-            for message, address in invariant_class.check(self.machine, run):
-                self._find(invariant_class.name, message, address, run, rerun)
+        elif run.crash is not None and not _fail_stop(run.crash, run):
+            invariant, message, address, _ = run.crash
+            self._find(invariant, message, address, run, rerun)
+        seen = Observed(self.machine, run)
+        for rule in AFTER_RETURN if run.result is not None else ALWAYS:
+            for message, address in rule.check(seen):
+                self._find(rule.name, message, address, run, rerun)
         if expect and (run.result is not None or run.ended) and not self._refused(run):
             for message in expectations.unmet(self.machine, run):
                 if self.case.scenario.may_lack:
                     self.lacking = self.lacking or message
                 else:
-                    self._find(expectations.NAME, message, 0, run, rerun)
+                    self._find(Invariant.EXPECTATION, message, NOWHERE, run, rerun)
 
     def _find(
         self,
         invariant: str,
         message: str,
-        address: int,
+        address: LinearAddr,
         run: Run,
         rerun: str,
         calls: int | None = None,
@@ -224,12 +225,9 @@ class Judge:
 
 def _endless(run: Run) -> bool:
     """A call that used up its budget: once is enough."""
-    return run.crash is not None and run.crash[0] == "budget"
+    return run.crash is not None and run.crash.invariant is Invariant.BUDGET
 
 
-def _fail_stop(run: Run) -> bool:
+def _fail_stop(crash: Crashed, run: Run) -> bool:
     """BUG or panic after L0 refused what it cannot refuse: the core is right not to go on."""
-    assert run.crash is not None
-    return run.crash[1].startswith(("BUG", "panic")) and any(
-        not i.legal for i in run.context.plan.injected
-    )
+    return crash.deliberate and not run.context.plan.possible

@@ -7,12 +7,13 @@ from emu import abi
 from emu.cpu import Batch, Cpu, Stop, Stopped, TooSlow
 from emu.elf import Elf, Image
 from emu.errors import NotThere
+from emu.findings.invariant import Invariant
 from emu.interactions import Crash, Plan
 from emu.l0 import L0, OPERATIONS
 from emu.layout import Layout
 from emu.object.addresses import BUFFER
 from emu.object.boundary import Boundary, Ended, GuestFault, L0View
-from emu.object.call import SAVED, SAVED_VALUES, Run
+from emu.object.call import SAVED, SAVED_VALUES, Crashed, Run
 from emu.object.context import Context, NoModel
 from emu.object.core import Core, load_core
 from emu.object.regions import Memory, Unmapped
@@ -20,7 +21,8 @@ from emu.object.tables import UD2
 from emu.object.values import guest_bytes, resolve
 from emu.object.world import World
 from emu.profile import Profile
-from emu.profile.scenario import Case, Value
+from emu.profile.scenario import Case, Name, Value
+from emu.spaces import NOWHERE, LinearAddr
 
 BUDGET = 20_000
 """Basic blocks a call may take; the longest path of a real core takes some hundreds."""
@@ -48,7 +50,7 @@ class Machine:
         self._encoded: tuple[Case | None, bytes] = None, b""
         self._poisons: dict[int, bytes] = {}
         """The whole stack full of each."""
-        self.blocks: dict[int, int] = {}
+        self.blocks: dict[LinearAddr, int] = {}
         """Address and size of every basic block that ran."""
         self._start_cpu(counted=False)
 
@@ -79,14 +81,14 @@ class Machine:
             self.memory.write_int(place[0], value, min(place[1], 8))
         return place is not None
 
-    def lock_name(self, address: int) -> str:
+    def lock_name(self, address: LinearAddr) -> str:
         return self._lock_names.get(address, f"the lock at {address:#x}")
 
-    def where(self, address: int) -> str:
+    def where(self, address: LinearAddr) -> str:
         """``function+0x12 (file.c:34)`` as far as it is known."""
         return self.core.where(address)
 
-    def entry(self, name: str) -> int | None:
+    def entry(self, name: str) -> LinearAddr | None:
         """Address of an entry point; None where the object has none of its symbols."""
         symbols = self.image.symbols
         return next((symbols[s] for s in self.profile.entries[name].symbols if s in symbols), None)
@@ -98,7 +100,7 @@ class Machine:
 
     def takes_buffer(self, case: Case) -> bool:
         """Whether the guest's structure is what the core is asked to look at."""
-        return "buffer" in self.arguments(case)
+        return Name.BUFFER in self.arguments(case)
 
     def value(self, value: Value, case: Case) -> int:
         """A scenario's value as a number."""
@@ -154,7 +156,7 @@ class Machine:
             self._encoded = case, guest_bytes(self.world, case)
         return self._encoded[1]
 
-    def _entry(self, case: Case) -> int:
+    def _entry(self, case: Case) -> LinearAddr:
         address = self.entry(case.scenario.entry)
         if address is None:
             raise NotThere(f"the object has no entry {case.scenario.entry}")
@@ -170,7 +172,7 @@ class Machine:
         for port in scenario.ports:
             known = self.world.channels.find(port.number) is not None
             if known or not (port.l0 and self.world.channels.size):  # else L0 alone knows it
-                state = self.profile.constant(f"ECS_{port.state.upper()}")
+                state = self.profile.constant(port.state.constant)
                 self.world.channels.set(port.number, state, port.vcpu or 0)
             if port.l0:
                 l0.open(port.number, port.l0, port.vcpu or 0)
@@ -183,7 +185,7 @@ class Machine:
             self.world.set(*self.world.place(path), self.value(value, case))
         return context
 
-    def _call(self, run: Run, address: int, poison: int) -> None:
+    def _call(self, run: Run, address: LinearAddr, poison: int) -> None:
         self.calls += 1
         context, world = run.context, self.world
         self.boundary.begin(context, poison)
@@ -202,33 +204,35 @@ class Machine:
         try:
             self._execute(run, address)
         except Crash as exc:
-            run.crash = exc.invariant, exc.message, context.call_site
+            run.crash = Crashed(exc.invariant, exc.message, context.call_site, exc.deliberate)
         except Unmapped as exc:
-            run.crash = "crash", f"a callee was given a bad pointer: {exc}", context.call_site
+            message = f"a callee was given a bad pointer: {exc}"
+            run.crash = Crashed(Invariant.CRASH, message, context.call_site)
         except NoModel as exc:
             run.no_model = exc.what
         except Ended:
             run.ended = True
         self.boundary.finish()
 
-    def _execute(self, run: Run, start: int) -> None:
+    def _execute(self, run: Run, start: LinearAddr) -> None:
         fixups = self.core.fixups
         pc = start
         for _ in range(MAX_FIXUPS):
-            run.context.call_site = 0
+            run.context.call_site = NOWHERE
             try:
                 stopped = self.cpu.run(pc, self.core.returning, BUDGET)
             except GuestFault:
                 self.boundary.undo()
-                rip = self.cpu.read("rip")
+                rip = self.cpu.rip()
                 if rip not in fixups:
-                    run.crash = "crash", "a guest access that may fault has no fixup", rip
+                    message = "a guest access that may fault has no fixup"
+                    run.crash = Crashed(Invariant.CRASH, message, rip)
                     return
                 pc = fixups[rip]
                 continue
             except Crash as exc:
-                if run.context.call_site == 0:
-                    run.context.call_site = self.cpu.read("rip")
+                if run.context.call_site == NOWHERE:
+                    run.context.call_site = self.cpu.rip()
                 raise exc
             if stopped.reason is Stop.RETURNED:
                 *registers, rax = self._final.read()
@@ -241,11 +245,13 @@ class Machine:
             if self._is_trap(stopped) and stopped.rip in self.core.resumable:
                 pc = stopped.rip + len(UD2)
                 continue
-            if stopped.reason is Stop.FETCH and (name := self.core.undeclared(stopped.address)):
+            if stopped.reason is Stop.FETCH and (
+                name := self.core.undeclared(LinearAddr(stopped.address))
+            ):
                 raise NoModel(f"{name} is called, and was taken for a variable")
-            run.crash = *self._describe(stopped), stopped.rip
+            run.crash = Crashed(*self._describe(stopped), stopped.rip, self._is_trap(stopped))
             return
-        run.crash = "budget", f"more than {MAX_FIXUPS} faults", pc
+        run.crash = Crashed(Invariant.BUDGET, f"more than {MAX_FIXUPS} faults", pc)
 
     def _result(self, run: Run, rax: int) -> int | None:
         returns = self.profile.entries[run.case.scenario.entry].returns
@@ -256,13 +262,13 @@ class Machine:
     def _is_trap(self, stopped: Stopped) -> bool:
         return self.image.bytes_at(stopped.rip, 2) == UD2
 
-    def _describe(self, stopped: Stopped) -> tuple[str, str]:
+    def _describe(self, stopped: Stopped) -> tuple[Invariant, str]:
         if self._is_trap(stopped):
-            return "crash", "BUG"
+            return Invariant.CRASH, "BUG"
         if stopped.reason is Stop.BUDGET:
-            return "budget", f"did not end within {BUDGET} basic blocks"
+            return Invariant.BUDGET, f"did not end within {BUDGET} basic blocks"
         if stopped.reason in (Stop.READ, Stop.WRITE, Stop.FETCH):
-            return "crash", f"{stopped.reason.value} ({stopped.address:#x})"
+            return Invariant.CRASH, f"{stopped.reason.value} ({stopped.address:#x})"
         if stopped.reason is Stop.INTERRUPT:
-            return "crash", f"exception {stopped.vector}"
-        return "crash", stopped.reason.value
+            return Invariant.CRASH, f"exception {stopped.vector}"
+        return Invariant.CRASH, stopped.reason.value

@@ -22,6 +22,7 @@ from emu.errors import ElfError, LayoutError
 from emu.layout import Described, Layout
 from emu.object.structures import asked_of
 from emu.profile import Profile
+from emu.spaces import NOWHERE
 
 _PREFIX = "backport_probe_"
 _WIDTH = 8
@@ -60,8 +61,8 @@ def read_probe(elf: bytes, profile: Profile) -> Answers:
 
 def _layouts(parsed: Elf, profile: Profile) -> Described:
     enumerators = [region.enumerator for region in profile.regions]
-    try:
-        layout = Layout(place(parsed, 0, lambda name: 0))
+    try:  # it is never run: its addresses only serve to apply relocations
+        layout = Layout(place(parsed, NOWHERE, lambda name: NOWHERE))
         return layout.described(asked_of(profile), enumerators)
     except (ElfError, LayoutError):
         return Described()

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from emu.elf import PAGE, Perm
+from emu.spaces import LinearAddr
 
 MAX_TOTAL = 128 << 20
 _NONZERO = re.compile(rb"[^\0]+")
@@ -24,7 +25,7 @@ _NONZERO = re.compile(rb"[^\0]+")
 class Unmapped(Exception):
     """An access outside of every region; ``address`` is where it began."""
 
-    def __init__(self, address: int, size: int) -> None:
+    def __init__(self, address: LinearAddr, size: int) -> None:
         super().__init__(address, size)
         self.address = address
         self.size = size
@@ -38,7 +39,7 @@ class Region:
     """Pages at ``base``.  ``user`` marks the guest's own (U=1 in its page tables)."""
 
     name: str
-    base: int
+    base: LinearAddr
     size: int
     perm: Perm
     user: bool
@@ -46,7 +47,7 @@ class Region:
     pointer: int
     """Host address of the pages, for the emulator to map."""
     saved: bytes = b""
-    end: int = field(init=False)
+    end: LinearAddr = field(init=False)
 
     def __post_init__(self) -> None:
         self.end = self.base + self.size
@@ -57,7 +58,7 @@ class Memory:
     """Regions by address; not overlapping."""
 
     regions: list[Region] = field(default_factory=list)
-    _bases: list[int] = field(default_factory=list)
+    _bases: list[LinearAddr] = field(default_factory=list)
     _writable: list[Region] = field(default_factory=list)
     _keep: list[ctypes.Array[ctypes.c_char]] = field(default_factory=list)
     _last: Region | None = None
@@ -66,7 +67,7 @@ class Memory:
     def add(
         self,
         name: str,
-        base: int,
+        base: LinearAddr,
         size: int,
         perm: Perm = Perm.READ | Perm.WRITE,
         *,
@@ -89,7 +90,7 @@ class Memory:
         self.regions.insert(at, region)
         return region
 
-    def find(self, address: int) -> Region | None:
+    def find(self, address: LinearAddr) -> Region | None:
         """The region that holds ``address``."""
         last = self._last
         if last is not None and last.base <= address < last.end:
@@ -103,12 +104,12 @@ class Memory:
         self._last = region
         return region
 
-    def covering(self, address: int, size: int) -> Region | None:
+    def covering(self, address: LinearAddr, size: int) -> Region | None:
         """The region that holds all of ``size`` bytes at ``address``."""
         region = self.find(address)
         return region if region is not None and address + size <= region.end else None
 
-    def _at(self, address: int, size: int) -> tuple[memoryview, int]:
+    def _at(self, address: LinearAddr, size: int) -> tuple[memoryview, int]:
         """A region's view, and where in it these bytes are."""
         last = self._last
         if last is None or not last.base <= address <= last.end - size:
@@ -117,19 +118,19 @@ class Memory:
                 raise Unmapped(address, size)
         return last.view, address - last.base
 
-    def read(self, address: int, size: int) -> bytes:
+    def read(self, address: LinearAddr, size: int) -> bytes:
         view, at = self._at(address, size)
         return bytes(view[at : at + size])
 
-    def write(self, address: int, content: bytes) -> None:
+    def write(self, address: LinearAddr, content: bytes) -> None:
         view, at = self._at(address, len(content))
         view[at : at + len(content)] = content
 
-    def read_int(self, address: int, size: int) -> int:
+    def read_int(self, address: LinearAddr, size: int) -> int:
         view, at = self._at(address, size)
         return int.from_bytes(view[at : at + size], "little")
 
-    def write_int(self, address: int, value: int, size: int) -> None:
+    def write_int(self, address: LinearAddr, value: int, size: int) -> None:
         view, at = self._at(address, size)
         view[at : at + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
 
@@ -154,7 +155,7 @@ class Memory:
         """
         return bytes(region.view[start:end]) == (since or region.saved)[start:end]
 
-    def changes(self, region: Region, since: bytes = b"") -> Iterator[tuple[int, int]]:
+    def changes(self, region: Region, since: bytes = b"") -> Iterator[tuple[LinearAddr, int]]:
         """(address, length) of each run of bytes that differs from ``since``, or from the snapshot."""
         before = since or region.saved
         for start in range(0, region.size, PAGE):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from emu.abi import Mode
 from emu.errors import EmuError
 from emu.profile import Profile
 from emu.profile.scenario import Case
@@ -20,7 +21,7 @@ class Selection:
     """What ``only`` asks for: ``name``, ``name/mode``, ``name/mode!3,5`` or ``name/mode?7``."""
 
     name: str = ""
-    mode: str = ""
+    mode: Mode | None = None
     numbers: frozenset[int] | None = None
     """Interactions to fail."""
     drawn: int | None = None
@@ -39,12 +40,12 @@ class Selection:
         numbers = match["numbers"]
         return cls(
             match["name"],
-            match["mode"] or "",
+            Mode(match["mode"]) if match["mode"] else None,
             frozenset(int(n) for n in numbers.split(",")) if numbers else None,
             int(match["drawn"]) if match["drawn"] else None,
         )
 
     def takes(self, case: Case) -> bool:
         return (not self.name or case.scenario.name == self.name) and (
-            not self.mode or case.mode == self.mode
+            self.mode in (None, case.mode)
         )

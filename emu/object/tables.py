@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from emu.abi import signed
 from emu.elf import Image
 from emu.errors import TruncatedElf
+from emu.spaces import LinearAddr
 
 M64 = (1 << 64) - 1
 ALTERNATIVE_SIZE = 12
@@ -30,11 +31,12 @@ def apply_alternatives(image: Image, entry_size: int = ALTERNATIVE_SIZE) -> int:
     address, size = table
     if entry_size < ALTERNATIVE_SIZE or size % entry_size:
         raise TruncatedElf(
-            f"{size} bytes are no table of entries of {entry_size}",
+            f"{size} bytes are not a whole number of entries of {entry_size} bytes",
             ".altinstructions",
             "the profile's ALTERNATIVE_SIZE must be that of this tree",
         )
-    for at in range(address, address + size, entry_size):
+    for offset in range(0, size, entry_size):
+        at = address + offset
         original, replacement, _, length, new_length = struct.unpack(
             "<iiHBB", image.bytes_at(at, ALTERNATIVE_SIZE)
         )
@@ -45,7 +47,7 @@ def apply_alternatives(image: Image, entry_size: int = ALTERNATIVE_SIZE) -> int:
     return size // entry_size
 
 
-def _patch(image: Image, address: int, content: bytes) -> None:
+def _patch(image: Image, address: LinearAddr, content: bytes) -> None:
     for segment in image.segments:
         offset = address - segment.address
         if offset >= 0 and offset + len(content) <= len(segment.data):
@@ -54,7 +56,7 @@ def _patch(image: Image, address: int, content: bytes) -> None:
     raise TruncatedElf(f"an alternative for {address:#x}, out of the object", ".altinstructions")
 
 
-def exception_table(image: Image) -> dict[int, int]:
+def exception_table(image: Image) -> dict[LinearAddr, LinearAddr]:
     """Address of the faulting instruction to address of its fixup (``.ex_table``)."""
     found = {}
     for at, fault, fixup in _pairs(image, ".ex_table"):
@@ -62,7 +64,7 @@ def exception_table(image: Image) -> dict[int, int]:
     return found
 
 
-def resumable_traps(image: Image) -> frozenset[int]:
+def resumable_traps(image: Image) -> frozenset[LinearAddr]:
     """Addresses of the ud2 instructions that are no fatal BUG."""
     return frozenset(
         (at + signed(location & 0xFFFFFF, 24)) & M64
@@ -71,13 +73,14 @@ def resumable_traps(image: Image) -> frozenset[int]:
     )
 
 
-def _pairs(image: Image, name: str) -> Iterator[tuple[int, int, int]]:
+def _pairs(image: Image, name: str) -> Iterator[tuple[LinearAddr, int, int]]:
     table = image.section(name)
     if table is None:
         return
     address, size = table
     if size % 8:
-        raise TruncatedElf(f"{size} bytes are no table of entries of 8", name)
-    for at in range(address, address + size, 8):
+        raise TruncatedElf(f"{size} bytes are not a whole number of entries of 8 bytes", name)
+    for offset in range(0, size, 8):
+        at = address + offset
         first, second = struct.unpack("<II", image.bytes_at(at, 8))
         yield at, first, second

@@ -6,18 +6,18 @@ from __future__ import annotations
 from emu import abi
 from emu.object.addresses import BUFFER, LEFTOVER
 from emu.object.world import World
-from emu.profile.scenario import Case, Value
+from emu.profile.scenario import Case, Name, Value
 
 
 def resolve(world: World, value: Value, case: Case) -> int:
     """A number, or what the name stands for (see emu/profile/scenario.py)."""
     if isinstance(value, int):
         return value
-    if value == "operation":
+    if value is Name.OPERATION:
         return _operation_number(case.scenario.operation)
-    if value == "buffer":
+    if value is Name.BUFFER:
         target = case.scenario.buffer
-        return BUFFER if target == "buffer" else resolve(world, target, case)
+        return BUFFER if target is Name.BUFFER else resolve(world, target, case)
     return world.places[value]
 
 

@@ -40,6 +40,7 @@ from emu.object.channels import POINTERS_PER_PAGE, Channels
 from emu.object.fields import MAX_STRUCT, Fields
 from emu.object.regions import Memory, Region
 from emu.profile import Profile
+from emu.spaces import LinearAddr
 
 SHARED_INFO = "shared_info"
 """Name that a profile gives to the region of the page shared with L0."""
@@ -57,15 +58,13 @@ class World(Fields):
         stack_size = profile.constant("STACK_SIZE")
         if stack_size & (stack_size - 1) or not PAGE <= stack_size <= STACK_BASE & -STACK_BASE:
             raise LayoutError(
-                f"STACK_SIZE {stack_size:#x} is no power of two that fits", profile.origin
+                f"STACK_SIZE {stack_size:#x} is not a power of two that fits", profile.origin
             )
         self.stack = memory.add("stack", STACK_BASE, stack_size)
         self.heap = memory.add("heap", HEAP_BASE, HEAP_SIZE)
         self.structs = memory.add("domain", WORLD_BASE, self._room())
         self.guest = memory.add("guest", GUEST_BASE, GUEST_SIZE, user=True)
-        self.guest_readonly = memory.add(
-            "guest read-only", GUEST_READONLY, PAGE, Perm.READ, user=True
-        )
+        memory.add("guest read-only", GUEST_READONLY, PAGE, Perm.READ, user=True)
         self.start_info = memory.add("start info", START_INFO_BASE, PAGE)
         self.start_info.view[:] = LEFTOVER * PAGE
         memory.add("guest beyond 32 bits", GUEST_FAR, PAGE, user=True)
@@ -79,7 +78,7 @@ class World(Fields):
         self.channels = Channels(self, self.domain)
         if self.channels.size:
             self.channels.begin(self._page(), self._page())
-        self.places: Mapping[str, int] = {
+        self.places: Mapping[str, LinearAddr] = {
             "list": LIST,
             "list_end": LIST_END,
             "readonly": GUEST_READONLY,
@@ -99,7 +98,9 @@ class World(Fields):
             if index is None:
                 continue
             try:
-                found.append(self.memory.add(fixed.name, fixed.top - index * PAGE, PAGE))
+                found.append(
+                    self.memory.add(fixed.name, LinearAddr(fixed.top - index * PAGE), PAGE)
+                )
             except ValueError as exc:
                 place = f"{self.profile.origin}: regions.{fixed.name}"
                 raise LayoutError(f"{fixed.enumerator} is {index}: {exc}", place) from exc
@@ -110,7 +111,7 @@ class World(Fields):
         vcpus = self.profile.world.vcpus * self._size("struct vcpu")
         return self._size("struct domain") + vcpus + 5 * PAGE
 
-    def _page(self, size: int = PAGE) -> int:
+    def _page(self, size: int = PAGE) -> LinearAddr:
         at = self._next
         self._next += size
         return at
@@ -122,10 +123,10 @@ class World(Fields):
             raise LayoutError(f"{name} of {size} bytes", hint="the debug information is damaged")
         return (size + PAGE - 1) & -PAGE
 
-    def _struct(self, name: str) -> int:
+    def _struct(self, name: str) -> LinearAddr:
         return self._page(self._size(name))
 
-    def _current(self) -> int:
+    def _current(self) -> LinearAddr:
         """Fill cpu_info; returns where the stack may begin."""
         if not self.layout.has("struct cpu_info"):
             return self.stack.end - 256
@@ -163,7 +164,7 @@ class World(Fields):
             self.try_set("struct domain", self.domain, path, value)
 
     @property
-    def structs_end(self) -> int:
+    def structs_end(self) -> LinearAddr:
         """Where the structures end; the pages behind belong to nobody."""
         return self._next
 
@@ -183,7 +184,7 @@ class World(Fields):
         """Whether this tree has 32-bit guests."""
         return self.layout.has("struct domain", COMPAT_FLAG)
 
-    def mode_fields(self) -> Iterator[tuple[int, int]]:
+    def mode_fields(self) -> Iterator[tuple[LinearAddr, LinearAddr]]:
         """Addresses [begin, end) of what `set_mode` sets."""
         for path in (COMPAT_FLAG, COMPAT_START):
             if self.layout.has("struct domain", path):
@@ -192,13 +193,13 @@ class World(Fields):
 
     def set_mode(self, mode: Mode) -> None:
         """Make the domain a 64-bit or a 32-bit one."""
-        if mode == "compat":
+        if mode is Mode.COMPAT:
             if not self.knows_compat:
-                raise NotThere("the domain of this object knows no 32-bit guests")
+                raise NotThere("this object has no 32-bit guests")
             self.set("struct domain", self.domain, COMPAT_FLAG, 1)
             self.try_set("struct domain", self.domain, COMPAT_START, COMPAT_HYPERVISOR)
 
-    def place(self, path: str) -> tuple[str, int, str]:
+    def place(self, path: str) -> tuple[str, LinearAddr, str]:
         """(type, address of the structure, field) of ``domain.domain_id`` or ``vcpu1.pause_flags``."""
         owner, _, field_path = path.partition(".")
         if owner == "domain":
@@ -215,10 +216,10 @@ class World(Fields):
         type_name, _, field_path = self.place(path)
         return self.layout.has(type_name, field_path)
 
-    def vcpu_name(self, address: int) -> str:
+    def vcpu_name(self, address: LinearAddr) -> str:
         return f"vcpu {self.vcpus.index(address)}" if address in self.vcpus else f"{address:#x}"
 
-    def lock_address(self, name: str) -> int | None:
+    def lock_address(self, name: str) -> LinearAddr | None:
         """``domain.event_lock`` as an address; None where this tree has no such lock."""
         owner, _, path = name.partition(".")
         if owner != "domain":
@@ -227,7 +228,7 @@ class World(Fields):
             return None
         return self.domain + self.layout.field("struct domain", path).offset
 
-    def lock_names(self) -> dict[int, str]:
+    def lock_names(self) -> dict[LinearAddr, str]:
         """Names of the locks that the profile speaks of, by address."""
         names = {}
         for extern in self.profile.externs.values():

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A profile: everything about one family of cores that is data and not code.
 
-data         what a profile holds
-table        TOML with places for errors
-scenarios    the scenario tables
-read         the rest of the format, which stands there
-load         by name or from a file
+data             what a profile holds
+scenario         one call, as data
+table            TOML with places for errors
+scenario_tables  the scenario tables
+read             the rest of the format, which stands there
+load             by name or from a file
 """
 
 from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, World

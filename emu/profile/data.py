@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from emu.errors import ProfileError
 from emu.layout import Described
-from emu.profile.scenario import Scenario, Value
+from emu.profile.scenario import Name, Scenario, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Entry:
 
     name: str
     symbols: tuple[str, ...]
-    arguments: tuple[Value, ...] = ("operation", "buffer")
+    arguments: tuple[Value, ...] = (Name.OPERATION, Name.BUFFER)
     refusals: tuple[int, ...] = ()
     """Results by which the core says that it does not know an operation."""
     returns: str = "long"

@@ -35,7 +35,7 @@ from emu import abi
 from emu.elf import PAGE
 from emu.errors import ProfileError
 from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, PvConsole, World
-from emu.profile.scenario import Scenario, Value
+from emu.profile.scenario import Name, Scenario, Value
 from emu.profile.scenario_tables import MAX_SCENARIOS, Reader, read_scenarios, read_value
 from emu.profile.table import Table
 
@@ -52,7 +52,7 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
     try:
         raw = tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise ProfileError(str(exc), origin, "the profile is to be TOML in UTF-8") from exc
+        raise ProfileError(str(exc), origin, "a profile must be TOML in UTF-8") from exc
     top = Table(raw, origin, "")
     found = top.integer("format")
     if found != FORMAT:
@@ -92,9 +92,9 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
 def _probe(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
     includes, enums = table.texts("includes"), table.texts("enums")
     if any(not name or set(name) & set('<>"\\\n') for name in includes):
-        raise table.error("includes", "the names of headers are wanted, without brackets or quotes")
+        raise table.error("includes", "expected names of headers, without brackets or quotes")
     if not all(_NAME.fullmatch(name) for name in enums):
-        raise table.error("enums", "the names of enumeration types are wanted, without `enum`")
+        raise table.error("enums", "expected names of enumeration types, without `enum`")
     table.done()
     return includes, enums
 
@@ -102,8 +102,8 @@ def _probe(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _entry(name: str, table: Table, constants: Mapping[str, int]) -> Entry:
     symbols = table.texts("symbols")
     if not symbols:
-        raise table.error("symbols", "at least one symbol is wanted")
-    arguments: tuple[Value, ...] = ("operation", "buffer")
+        raise table.error("symbols", "at least one symbol is needed")
+    arguments: tuple[Value, ...] = (Name.OPERATION, Name.BUFFER)
     if table.has("arguments"):
         raw = table.array("arguments")
         arguments = tuple(read_value(table, "arguments", value, constants) for value in raw)
@@ -115,7 +115,7 @@ def _entry(name: str, table: Table, constants: Mapping[str, int]) -> Entry:
         refusals.append(value)
     returns = table.text("returns", "long")
     if returns not in ("long", "int", "void"):
-        raise table.error("returns", "long, int or void is wanted")
+        raise table.error("returns", "expected long, int or void")
     table.done()
     return Entry(name, symbols, arguments, tuple(refusals), returns)
 
@@ -138,7 +138,7 @@ def _boot(table: Table, constants: Mapping[str, int]) -> Boot:
         raise table.error("memory", "16 to 1024 MiB")
     if not 1 <= vcpus <= 2:
         raise table.error("vcpus", "1 or 2")
-    guest = {PROBE: Entry(PROBE, (), ("operation", "buffer"))}
+    guest = {PROBE: Entry(PROBE, (), (Name.OPERATION, Name.BUFFER))}
     probes: dict[str, Scenario] = {}
     for item in table.items("probe"):
         probe = Reader(item, guest, constants).scenario(PROBE)
@@ -159,7 +159,7 @@ def _boot(table: Table, constants: Mapping[str, int]) -> Boot:
 def _pv_console(table: Table) -> PvConsole:
     found = PvConsole(table.text("command_line"), table.texts("symbols"))
     if not found.symbols:
-        raise table.error("symbols", "at least one symbol is wanted")
+        raise table.error("symbols", "at least one symbol is needed")
     table.done()
     return found
 

@@ -19,15 +19,52 @@ Where a value may be given by name, the names are: operations, constants and err
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from emu.abi import Mode, Struct, structure
-from emu.l0 import L0Setup
+from emu.l0 import L0Setup, PortKind
 
-Value = int | str
+
+class Name(StrEnum):
+    """A value that is only known where the scenario runs; the names are explained above."""
+
+    OPERATION = "operation"
+    BUFFER = "buffer"
+    LIST = "list"
+    LIST_END = "list_end"
+    READONLY = "readonly"
+    ABSENT = "absent"
+    FAR = "far"
+    HIGH = "high"
+    HYPERVISOR = "hypervisor"
+    VCPU0 = "vcpu0"
+    VCPU1 = "vcpu1"
+    ANY_ERROR = "error"
+    """Of a result alone: any negative number."""
+
+
+Value = int | Name
 
 
 FIRST_UNUSED_PAGE = 0x12340
 """Recognisable in memory."""
+
+
+class ChannelState(StrEnum):
+    """Xen's ECS_* of an event channel; their numbers are constants of the profile."""
+
+    FREE = "free"
+    RESERVED = "reserved"
+    UNBOUND = "unbound"
+    INTERDOMAIN = "interdomain"
+    PIRQ = "pirq"
+    VIRQ = "virq"
+    IPI = "ipi"
+
+    @property
+    def constant(self) -> str:
+        """Name of its number."""
+        return f"ECS_{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +72,16 @@ class PortState:
     """An event channel: as the core sees it, and (``l0``) whether L0 has it open and as what."""
 
     number: int
-    state: str
+    state: ChannelState
     vcpu: int | None = None
-    l0: str | None = None
+    l0: PortKind | None = None
+    excluded: bool = False
+    """Of what is to be afterwards: any state but this one."""
+
+    @property
+    def spelled(self) -> str:
+        """The state as a profile has it."""
+        return f"not {self.state}" if self.excluded else self.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +99,10 @@ class Scenario:
     name: str
     entry: str
     operation: str
-    modes: tuple[Mode, ...] = ("64", "compat")
+    modes: tuple[Mode, ...] = tuple(Mode)
     arguments: tuple[Value, ...] | None = None
     """None: the entry's own."""
-    buffer: Value = "buffer"
+    buffer: Value = Name.BUFFER
     """Where the argument pointer points."""
     fields: tuple[tuple[str, Value], ...] = ()
     """What the guest writes into its structure."""

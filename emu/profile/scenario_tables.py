@@ -5,27 +5,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from emu import abi
 from emu.abi import Mode
-from emu.l0 import L0Setup
+from emu.l0 import L0Setup, PortKind
 from emu.profile.data import Entry
-from emu.profile.scenario import FIRST_UNUSED_PAGE, ExpectedCall, PortState, Scenario, Value
+from emu.profile.scenario import (
+    FIRST_UNUSED_PAGE,
+    ChannelState,
+    ExpectedCall,
+    Name,
+    PortState,
+    Scenario,
+    Value,
+)
 from emu.profile.table import Table
 
 MAX_SCENARIOS = 2000
 MAX_FRAMES = 512
 """As many numbers as a page holds."""
 MAX_PAGE = 1 << 52
-ANY_ERROR = "error"
 _PATH = re.compile(r"(?:domain|cpu|vcpu[0-7])\.[A-Za-z_][\w.\[\]]*")
-PLACES = frozenset(
-    {
-        *("operation", "buffer", "list", "list_end", "readonly", "absent", "hypervisor"),
-        *("far", "high", "vcpu0", "vcpu1"),
-    }
-)
+PLACES = frozenset(Name) - {Name.ANY_ERROR}
 
 
 def read_scenarios(
@@ -52,13 +54,13 @@ def read_value(table: Table, key: str, value: Any, constants: Mapping[str, int])
         return value
     if isinstance(value, str):
         if value in PLACES:
-            return value
+            return Name(value)
         number = constants.get(value, abi.named_value(value))
         if number is not None:
             return number
         if value.lstrip("-").isdecimal():
             return int(value)
-    raise table.error(key, f"{value!r} is no number and no name that is known")
+    raise table.error(key, f"{value!r} is neither a number nor a known name")
 
 
 class Reader:
@@ -76,7 +78,7 @@ class Reader:
         table = self.table
         name = table.text("name")
         if not name or not all(c.isalnum() or c in " _-.+" for c in name):
-            raise table.error("name", "letters, digits, spaces and _-.+ are wanted")
+            raise table.error("name", "only letters, digits, spaces and _-.+ are allowed")
         entry = entry or table.text("entry")
         if entry not in self.entries:
             raise table.error("entry", f"no entry {entry!r}; there are: {', '.join(self.entries)}")
@@ -91,9 +93,9 @@ class Reader:
             operation=operation,
             modes=modes,
             arguments=self._values("arguments") if table.has("arguments") else None,
-            buffer=self._value("buffer", table.raw.get("buffer", "buffer"))
+            buffer=self._value("buffer", table.raw.get("buffer", Name.BUFFER))
             if table.has("buffer")
-            else "buffer",
+            else Name.BUFFER,
             fields=self._struct_fields("fields", operation, modes),
             ports=self._ports("ports"),
             data=self._pairs("data"),
@@ -123,9 +125,9 @@ class Reader:
         return scenario
 
     def _modes(self) -> tuple[Mode, ...]:
-        allowed: tuple[Mode, ...] = get_args(Mode)
-        modes = tuple(mode for mode in allowed if mode in self.table.texts("modes", allowed))
-        unknown = set(self.table.texts("modes", allowed)) - set(allowed)
+        wanted = self.table.texts("modes", tuple(Mode))
+        modes = tuple(mode for mode in Mode if mode in wanted)
+        unknown = set(wanted) - set(Mode)
         if unknown or not modes:
             raise self.table.error("modes", "of 64 and compat, at least one")
         return modes
@@ -155,7 +157,7 @@ class Reader:
         pairs = self._pairs("start_info")
         for name, _ in pairs:
             if any(abi.START_INFO[mode].member(name) is None for mode in modes):
-                known = ", ".join(m.name for m in abi.START_INFO["64"].members)
+                known = ", ".join(m.name for m in abi.START_INFO[Mode.NATIVE].members)
                 raise self.table.error(f"start_info.{name}", f"struct start_info has: {known}")
         return pairs
 
@@ -178,28 +180,42 @@ class Reader:
             return ()
         raw = self.table.raw["result"]
         return tuple(
-            value if value == ANY_ERROR else self._value("result", value)
+            Name.ANY_ERROR if value == Name.ANY_ERROR else self._value("result", value)
             for value in (raw if isinstance(raw, list) else [raw])
         )
 
     def _ports(self, key: str) -> tuple[PortState, ...]:
         found = []
         for table in self.table.items(key):
-            state = table.text("state")
-            if f"ECS_{state.removeprefix('not ').upper()}" not in self.constants:
-                raise table.error(
-                    "state", f"constants has no ECS_{state.removeprefix('not ').upper()}"
-                )
+            excluded, state = self._channel_state(table)
             found.append(
                 PortState(
                     table.integer("number"),
                     state,
                     table.integer("vcpu") if table.has("vcpu") else None,
-                    table.text("l0") if table.has("l0") else None,
+                    self._port_kind(table) if table.has("l0") else None,
+                    excluded,
                 )
             )
             table.done()
         return tuple(found)
+
+    def _channel_state(self, table: Table) -> tuple[bool, ChannelState]:
+        """Whether any state but this one is meant, and the state."""
+        text = table.text("state")
+        name = text.removeprefix("not ")
+        if f"ECS_{name.upper()}" not in self.constants:
+            raise table.error("state", f"constants has no ECS_{name.upper()}")
+        if name not in set(ChannelState):
+            raise table.error("state", f"{name!r} is none of {', '.join(ChannelState)}")
+        return name != text, ChannelState(name)
+
+    @staticmethod
+    def _port_kind(table: Table) -> PortKind:
+        text = table.text("l0")
+        if text not in set(PortKind):
+            raise table.error("l0", f"{text!r} is none of {', '.join(PortKind)}")
+        return PortKind(text)
 
     def _setup(self) -> L0Setup:
         table = self.table.table("l0", optional=True)

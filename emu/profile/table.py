@@ -37,7 +37,7 @@ class Table:
             raise self.error(key, f"{what} is missing")
         value = self.raw[key]
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise self.error(key, f"{what} is wanted, not {type(value).__name__}")
+            raise self.error(key, f"expected {what}, not {type(value).__name__}")
         return value
 
     def has(self, key: str) -> bool:
@@ -61,7 +61,7 @@ class Table:
             return tuple(default)
         values = self.array(key)
         if not all(isinstance(value, str) for value in values):
-            raise self.error(key, "an array of strings is wanted")
+            raise self.error(key, "expected an array of strings")
         return tuple(values)
 
     def table(self, key: str, *, optional: bool = False) -> Table:
@@ -84,6 +84,6 @@ class Table:
             path = f"{self.path}.{key}" if self.path else key
             label = f"{path}[{name if isinstance(name, str) else index}]"
             if not isinstance(raw, dict):
-                raise ProfileError("a table is wanted", f"{self.origin}: {label}")
+                raise ProfileError("expected a table", f"{self.origin}: {label}")
             found.append(Table(raw, self.origin, label))
         return found

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emu import abi
+from emu.abi import Mode
 from emu.booted.drive import Drive
 from emu.booted.machine import Machine
 from emu.booted.settings import MIB, Settings, l0_setup
@@ -28,7 +29,7 @@ def lines(file: Path, profile: Profile, runs: int) -> Iterator[str]:
     boots, rates = [], []
     for _ in range(runs):
         begun = time.process_time()
-        runner = Runner(Machine(image, build_kernel("64"), settings))
+        runner = Runner(Machine(image, build_kernel(Mode.NATIVE), settings))
         runner.boot()
         booted = time.process_time()
         drive = Drive(runner)

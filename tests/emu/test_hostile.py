@@ -210,7 +210,7 @@ def test_what_nothing_answers_cannot_be_told(name: str, body: str) -> None:
     change = ("return event_op(4, &op);", f"{clobbered} return event_op(4, &op);")
     report = mini.report(change, only="send/64")
     assert report.outcome is Outcome.CANNOT_TELL
-    assert report.results[0].note == f"{name} is executed, and nothing answers it"
+    assert report.results[0].note == f"{name} is executed, which is not modelled"
 
 
 BOUNDED = """\

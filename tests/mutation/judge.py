@@ -16,7 +16,7 @@ from enum import Enum
 from functools import cache
 from multiprocessing import get_context
 
-from emu.booted.boot import BootReport, emulate_image
+from emu.booted.emulate import BootReport, emulate_image
 from emu.findings.verdict import ObjectReport, Outcome
 from emu.object import Depth, emulate_object
 from emu.profile import Profile, load_profile

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
-from emu.booted.stories.story import Came, Story
+from emu.booted.stories.telling import Came, Story
 from emu.findings.boot_report import Treatment
 from emu.hardware.clock import TSC_HZ
 from emu.hardware.lapic import LVT_MASKED, LVTT

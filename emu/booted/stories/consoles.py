@@ -6,9 +6,10 @@ from __future__ import annotations
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
 from emu.booted.stories.arrivals import REFUSALS
-from emu.booted.stories.story import Came, Story
+from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
+from emu.spaces import PhysAddr
 
 IN_SIZE, OUT, OUT_SIZE = 1024, 1024, 2048
 IN_CONS, IN_PROD, OUT_CONS, OUT_PROD = 0xC00, 0xC04, 0xC08, 0xC0C
@@ -17,15 +18,15 @@ GREETING = b"the guest was here\n"
 TYPED = b"typed at L0's console\n"
 
 
-def ring_of(guest: Guest) -> tuple[int, int]:
-    """(physical address, port) of the console that the guest is given."""
+def ring_of(guest: Guest) -> tuple[PhysAddr, int]:
+    """(address, port) of the console that the guest is given."""
     frame, port = guest.told("console_mfn"), guest.told("console_evtchn")
     if not frame or not port:
         raise NoAnswer("the guest is given no console")
-    return frame * PAGE, port
+    return PhysAddr(frame * PAGE), port
 
 
-def number_at(guest: Guest, at: int) -> int:
+def number_at(guest: Guest, at: PhysAddr) -> int:
     return int.from_bytes(guest.machine.ram.read(at, 4), "little")
 
 
@@ -65,7 +66,7 @@ def _typed(guest: Guest) -> Came:
     """L0's end fills its ring and signals the port; the guest finds it in its own."""
     machine = guest.machine
     ram, l0 = machine.ram, machine.l0
-    below = l0.params[abi.CONSTANTS["HVM_PARAM_CONSOLE_PFN"]] * PAGE
+    below = PhysAddr(l0.params[abi.CONSTANTS["HVM_PARAM_CONSOLE_PFN"]] * PAGE)
     ring, port = ring_of(guest)
     at = number_at(guest, below + IN_PROD)
     for offset, byte in enumerate(TYPED):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
 from emu.booted.stories.arrivals import REFUSALS
-from emu.booted.stories.story import Came, Story
+from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
 
@@ -28,7 +28,7 @@ def _unmap(guest: Guest) -> None:
     """As a guest does before it gives a page away; an image without that call maps none itself."""
     for number in range(PAGES):
         address = guest.kernel.lists + number * PAGE
-        high = () if guest.kernel.mode == "64" else (0,)
+        high = () if guest.kernel.mode is abi.Mode.NATIVE else (0,)
         answer = guest.drive.call(
             abi.HYPERCALLS["update_va_mapping"], (address, 0, *high, UVMF_INVLPG)
         )
@@ -41,7 +41,7 @@ def _ask(guest: Guest, operation: str, frames: Sequence[int]) -> int:
     hypercall, number = abi.numbers(operation) or (0, 0)
     layout = abi.structure(operation, guest.kernel.mode)
     assert layout is not None
-    buffer, width = guest.kernel.buffer, 8 if guest.kernel.mode == "64" else 4
+    buffer, width = guest.kernel.buffer, 8 if guest.kernel.mode is abi.Mode.NATIVE else 4
     extents = buffer + 0x200
     fields = {
         "extent_start": extents,

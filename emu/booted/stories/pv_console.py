@@ -26,10 +26,11 @@ from emu.booted.stories.consoles import (
     number_at,
     ring_of,
 )
-from emu.booted.stories.story import Came, Story
 from emu.booted.stories.suspend import CONSOLE, elsewhere, suspend
+from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
+from emu.spaces import PhysAddr
 
 OPERATION = "console"
 EVERY_BYTE = bytes((*range(1, 256), 0)) + b"the end\n"
@@ -37,15 +38,15 @@ FULL_OUT = bytes(ord("a") + at % 26 for at in range(OUT_SIZE))
 FULL_IN = bytes(ord("A") + at % 26 for at in range(IN_SIZE))
 
 
-def _below(guest: Guest) -> tuple[int, int]:
-    """(physical address, port) of the console that L0 has for the image."""
+def _below(guest: Guest) -> tuple[PhysAddr, int]:
+    """(address, port) of the console that L0 has for the image."""
     params = guest.machine.l0.params
     frame = params[abi.CONSTANTS["HVM_PARAM_CONSOLE_PFN"]]
-    return frame * PAGE, params[abi.CONSTANTS["HVM_PARAM_CONSOLE_EVTCHN"]]
+    return PhysAddr(frame * PAGE), params[abi.CONSTANTS["HVM_PARAM_CONSOLE_EVTCHN"]]
 
 
-def _own(guest: Guest) -> tuple[int, int]:
-    """(physical address, port) of the guest's, which is to be another."""
+def _own(guest: Guest) -> tuple[PhysAddr, int]:
+    """(address, port) of the guest's own, which differs from it."""
     ring, port = ring_of(guest)
     if ring == _below(guest)[0]:
         raise NoAnswer("the guest's ring is L0's own")
@@ -61,7 +62,7 @@ def has_console(drive: Drive) -> bool:
     return True
 
 
-def _put(guest: Guest, ring: int, size: int, content: bytes, prod: int) -> None:
+def _put(guest: Guest, ring: PhysAddr, size: int, content: bytes, prod: int) -> None:
     """As a producer does: the bytes, then the index; ``prod`` is where that stands."""
     ram, at = guest.machine.ram, number_at(guest, ring + prod)
     begin = 0 if prod == IN_PROD else OUT
@@ -90,7 +91,7 @@ def _own_messages(guest: Guest) -> Came:
     if not written:
         return Came(Treatment.LOCAL, "nothing of what it says goes there")
     if read != written:
-        wrong = f"{written - read} of {written} bytes lie in the ring, and L0's end is not told"
+        wrong = f"{written - read} of {written} bytes lie in the ring, and L0's end is not notified"
         return Came(Treatment.LOCAL, "", 0, (wrong,))
     return Came(Treatment.DELIVERED, f"{written} bytes")
 
@@ -112,7 +113,7 @@ def _write(guest: Guest, content: bytes) -> Came:
         wrong.append(f"what the guest writes is not what comes out of L0's console: {lost}")
     if left:
         wrong.append(f"{left} bytes are left in the guest's ring")
-    told = "" if guest.pending(port) else "; the guest is not told that it was read"
+    told = "" if guest.pending(port) else "; the guest is not notified that it was read"
     how = "its ring" if any(c.op == "EVTCHNOP_send" for c in l0.calls) else "its console"
     return Came(Treatment.DELIVERED, f"to L0 by {how}{told}", 0, tuple(wrong))
 
@@ -152,7 +153,7 @@ def _read(guest: Guest, content: bytes) -> Came:
     if left:
         wrong.append(f"{left} bytes are left in L0's ring")
     if not guest.pending(port):
-        wrong.append(f"the guest is not told: its port {port} is not pending")
+        wrong.append(f"the guest is not notified: its port {port} is not pending")
     return Came(Treatment.DELIVERED, "", 0, tuple(wrong))
 
 
@@ -179,7 +180,7 @@ def _after_resume(attempt: Callable[[Guest], Came]) -> Callable[[Guest], Came]:
         if result != 0:
             raise NoAnswer(f"the guest does not resume: {abi.result_name(result or 0)}")
         if guest.told("console_evtchn") != CONSOLE:
-            raise NoAnswer("the guest is not told the console's new port")
+            raise NoAnswer("the guest does not learn the console's new port")
         came = attempt(guest)
         if came.treatment is Treatment.LOCAL:
             return replace(came, wrong=("what came before a resume does not come after it",))

@@ -12,16 +12,16 @@ from dataclasses import replace
 from emu import abi
 from emu.booted.drive import Drive
 from emu.booted.guest import Guest, NoAnswer
+from emu.booted.processor import Activity
 from emu.booted.stories import suspend
 from emu.booted.stories.arrivals import PORT, arrived, bind
-from emu.booted.stories.story import Came, Story
-from emu.booted.vcpu import Activity
+from emu.booted.stories.telling import Came, Story
 from emu.findings.boot_report import Milestone, Treatment
 
 ONLINE = "second vCPU online"
 ENTERED: dict[abi.Mode, str] = {
-    "64": "second L2 vCPU entered (64-bit)",
-    "compat": "second L2 vCPU entered (32-bit)",
+    abi.Mode.NATIVE: "second L2 vCPU entered (64-bit)",
+    abi.Mode.COMPAT: "second L2 vCPU entered (32-bit)",
 }
 
 
@@ -114,7 +114,7 @@ def _up_again(guest: Guest) -> Came:
     came = _event(guest)
     if came.treatment is not Treatment.DELIVERED:
         return Came(Treatment.LOCAL, "", 0, (f"it is up again, but {came.note}",))
-    return Came(Treatment.LOCAL, "it runs, and is told of events")
+    return Came(Treatment.LOCAL, "it runs, and receives events")
 
 
 def _resumed(guest: Guest) -> Came:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
 from emu.booted.stories.arrivals import bind
-from emu.booted.stories.story import Came, Story
+from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
 from emu.l0 import L0Setup
@@ -86,13 +86,13 @@ def _lost(guest: Guest, port: int, *, had_vector: bool, had_info: bool) -> Itera
     if not had_vector:
         told = abi.CONSTANTS["HVM_PARAM_CALLBACK_IRQ"] in l0.params
     if not told:
-        yield "L0 is not told the upcall vector again"
+        yield "the upcall vector is not set in L0 again"
     if had_info and not l0.vcpu_infos:
         yield "the vcpu_info is not registered again"
     for what, number in (("store", STORE), ("console", CONSOLE)):
         seen = guest.told(f"{what}_evtchn")
         if seen != number:
-            yield f"the guest is told {seen} for its {what}'s port, which is {number} now"
+            yield f"the guest sees port {seen} for its {what}, which has {number} now"
     if l0.shared is None:
         yield "L0's shared info is not mapped again"
         return

@@ -4,28 +4,26 @@
 A profile says which symbol has which model.  Each model does what its callers can observe and
 nothing else; each that can fail asks the plan first.
 
-    guest     copies from and to the guest
-    locks     spin locks
-    memory    heap, unused pages, range sets
-    events    the hypervisor's own event channel operations
-    pages     the guest's start info page
-vcpus     pausing, resetting, processors
-others    console, what only talks
+    callee      what a model is
+    guest_copy  copies from and to the guest
+    locks       spin locks
+    heap        heap, unused pages, range sets
+    evtchn      the hypervisor's own event channel operations
+    pages       the guest's start info page
+    vcpus       pausing, resetting, processors
+    others      console, what only talks
 """
 
 from emu.errors import ProfileError
-from emu.object.models import evtchn as events
-from emu.object.models import guest_copy as guest
-from emu.object.models import heap as memory
-from emu.object.models import locks, others, pages, vcpus
-from emu.object.models.model import Model, in_rax
+from emu.object.models import evtchn, guest_copy, heap, locks, others, pages, vcpus
+from emu.object.models.callee import Model, in_rax
 from emu.profile import Profile
 
 MODELS: dict[str, Model] = {
-    **guest.MODELS,
+    **guest_copy.MODELS,
     **locks.MODELS,
-    **memory.MODELS,
-    **events.MODELS,
+    **heap.MODELS,
+    **evtchn.MODELS,
     **pages.MODELS,
     **vcpus.MODELS,
     **others.MODELS,

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from emu import abi
 from emu.elf import PAGE
 from emu.object.context import Context
-from emu.object.models.model import EBUSY, EINVAL, ENOENT, ENOMEM, ENOSPC, M32, Models
+from emu.object.models.callee import EBUSY, EINVAL, ENOENT, ENOMEM, ENOSPC, M32, Models
+from emu.spaces import LinearAddr
 
 MODELS = Models()
 
@@ -47,7 +48,7 @@ def _append_bucket(ctx: Context) -> bool:
 
 @MODELS.model("int")
 def _evtchn_bind_virq(ctx: Context, arguments: Sequence[int]) -> int:
-    structure, port = arguments[0], arguments[1] & M32
+    structure, port = LinearAddr(arguments[0]), arguments[1] & M32
     errno = ctx.plan.fails("evtchn_bind_virq", errno=EINVAL)
     if errno:
         return -errno
@@ -77,14 +78,14 @@ def _evtchn_status(ctx: Context, arguments: Sequence[int]) -> int:
         return -errno
     status = abi.structure("EVTCHNOP_status")
     assert status is not None
-    fields = status.decode(ctx.memory.read(arguments[0], status.size))
+    fields = status.decode(ctx.memory.read(LinearAddr(arguments[0]), status.size))
     channel = ctx.world.channels.find(fields["port"])
     if channel is None:
         return -EINVAL
     fields["status"] = abi.CONSTANTS["EVTCHNSTAT_virq"]
     fields["vcpu"] = ctx.world.get("struct evtchn", channel, "notify_vcpu_id")
     fields["u"] = abi.CONSTANTS["VIRQ_DEBUG"]
-    ctx.memory.write(arguments[0], status.encode(fields))
+    ctx.memory.write(LinearAddr(arguments[0]), status.encode(fields))
     return 0
 
 
@@ -127,7 +128,7 @@ def _evtchn_close(ctx: Context, arguments: Sequence[int]) -> int:
 
 @MODELS.model("void")
 def _evtchn_free(ctx: Context, arguments: Sequence[int]) -> int:
-    channel = arguments[1]
+    channel = LinearAddr(arguments[1])
     ctx.world.set("struct evtchn", channel, "state", ctx.world.profile.constant("ECS_FREE"))
     ctx.world.try_set("struct evtchn", channel, "notify_vcpu_id", 0)
     return 0

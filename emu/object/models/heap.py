@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emu.object.context import Context
-from emu.object.models.model import ENOMEM, Models
+from emu.object.models.callee import ENOMEM, Models
+from emu.spaces import LinearAddr
 
 MODELS = Models()
 
@@ -20,7 +21,7 @@ def _xzalloc(ctx: Context, arguments: Sequence[int]) -> int:
 
 @MODELS.model("void")
 def _xfree(ctx: Context, arguments: Sequence[int]) -> int:
-    ctx.free(arguments[0])
+    ctx.free(LinearAddr(arguments[0]))
     return 0
 
 
@@ -29,7 +30,7 @@ def _alloc_unused_page(ctx: Context, arguments: Sequence[int]) -> int:
     errno = ctx.plan.fails("alloc_unused_page", errno=ENOMEM)
     if errno:
         return -errno
-    ctx.memory.write_int(arguments[0], ctx.take_page(), 8)
+    ctx.memory.write_int(LinearAddr(arguments[0]), ctx.take_page(), 8)
     return 0
 
 

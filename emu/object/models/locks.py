@@ -6,37 +6,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emu.object.context import Context
-from emu.object.models.model import Models
+from emu.object.models.callee import Models
+from emu.spaces import LinearAddr
 
 MODELS = Models()
 
 
 @MODELS.model("void")
 def _spin_lock(ctx: Context, arguments: Sequence[int]) -> int:
-    ctx.take_lock(arguments[0])
+    ctx.take_lock(LinearAddr(arguments[0]))
     return 0
 
 
 @MODELS.model("void")
 def _spin_unlock(ctx: Context, arguments: Sequence[int]) -> int:
-    ctx.drop_lock(arguments[0])
+    ctx.drop_lock(LinearAddr(arguments[0]))
     return 0
 
 
 @MODELS.model("void")
 def _spin_lock_recursive(ctx: Context, arguments: Sequence[int]) -> int:
-    ctx.take_lock(arguments[0], recursive=True)
+    ctx.take_lock(LinearAddr(arguments[0]), recursive=True)
     return 0
 
 
 @MODELS.model("int")
 def _spin_is_locked(ctx: Context, arguments: Sequence[int]) -> int:
-    return int(arguments[0] in ctx.locks)
+    return int(LinearAddr(arguments[0]) in ctx.locks)
 
 
 @MODELS.model("bool")
 def _spin_trylock(ctx: Context, arguments: Sequence[int]) -> int:
-    if arguments[0] in ctx.locks or ctx.plan.fails("trylock"):
+    if LinearAddr(arguments[0]) in ctx.locks or ctx.plan.fails("trylock"):
         return 0
-    ctx.take_lock(arguments[0])
+    ctx.take_lock(LinearAddr(arguments[0]))
     return 1

@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emu import abi
+from emu.findings.invariant import Invariant
 from emu.object.addresses import START_INFO_BASE, START_INFO_FRAME
 from emu.object.context import Context
-from emu.object.models.model import Models
+from emu.object.models.callee import Models
+from emu.spaces import LinearAddr
 
 MODELS = Models()
 
@@ -16,7 +18,7 @@ MODELS = Models()
 @MODELS.model("long")
 def _map_domain_page(ctx: Context, arguments: Sequence[int]) -> int:
     if arguments[0] != START_INFO_FRAME:
-        ctx.crash("memory", f"frame {arguments[0]:#x} is mapped, which nobody named")
+        ctx.crash(Invariant.MEMORY, f"frame {arguments[0]:#x} is mapped, which nobody asked for")
     ctx.mapped += 1
     return START_INFO_BASE
 
@@ -24,7 +26,7 @@ def _map_domain_page(ctx: Context, arguments: Sequence[int]) -> int:
 @MODELS.model("void")
 def _unmap_domain_page(ctx: Context, arguments: Sequence[int]) -> int:
     if arguments[0] != START_INFO_BASE or not ctx.mapped:
-        ctx.crash("memory", f"{arguments[0]:#x} is unmapped, where no page of the guest is")
+        ctx.crash(Invariant.MEMORY, f"{arguments[0]:#x} is unmapped, where no page of the guest is")
     ctx.mapped -= 1
     return 0
 
@@ -32,8 +34,10 @@ def _unmap_domain_page(ctx: Context, arguments: Sequence[int]) -> int:
 @MODELS.model("void")
 def _xlat_start_info(ctx: Context, arguments: Sequence[int]) -> int:
     """The 64-bit page into the 32-bit one, in place (x86_64/compat/mm.c)."""
-    native, compat = abi.START_INFO["64"], abi.START_INFO["compat"]
-    page = ctx.memory.read(arguments[0], native.size)
+    native, compat = abi.START_INFO[abi.Mode.NATIVE], abi.START_INFO[abi.Mode.COMPAT]
+    page = ctx.memory.read(LinearAddr(arguments[0]), native.size)
     translated = compat.encode(native.decode(page))
-    ctx.memory.write(arguments[0], page[: abi.MAGIC_SIZE] + translated[abi.MAGIC_SIZE :])
+    ctx.memory.write(
+        LinearAddr(arguments[0]), page[: abi.MAGIC_SIZE] + translated[abi.MAGIC_SIZE :]
+    )
     return 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from emu.findings.invariant import Invariant
 from emu.object.context import Context
-from emu.object.models.model import EBUSY, ERESTART, Models
+from emu.object.models.callee import EBUSY, ERESTART, Models
+from emu.spaces import LinearAddr
 
 MODELS = Models()
 
@@ -19,16 +21,17 @@ def _cpu_helper(ctx: Context, arguments: Sequence[int]) -> int:
 
 @MODELS.model("void")
 def _vcpu_pause(ctx: Context, arguments: Sequence[int]) -> int:
-    ctx.paused[arguments[0]] = ctx.paused.get(arguments[0], 0) + 1
+    vcpu = LinearAddr(arguments[0])
+    ctx.paused[vcpu] = ctx.paused.get(vcpu, 0) + 1
     return 0
 
 
 @MODELS.model("void")
 def _vcpu_unpause(ctx: Context, arguments: Sequence[int]) -> int:
-    vcpu = arguments[0]
+    vcpu = LinearAddr(arguments[0])
     times = ctx.paused.pop(vcpu, 0)
     if not times:
-        ctx.violate("vcpus", f"{ctx.world.vcpu_name(vcpu)} is unpaused, and was not paused")
+        ctx.violate(Invariant.VCPUS, f"{ctx.world.vcpu_name(vcpu)} is unpaused, and was not paused")
     elif times > 1:
         ctx.paused[vcpu] = times - 1
     return 0
@@ -40,6 +43,6 @@ def _vcpu_reset(ctx: Context, arguments: Sequence[int]) -> int:
     errno = ctx.plan.fails("vcpu_reset", errno=ERESTART)
     if errno:
         return -errno
-    vcpu = arguments[0]
+    vcpu = LinearAddr(arguments[0])
     ctx.world.try_set("struct vcpu", vcpu, "is_initialised", 0)
     return 0

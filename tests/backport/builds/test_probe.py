@@ -338,7 +338,7 @@ def test_a_probe_of_the_user(tmp_path: Path) -> None:
         "STACK_SIZE is 0x3039 in this tree (0x8000 in the profile): the tree's is used"
         in done.output
     )
-    assert "STACK_SIZE 0x3039 is no power of two" in done.output
+    assert "STACK_SIZE 0x3039 is not a power of two" in done.output
     core.write_bytes(
         compile_source("int pv_shim_event_channel_op(void) { return 0; }\n", ".c", ("-O2",))
     )

@@ -11,6 +11,7 @@ import pytest
 from backport.report.behaviour import show_behaviour
 from backport.validate.behaviour import Seen, follow
 from backport.verdicts import State, StepVerdict, Validator, Verdict
+from emu.abi import Mode
 from emu.findings.boot_report import BehaviourRow, BootReport, Milestone, Treatment
 from emu.findings.verdict import Outcome
 from series.model import Oid
@@ -23,7 +24,7 @@ def report(rungs: int, treatment: Treatment, result: int) -> BootReport:
     ladder = tuple(Milestone(f"rung {n}", n <= rungs) for n in range(1, 4))
     rows = tuple(
         BehaviourRow(name, f"EVTCHNOP_{name}", mode, treatment, result)
-        for mode in ("64", "compat")
+        for mode in Mode
         for name in OPERATIONS
     )
     return BootReport("p", "1", "2", Outcome.PASSED, ladder, rows if rungs > 1 else (), "", (), 1)

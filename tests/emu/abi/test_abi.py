@@ -9,9 +9,11 @@ from emu import abi
 from emu.abi import Mode
 from emu.elf import parse_elf, place
 from emu.layout import Layout
+from emu.spaces import LinearAddr
 from tests.emu.build import compile_source
 
 # Field types of the public headers; a pointer to a guest list is a GUEST_HANDLE of 8 bytes (4 for compat).
+BASE = LinearAddr(0x1000)
 PUBLIC = r"""
 typedef unsigned char u8; typedef unsigned short u16; typedef unsigned int u32; typedef unsigned long u64;
 struct evtchn_alloc_unbound { u16 dom, remote_dom; u32 port; };
@@ -50,14 +52,14 @@ struct compat_vcpu_set_singleshot_timer { u64 timeout_abs_ns; u32 flags; } __att
 struct compat_memory_reservation { u32 extent_start, nr_extents, extent_order, mem_flags; u16 domid; };
 """
 OPERATIONS = [name for operations in abi.OPERATIONS.values() for name in operations]
-MODES: tuple[Mode, ...] = ("64", "compat")
+MODES = tuple(Mode)
 
 
 @pytest.fixture(scope="module")
 def compiled() -> Layout:
     names = [line.split()[1] for line in PUBLIC.splitlines() if line.startswith("struct")]
     uses = "".join(f"struct {name} use_{name};\n" for name in names)
-    return Layout(place(parse_elf(compile_source(PUBLIC + uses)), 0x1000, lambda name: 0))
+    return Layout(place(parse_elf(compile_source(PUBLIC + uses)), BASE, lambda name: BASE))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -74,7 +76,7 @@ def test_layout(compiled: Layout, operation: str, mode: Mode) -> None:
 
 
 def test_compat_differs_only_where_it_must() -> None:
-    different = [op for op in OPERATIONS if abi.structure(op) != abi.structure(op, "compat")]
+    different = [op for op in OPERATIONS if abi.structure(op) != abi.structure(op, Mode.COMPAT)]
     assert different == [
         "GNTTABOP_setup_table",
         "XENMEM_increase_reservation",
@@ -88,7 +90,7 @@ def test_compat_differs_only_where_it_must() -> None:
 
 
 def test_encode_and_decode() -> None:
-    struct = abi.structure("GNTTABOP_setup_table", "compat")
+    struct = abi.structure("GNTTABOP_setup_table", Mode.COMPAT)
     assert struct is not None
     content = struct.encode({"nr_frames": 2, "status": -1, "frame_list": 0xA01000})
     assert content == bytes.fromhex("00000000 02000000 ffff0000 0010a000")

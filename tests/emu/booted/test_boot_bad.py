@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emu.booted import turns as run
-from emu.booted.boot import BootReport, emulate_image
+from emu.booted.emulate import BootReport, emulate_image
 from emu.booted.ending import Bounds
 from emu.elf.bare import without_debug
 from emu.elf.linked import parse_image
 from emu.errors import ElfError, NoPvhEntry, NotElf, TruncatedElf, WrongMachine
 from emu.findings.verdict import Outcome
 from emu.profile import load_profile
-from tests.emu.images import SHIM, link, sample_image, shim32, shim64
+from tests.emu.images import NOTE, SHIM, link, sample_image, shim32, shim64
 
 PROFILE = load_profile("xen-pv-shim-4.10")
 HYPERCALL_PAGE = """
@@ -93,6 +93,29 @@ def test_debug_information_over_the_header_stays() -> None:
             break
     else:
         pytest.fail("no debug information")
+    assert without_debug(bytes(whole)) == bytes(whole)
+
+
+@pytest.mark.parametrize("kind", [1, 4])
+def test_a_segment_that_ends_behind_the_file_is_refused(kind: int) -> None:
+    """PT_LOAD and PT_NOTE, by one byte."""
+    whole = bytearray(link(f".text\npvh_start: hlt\n{SHIM}{NOTE}"))
+    parse_image(bytes(whole))
+    for at in range(64, 64 + 56 * whole[56], 56):
+        if whole[at] == kind:
+            (offset,) = struct.unpack_from("<Q", whole, at + 8)
+            struct.pack_into("<Q", whole, at + 32, len(whole) - offset + 1)
+            break
+    else:
+        pytest.fail("no such segment")
+    with pytest.raises(TruncatedElf, match=f"ends at {len(whole) + 1:#x}"):
+        parse_image(bytes(whole))
+
+
+@pytest.mark.parametrize("at", [32, 40])
+def test_headers_behind_any_file_are_left_to_who_reads_them(at: int) -> None:
+    whole = bytearray(sample_image())
+    struct.pack_into("<Q", whole, at, (1 << 64) - 64)
     assert without_debug(bytes(whole)) == bytes(whole)
 
 
@@ -197,7 +220,7 @@ def test_an_image_that_resets_the_machine(code: str, port: str) -> None:
 def test_an_image_that_halts() -> None:
     kind, message, where = verdict(shim32("cli\nhlt"))
     assert (kind, where) == ("halt", "pvh_start+0x1")
-    assert "nothing is there to wake it" in message
+    assert "nothing will wake it" in message
 
 
 @pytest.mark.parametrize(
@@ -216,7 +239,7 @@ def test_an_image_that_goes_round_in_circles(impatient: None, code: str, where: 
     """It is told by its lowest address, wherever the time was up."""
     kind, message, place = verdict(shim32(code + "\n.balign 16\nlock: .skip 4096\nstack: .skip 4"))
     assert (kind, place) == ("loop", where)
-    assert "goes round in circles" in message
+    assert "loops, and nothing changes" in message
 
 
 def test_an_image_that_counts_for_ever(impatient: None) -> None:
@@ -275,7 +298,7 @@ directory: .skip 0x1f7 * 8
 def test_an_image_that_waits_for_ever(impatient: None) -> None:
     kind, message, where = verdict(shim64("wait: rdtsc\njmp wait"))
     assert (kind, where) == ("loop", "wait+0x0")
-    assert "waits for ever" in message
+    assert "waits forever" in message
 
 
 def test_a_triple_fault() -> None:

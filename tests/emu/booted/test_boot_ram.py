@@ -7,6 +7,7 @@ import pytest
 
 from emu.booted.ram import LEARN_AFTER, MAX_FRAME, SPARE_PAGES, BadAddress, Ram
 from emu.elf import PAGE
+from emu.spaces import PhysAddr
 
 SIZE = 64 * PAGE
 
@@ -20,7 +21,7 @@ def placed() -> list[int]:
 def ram(placed: list[int]) -> Ram:
     ram = Ram(SIZE, lambda address, _host: placed.append(address))
     for page in range(SIZE // PAGE):
-        ram.write(page * PAGE, bytes((page,)) * PAGE)
+        ram.write(PhysAddr(page * PAGE), bytes((page,)) * PAGE)
     ram.snapshot()
     return ram
 
@@ -33,7 +34,7 @@ def test_a_restore_puts_every_page_back(ram: Ram) -> None:
     before = whole(ram)
     for turn in range(8 * LEARN_AFTER):
         for page in {1, 5, turn % 7 * (turn % 31 == 0), 63 * (turn > 3 * LEARN_AFTER)}:
-            ram.write(page * PAGE + 8, b"written")
+            ram.write(PhysAddr(page * PAGE + 8), b"written")
         ram.restore()
         assert whole(ram) == before, turn
 
@@ -41,9 +42,9 @@ def test_a_restore_puts_every_page_back(ram: Ram) -> None:
 def test_what_was_learned_does_not_hide_another_page(ram: Ram) -> None:
     before = whole(ram)
     for _ in range(4 * LEARN_AFTER):
-        ram.write(3 * PAGE, b"the same page, again and again")
+        ram.write(PhysAddr(3 * PAGE), b"the same page, again and again")
         ram.restore()
-    ram.write(9 * PAGE, b"another one")
+    ram.write(PhysAddr(9 * PAGE), b"another one")
     ram.restore()
     assert whole(ram) == before
 
@@ -51,13 +52,13 @@ def test_what_was_learned_does_not_hide_another_page(ram: Ram) -> None:
 def test_a_frame_outside_of_ram_is_put_somewhere_once(ram: Ram, placed: list[int]) -> None:
     frame = 0x100000
     at = ram.page(frame)
-    ram.write(frame * PAGE, b"there")
+    ram.write(PhysAddr(frame * PAGE), b"there")
     assert (ram.page(frame), placed) == (at, [frame * PAGE])
     ram.restore()
     with pytest.raises(BadAddress, match="0x100000000"):
-        ram.read(frame * PAGE, 4)
+        ram.read(PhysAddr(frame * PAGE), 4)
     assert ram.page(frame) == at
-    assert ram.read(frame * PAGE, 5) == bytes(5)
+    assert ram.read(PhysAddr(frame * PAGE), 5) == bytes(5)
 
 
 def test_there_is_an_end_to_frames(ram: Ram) -> None:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from emu.booted import turns as run
-from emu.booted.boot import emulate_image
+from emu.booted.emulate import emulate_image
 from emu.booted.ending import BOOT, Bounds
 from emu.cpu import watchdog
 from emu.cpu.watchdog import Watchdog
@@ -82,7 +82,7 @@ def test_each_holds_what_the_other_waits_for() -> None:
     second = "movw $1, 0x2008\n1: cmpw $2, 0x2000\njne 1b\n2: hlt\njmp 2b"
     kind, message, where = verdict(image("movl $1, 0x2008\n" + first, second))
     assert (kind, where) == ("loop", "stuck+0x0")
-    assert "goes round in circles" in message
+    assert "loops, and nothing changes" in message
 
 
 def test_one_waits_for_one_that_sleeps() -> None:
@@ -90,13 +90,13 @@ def test_one_waits_for_one_that_sleeps() -> None:
         image("stuck: cmpl $1, 0x2000\njne stuck", "cli\n1: hlt\njmp 1b")
     )
     assert (kind, where) == ("loop", "stuck+0x0")
-    assert "goes round in circles" in message
+    assert "loops, and nothing changes" in message
 
 
 def test_both_sleep() -> None:
     kind, message, _ = verdict(image("cli\nsleep: hlt", "cli\n1: hlt\njmp 1b"))
     assert kind == "halt"
-    assert "nothing is there to wake it" in message
+    assert "nothing will wake it" in message
 
 
 def test_a_fault_of_the_second() -> None:
@@ -163,14 +163,14 @@ def test_one_spins_for_one_that_sleeps() -> None:
         image("stuck: pause\ncmpl $1, 0x2000\njne stuck", "cli\n1: hlt\njmp 1b")
     )
     assert (kind, where) == ("loop", "stuck+0x0")
-    assert "goes round in circles" in message
+    assert "loops, and nothing changes" in message
 
 
 @pytest.mark.usefixtures("_patient")
 def test_one_that_is_alone_spins() -> None:
     kind, message, where = verdict(shim64("stuck: pause\ncmpl $1, 0x2000\njne stuck"))
     assert (kind, where) == ("loop", "stuck+0x0")
-    assert "goes round in circles" in message
+    assert "loops, and nothing changes" in message
 
 
 def test_every_run_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emu.abi import Mode
 from emu.booted import machine
 from emu.booted.ending import Ended
 from emu.booted.machine import Machine
@@ -19,6 +20,7 @@ from emu.booted.strings import COPY, FILL, places
 from emu.booted.turns import Runner
 from emu.elf.linked import LinkedImage, parse_image
 from emu.guest import build_kernel
+from emu.spaces import LinearAddr, PhysAddr
 from tests.emu.images import shim64
 
 ROOM = 0xFFFF82D080100000
@@ -65,7 +67,7 @@ def run(code: str, *, at_once: bool) -> Left:
     with pytest.MonkeyPatch.context() as patch:
         if not at_once:
             patch.setattr(machine, "places", lambda image, instruction: ())
-        runner = Runner(Machine(image, build_kernel("64"), Settings(16 * MIB, b"", 1)))
+        runner = Runner(Machine(image, build_kernel(Mode.NATIVE), Settings(16 * MIB, b"", 1)))
     try:
         with pytest.raises(Ended) as ended:
             runner.boot()
@@ -157,7 +159,7 @@ def test_what_is_the_guests_is_done_at_once_where_it_may_be(
     asked: list[bool] = []
     accessed = Linear.accessed
 
-    def counted(self: Linear, address: int, *, write: bool, user: bool) -> int:
+    def counted(self: Linear, address: LinearAddr, *, write: bool, user: bool) -> int:
         asked.append(user)
         return accessed(self, address, write=write, user=user)
 
@@ -203,7 +205,7 @@ def test_it_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     write = Ram.write
 
-    def counted(self: Ram, at: int, content: bytes) -> None:
+    def counted(self: Ram, at: PhysAddr, content: bytes) -> None:
         seen.extend([len(content)] * (content[:1] == b"\x5a"))
         write(self, at, content)
 

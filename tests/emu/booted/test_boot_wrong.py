@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from emu.booted import drive
-from emu.booted.boot import BootReport, emulate_image
+from emu.booted.emulate import BootReport, emulate_image
 from emu.booted.ending import Bounds
 from emu.elf.linked import parse_image
 from emu.findings.boot_report import Treatment
@@ -53,7 +53,7 @@ def test_a_call_that_never_ends(monkeypatch: pytest.MonkeyPatch, scenario: str, 
     (row,) = report.behaviour
     (finding,) = row.findings
     assert (report.outcome, row.treatment) == (Outcome.FAILED, Treatment.CRASHED)
-    assert "goes round in circles" in finding.message
+    assert "loops" in finding.message
     assert finding.where == f"{ENTRY}+0x0"
 
 
@@ -61,7 +61,7 @@ def test_an_invalid_instruction() -> None:
     report = boot(UD2, "send bad pointer/64")
     found = {finding.invariant: finding for finding in report.findings}
     assert found["trap"].where == f"{ENTRY}+0x0"
-    assert "does not come back" in found["crash"].message
+    assert "does not return" in found["crash"].message
 
 
 def test_success_without_an_answer() -> None:
@@ -118,7 +118,7 @@ def test_a_resume_that_asks_l0_for_nothing() -> None:
     report = boot(b"\xc3", "suspend and resume/64", "hypervisor_resume")
     (row,) = report.behaviour
     assert [finding.message for finding in row.findings] == [
-        "L0 is not told the upcall vector again",
+        "the upcall vector is not set in L0 again",
         "the vcpu_info is not registered again",
         "L0's shared info is not mapped again",
     ]

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from emu.booted import boot
-from emu.booted.boot import BootReport, emulate_image
+from emu.booted import emulate as boot
+from emu.booted.emulate import BootReport, emulate_image
 from emu.booted.stories import pv_console
-from emu.booted.stories.story import Came
+from emu.booted.stories.telling import Came
 from emu.errors import ProfileError
 from emu.findings.boot_report import BehaviourRow, Treatment
 from emu.findings.verdict import Outcome
@@ -75,7 +75,7 @@ def test_what_the_sample_carries(profile: Profile, name: str) -> None:
     [
         ("consoled_guest_tx", RETURN_1, "input", "0 of 22 bytes; the first that is lost"),
         ("pv_shim_inject_evtchn", RETURN_0, "input", "its port 2 is not pending"),
-        ("consoled_guest_rx", UD2, "output", "halts, and nothing is there to wake it"),
+        ("consoled_guest_rx", UD2, "output", "halts, and nothing will wake it"),
     ],
 )
 def test_what_a_broken_one_loses(

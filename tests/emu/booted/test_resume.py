@@ -81,7 +81,7 @@ def test_a_core_that_does_not_resume_lacks_it() -> None:
         (
             "suspend",
             "memory",
-            "frame 0x5001 is mapped, which nobody named",
+            "frame 0x5001 is mapped, which nobody asked for",
             ("map_domain_page(cpu_info()", "map_domain_page(1 + cpu_info()"),
         ),
         (
@@ -135,7 +135,7 @@ def test_a_core_that_does_not_resume_lacks_it() -> None:
         (
             "suspend",
             "crash",
-            "snprintf of 'xen-3.0-x86_%p', of which a conversion is not modelled",
+            "snprintf of 'xen-3.0-x86_%p', which has a conversion that is not modelled",
             ("x86_%s", "x86_%p"),
         ),
         (

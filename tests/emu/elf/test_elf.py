@@ -9,15 +9,17 @@ import pytest
 
 from emu.elf import Elf, Image, Perm, debug_section, parse_elf, place
 from emu.errors import BadRelocation, ElfError, NotElf, TruncatedElf, WrongMachine
+from emu.spaces import NOWHERE, LinearAddr
 from tests.emu.build import assemble, compile_source
 
-BASE = 0xFFFF82D080200000
-LOW = 0x00400000
-HIGH = 0xFFFFFFFF80200000
+BASE = LinearAddr(0xFFFF82D080200000)
+LOW = LinearAddr(0x00400000)
+HIGH = LinearAddr(0xFFFFFFFF80200000)
 EXTERN = 0x1234
+SMALL = LinearAddr(0x42)
 
 
-def placed(source: str, base: int = BASE, *, extern: int = EXTERN) -> Image:
+def placed(source: str, base: LinearAddr = BASE, *, extern: int = EXTERN) -> Image:
     return place(parse_elf(assemble(source)), base, lambda name: base + extern)
 
 
@@ -36,13 +38,13 @@ def patched(offset: int, content: bytes) -> bytes:
     [
         (b"", NotElf, "not an ELF file"),
         (b"#!/bin/sh\n", NotElf, "not an ELF file"),
-        (b"\x7fELF\x02\x01", TruncatedElf, "no ELF header"),
+        (b"\x7fELF\x02\x01", TruncatedElf, "too few for an ELF header"),
         (patched(18, struct.pack("<H", 40)), WrongMachine, "ARM"),
         (patched(18, struct.pack("<H", 4711)), WrongMachine, "machine 4711"),
         (patched(4, b"\x01"), WrongMachine, "32-bit"),
         (patched(5, b"\x02"), WrongMachine, "big-endian"),
         (patched(16, struct.pack("<H", 2)), WrongMachine, "type 2"),
-        (patched(40, struct.pack("<Q", 1 << 40)), TruncatedElf, "section headers end"),
+        (patched(40, struct.pack("<Q", 1 << 40)), TruncatedElf, "section headers: ends"),
         (patched(60, struct.pack("<H", 0)), TruncatedElf, "0 section headers"),
         (patched(62, struct.pack("<H", 0xFFFF)), TruncatedElf, "section headers"),
     ],
@@ -50,6 +52,47 @@ def patched(offset: int, content: bytes) -> bytes:
 def test_refused(data: bytes, error: type[ElfError], words: str) -> None:
     with pytest.raises(error, match=words):
         parse_elf(data)
+
+
+def _sections(elf: bytes) -> list[int]:
+    """Place of each section header."""
+    (at,), (count,) = struct.unpack_from("<Q", elf, 40), struct.unpack_from("<H", elf, 60)
+    return list(range(at, at + 64 * count, 64))
+
+
+@pytest.mark.parametrize("over", [1, 1 << 40, (1 << 64) - 1])
+def test_a_section_that_ends_behind_the_file_is_refused(over: int) -> None:
+    """Each by itself, by as little as one byte, and though its offset alone is in order."""
+    whole = assemble(".data\nhere: .quad there + 5\n")
+    checked = 0
+    for number, at in enumerate(_sections(whole)):
+        kind, offset, size = (*struct.unpack_from("<I", whole, at + 4), *_place(whole, at))
+        if kind in (0, 8):  # SHT_NULL and SHT_NOBITS have no bytes
+            continue
+        changed = bytearray(whole)
+        struct.pack_into("<Q", changed, at + 32, min(len(whole) - offset + over, (1 << 64) - 1))
+        with pytest.raises(TruncatedElf, match=rf"^section {number}: ends at 0x"):
+            parse_elf(bytes(changed))
+        changed = bytearray(whole)
+        struct.pack_into("<Q", changed, at + 24, min(len(whole) - size + over, (1 << 64) - 1))
+        with pytest.raises(TruncatedElf, match=rf"^section {number}: ends at 0x"):
+            parse_elf(bytes(changed))
+        checked += 1
+    assert checked >= 5
+
+
+def _place(elf: bytes, at: int) -> tuple[int, int]:
+    """Offset and size of a section."""
+    offset, size = struct.unpack_from("<QQ", elf, at + 24)
+    return offset, size
+
+
+def test_a_section_that_ends_with_the_file_is_read() -> None:
+    whole = assemble("here: nop")
+    text = _sections(whole)[1]
+    changed = bytearray(whole + b"\x90" * 8)
+    struct.pack_into("<QQ", changed, text + 24, len(whole), 8)
+    assert bytes(parse_elf(bytes(changed)).sections[1].data) == b"\x90" * 8
 
 
 def test_32_bit_object_is_refused() -> None:
@@ -65,7 +108,7 @@ def test_stripped_object_is_refused() -> None:
 def test_enormous_bss_is_refused() -> None:
     elf = parse_elf(assemble(".bss\nhere: .skip 0x40000000\n"))
     with pytest.raises(TruncatedElf, match="at most"):
-        place(elf, BASE, lambda name: 0)
+        place(elf, BASE, lambda name: NOWHERE)
 
 
 # psABI table 4.10; S is the symbol's value, A the addend, P the place, G + GOT the symbol's slot.
@@ -118,7 +161,9 @@ def test_r_x86_64_pc64() -> None:
 @pytest.mark.parametrize(("size", "directive"), [(2, ".word"), (1, ".byte")])
 def test_small_absolute(size: int, directive: str) -> None:
     """R_X86_64_16 and R_X86_64_8: S + A"""
-    image = place(parse_elf(assemble(f".data\nhere: {directive} there\n")), LOW, lambda name: 0x42)
+    image = place(
+        parse_elf(assemble(f".data\nhere: {directive} there\n")), LOW, lambda name: LinearAddr(0x42)
+    )
     assert at(image, "here", size) == 0x42
 
 
@@ -159,7 +204,7 @@ def test_got_without_read_only_data() -> None:
         ),
     ],
 )
-def test_relocation_refused(source: str, base: int, words: str) -> None:
+def test_relocation_refused(source: str, base: LinearAddr, words: str) -> None:
     with pytest.raises(BadRelocation, match=words) as caught:
         placed(source, base)
     assert "+0x" in caught.value.where
@@ -190,7 +235,7 @@ def _with_relocation(offset: int, symbol: int) -> bytes:
 )
 def test_hostile_relocation(data: bytes, words: str) -> None:
     with pytest.raises(TruncatedElf, match=words):
-        place(parse_elf(data), BASE, lambda name: 0)
+        place(parse_elf(data), BASE, lambda name: NOWHERE)
 
 
 def test_pages_by_permission() -> None:
@@ -217,7 +262,7 @@ def test_static_functions_are_found() -> None:
     __attribute__((noinline)) static int local(int a) { return a * 3; }
     int f(int a) { return local(a); }
     """
-    image = place(parse_elf(compile_source(source)), BASE, lambda name: 0)
+    image = place(parse_elf(compile_source(source)), BASE, lambda name: NOWHERE)
     function = image.function_at(image.symbols["local"])
     assert function is not None and function.name == "local"
     assert image.where(image.symbols["f"] + 1) == "f+0x1"
@@ -227,7 +272,7 @@ def _debug_bytes(flags: tuple[str, ...]) -> tuple[Elf, bytes | None]:
     fields = " ".join(f"int field_{i};" for i in range(200))
     source = f"struct s {{ {fields} }} v;\nint f(struct s *s) {{ return s->field_7; }}"
     elf = parse_elf(compile_source(source, ".c", ("-O1", "-g", *flags)))
-    return elf, debug_section(place(elf, BASE, lambda name: 0), ".debug_info")
+    return elf, debug_section(place(elf, BASE, lambda name: NOWHERE), ".debug_info")
 
 
 def test_compressed_debug_sections_are_inflated() -> None:

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from emu.abi import Mode
 from emu.findings.boot_report import BehaviourRow, BootReport, Milestone, Treatment
 from emu.findings.ladder import Change, Kind, compare
 from emu.findings.verdict import Finding, L0Call, Outcome
 
 SEND = "EVTCHNOP_send"
 CALL = L0Call("event_channel_op", SEND, (("port", 12),), 0)
-ROW = BehaviourRow("send", SEND, "64", Treatment.FORWARDED, 0, (CALL,))
+ROW = BehaviourRow("send", SEND, Mode.NATIVE, Treatment.FORWARDED, 0, (CALL,))
 REPORT = BootReport(
     "p", "1", "2", Outcome.PASSED, (Milestone("console text", True, "hello"),), (ROW,), "", (), 1
 )

@@ -10,6 +10,7 @@ from multiprocessing import get_context
 
 import pytest
 
+from emu.abi import Mode
 from emu.errors import EmuError, NotElf, ProfileError
 from emu.findings.verdict import ObjectReport, Outcome, ScenarioResult, overall
 from emu.object import emulate_object
@@ -45,7 +46,7 @@ def test_in_a_worker_process() -> None:
         failed = pool.submit(emulate_object, b"nothing", mini.profile()).exception()
     assert report == mini.report(only="send")
     assert isinstance(failed, NotElf)
-    assert str(failed) == "not an ELF file (an object file (.o) is wanted)"
+    assert str(failed) == "not an ELF file (an object file (.o) for x86-64 is needed)"
 
 
 def test_errors_survive_pickling() -> None:
@@ -56,7 +57,7 @@ def test_errors_survive_pickling() -> None:
 
 
 def _outcomes(*outcomes: Outcome) -> tuple[ScenarioResult, ...]:
-    return tuple(ScenarioResult("s", "e", "o", "64", outcome, None) for outcome in outcomes)
+    return tuple(ScenarioResult("s", "e", "o", Mode.NATIVE, outcome, None) for outcome in outcomes)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from emu import abi
 from emu.interactions import Plan
-from emu.l0 import L0, OPERATIONS, L0Setup
+from emu.l0 import L0, OPERATIONS, L0Setup, PortKind
 
 KERNEL, GUEST = 0xFFFF830000000000, 0x1000
 EINVAL, EFAULT, ENOENT, ESRCH, ENOSYS = (
@@ -140,7 +140,7 @@ def test_guest_pointer_without_access_faults(call: Caller) -> None:
     """SMAP: L0 reads with its caller's EFLAGS.AC."""
     assert call("EVTCHNOP_close", GUEST, port=12) == EFAULT
     assert call.l0.guest_pointers == [("EVTCHNOP_close", GUEST)]
-    call.l0.open(12, "unbound")
+    call.l0.open(12, PortKind.UNBOUND)
     assert call("EVTCHNOP_close", GUEST, access=True, port=12) == 0
 
 
@@ -200,7 +200,7 @@ def test_what_cannot_fail_is_not_legal_to_fail() -> None:
     pages = Pages()
     plan = Plan()
     call = Caller(L0(OPERATIONS, pages, plan, L0Setup()), pages)
-    call.l0.open(5, "unbound")
+    call.l0.open(5, PortKind.UNBOUND)
     call("EVTCHNOP_unmask", port=5)
     call("EVTCHNOP_unmask", port=64)
     call("EVTCHNOP_send", port=5)
@@ -216,7 +216,7 @@ def test_far_ports() -> None:
 
 def test_a_port_that_was_closed_can_still_be_unmasked(call: Caller) -> None:
     """L0 keeps room for every port that ever was, a page at a time: only a number beyond is refused."""
-    call.l0.open(70, "unbound")
+    call.l0.open(70, PortKind.UNBOUND)
     assert call("EVTCHNOP_close", port=70) == 0
     assert call("EVTCHNOP_close", port=70) == EINVAL
     assert call("EVTCHNOP_unmask", port=70) == 0
@@ -228,7 +228,7 @@ def test_a_resumed_domain_has_what_its_tools_have_set_up() -> None:
     pages = Pages()
     setup = L0Setup(resumed=((abi.CONSTANTS["HVM_PARAM_STORE_EVTCHN"], 9),))
     call = Caller(L0(OPERATIONS, pages, Plan(), setup), pages)
-    call.l0.open(70, "virq")
+    call.l0.open(70, PortKind.VIRQ)
     assert call("SCHEDOP_shutdown", reason=abi.CONSTANTS["SHUTDOWN_suspend"]) == 0
     assert {number: port.state for number, port in call.l0.ports.items()} == {
         2: "interdomain",
@@ -240,7 +240,7 @@ def test_a_resumed_domain_has_what_its_tools_have_set_up() -> None:
 def test_a_cancelled_suspend_changes_nothing() -> None:
     pages = Pages()
     call = Caller(L0(OPERATIONS, pages, Plan(), L0Setup(suspend=1)), pages)
-    call.l0.open(70, "virq")
+    call.l0.open(70, PortKind.VIRQ)
     assert call("SCHEDOP_shutdown", reason=abi.CONSTANTS["SHUTDOWN_suspend"]) == 1
     assert set(call.l0.ports) == {70}
 
@@ -289,9 +289,9 @@ def test_an_upcall_vector_is_raised_when_it_is_named(machine: Machine) -> None:
 
 def test_an_event_goes_to_its_vcpu_and_tells_it_once(served: Caller, machine: Machine) -> None:
     """As for any guest: neither what is pending already nor a vcpu that was told is told again."""
-    served.l0.open(12, "interdomain")
-    served.l0.open(13, "interdomain", vcpu=1)
-    served.l0.open(14, "interdomain")
+    served.l0.open(12, PortKind.INTERDOMAIN)
+    served.l0.open(13, PortKind.INTERDOMAIN, vcpu=1)
+    served.l0.open(14, PortKind.INTERDOMAIN)
     for port in (12, 12, 13, 14):
         served.l0.raise_event(port)
     assert machine.raised == [(0, 0xF3), (1, 0xF3)]
@@ -302,7 +302,7 @@ def test_an_event_goes_to_its_vcpu_and_tells_it_once(served: Caller, machine: Ma
 
 
 def test_a_masked_event_comes_when_it_is_unmasked(served: Caller, machine: Machine) -> None:
-    served.l0.open(12, "interdomain")
+    served.l0.open(12, PortKind.INTERDOMAIN)
     machine.pages[0x99][0xA01] = 1 << 4
     served.l0.raise_event(12)
     assert machine.raised == []
@@ -317,7 +317,7 @@ def test_an_ipi_comes_back_to_the_domain(served: Caller, machine: Machine) -> No
 
 
 def test_a_loop_through_the_own_domain(served: Caller, machine: Machine) -> None:
-    served.l0.open(20, "interdomain", vcpu=1)
+    served.l0.open(20, PortKind.INTERDOMAIN, vcpu=1)
     served("EVTCHNOP_bind_interdomain", remote_dom=SELF, remote_port=20)
     assert served("EVTCHNOP_send", port=12) == 0
     assert machine.raised == [(1, 0xF3)]
@@ -327,7 +327,7 @@ def test_a_callback_vector_is_there_for_as_long_as_something_is_pending(machine:
     pages = Pages()
     call = Caller(L0(OPERATIONS, pages, Plan(), L0Setup(), machine), pages)
     call("XENMEM_add_to_physmap", domid=SELF, space=0, idx=0, gpfn=0x99)
-    call.l0.open(12, "interdomain")
+    call.l0.open(12, PortKind.INTERDOMAIN)
     via = abi.CONSTANTS["HVM_PARAM_CALLBACK_IRQ"]
     call("HVMOP_set_param", domid=SELF, index=via, value=2 << 56 | 0xF3)
     assert call.l0.callback(0) is None
@@ -372,8 +372,8 @@ def test_the_console_daemon_reads_the_ring(served: Caller, machine: Machine) -> 
     ring[0xC08:0xC10] = struct.pack("<II", 2046, 2050)
     ring[1024 + 2046 : 1024 + 2048] = b"he"
     ring[1024:1026] = b"y\n"
-    served.l0.open(2, "interdomain")
-    served.l0.open(3, "interdomain")
+    served.l0.open(2, PortKind.INTERDOMAIN)
+    served.l0.open(3, PortKind.INTERDOMAIN)
     assert served("EVTCHNOP_send", port=3) == 0
     assert bytes(served.l0.console) == b""
     assert served("EVTCHNOP_send", port=2) == 0

@@ -10,8 +10,10 @@ import pytest
 from emu.elf import parse_elf, place
 from emu.errors import LayoutError
 from emu.layout import Described, Field, Layout
+from emu.spaces import LinearAddr
 from tests.emu.build import COMPILERS, compile_source
 
+BASE = LinearAddr(0x1000)
 SOURCE = r"""
 #include <stddef.h>
 typedef unsigned int port_t;
@@ -44,7 +46,7 @@ long use(struct outer *o, enum fixed e)
 @pytest.fixture(scope="module", params=["-gdwarf-3", "-gdwarf-4", "-gdwarf-5"])
 def layout(request: pytest.FixtureRequest) -> tuple[Layout, list[int]]:
     elf = parse_elf(compile_source(SOURCE, ".c", ("-O1", request.param, "-gstrict-dwarf")))
-    image = place(elf, 0x1000, lambda name: 0x2000)
+    image = place(elf, BASE, lambda name: BASE + 0x1000)
     table = image.bytes_at(image.symbols["where"], 48)
     offsets = [int.from_bytes(table[i : i + 8], "little") for i in range(0, 48, 8)]
     return Layout(image), offsets
@@ -86,10 +88,10 @@ def test_enumerators_and_externs(layout: tuple[Layout, list[int]]) -> None:
     ("path", "words"),
     [
         ("nothing", "no field 'nothing'"),
-        ("first[0]", "is no array"),
+        ("first[0]", "is not an array"),
         ("inner[0].nothing", "no field"),
-        ("a-b", "no path"),
-        ("", "no path"),
+        ("a-b", "not a path"),
+        ("", "not a path"),
     ],
 )
 def test_unknown_fields(layout: tuple[Layout, list[int]], path: str, words: str) -> None:
@@ -105,7 +107,7 @@ def test_unknown_type(layout: tuple[Layout, list[int]]) -> None:
 
 def test_lines() -> None:
     image = place(
-        parse_elf(compile_source("int f(int a)\n{\n    return a + 1;\n}\n")), 0x1000, lambda n: 0
+        parse_elf(compile_source("int f(int a)\n{\n    return a + 1;\n}\n")), BASE, lambda n: BASE
     )
     line = Layout(image).line_at(image.symbols["f"])
     assert str(line) in ("core.c:2", "core.c:3")
@@ -113,7 +115,7 @@ def test_lines() -> None:
 
 
 def test_object_without_debug_information() -> None:
-    image = place(parse_elf(compile_source("int f;", ".c", ("-g0",))), 0x1000, lambda n: 0)
+    image = place(parse_elf(compile_source("int f;", ".c", ("-g0",))), BASE, lambda n: BASE)
     with pytest.raises(LayoutError, match="compile with -g"):
         Layout(image).sizeof("struct anything")
 
@@ -125,7 +127,7 @@ def test_damaged_debug_information() -> None:
     start = bytes(data).index(bytes(section.data))
     data[start : start + section.size] = b"\xff" * section.size
     with pytest.raises(LayoutError, match="cannot be read"):
-        Layout(place(parse_elf(bytes(data)), 0x1000, lambda n: 0))
+        Layout(place(parse_elf(bytes(data)), BASE, lambda n: BASE))
 
 
 def test_field_is_a_value() -> None:
@@ -153,7 +155,7 @@ g:  .loc 1 500
 @pytest.mark.parametrize("version", ["-gdwarf-4", "-gdwarf-5"])
 def test_lines_of_the_assembler(version: str) -> None:
     """Forwards and back, far steps, another file, another sequence: rows of every sort of opcode."""
-    image = place(parse_elf(compile_source(LINES, ".s", (version,))), 0x1000, lambda name: 0)
+    image = place(parse_elf(compile_source(LINES, ".s", (version,))), BASE, lambda name: BASE)
     lines = Layout(image)
     f, g = image.symbols["f"], image.symbols["g"]
     wanted = {
@@ -174,7 +176,7 @@ def test_a_line_table_without_end_is_none() -> None:
     assert section is not None
     start = bytes(core).index(bytes(section.data))
     core[start + section.size - 40 : start + section.size] = b"\x02" + b"\xff" * 39
-    image = place(parse_elf(bytes(core)), 0x1000, lambda name: 0)
+    image = place(parse_elf(bytes(core)), BASE, lambda name: BASE)
     assert Layout(image).line_at(image.symbols["f"]) is None
 
 
@@ -193,7 +195,7 @@ BESIDES = Described(
 
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_a_type_that_the_compiler_has_dropped(compiler: str) -> None:
-    image = place(parse_elf(compile_source(UNUSED, compiler=compiler)), 0x1000, lambda name: 0)
+    image = place(parse_elf(compile_source(UNUSED, compiler=compiler)), BASE, lambda name: BASE)
     assert not Layout(image).has("struct dropped")
     assert Layout(image).enum("NUMBER") is None
     layout = Layout(image, BESIDES)
@@ -212,7 +214,7 @@ def test_a_type_that_the_compiler_has_dropped(compiler: str) -> None:
 
 def test_what_is_described_outlives_the_object() -> None:
     flags = ("-g", "-fno-eliminate-unused-debug-types")
-    image = place(parse_elf(compile_source(UNUSED, ".c", flags)), 0x1000, lambda name: 0)
+    image = place(parse_elf(compile_source(UNUSED, ".c", flags)), BASE, lambda name: BASE)
     wanted = {"struct dropped": ("second", "third"), "struct missing": ("first",)}
     found = Layout(image).described(wanted, ("NUMBER", "NO_NUMBER"))
     assert found == Described(
@@ -229,6 +231,6 @@ def test_variables_that_move(compiler: str, version: str) -> None:
     """clang numbers the lists of a variable's places (DWARF 5, 7.29), gcc points at them."""
     source = "int g(int); int f(int a) { int b = g(a); a = g(b); return g(a) + b; }\n"
     core = compile_source(source, ".c", ("-O2", version), compiler)
-    image = place(parse_elf(core), 0x1000, lambda name: 0x2000)
+    image = place(parse_elf(core), BASE, lambda name: BASE + 0x1000)
     assert Layout(image).sizeof("int") == 4
     assert str(Layout(image).line_at(image.symbols["f"])).endswith("core.c:1")

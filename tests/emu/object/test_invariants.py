@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from emu.findings.verdict import Outcome
-from emu.object.invariants import AFTER_RETURN
+from emu.object.observed import AFTER_RETURN
 from tests.emu import mini
 
 Change = tuple[str, str]
@@ -131,12 +131,12 @@ BROKEN: list[tuple[str, str, tuple[Change, ...]]] = [
     ),
     _row(
         "guest buffer",
-        "4 bytes are read behind the 4 of the guest's structure",
+        "4 bytes are read beyond the 4 of the guest's structure",
         (SEND, "u64 more; copy_from_user(&more, arg, sizeof(more)); " + SEND),
     ),
     _row(
         "guest buffer",
-        "8 bytes are written behind the 16 of the guest's list",
+        "8 bytes are written beyond the 16 of the guest's list",
         (PUT, "rc = -(__copy_to_user_ll(&op.frame_list[i], &grant_frames[i], 16) != 0);"),
     ),
     _row(
@@ -190,7 +190,7 @@ BROKEN: list[tuple[str, str, tuple[Change, ...]]] = [
     _row("memory", "the per-processor structure", (SEND, CPU_INFO + "->processor_id = 5; " + SEND)),
     _row(
         "memory",
-        "the heap is written to behind its last allocation",
+        "the heap is overwritten beyond its last allocation",
         (
             "    nr_grant_list = size",
             "    grant_frames[size.max_nr_frames] = 1;\n    nr_grant_list = size",
@@ -198,7 +198,7 @@ BROKEN: list[tuple[str, str, tuple[Change, ...]]] = [
     ),
     _row(
         "memory",
-        "hypervisor memory is written to that belongs to nobody",
+        "hypervisor memory that belongs to nobody is overwritten",
         (RANGE, ""),
     ),
     _row(

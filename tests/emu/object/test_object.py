@@ -18,6 +18,7 @@ from emu.findings.verdict import FunctionCoverage, Outcome
 from emu.object import Pile, emulate_object, emulate_share, join
 from emu.object.coverage import blocks
 from emu.profile import parse_profile
+from emu.spaces import LinearAddr
 from tests.emu import mini
 from tests.emu.build import compile_source
 
@@ -109,7 +110,7 @@ def test_an_unmodelled_callee_is_named() -> None:
     )
     result = mini.result(report, "send")
     assert (result.outcome, result.result) == (Outcome.CANNOT_TELL, None)
-    assert result.note == "mystery is called, and the profile gives no model for it"
+    assert result.note == "mystery is called, and the profile has no model for it"
     assert report.outcome is Outcome.CANNOT_TELL
 
 
@@ -126,7 +127,7 @@ def test_a_model_that_nobody_wrote() -> None:
 def test_an_l0_operation_that_nobody_knows_is_named() -> None:
     report = mini.report(("return event_op(4, &op);", "return event_op(2, &op);"))
     assert (
-        "EVTCHNOP_bind_pirq, of which nothing is known"
+        "EVTCHNOP_bind_pirq, which is not modelled"
         in mini.result(report, "send beside the console").note
     )
 
@@ -284,8 +285,8 @@ def test_coverage() -> None:
     assert f"core.c:{alloc}" in events.missed
 
 
-@pytest.mark.parametrize("base", [0x200000, 0xFFFF82D080200000])
-def test_a_block_begins_where_a_branch_leads_to(base: int) -> None:
+@pytest.mark.parametrize("base", [LinearAddr(0x200000), LinearAddr(0xFFFF82D080200000)])
+def test_a_block_begins_where_a_branch_leads_to(base: LinearAddr) -> None:
     """Wherever the core lies: high addresses are no negative ones."""
     source = """__asm__(".globl f\\n.type f, @function\\nf: mov $9, %ecx\\n1: dec %ecx\\njnz 1b\\n"
         "notrack jmp *%rax\\n2: ret\\n.nops 5\\n3: ud2\\njmp 2b\\n.size f, . - f");"""

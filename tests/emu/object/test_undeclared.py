@@ -12,15 +12,17 @@ from emu.layout import Layout
 from emu.object import emulate_object
 from emu.object.structures import asked_of
 from emu.profile import Profile, with_layouts
+from emu.spaces import LinearAddr
 from tests.emu import mini
 from tests.emu.build import COMPILERS, FLAGS, assemble, compile_source
 
+BASE = LinearAddr(0x1000)
 PLAIN = tuple(flag for flag in FLAGS if flag != "-g")
 
 
 def described(*changes: tuple[str, str]) -> Profile:
     """The profile with the layouts that the same core has with -g: what a probe would say."""
-    image = place(parse_elf(mini.core(*changes)), 0x1000, lambda name: 0)
+    image = place(parse_elf(mini.core(*changes)), BASE, lambda name: BASE)
     profile = mini.profile()
     enumerators = [region.enumerator for region in profile.regions]
     return with_layouts(profile, Layout(image).described(asked_of(profile), enumerators))

@@ -9,6 +9,7 @@ from emu.booted.paging import L0View, Linear, NotMapped
 from emu.booted.ram import Ram
 from emu.booted.traps import CR0_PG, Traps
 from emu.cpu import Saved, Stop, Stopped, System
+from emu.spaces import LinearAddr
 
 HLT = b"\xf4"
 
@@ -33,7 +34,7 @@ class Vcpu:
         self.view = L0View(self.linear)
         self.traps = Traps(self.cpu, self.linear)
         self.activity = Activity.RUNNING
-        self.rip = 0
+        self.rip = LinearAddr(0)
         """Where it goes on."""
         self.guest: int | None = None
         """The guest's vcpu that is at its first instruction here."""
@@ -45,17 +46,18 @@ class Vcpu:
         self._place = self.cpu.batch("rip", "rsp")
         self._counted = False
 
-    def save(self) -> tuple[Saved, Activity, int, int | None, bool]:
+    def save(self) -> tuple[Saved, Activity, LinearAddr, int | None, bool]:
         return self.cpu.save(), self.activity, self.rip, self.guest, self.nmi
 
-    def restore(self, saved: tuple[Saved, Activity, int, int | None, bool]) -> None:
+    def restore(self, saved: tuple[Saved, Activity, LinearAddr, int | None, bool]) -> None:
         context, self.activity, self.rip, self.guest, self.nmi = saved
         self.cpu.restore(context)
 
     def startup(self, page: int) -> None:
         """A startup message has come."""
         self.cpu.start_in_real_mode(page)
-        self.activity, self.rip, self.guest, self.nmi = Activity.RUNNING, 0, None, False
+        self.activity, self.rip = Activity.RUNNING, LinearAddr(0)
+        self.guest, self.nmi = None, False
 
     def where(self) -> int:
         """What looks at the time: its place and its stack."""
@@ -65,7 +67,7 @@ class Vcpu:
     def enables_interrupts(self) -> bool:
         return self.cpu.interruptible()
 
-    def run(self, until: int, count: int) -> Stopped:
+    def run(self, until: LinearAddr, count: int) -> Stopped:
         """On from where it is, up to ``until``, a halt or for ``count`` instructions (0: any number)."""
         if bool(count) != self._counted:
             self._counted = bool(count)

@@ -18,21 +18,24 @@ from dataclasses import dataclass, replace
 from emu.abi import Mode
 from emu.booted.drive import Drive
 from emu.booted.ending import Ended, TooSlow
-from emu.booted.judging import Judge, Only
+from emu.booted.judging import Judge
 from emu.booted.machine import Machine
 from emu.booted.milestones import GUEST, climb, guest_rung
+from emu.booted.selection import Selection
 from emu.booted.settings import MIB, Settings
 from emu.booted.stories.pv_console import STORIES as PV_CONSOLE
 from emu.booted.stories.pv_console import has_console
-from emu.booted.stories.story import Story, unreached
+from emu.booted.stories.telling import Story, unreached
 from emu.booted.turns import Runner
 from emu.elf.linked import LinkedImage, parse_image
 from emu.findings.boot_report import BehaviourRow, BootReport, Milestone, Treatment
+from emu.findings.invariant import Invariant
 from emu.findings.verdict import Finding, Outcome
 from emu.guest import build_kernel
 from emu.profile import Profile
+from emu.spaces import NOWHERE
 
-MODES: tuple[Mode, ...] = ("64", "compat")
+MODES: tuple[Mode, ...] = (Mode.NATIVE, Mode.COMPAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def emulate_mode(
     """The half with one mode of guest, which needs nothing of the other; raises as `emulate_image` does."""
     started = time.perf_counter()
     image = parse_image(elf)
-    run = _Run(image, profile, Only.parse(only, profile), mode)
+    run = _Run(image, profile, Selection.parse(only, profile), mode)
     run.boot()
     if mode == MODES[0]:
         run.pv_console()
@@ -113,7 +116,9 @@ def join(profile: Profile, reports: Sequence[ModeReport]) -> BootReport:
 def _outcome(
     rows: Sequence[BehaviourRow], boot_findings: Sequence[Finding], is_shim: bool
 ) -> Outcome:
-    if any(row.findings for row in rows) or any(f.invariant != "L0 model" for f in boot_findings):
+    if any(row.findings for row in rows) or any(
+        f.invariant != Invariant.L0_MODEL for f in boot_findings
+    ):
         return Outcome.FAILED
     if boot_findings:
         return Outcome.CANNOT_TELL
@@ -124,7 +129,7 @@ def _outcome(
 class _Run:
     """What comes together while one image is looked at with one mode of guest."""
 
-    def __init__(self, image: LinkedImage, profile: Profile, only: Only, mode: Mode) -> None:
+    def __init__(self, image: LinkedImage, profile: Profile, only: Selection, mode: Mode) -> None:
         self.image = image
         self.profile = profile
         self.only = only
@@ -181,7 +186,7 @@ class _Run:
         self.console_rows = self.console_rows or [unreached(told, mode, why) for told in stories]
 
     def _pv_console_stories(self) -> list[Story]:
-        return [told for told in PV_CONSOLE if self.only.tells(told.name, MODES[0])]
+        return [told for told in PV_CONSOLE if self.only.takes(told.name, MODES[0])]
 
     def _tell_pv_console(self, judge: Judge) -> None:
         self.console_rows = [judge.tell(told) for told in self._pv_console_stories()]
@@ -230,10 +235,12 @@ class _Run:
 
     def _unknown(self, machine: Machine, op: str, number: int) -> None:
         calls = [n for n, call in enumerate(machine.l0.calls) if call.op == op]
-        caller = machine.callers[calls[0]] if calls else 0
-        message = f"L0 is asked for {op}, of which nothing is known"
+        caller = machine.callers[calls[0]] if calls else NOWHERE
+        message = f"L0 is asked for {op}, which is not modelled"
         if all(finding.message != message for finding in self.findings):
-            self.findings.append(Finding("L0 model", message, self.image.where(caller), "boot"))
+            self.findings.append(
+                Finding(Invariant.L0_MODEL, message, self.image.where(caller), "boot")
+            )
 
 
 def _boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Runner, Ended | None]:

@@ -14,6 +14,7 @@ from emu.booted.paging import NotMapped
 from emu.booted.ram import BadAddress
 from emu.booted.traps import VECTOR_UD
 from emu.findings.boot_report import BehaviourRow, Treatment
+from emu.findings.invariant import Invariant
 from emu.findings.verdict import Finding
 from emu.interactions import Plan
 from emu.l0 import L0Setup
@@ -70,7 +71,7 @@ def run_story(drive: Drive, setup: L0Setup, told: Story) -> BehaviourRow:
         ]
         where = machine.image.where(bugs[-1] if bugs else exc.address)
         came = Came(Treatment.CRASHED, f"{exc.message} at {where}")
-        findings = (Finding("crash", exc.message, where, title, rerun=title),)
+        findings = (Finding(Invariant.CRASH, exc.message, where, title, rerun=title),)
     calls = tuple(machine.l0.calls)
     lost = came.treatment in (Treatment.UNREACHED, Treatment.CRASHED)
     result = None if lost else came.result

@@ -18,6 +18,7 @@ from emu.l0.domain import (
     Operation,
     Request,
 )
+from emu.spaces import LinearAddr
 
 ENOSYS = abi.ERRNO["ENOSYS"]
 
@@ -71,7 +72,7 @@ class L0(Domain):
             op,
             arguments,
             access,
-            pointer,
+            LinearAddr(pointer),
             abi.structure(op),
             memory or self.memory,
             vcpu,

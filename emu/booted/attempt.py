@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One case made by the guest, from the snapshot, and what was seen of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from emu import abi
+from emu.booted.drive import Answer, Drive
+from emu.booted.ground import Ground
+from emu.booted.observed import Observed
+from emu.booted.selection import arguments_of
+from emu.booted.settings import l0_setup
+from emu.elf import PAGE
+from emu.findings.invariant import Invariant
+from emu.interactions import Plan
+from emu.l0 import L0Setup
+from emu.profile import Profile
+from emu.profile.scenario import Case, Name, Scenario
+from emu.rules.expected import mapped_frames
+
+ALLOCATE = b"\xf0\x7f\0\0\0\0\0\0"
+"""struct evtchn_alloc_unbound of DOMID_SELF for domain 0."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Makes the calls of one booted guest."""
+
+    drive: Drive
+    profile: Profile
+    setup: L0Setup = field(init=False)
+    endless: int = 0
+    """Attempts of which a call did not end."""
+    _ground: Ground = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.setup = l0_setup(self.drive.machine.settings)
+        self._ground = Ground(self.drive, self.profile)
+
+    def make(self, case: Case, failing: frozenset[int]) -> Observed:
+        """With these interactions failed; raises CannotPrepare, Ended or NotMapped where something goes wrong
+        before the call itself."""
+        seen = self.drive.bounded(lambda: self._attempt(case, Plan(failing, case.scenario.fail)))
+        ends = [answer.end for answer in (seen.answer, seen.later) if answer is not None]
+        self.endless += any(end is not None and end.kind is Invariant.LOOP for end in ends)
+        return seen
+
+    def _attempt(self, case: Case, plan: Plan) -> Observed:
+        scenario, drive, ground = case.scenario, self.drive, self._ground
+        machine = drive.machine
+        plan.armed = False
+        setup = replace(
+            self.setup,
+            first_port=scenario.l0.first_port,
+            nr_grant_frames=scenario.l0.nr_grant_frames,
+            max_grant_frames=scenario.l0.max_grant_frames,
+        )
+        drive.restore(plan, setup)
+        for port in scenario.ports:
+            ground.open(port)
+        machine.l0.next_port = setup.first_port
+        numbers = abi.numbers(scenario.operation)
+        assert numbers is not None
+        for turn in range(scenario.repeat):
+            plan.armed = turn == scenario.repeat - 1
+            arguments = ground.arguments(case)
+            ground.fill(case)
+            before = machine.linear.read(drive.kernel.buffer, PAGE)
+            opened = frozenset(machine.l0.ports)
+            l0 = machine.l0
+            l0.raw.clear()
+            l0.guest_pointers.clear()
+            l0.allocated.clear()
+            answer = drive.call(numbers[0], arguments)
+            if answer.end is not None:
+                break
+        seen = Observed(
+            case,
+            answer,
+            plan,
+            machine,
+            before,
+            before if answer.end is not None else machine.linear.read(drive.kernel.buffer, PAGE),
+            opened,
+            self._takes_buffer(scenario),
+            tuple(l0.allocated),
+            tuple(l0.guest_pointers),
+            tuple((name, ground.value(value, case)) for name, value in scenario.out),
+        )
+        if answer.end is not None:
+            return seen
+        listed = self._listed(scenario.frames or 0, case.mode)
+        seen = replace(seen, listed=listed, mapped=mapped_frames(l0.mapped))
+        plan.armed = False
+        return replace(seen, later=self._afterwards(numbers[0], arguments))
+
+    def _takes_buffer(self, scenario: Scenario) -> bool:
+        arguments = arguments_of(self.profile, scenario)
+        return Name.BUFFER in arguments and scenario.buffer is Name.BUFFER
+
+    def _listed(self, count: int, mode: abi.Mode) -> tuple[int, ...]:
+        width = 4 if mode is abi.Mode.COMPAT else 8
+        raw = self.drive.machine.linear.read(self.drive.kernel.lists, width * count)
+        return tuple(
+            int.from_bytes(raw[at : at + width], "little") for at in range(0, len(raw), width)
+        )
+
+    def _afterwards(self, hypercall: int, arguments: list[int]) -> Answer | None:
+        """The same call again, and one that takes the lock of the event channels: the one that does
+        not come back."""
+        drive = self.drive
+        again = drive.call(hypercall, arguments)
+        if again.end is None:
+            number, operation = abi.numbers("EVTCHNOP_alloc_unbound") or (0, 0)
+            drive.machine.linear.write(self._ground.buffer, ALLOCATE)
+            again = drive.call(number, (operation, self._ground.buffer))
+        return again if again.end is not None else None

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is seen of a call into a core, and the rules that can be checked with that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from emu import abi
+from emu.object.addresses import BUFFER, LIST
+from emu.object.call import EFLAGS_AC, SAVED, SAVED_VALUES, Run
+from emu.object.machine import Machine
+from emu.profile.scenario import Name, Value
+from emu.rules import Rule, conventions, failures, resources, state, translation
+from emu.rules.state import Area
+from emu.spaces import NOWHERE, LinearAddr
+
+MAX_LISTED = 4
+_VARIABLES = ("data", "variables", "domain")
+"""Regions of what the core may remember."""
+
+
+class Observed:
+    """One call, as the rules look at it."""
+
+    def __init__(self, machine: Machine, run: Run) -> None:
+        self._machine = machine
+        self._run = run
+        self._variables: bytes | None = None
+        context, case = run.context, run.case
+        self.case = case
+        self.result = run.result
+        self.plan = context.plan
+        self.calls = context.l0.calls[run.calls_before :]
+        self.struct = case.struct if machine.takes_buffer(case) else None
+        self.opened_before = run.opened_before
+        self.guest_reads: Sequence[tuple[LinearAddr, int]] = context.guest_reads
+        self.guest_writes: Sequence[tuple[LinearAddr, bytes]] = context.guest_writes
+        self.buffer = BUFFER
+
+    @property
+    def succeeded(self) -> bool:
+        return self.result is not None and self.result >= 0
+
+    @property
+    def failed(self) -> bool:
+        return self.result is not None and self.result < 0
+
+    def value(self, value: Value) -> int:
+        return self._machine.value(value, self.case)
+
+    # --- the guest's structure ---
+
+    def asked(self, name: str) -> int | None:
+        if self.struct is None or self.struct.member(name) is None:
+            return None
+        return self.struct.decode(self._run.buffer_before)[name]
+
+    def sees(self, name: str) -> int | None:
+        return guest_field(self._machine, self._run, name)
+
+    # --- conventions ---
+
+    @property
+    def access_flag(self) -> bool:
+        return bool(self._run.registers[-1] & EFLAGS_AC)
+
+    @property
+    def stack_moved(self) -> int:
+        return self._run.registers[len(SAVED)] - self._run.rsp
+
+    def lost_registers(self) -> Iterator[str]:
+        for name, value, wanted in zip(SAVED, self._run.registers, SAVED_VALUES, strict=False):
+            if value != wanted:
+                yield name
+
+    def held_locks(self) -> Iterator[str]:
+        return map(self._machine.lock_name, self._run.context.locks)
+
+    def paused_vcpus(self) -> Iterator[str]:
+        return map(self._machine.world.vcpu_name, self._run.context.paused)
+
+    def guest_pointers(self) -> Iterator[tuple[str, LinearAddr, LinearAddr]]:
+        for op, pointer in self._run.context.l0.guest_pointers:
+            yield op, pointer, NOWHERE
+
+    # --- resources ---
+
+    @property
+    def left_open(self) -> Sequence[int]:
+        return self._run.context.l0.allocated
+
+    @property
+    def pages(self) -> Collection[int]:
+        return self._run.context.pages
+
+    @property
+    def blocks(self) -> Mapping[LinearAddr, int]:
+        return self._run.context.blocks
+
+    @property
+    def guest_pages_mapped(self) -> int:
+        return self._run.context.mapped
+
+    def is_mapped(self, page: int) -> bool:
+        return page in self._run.context.l0.mapped
+
+    def remembers(self, value: int) -> bool:
+        memory, needle = self._machine.memory, value.to_bytes(8, "little")
+        if self._variables is None:
+            regions = (r for r in memory.regions if r.name in _VARIABLES)
+            self._variables = b"".join(bytes(region.view) for region in regions)
+        return needle in self._variables or any(
+            needle in memory.read(at, size) for at, size in self.blocks.items() if at != value
+        )
+
+    # --- event channels and the page shared with L0 ---
+
+    @property
+    def has_channels(self) -> bool:
+        return bool(self._machine.world.channels.size)
+
+    @property
+    def open_ports(self) -> frozenset[int]:
+        return frozenset(self._run.context.l0.ports)
+
+    def uses_port(self, port: int) -> bool | None:
+        state_of = self._machine.world.channels.state(port)
+        return None if state_of is None else state_of != self._machine.profile.constant("ECS_FREE")
+
+    def masked_ports(self) -> Collection[int]:
+        return self._machine.world.masked_ports()
+
+    # --- memory ---
+
+    def strayed(self) -> Iterator[str]:
+        for address in self._wild()[:MAX_LISTED]:
+            yield f"at {address:#x}, outside of its structure"
+
+    def _wild(self) -> list[LinearAddr]:
+        """Addresses of changes before the guest's list and not in its structure."""
+        guest, memory = self._machine.world.guest, self._machine.memory
+        before, struct = self._run.guest_before, self.case.struct
+        end = BUFFER + (struct.size if struct is not None else 64)
+        outside = ((0, BUFFER - guest.base), (end - guest.base, LIST - guest.base))
+        if all(memory.unchanged(guest, *part, before) for part in outside):
+            return []
+        return [
+            address
+            for address, length in memory.changes(guest, before)
+            if address < LIST and not (address >= BUFFER and address + length <= end)
+        ]
+
+    def unchanged(self, area: Area) -> bool:
+        world, memory = self._machine.world, self._machine.memory
+        if area is Area.CPU_INFO:
+            return memory.unchanged(world.stack, world.stack_top - world.stack.base)
+        if area is Area.HEAP:
+            return memory.unchanged(world.heap, self._run.context.brk - world.heap.base)
+        return memory.unchanged(world.structs, world.structs_end - world.structs.base)
+
+
+def guest_field(machine: Machine, run: Run, name: str) -> int | None:
+    """A field of the guest's structure as it stands now; None where it has no such field."""
+    struct: abi.Struct | None = run.case.struct
+    if struct is None or run.case.scenario.buffer is not Name.BUFFER or struct.member(name) is None:
+        return None
+    return struct.decode(machine.memory.read(BUFFER, struct.size))[name]
+
+
+AFTER_RETURN: tuple[Rule[Observed], ...] = (
+    conventions.HeldLocks(),
+    conventions.AccessFlag(),
+    conventions.GuestPointers(),
+    conventions.Registers(),
+    conventions.PausedVcpus(),
+    failures.RefusalReported(),
+    failures.FailureReported(),
+    failures.ErrorCode(),
+    translation.GuestBuffer(),
+    failures.Refusal(),
+    resources.Ports(),
+    resources.Pages(),
+    resources.GuestPages(),
+    resources.Heap(),
+    translation.OutFields(),
+    translation.Translation(),
+    state.PortsAgree(),
+    state.SharedPage(),
+    state.GuestMemory(),
+    state.Memory(),
+)
+ALWAYS: tuple[Rule[Observed], ...] = (conventions.GuestPointers(), translation.Translation())
+"""Also checked where the core did not return."""

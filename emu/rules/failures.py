@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What failed below must show above."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from emu import abi
+from emu.findings.invariant import Invariant
+from emu.profile.scenario import Name, Value
+from emu.rules.base import Broken, Rule, StructureCall, refusals
+from emu.spaces import LinearAddr
+
+
+class Succeeds(StructureCall, Protocol):
+    """Whether the result says that all went well."""
+
+    @property
+    def succeeded(self) -> bool:
+        """False also for a call that did not return."""
+
+
+def _claims_success(seen: Succeeds) -> bool:
+    """A structure may have a status of its own, where the result only says that it was read."""
+    status = seen.sees("status") if seen.succeeded else -1
+    return (status is None or status >= 0) and seen.plan.possible
+
+
+class RefusalReported(Rule[Succeeds]):
+    name = Invariant.FAILURE_LOST
+    reason = "what L0 refused must not look like success above"
+
+    def check(self, seen: Succeeds) -> Iterator[Broken]:
+        for call in refusals(seen) if _claims_success(seen) else ():
+            refusal = abi.result_name(call.result)
+            yield Broken(f"L0 refused with {refusal}, and the result is {seen.result}")
+
+
+class FailureReported(Rule[Succeeds]):
+    name = Invariant.FAILURE_LOST
+    reason = "what failed below must not look like success above"
+
+    def check(self, seen: Succeeds) -> Iterator[Broken]:
+        for failure in seen.plan.injected if _claims_success(seen) else ():
+            if failure.legal and not failure.ignorable:
+                yield Broken(f"{failure.kind} failed, and the result is {seen.result}")
+
+
+class Answers(Succeeds, Protocol):
+    """A result that is the core's own answer, with nothing between it and who looks."""
+
+    def value(self, value: Value) -> int:
+        """A scenario's value as a number."""
+
+
+class ErrorCode(Rule[Answers]):
+    name = Invariant.ERROR_CODE
+    reason = "the guest must learn what failed, or it takes it for something else"
+
+    def check(self, seen: Answers) -> Iterator[Broken]:
+        """Of one failure, where the call would else have gone well."""
+        injected, wanted, result = seen.plan.injected, seen.case.scenario.result, seen.result
+        if len(injected) != 1 or result is None or result >= 0 or Name.ANY_ERROR in wanted:
+            return
+        (failure,) = injected
+        if not failure.legal or failure.ignorable or result == -failure.errno:
+            return
+        if result not in [seen.value(value) for value in wanted]:
+            failed, answered = abi.result_name(-failure.errno), abi.result_name(result)
+            yield Broken(f"{failure.kind} failed with {failed}, and the result is {answered}")
+
+
+class Writes(StructureCall, Protocol):
+    """What was written to the guest."""
+
+    @property
+    def guest_writes(self) -> Sequence[tuple[LinearAddr, bytes]]:
+        """(address, bytes), in order."""
+
+
+class Refusal(Rule[Writes]):
+    name = Invariant.REFUSAL
+    reason = "an operation that L0 refuses has no answer: nothing may be written as if it were one"
+
+    def check(self, seen: Writes) -> Iterator[Broken]:
+        refused = seen.struct is not None and any(refusals(seen))
+        for address, content in seen.guest_writes if refused else ():
+            yield Broken(
+                f"L0 refused, and {len(content)} bytes are written to the guest ({address:#x})"
+            )

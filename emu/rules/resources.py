@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a call takes it gives back, or remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Protocol
+
+from emu.findings.invariant import Invariant
+from emu.rules.base import Broken, Call, Rule
+from emu.spaces import LinearAddr
+
+LOST = "what a failing path does not give back is lost until the guest reboots"
+
+
+class OpensPorts(Call, Protocol):
+    """Ports of L0."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the result is an error."""
+
+    @property
+    def opened_before(self) -> Collection[int]:
+        """Ports that were open in L0 when the call began."""
+
+    @property
+    def left_open(self) -> Iterable[int]:
+        """Ports that the call opened and has not closed."""
+
+
+class Ports(Rule[OpensPorts]):
+    name = Invariant.RESOURCES
+    reason = LOST
+
+    def check(self, seen: OpensPorts) -> Iterator[Broken]:
+        for port in seen.left_open if seen.failed and seen.plan.possible else ():
+            if port not in seen.opened_before:
+                yield Broken(
+                    f"L0's port {port}, opened in this call, stays open although the call fails"
+                )
+
+
+class Allocates(Protocol):
+    """Pages and heap."""
+
+    @property
+    def pages(self) -> Collection[int]:
+        """Unused pages that it took and has not given back."""
+
+    @property
+    def blocks(self) -> Mapping[LinearAddr, int]:
+        """Address and size of the heap that it took and has not freed."""
+
+    @property
+    def guest_pages_mapped(self) -> int:
+        """How many pages of the guest it has mapped and not unmapped."""
+
+    def is_mapped(self, page: int) -> bool:
+        """Whether L0 has something mapped at this page."""
+
+    def remembers(self, value: int) -> bool:
+        """Whether the value stands in the core's variables or in its heap."""
+
+
+class Pages(Rule[Allocates]):
+    name = Invariant.RESOURCES
+    reason = LOST
+
+    def check(self, seen: Allocates) -> Iterator[Broken]:
+        for page in sorted(seen.pages):
+            if not seen.remembers(page):
+                yield Broken(f"page {page:#x} is neither given back nor remembered")
+            elif not seen.is_mapped(page):
+                yield Broken(f"page {page:#x} is kept, and L0 has nothing mapped there")
+
+
+class GuestPages(Rule[Allocates]):
+    name = Invariant.RESOURCES
+    reason = LOST
+
+    def check(self, seen: Allocates) -> Iterator[Broken]:
+        if seen.guest_pages_mapped:
+            yield Broken("a page of the guest is still mapped at return")
+
+
+class Heap(Rule[Allocates]):
+    name = Invariant.RESOURCES
+    reason = LOST
+
+    def check(self, seen: Allocates) -> Iterator[Broken]:
+        for block, size in sorted(seen.blocks.items()):
+            if not seen.remembers(block):
+                yield Broken(f"{size} allocated bytes are neither freed nor remembered")

@@ -2,9 +2,11 @@
 """Cut a mailbox into mails.
 
 A line that begins with ``From `` is a separator when a blank line stands before it and a mail's
-headers follow.  Where it has a time and a year, as git wants it (mailsplit.c, is_from_line), any header
-will do; pipermail writes ``From anna at example.com  Fri …`` and some programs no date at all, and there
-the headers must be a mail's own: commit messages do hold lines such as "From the specification:".
+headers follow; with a date and headers that only a mail has, also without the blank line.
+
+Where it has a time and a year, as git wants it (mailsplit.c, is_from_line), any header will do.
+pipermail writes ``From anna at example.com  Fri …`` and some programs no date at all; there the
+headers must be a mail's own, for commit messages hold lines such as "From the specification:".
 """
 
 from __future__ import annotations
@@ -68,11 +70,12 @@ def split_mbox(data: bytes) -> tuple[RawMail, ...]:
 def _is_separator(data: bytes, match: re.Match[bytes]) -> bool:
     if _FORMAT_PATCH.match(match[0]):
         return True  # needs no blank line before it, as for git
-    if match.start():
-        before = data[max(0, match.start() - 4) : match.start()]
-        if not before.endswith((b"\n\n", b"\n\r\n", b"-- \n")):
-            return False
-    return _DATED.match(match[0]) is not None or _heads_a_mail(data, match.end())
+    dated = _DATED.match(match[0]) is not None
+    before = data[max(0, match.start() - 4) : match.start()]
+    if match.start() and not before.endswith((b"\n\n", b"\n\r\n", b"-- \n")):
+        # Files put one behind the other: git wants no blank line, and we a mail's own headers.
+        return dated and _heads_a_mail(data, match.end())
+    return dated or _heads_a_mail(data, match.end())
 
 
 def _heads_a_mail(data: bytes, at: int) -> bool:

@@ -299,6 +299,17 @@ def test_a_contradicted_number_does_not_silence_the_others() -> None:
     assert [patches[index].name for index in found.order] == ["uses", "makes", "step 0", "step 1"]
 
 
+def test_weaker_evidence_decides_for_a_patch_with_a_wrong_number() -> None:
+    """Blob ids void the numbers 1 and 4; names then put 4, which makes what 2 uses, before 2."""
+    base = {b"f": LINES, b"m.c": b"int main(void)\n{\n}\n", b"h.h": b"/* */\n", b"g": LINES}
+    first = {**base, b"f": LINES + b"x\n", b"h.h": base[b"h.h"] + b"void shiny(void);\n"}
+    makes, after = as_patches(base, [first, {**first, b"f": LINES + b"x\ny\n"}], True)
+    uses = patch("uses", change(b"m.c", base[b"m.c"], b"int main(void)\n{\n    shiny();\n}\n"))
+    other = patch("other", change(b"g", LINES, LINES + b"z\n"))
+    found = recover(numbered([after, uses, other, makes], [1, 2, 3, 4]), base)
+    assert found.order == (3, 0, 1, 2)
+
+
 def test_a_series_of_one() -> None:
     one = patch("p", change(b"f", LINES, LINES + b"x\n"))
     assert recover([one], {b"f": LINES}).order == (0,)

@@ -105,9 +105,9 @@ class Cpu(Hooks):
         """Record and count the basic blocks that begin in [begin, end)."""
         blocks = self.blocks
 
-        def hook(_engine: int, address: int, size: int, _data: int) -> None:
+        def hook(_engine: int, address: LinearAddr, size: int, _data: int) -> None:
             try:
-                blocks[LinearAddr(address)] = size
+                blocks[address] = size
                 self._left -= 1
                 if self._left < 0:
                     self._spent = True

@@ -23,7 +23,7 @@ class Succeeds(StructureCall, Protocol):
 
 def _claims_success(seen: Succeeds) -> bool:
     """A structure may have a status of its own, where the result only says that it was read."""
-    status = seen.sees("status") if seen.succeeded else -1
+    status = seen.sees("status")
     return (status is None or status >= 0) and seen.plan.possible
 
 
@@ -32,7 +32,9 @@ class RefusalReported(Rule[Succeeds]):
     reason = "what L0 refused must not look like success above"
 
     def check(self, seen: Succeeds) -> Iterator[Broken]:
-        for call in refusals(seen) if _claims_success(seen) else ():
+        for call in refusals(seen) if seen.succeeded else ():
+            if not _claims_success(seen):
+                return
             refusal = abi.result_name(call.result)
             yield Broken(f"L0 refused with {refusal}, and the result is {seen.result}")
 
@@ -42,7 +44,9 @@ class FailureReported(Rule[Succeeds]):
     reason = "what failed below must not look like success above"
 
     def check(self, seen: Succeeds) -> Iterator[Broken]:
-        for failure in seen.plan.injected if _claims_success(seen) else ():
+        for failure in seen.plan.injected if seen.succeeded else ():
+            if not _claims_success(seen):
+                return
             if failure.legal and not failure.ignorable:
                 yield Broken(f"{failure.kind} failed, and the result is {seen.result}")
 

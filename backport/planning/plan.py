@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ from series.reading.rules import QuotedCr, Rules
 
 if TYPE_CHECKING:
     from networkx import DiGraph
+
+_AUTHOR = re.compile(r"\s*[^<>\s][^<>]*<[^<>\s]+>\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def rules_of(settings: Settings) -> Rules:
     author = None
     if settings.author is not None:
         author = parse_author(settings.author.encode())
-        if not author.name or not author.email or b"<" not in settings.author.encode():
+        if not _AUTHOR.fullmatch(settings.author):
             raise UsageError(
                 f"{settings.author!r} is no author", "give it as 'A U Thor <author@example.org>'"
             )

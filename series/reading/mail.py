@@ -33,7 +33,7 @@ _COVER_LIKE = re.compile(
     rb"\*\*\* (?:SUBJECT|BLURB) HERE \*\*\*|^ \d+ files? changed,|^[^\n]+ \(\d+\):\n  \S",
     re.MULTILINE,
 )
-_NUMBERED_NAME = re.compile(r"(?:v\d{1,3}-)?(\d{1,6})(?!\d)")
+_NUMBERED_NAME = re.compile(r"(?:v\d{1,3}-)?(\d{1,12})(?!\d)")
 
 
 class MailError(SeriesError):

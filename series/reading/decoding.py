@@ -49,6 +49,8 @@ def decode(data: bytes, name: str) -> bytes:
     Raises FileError for anything else that is no text, and for damaged or oversized data.
     """
     data = _inflated(data, name)
+    if data[257:262] == b"ustar":
+        raise FileError(name, "is a tar archive", "unpack it, and name the folder")
     for mark, codec in _MARKS:
         if data.startswith(mark):
             return _recoded(data, codec, name)

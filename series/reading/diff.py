@@ -128,7 +128,8 @@ class _Parser:
         if stripped is None:
             shown = name[:80].decode("utf-8", "backslashreplace")
             self.fail(
-                f"the path '{shown}' has fewer than the {strip} components to strip (-p{strip})"
+                f"the path '{shown}' has fewer than the {strip} components to strip (-p{strip});"
+                f" -p {strip - 1} strips less"
             )
         return self.checked(stripped, self.at)
 
@@ -167,9 +168,7 @@ class _Parser:
         while self.at < len(self.lines) and self.header_line(fields):
             self.at += 1
         change = self.assemble(fields, default, start)
-        if self.at >= len(self.lines):
-            return change
-        line = self.lines[self.at]
+        line = self.lines[self.at] if self.at < len(self.lines) else b""
         if line.startswith(b"@@ -"):
             return replace(change, hunks=self.hunks())
         if line.startswith(b"GIT binary patch"):
@@ -181,6 +180,12 @@ class _Parser:
         if line.startswith((b"Binary files ", b"Files ")) and line.rstrip().endswith(b" differ"):
             self.at += 1
             return replace(change, binary=True)
+        if _says_more(change, seen_names=fields.seen_old):
+            self.fail(
+                f"the diff of '{change.path[:80].decode('utf-8', 'backslashreplace')}' says that its"
+                " content changes, and has no hunk; the patch is truncated or damaged",
+                start,
+            )
         return change
 
     def header_line(self, to: _Header) -> bool:
@@ -506,3 +511,24 @@ def _blob(oid: Oid | None) -> Oid | None:
 
 def _ends_with(name: bytes | None, tail: bytes) -> bool:
     return name is not None and (b"/" + name).endswith(b"/" + tail)
+
+
+_EMPTY = (
+    "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
+    "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
+)
+"""The blob of no bytes, by SHA-1 and SHA-256."""
+
+
+def _says_more(change: FileChange, *, seen_names: bool) -> bool:
+    """Whether the header of a change without hunks says that there was content to change.
+
+    A deletion may leave its lines out (git format-patch -D): its blob says which file is meant.
+    """
+    if change.kind == "delete":
+        return False
+    if seen_names or (change.similarity is not None and change.similarity < 100):
+        return True
+    if change.new_blob is None or change.old_blob == change.new_blob:
+        return False
+    return not any(empty.startswith(change.new_blob) for empty in _EMPTY)

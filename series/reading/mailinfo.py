@@ -71,6 +71,8 @@ class MailInfo:
     """Parts of the mail that could not be read, any of which may hold the patch."""
     fields: tuple[tuple[bytes, bytes], ...] = ()
     """The mail's own headers, decoded, in their order."""
+    attached: tuple[bytes, ...] = ()
+    """Whole mails that it carries: forwarded ones, and files of git format-patch."""
 
 
 def mail_headers(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -89,6 +91,7 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
     headers, body, body_line = _split_head(data)
     decoder = _Decoder(rules.quoted_cr)
     decoder.part(headers, body, body_line, 0)
+    decoder.lines = _unarmoured(decoder.lines)
     filtered = _Filter(decoder.lines, decoder.notes, scissors=rules.scissors)
     outer: dict[bytes, bytes] = {}
     ids: dict[bytes, bytes] = {}
@@ -126,6 +129,7 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
         references=tuple(dict.fromkeys(near + far)),
         notes=tuple(dict.fromkeys(decoder.notes)),
         faults=tuple(dict.fromkeys(decoder.faults)),
+        attached=tuple(decoder.attached),
         fields=tuple((key, outer.get(key.lower(), value)) for key, value in headers),
     )
 
@@ -403,6 +407,7 @@ class _Decoder:
         self.lines: list[_Line] = []
         self.notes: list[str] = []
         self.faults: list[str] = []
+        self.attached: list[bytes] = []
         self.plain = True
         self.parts = 0
 
@@ -420,14 +425,20 @@ class _Decoder:
         if _SEALED.match(kind) or _SEALED_NAME.search(_file_name(content, disposition)):
             self.faults.append(f"an attachment of type {_shown(kind)} cannot be looked into")
             return
+        encoding = found.get(b"content-transfer-encoding", b"")
+        whole = _transferred(encoding, body) if depth or kind == b"message/rfc822" else b""
+        if kind == b"message/rfc822" or _FORMAT_PATCH.match(whole):
+            self.plain = False
+            self.attached.append(whole)
+            return
         opaque = kind.startswith((b"application/", b"image/", b"audio/", b"video/", b"font/"))
-        if opaque and not _patch_name(content, disposition):
+        if opaque and not _patch_name(content, disposition) and not _DIFF.search(whole):
             self.notes.append(f"an attachment of type {_shown(kind)} left aside")
             return
         if kind == b"text/html" and depth:
             self.notes.append("an HTML part left aside")
             return
-        self.text(found.get(b"content-transfer-encoding", b""), content, body, line)
+        self.text(encoding, content, body, line)
 
     def text(self, encoding: bytes, content: bytes, body: bytes, line: int) -> None:
         encoding = encoding.split(b";")[0].strip().lower()
@@ -492,6 +503,18 @@ class _Decoder:
                 return
 
 
+_FORMAT_PATCH = re.compile(rb"From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\r?\n")
+_DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+
+
+def _transferred(encoding: bytes, body: bytes) -> bytes:
+    """The bytes of a part as they were before they were sent."""
+    name = encoding.split(b";")[0].strip().lower()
+    if name == b"base64":
+        return _base64(body)
+    return quopri.decodestring(body) if name == b"quoted-printable" else body
+
+
 def _file_name(content: bytes, disposition: bytes) -> bytes:
     return (_param(disposition, b"filename") or _param(content, b"name") or b"").lower()
 
@@ -546,6 +569,25 @@ def _unflow(lines: list[bytes], delete_space: bool) -> list[bytes]:
     if kept:
         out.append(kept + b"\n")
     return out
+
+
+def _unarmoured(lines: list[_Line]) -> list[_Line]:
+    """Take the armour of a PGP clear signature off (RFC 4880, 7): its lines, and the dashes that it
+    puts before every line that begins with one."""
+    first = next((at for at, line in enumerate(lines) if line.text.strip()), None)
+    if first is None or lines[first].text.strip() != b"-----BEGIN PGP SIGNED MESSAGE-----":
+        return lines
+    rest = iter(lines[first + 1 :])
+    for line in rest:
+        if not line.text.strip():
+            break
+    found = []
+    for line in rest:
+        if line.text.startswith(b"-----BEGIN PGP SIGNATURE-----"):
+            break
+        text = line.text.removeprefix(b"- ")
+        found.append(line if text is line.text else _Line(text, line.number, line.charset))
+    return found
 
 
 class _Filter:

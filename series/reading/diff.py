@@ -19,7 +19,7 @@ from typing import NoReturn
 from series.binary import decode_line, inflate
 from series.errors import SeriesError
 from series.lines import split_lines
-from series.model import Binary, ChangeKind, FileChange, Hunk, Oid
+from series.model import Binary, ChangeKind, FileChange, Hunk, Oid, shown
 from series.reading.hunks import HEADER, read_hunks
 from series.reading.paths import link_fault, path_fault, strip_components, unquote
 
@@ -48,9 +48,10 @@ class PathError(DiffError):
 
     def __init__(self, where: str, line: int, path: bytes, fault: str) -> None:
         self.path, self.fault = path, fault
-        shown = path[:80].decode("utf-8", "backslashreplace")
         super().__init__(
-            where, line, f"the path '{shown}' {fault}; such a patch is refused, nothing was changed"
+            where,
+            line,
+            f"the path '{shown(path[:80])}' {fault}; such a patch is refused, nothing was changed",
         )
 
 
@@ -126,9 +127,8 @@ class _Parser:
             raise PathError(self.where, self.first_line + self.at, name, "is absolute")
         stripped = strip_components(name, strip)
         if stripped is None:
-            shown = name[:80].decode("utf-8", "backslashreplace")
             self.fail(
-                f"the path '{shown}' has fewer than the {strip} components to strip (-p{strip});"
+                f"the path '{shown(name[:80])}' has fewer than the {strip} components to strip (-p{strip});"
                 f" -p {strip - 1} strips less"
             )
         return self.checked(stripped, self.at)
@@ -182,7 +182,7 @@ class _Parser:
             return replace(change, binary=True)
         if _says_more(change, seen_names=fields.seen_old):
             self.fail(
-                f"the diff of '{change.path[:80].decode('utf-8', 'backslashreplace')}' says that its"
+                f"the diff of '{shown(change.path[:80])}' says that its"
                 " content changes, and has no hunk; the patch is truncated or damaged",
                 start,
             )

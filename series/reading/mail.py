@@ -113,6 +113,10 @@ def signed(patch: Patch, rules: Rules, subject: bytes = b"") -> Patch:
     """The patch with the author of the rules where it has none of its own, and with ``subject``, by
     default its file's name, where it has no subject.  A patch is never made up an author for.
     """
+    if b"\0" in patch.message + patch.author.name + patch.author.email:
+        raise MailError(
+            patch.name, "its message holds a NUL byte, which no commit can", "write it without"
+        )
     if not patch.subject.strip():
         made = subject or _name_subject(patch.file)
         message = (

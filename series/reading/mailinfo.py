@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import mktime_tz, parsedate_tz
 
-from series.model import Identity, When
+from series.model import Identity, When, shown
 from series.reading.rules import DEFAULT, Keep, QuotedCr, Rules
 
 _SPACE = b" \t\n\r"
@@ -45,6 +45,11 @@ _SEALED_NAME = re.compile(
 )
 _PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary", b"none"})
 _TIME_ZONE_LIMIT = 24 * 60
+# Codecs of Python's that no mail means.
+_NO_CHARSETS = frozenset(
+    {"unicode_escape", "raw-unicode-escape", "unicode-escape", "raw_unicode_escape", "idna"}
+    | {"punycode", "undefined", "mbcs", "oem"}
+)
 
 NOBODY = Identity(b"", b"")
 """Where a text names no author."""
@@ -112,7 +117,7 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
     author = parse_author(_one_space(told.get(b"from") or told.get(b"author", b"")))
     if b"from" not in filtered.headers and (behind := _behind_list(outer)) is not None:
         decoder.notes.append(
-            f"the list rewrote From to '{_shown(outer[b'from'])}'; the author is taken from its"
+            f"the list rewrote From to '{shown(outer[b'from'])}'; the author is taken from its"
             " other headers"
         )
         author = behind
@@ -199,6 +204,8 @@ def _to_utf8(raw: bytes, charset: bytes) -> bytes | None:
         return raw
     try:
         codec = codecs.lookup(name)
+        if codec.name in _NO_CHARSETS:
+            return None
         text = raw.decode(codec.name)
     except (LookupError, UnicodeDecodeError, ValueError):
         return None
@@ -222,10 +229,6 @@ def _as_utf8(raw: bytes) -> bytes:
     except UnicodeDecodeError:
         return raw.decode("latin-1").encode()
     return raw
-
-
-def _shown(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
 
 
 def _behind_list(outer: dict[bytes, bytes]) -> Identity | None:
@@ -423,7 +426,7 @@ class _Decoder:
             return
         disposition = found.get(b"content-disposition", b"")
         if _SEALED.match(kind) or _SEALED_NAME.search(_file_name(content, disposition)):
-            self.faults.append(f"an attachment of type {_shown(kind)} cannot be looked into")
+            self.faults.append(f"an attachment of type {shown(kind)} cannot be looked into")
             return
         encoding = found.get(b"content-transfer-encoding", b"")
         whole = _transferred(encoding, body) if depth or kind == b"message/rfc822" else b""
@@ -433,7 +436,7 @@ class _Decoder:
             return
         opaque = kind.startswith((b"application/", b"image/", b"audio/", b"video/", b"font/"))
         if opaque and not _patch_name(content, disposition) and not _DIFF.search(whole):
-            self.notes.append(f"an attachment of type {_shown(kind)} left aside")
+            self.notes.append(f"an attachment of type {shown(kind)} left aside")
             return
         if kind == b"text/html" and depth:
             self.notes.append("an HTML part left aside")
@@ -447,7 +450,7 @@ class _Decoder:
         elif encoding == b"quoted-printable":
             self.plain, body = False, self.unquoted(quopri.decodestring(body))
         elif encoding not in _PLAIN_ENCODINGS:
-            self.faults.append(f"a body in the unknown transfer encoding '{_shown(encoding)}'")
+            self.faults.append(f"a body in the unknown transfer encoding '{shown(encoding)}'")
             return
         charset = _param(content, b"charset") or b""
         lines = _lines(body)
@@ -489,7 +492,7 @@ class _Decoder:
                 pieces[-1][1].append(text)
         if not pieces and body.strip():
             self.faults.append(
-                f"the boundary '{_shown(boundary)}' of its parts stands nowhere in the body"
+                f"the boundary '{shown(boundary)}' of its parts stands nowhere in the body"
             )
         for start, texts in pieces:
             self.parts += 1
@@ -643,7 +646,7 @@ class _Filter:
             else:
                 return recoded
         self.notes.append(
-            f"its text is not of the charset '{_shown(charset)}' that it declares; read as UTF-8 or"
+            f"its text is not of the charset '{shown(charset)}' that it declares; read as UTF-8 or"
             " Latin-1"
         )
         return _as_utf8(text)

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from backport.errors import MissingPrerequisite, Unaccounted
@@ -13,6 +14,7 @@ from backport.gateway.repository import Repo
 from backport.history.missing_names import Suspect, explain, find_lacking
 from backport.history.presence import Present
 from backport.history.siblings import AsBranch, Chosen, Siblings
+from backport.history.taken_back import TakenBack
 from backport.levels import Allow, Phase, Prerequisites, Record
 from backport.pick.allowance import Allowance
 from backport.pick.outcome import How, Picked
@@ -53,10 +55,14 @@ def assemble(repo: Repo, plan: Plan, state: RunState, on_step: OnStep) -> Assemb
     present = Present(repo, state.onto, _fork(repo, state))
     allowance = Allowance(state.settings.fuzz, Allow.BINARY_STUB in state.settings.allow)
     siblings = Siblings(repo, state.onto, state.siblings, plan.series.patches, allowance)
+    taken_back = TakenBack()
     while len(state.steps) < len(state.items):
         item = state.items[len(state.steps)]
         patch = plan.patch(repo, item)
         claim = present.find(patch)
+        if claim is not None and taken_back.holds(patch, _on(repo, plan, state)):
+            # The branch had it until a patch of the run took it back: content decides.
+            claim = None
         if claim is not None and claim.sure:
             state = _record(
                 state, Step(item, StepState.ALREADY, Reason(claim.why), None), patch, on_step
@@ -190,6 +196,15 @@ def _blockers(repo: Repo, state: RunState, patch: Patch, picked: Picked) -> tupl
 def _taken(state: RunState) -> frozenset[Oid]:
     """The prerequisites that the run has taken from upstream."""
     return frozenset(item.commit for item in state.items if isinstance(item, Taken))
+
+
+def _on(repo: Repo, plan: Plan, state: RunState) -> Sequence[Callable[[], Patch]]:
+    """The patches that the run has put on, each read when it is wanted."""
+    return [
+        partial(plan.patch, repo, step.item)
+        for step in state.steps
+        if step.state in (StepState.APPLIED, StepState.RESOLVED)
+    ]
 
 
 def _fork(repo: Repo, state: RunState) -> Oid | None:

@@ -81,15 +81,15 @@ def recover_order(series: Series, base: Base) -> Ordering:
     if series.ordered:
         given = tuple((f"its place is given by {series.origin}",) for _ in patches)
         return Ordering(tuple(range(len(patches))), given)
-    rank, words = _ranks(patches)
+    rank, words, known = _ranks(patches)
     found = _Findings()
     postings = _Postings(patches)
-    chains = find_chains(patches, base, rank)
+    chains = find_chains(patches, base, rank, known)
     found.applied |= chains.applied
     found.claims += _by_blobs(patches, chains)
     graph, resolved = _resolved(patches, postings, found, rank)
     settled = postings.settled(resolved)
-    if _by_context(patches, base, rank, chains, found, settled):
+    if _by_context(patches, base, rank, chains, found, settled, known):
         graph, resolved = _resolved(patches, postings, found, rank)
         settled = postings.settled(resolved)
     if said := _by_words(patches, base, settled, postings.whole and not resolved.misnumbered):
@@ -140,8 +140,8 @@ def _resolved(
 # -- what the author says
 
 
-def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str]]:
-    """Each patch's place in the preferred order, and the words for it."""
+def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str], frozenset[int]]:
+    """Each patch's place in the preferred order, the words for it, and for which their author said it."""
     sent: dict[str, int] = {}
     for patch in patches:
         if patch.message_id and (match := _SENT.match(patch.message_id)):
@@ -180,7 +180,12 @@ def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str]]:
             words.append("by its date, as far as the rest leaves it open")
         else:
             words.append("by its content, as far as the rest leaves it open: nothing dates it")
-    return ranks, words
+    known = frozenset(
+        index
+        for index, (patch, at) in enumerate(zip(patches, keys, strict=True))
+        if at[1] < 3 or (patch.date is not None and times[at] == 1)
+    )
+    return ranks, words, known
 
 
 def _digest(patch: Patch) -> bytes:
@@ -223,6 +228,10 @@ class _Postings:
         """Whether the numbers put ``after`` before ``before``."""
         one, two = self.place.get(before), self.place.get(after)
         return one is not None and two is not None and one[0] == two[0] and one[1] > two[1]
+
+    def all_in_one(self, patches: Sequence[int]) -> bool:
+        """Whether one posting numbers all of them."""
+        return len({self.place.get(index, (-1 - index, 0))[0] for index in patches}) == 1
 
     def settled(self, resolved: Resolution) -> Callable[[int, int], bool]:
         """Whether the numbers order two patches, after what `resolve` found wrong with them."""
@@ -273,7 +282,9 @@ def _contradictions(
                 )
     for circle in resolved.circles:
         if circle.kind is not Kind.NUMBERING:
-            yield from _circle_words(patches, circle)
+            # A patch and its revert: where numbers order them, nothing is left open.
+            if not postings.all_in_one(circle.patches):
+                yield from _circle_words(patches, circle)
         elif named.isdisjoint(circle.patches):
             yield f"the numbers of {_names(patches, circle.patches)} contradict the other evidence"
     for wrong in resolved.refuted:
@@ -323,6 +334,7 @@ def _by_context(
     chains: Chains,
     found: _Findings,
     settled: Callable[[int, int], bool],
+    ranked: frozenset[int],
 ) -> bool:
     """Fit what blob ids do not settle: changes without ids, or made for versions not at hand.
 
@@ -355,7 +367,15 @@ def _by_context(
                 continue
             by_rank = sorted((item.patch for item in there), key=rank.__getitem__)
             numbered = all(itertools.starmap(settled, itertools.pairwise(by_rank)))
-            fits = fit_family(paths, there, base, rank, known, numbered=numbered)
+            fits = fit_family(
+                paths,
+                there,
+                base,
+                rank,
+                known,
+                numbered=numbered,
+                ranked=ranked.issuperset(item.patch for item in there),
+            )
             _take(patches, fits, found, lost)
             _note_applied(fits, has)
             _note_moved(fits, strange, found)

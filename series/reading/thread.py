@@ -28,6 +28,8 @@ _STEMS = (
     re.compile(r"<(\d{8}-[^>@]+-v\d+)-\d{1,4}-[0-9a-f]{8,}@"),
 )
 _NORMAL = re.compile(rb"[^a-z0-9]+")
+_MOST_UNFINISHED = 64
+"""Postings with gaps that another is tried with; to try all takes their number squared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,12 @@ class Letter:
     references: tuple[str, ...] = ()
     cover_like: bool = False
     sent: int = 0
+    title: tuple[bytes, bytes] = field(init=False, compare=False)
+    """Author and subject, by which versions of one patch know each other."""
 
-    @property
-    def title(self) -> tuple[bytes, bytes]:
-        """Author and subject, by which versions of one patch know each other."""
-        return self.author, _NORMAL.sub(b" ", self.subject.lower()).strip()
+    def __post_init__(self) -> None:
+        title = self.author, _NORMAL.sub(b" ", self.subject.lower()).strip()
+        object.__setattr__(self, "title", title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,11 @@ class _Posting:
         return missing_numbers(self.letters, self.total)
 
     @property
+    def whole(self) -> bool:
+        """Whether every number is there."""
+        return len(self.letters) >= self.total and not self.missing
+
+    @property
     def first(self) -> int:
         return min(letter.index for letter in self.letters.values())
 
@@ -104,6 +112,28 @@ class _Posting:
     @property
     def authors(self) -> set[bytes]:
         return {letter.author for letter in self.letters.values()}
+
+
+@dataclass(slots=True)
+class _Group:
+    """Postings that nothing but their numbers tells apart, in the order of sending."""
+
+    postings: list[_Posting] = field(default_factory=list)
+    named: dict[tuple[int, bytes], int] = field(default_factory=dict)
+    """By number and subject: the last posting that has it."""
+    before: dict[int, dict[int, int]] = field(default_factory=dict)
+    """By number: for a posting that has it, an earlier one from which to look on."""
+
+    def last_without(self, number: int) -> int | None:
+        """The last posting that lacks ``number``; nearly constant time, as in union-find."""
+        before = self.before.setdefault(number, {})
+        at, passed = len(self.postings) - 1, list[int]()
+        while at >= 0 and number in self.postings[at].letters:
+            passed.append(at)
+            at = before.get(at, at - 1)
+        for one in passed:
+            before[one] = at
+        return at if at >= 0 else None
 
 
 def choose(letters: Sequence[Letter], *, partial: bool = False) -> Choice:
@@ -189,7 +219,7 @@ class _Sorter:
     # -- postings
 
     def postings(self, candidates: Sequence[Letter]) -> list[_Posting]:
-        groups: dict[Hashable, list[_Posting]] = {}
+        groups: dict[Hashable, _Group] = {}
         # In the order of sending, so that two series without threads come apart one after the other.
         for letter in sorted(candidates, key=lambda x: (x.sent, x.index)):
             if letter.tags.numbering is None:
@@ -197,62 +227,67 @@ class _Sorter:
             version, total = letter.tags.version, letter.tags.numbering.total
             root = self.roots.get(letter.index)
             author = letter.author if root is None else None
-            self.place(letter, groups.setdefault((root, author, version, total), []))
-        found = self.completed([posting for group in groups.values() for posting in group])
-        for letter in self.here():
-            if letter.tags.number == 0 and not letter.tags.reply:
-                self.give_cover(letter, found)
+            self.place(letter, groups.setdefault((root, author, version, total), _Group()))
+        found = self.completed([posting for group in groups.values() for posting in group.postings])
+        self.give_covers(found)
         return found
 
-    def place(self, letter: Letter, group: list[_Posting]) -> None:
+    def place(self, letter: Letter, group: _Group) -> None:
         assert letter.tags.numbering is not None
         number, total = letter.tags.numbering.number, letter.tags.numbering.total
-        for posting in reversed(group):
-            twin = posting.letters.get(number)
-            if twin is None:
-                posting.letters[number] = letter
-                return
-            if twin.title[1] == letter.title[1]:
-                old, new = sorted((twin, letter), key=lambda x: (x.digest is not None, x.index))
-                posting.letters[number] = new
-                self.fates[old.index] = Fate.REPEATED, f"sent again as {new.name}"
-                return
-        group.append(_Posting(letter.tags.version, total, {number: letter}))
+        open_one = group.last_without(number)
+        named = group.named.get((number, letter.title[1]))
+        at = max(-1 if open_one is None else open_one, -1 if named is None else named)
+        if at < 0:
+            at = len(group.postings)
+            group.postings.append(_Posting(letter.tags.version, total, {}))
+        letters = group.postings[at].letters
+        group.named[number, letter.title[1]] = at
+        if number not in letters:
+            letters[number] = letter
+            return
+        twin = letters[number]
+        old, new = sorted((twin, letter), key=lambda x: (x.digest is not None, x.index))
+        letters[number] = new
+        self.fates[old.index] = Fate.REPEATED, f"sent again as {new.name}"
 
     def completed(self, postings: list[_Posting]) -> list[_Posting]:
-        """Halves of one posting whose thread was broken on the way, put together where they fit."""
-        found: list[_Posting] = []
+        """Parts of one posting that no thread holds together, put together where they fit."""
+        kinds: dict[tuple[int, int], list[_Posting]] = {}
         for posting in postings:
-            other = next(
-                (
-                    x
-                    for x in found
-                    if (x.version, x.total) == (posting.version, posting.total)
-                    and x.letters.keys().isdisjoint(posting.letters)
-                    and x.missing
-                    and (
-                        len(x.letters) + len(posting.letters) == x.total
-                        or x.authors == posting.authors
-                    )
-                ),
-                None,
-            )
-            if other is None:
-                found.append(posting)
-            else:
-                other.letters.update(posting.letters)
+            kinds.setdefault((posting.version, posting.total), []).append(posting)
+        found: list[_Posting] = []
+        for kind in kinds.values():
+            if all(posting.whole for posting in kind):
+                found += kind
+                continue
+            threaded = any(len(x.letters) > 1 and self.root_of(x) is not None for x in kind)
+            put_together = _one_posting(kind, threaded=threaded)
+            if not put_together and not threaded:
+                put_together = _one_after_the_other(kind)
+            found += put_together or _halves(kind)
         return found
 
-    def give_cover(self, letter: Letter, postings: Sequence[_Posting]) -> None:
-        fitting = [
-            x
-            for x in postings
-            if (x.version, x.total) == (letter.tags.version, letter.tags.total) and x.cover is None
-        ]
-        root = self.roots.get(letter.index)
-        tied = [x for x in fitting if root is not None and self.root_of(x) == root]
-        for posting in (tied or fitting)[:1]:
-            posting.cover = letter
+    def give_covers(self, postings: Sequence[_Posting]) -> None:
+        waiting: dict[tuple[int, int], dict[int, _Posting]] = {}
+        tied: dict[Hashable, list[_Posting]] = {}
+        for number, posting in enumerate(postings):
+            kind = posting.version, posting.total
+            waiting.setdefault(kind, {})[number] = posting
+            if (root := self.root_of(posting)) is not None:
+                tied.setdefault((root, *kind), []).append(posting)
+        place = {id(posting): number for number, posting in enumerate(postings)}
+        for letter in self.here():
+            if letter.tags.number != 0 or letter.tags.reply or letter.tags.total is None:
+                continue
+            kind = letter.tags.version, letter.tags.total
+            own = tied.get((self.roots.get(letter.index), *kind), [])
+            free = waiting.get(kind, {})
+            of_thread = next((x for x in own if x.cover is None), None)
+            taker = of_thread or next(iter(free.values()), None)
+            if taker is not None:
+                taker.cover = letter
+                free.pop(place[id(taker)], None)
 
     def root_of(self, posting: _Posting) -> Hashable:
         return next(
@@ -263,31 +298,27 @@ class _Sorter:
 
     def families(self, postings: Sequence[_Posting]) -> list[list[_Posting]]:
         """Postings tied by a subject, or by a thread of the same author, oldest first."""
-        import networkx
+        from networkx.utils import UnionFind
 
-        ties: networkx.Graph[int] = networkx.Graph()
-        ties.add_nodes_from(range(len(postings)))
-        for one, two in itertools.combinations(range(len(postings)), 2):
-            if self.tied(postings[one], postings[two]):
-                ties.add_edge(one, two)
+        ties: UnionFind[int] = UnionFind(range(len(postings)))
+        first: dict[Hashable, int] = {}
+        threads: dict[Hashable, list[int]] = {}
+        for number, posting in enumerate(postings):
+            for title in posting.titles:
+                ties.union(first.setdefault(("title", title), number), number)
+            cover = posting.cover.title[1] if posting.cover else b""
+            if cover and b"subject here" not in cover:
+                ties.union(first.setdefault(("cover", cover), number), number)
+            if (root := self.root_of(posting)) is not None:
+                for author in posting.authors:
+                    threads.setdefault((root, author), []).append(number)
+        for members in threads.values():
+            if len({postings[number].version for number in members}) > 1:
+                ties.union(*members)
         return [
             sorted((postings[x] for x in family), key=lambda p: (p.version, p.first))
-            for family in networkx.connected_components(ties)
+            for family in sorted(map(sorted, ties.to_sets()))
         ]
-
-    def tied(self, one: _Posting, two: _Posting) -> bool:
-        if not one.titles.isdisjoint(two.titles):
-            return True
-        if (
-            one.cover
-            and two.cover
-            and one.cover.title[1] == two.cover.title[1]
-            and (b"subject here" not in one.cover.title[1])
-        ):
-            return True
-        root = self.root_of(one)
-        threaded = root is not None and root == self.root_of(two)
-        return threaded and not one.authors.isdisjoint(two.authors) and one.version != two.version
 
     def newest(self, family: list[_Posting]) -> list[_Posting]:
         """The postings of the newest version; its gaps filled from the one before where that is sure."""
@@ -377,12 +408,13 @@ class _Sorter:
     ) -> list[Letter]:
         """The newest of each patch that is not counted; one that rerolls a counted patch replaces it."""
         counted = {x.title: x for posting in postings for x in posting.letters.values()}
+        places = {x.index: (p, number) for p in series for number, x in p.letters.items()}
         kept: dict[tuple[bytes, bytes], list[Letter]] = {}
         by_id: dict[str, Letter] = {}
         for letter in sorted(letters, key=lambda x: (x.tags.version, x.sent, x.index)):
             twin = counted.get(letter.title)
             if twin is not None and twin.tags.version != letter.tags.version:
-                self.reroll(letter, twin, series)
+                self.reroll(letter, twin, places)
                 continue
             answered = by_id.get(letter.references[0]) if letter.references else None
             older = [x for x in kept.get(letter.title, ()) if self.replaces(letter, x)]
@@ -409,21 +441,22 @@ class _Sorter:
         answers = bool(new.references) and new.references[0] == old.message_id
         return newer and answers and new.author == old.author
 
-    def reroll(self, letter: Letter, twin: Letter, series: list[_Posting]) -> None:
+    def reroll(self, letter: Letter, twin: Letter, places: dict[int, tuple[_Posting, int]]) -> None:
         """``letter`` is another version of the counted patch ``twin``."""
         if letter.tags.version < twin.tags.version:
             self.fates[letter.index] = Fate.OLDER, f"{twin.name} is a newer version of it"
             return
-        for posting in series:
-            for number, old in posting.letters.items():
-                if old is twin:
-                    posting.letters[number] = letter
-                    self.fates[twin.index] = Fate.OLDER, f"replaced by {letter.name}"
-                    self.notes.append(
-                        f"{twin.name} is replaced by {letter.name}, version {letter.tags.version} of"
-                        f" patch {number}"
-                    )
-                    return
+        held = places.get(twin.index)
+        if held is not None:
+            posting, number = held
+            posting.letters[number] = letter
+            places[letter.index] = places.pop(twin.index)
+            self.fates[twin.index] = Fate.OLDER, f"replaced by {letter.name}"
+            self.notes.append(
+                f"{twin.name} is replaced by {letter.name}, version {letter.tags.version} of"
+                f" patch {number}"
+            )
+            return
         self.fates[letter.index] = Fate.OLDER, f"of a version that {twin.name} is not in"
 
     # -- the account
@@ -486,6 +519,68 @@ class _Sorter:
                 self.faults.append(f"{letter.name} claims to be a patch, and holds no diff")
             else:
                 self.fates[letter.index] = Fate.NO_PATCH, "no diff in it"
+
+
+def _one_posting(kind: Sequence[_Posting], *, threaded: bool) -> list[_Posting]:
+    """All of ``kind`` as one, where no number is there twice; else nothing.
+
+    Patches of several authors without a thread (`git format-patch --stdout`) are such a case.  Two
+    threads are one posting only if together they are whole.
+    """
+    posting = _put_in_one(kind)
+    if posting is None or (threaded and not posting.whole):
+        return []
+    return [posting]
+
+
+def _one_after_the_other(kind: Sequence[_Posting]) -> list[_Posting]:
+    """``kind`` cut where the numbers of the mailbox begin anew, if every part is whole; else nothing."""
+    letters = [(x.index, number, x) for posting in kind for number, x in posting.letters.items()]
+    found: list[_Posting] = []
+    for _, number, letter in sorted(letters, key=lambda one: one[0]):
+        if not found or len(found[-1].letters) == kind[0].total:
+            found.append(_Posting(kind[0].version, kind[0].total, {}))
+        if number in found[-1].letters:
+            return []
+        found[-1].letters[number] = letter
+    return found if all(posting.whole for posting in found) else []
+
+
+def _put_in_one(kind: Sequence[_Posting]) -> _Posting | None:
+    """All of ``kind`` as one, where no number is there twice."""
+    letters: dict[int, Letter] = {}
+    for posting in kind:
+        if not letters.keys().isdisjoint(posting.letters):
+            return None
+        letters.update(posting.letters)
+    return _Posting(kind[0].version, kind[0].total, letters)
+
+
+def _halves(kind: Sequence[_Posting]) -> list[_Posting]:
+    """``kind`` with two that make one whole, or that are of the same author, put together."""
+    found: list[_Posting] = []
+    unfinished: list[_Posting] = []
+    for posting in kind:
+        other = next(
+            (
+                x
+                for x in unfinished[-_MOST_UNFINISHED:]
+                if x.letters.keys().isdisjoint(posting.letters)
+                and (
+                    len(x.letters) + len(posting.letters) == x.total or x.authors == posting.authors
+                )
+            ),
+            None,
+        )
+        if other is None:
+            found.append(posting)
+            if not posting.whole:
+                unfinished.append(posting)
+            continue
+        other.letters.update(posting.letters)
+        if other.whole:
+            unfinished.remove(other)
+    return found
 
 
 def _same_places(some: _Posting, base: _Posting) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from series.reading.decoding import decode
-from series.reading.descriptions import Description, dep3_trailers, describe, starts_commit
+from series.reading.dep3 import dep3_trailers
 from series.reading.mailinfo import MailInfo, mail_headers, parse_mail, strip_space
 from series.reading.mbox import RawMail, split_mbox, unescape
 from series.reading.rules import DEFAULT, Rules
@@ -111,6 +111,8 @@ def _pieces(raw: RawMail, name: str, rules: Rules, depth: int = 0) -> Iterator[P
         yield Piece(name, name, raw.line, info, parse_tags(info.subject), raw.commit)
         yield from inner
         return
+    from series.reading.descriptions import starts_commit
+
     starts = starts_commit(data)
     if not starts:
         yield _plain(data, name, raw.line)
@@ -126,7 +128,9 @@ def _plain(data: bytes, name: str, line: int) -> Piece:
     """A diff with the words before it."""
     match = _DIFF_START.search(data)
     cut = match.start() if match else len(data)
-    said: Description = describe(data[:cut])
+    from series.reading.descriptions import describe
+
+    said = describe(data[:cut])
     info = MailInfo(
         author=said.author,
         date=said.date,

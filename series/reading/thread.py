@@ -27,7 +27,6 @@ _STEMS = (
     re.compile(r"<(?:cover|[0-9a-f]{40})(\.\d{9,11}\.git\.[^>]+)>"),
     re.compile(r"<(\d{8}-[^>@]+-v\d+)-\d{1,4}-[0-9a-f]{8,}@"),
 )
-_NORMAL = re.compile(rb"[^a-z0-9]+")
 _MOST_UNFINISHED = 64
 """Postings with gaps that another is tried with; to try all takes their number squared."""
 
@@ -55,7 +54,8 @@ class Letter:
     """Author and subject, by which versions of one patch know each other."""
 
     def __post_init__(self) -> None:
-        title = self.author, _NORMAL.sub(b" ", self.subject.lower()).strip()
+        # Case, blanks and a full stop at the end change between versions; other letters do not.
+        title = self.author, b" ".join(self.subject.lower().split()).rstrip(b" .")
         object.__setattr__(self, "title", title)
 
 

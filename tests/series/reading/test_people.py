@@ -196,3 +196,11 @@ def test_trailers_that_replies_give() -> None:
     )
     assert two.message.endswith(b"\n\nAcked-by: C C <c@example.org>\n")
     assert b"Tested-by" not in two.message
+
+
+@pytest.mark.parametrize(("one", "two"), [("修正一", "修正二"), ("x: a+b", "x: a-b"), ("C", "C++")])
+def test_subjects_that_differ_in_any_letter_are_different(one: str, two: str) -> None:
+    data = letter(f"[PATCH] {one}", diff("f")) + letter(f"[PATCH v2] {two}", diff("g"))
+    assert subjects(read_mbox(data, "t")) == [one, two]
+    same = letter(f"[PATCH] {one}", diff("f")) + letter(f"[PATCH v2] {one.lower()}.", diff("g"))
+    assert len(read_mbox(same, "t").patches) == 1

@@ -56,20 +56,24 @@ class PathError(DiffError):
 
 
 def parse_diff(
-    data: bytes, where: str, *, strip: int = 1, first_line: int = 1
+    data: bytes, where: str, *, strip: int = 1, first_line: int = 1, partial: bool = False
 ) -> tuple[FileChange, ...]:
     """Read all changes in ``data``.
 
     ``strip`` is what ``-p`` is to ``git apply``; ``first_line`` is the number that ``data``'s
-    first line has in the file ``where``, for errors.  Empty when there is no diff in it.
+    first line has in the file ``where``, for errors.  ``partial`` takes a diff that has lost its hunks
+    as it is.  Empty when there is no diff in it.
     """
-    return _Parser(data, where, strip, first_line).run()
+    return _Parser(data, where, strip, first_line, partial=partial).run()
 
 
 class _Parser:
     """One pass over the lines; ``at`` is the next line to read."""
 
-    def __init__(self, data: bytes, where: str, strip: int, first_line: int) -> None:
+    def __init__(
+        self, data: bytes, where: str, strip: int, first_line: int, *, partial: bool
+    ) -> None:
+        self.partial = partial
         self.lines = split_lines(data)
         self.where, self.strip, self.first_line = where, strip, first_line
         self.at = 0
@@ -180,10 +184,10 @@ class _Parser:
         if line.startswith((b"Binary files ", b"Files ")) and line.rstrip().endswith(b" differ"):
             self.at += 1
             return replace(change, binary=True)
-        if _says_more(change, seen_names=fields.seen_old):
+        if not self.partial and _says_more(change, seen_names=fields.seen_old):
             self.fail(
                 f"the diff of '{shown(change.path[:80])}' says that its"
-                " content changes, and has no hunk; the patch is truncated or damaged",
+                " content changes, and has no hunk; the patch is damaged, or --partial takes it as it is",
                 start,
             )
         return change

@@ -91,6 +91,7 @@ def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch
         where,
         strip=strip if rules.strip is None else rules.strip,
         first_line=first,
+        partial=rules.partial,
     )
     from series.reading.foreign import find_foreign
 

@@ -64,7 +64,8 @@ def rules_of(settings: Settings) -> Rules:
         author = parse_author(settings.author.encode())
         if not _AUTHOR.fullmatch(settings.author):
             raise UsageError(
-                f"{settings.author!r} is no author", "give it as 'A U Thor <author@example.org>'"
+                f"{settings.author!r} is not an author",
+                "give it as 'A U Thor <author@example.org>'",
             )
     return Rules(
         author=author,

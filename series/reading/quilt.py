@@ -160,7 +160,7 @@ def read_quilt(
             accounts.append(Account(entry.name, b"", Fate.NO_PATCH, "changes nothing"))
             notes.append(f"{entry.name} changes nothing, left aside")
         for patch in found:
-            who, why = (rules.author, "--author") if rules.author else fallback or (None, "")
+            who, why = (rules.author, "--author says") if rules.author else fallback or (None, "")
             if not patch.author.name and not patch.author.email:
                 unsigned[why] += 1
             patch = signed(patch, replace(rules, author=who))
@@ -171,7 +171,7 @@ def read_quilt(
         raise QuiltError(origin, 0, "no patch in it changes anything")
     for why, count in unsigned.items():
         some = "1 patch names" if count == 1 else f"{count} patches name"
-        notes.append(f"{some} no author; the author is {why}")
+        notes.append(f"{some} no author: signed as {why}")
     return Series(
         tuple(patches), origin, ordered=True, notes=tuple(notes), accounts=tuple(accounts)
     )

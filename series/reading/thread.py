@@ -333,9 +333,9 @@ class _Sorter:
                 older.remove(base)
             elif whole:
                 self.faults.append(
-                    f"version {version} is here in part ({listed(chosen[0].missing)} of"
-                    f" {chosen[0].total} missing), and version {whole[-1].version} whole; which is"
-                    " meant cannot be said"
+                    f"version {version} is incomplete ({listed(chosen[0].missing)} of"
+                    f" {chosen[0].total} missing) and version {whole[-1].version} is complete: it is not"
+                    " clear which one is meant"
                 )
         for posting in older:
             for letter in posting.letters.values():
@@ -481,7 +481,7 @@ class _Sorter:
             for number, letter in unit.letters.items():
                 if letter.digest is None:
                     self.faults.append(
-                        f"{letter.name} is patch {number} of {unit.total}, and holds no diff"
+                        f"{letter.name} is patch {number} of {unit.total} but has no diff"
                     )
                     self.fates[letter.index] = Fate.NO_PATCH, f"patch {number}, and empty"
                     continue
@@ -489,9 +489,9 @@ class _Sorter:
                 taken.append(Taken(letter.index, numbering, part))
         if len(series) > 1:
             names = "; then ".join(
-                f"{len(x.letters)} of {self.letters[x.first].name} on" for x in series
+                f"{len(x.letters)} patches from {self.letters[x.first].name}" for x in series
             )
-            self.notes.append(f"{len(series)} series are in it, kept apart: {names}")
+            self.notes.append(f"it holds {len(series)} series, one put on after the other: {names}")
         return sorted(taken, key=lambda one: one.index), covers
 
     def account(
@@ -516,7 +516,7 @@ class _Sorter:
                 self.fates[letter.index] = Fate.COVER, "a cover letter without a number"
             elif tags.patch and letter.title not in given:
                 self.fates[letter.index] = Fate.NO_PATCH, "claims a patch"
-                self.faults.append(f"{letter.name} claims to be a patch, and holds no diff")
+                self.faults.append(f"{letter.name} is marked as a patch but has no diff")
             else:
                 self.fates[letter.index] = Fate.NO_PATCH, "no diff in it"
 

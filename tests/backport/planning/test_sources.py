@@ -137,7 +137,7 @@ def test_an_author_is_a_name_and_an_address(repo: Path, author: str) -> None:
         repo, "apply", "--branch", "stable", "--series", "stable..topic", "--author", author
     )
     assert done.exit_code == 2, done.output
-    assert "is no author" in done.output
+    assert "is not an author" in done.output
 
 
 def test_unsigned_quilt_patches_are_the_maintainers(
@@ -164,7 +164,7 @@ def test_unsigned_quilt_patches_are_the_maintainers(
     )
     assert done.exit_code == 0, done.output
     notes = json.loads(done.stdout)["notes"]
-    assert "1 patch names no author; the author is the Maintainer in debian/control" in notes
+    assert "1 patch names no author: signed as the Maintainer in debian/control" in notes
     log = git(repo, "log", "--reverse", "--format=%an|%aI|%B", "stable@{1}..stable").split("\n")
     assert log[0] == f"M T|{before}|Fix it."
     assert "Patch-name: fix.patch" in log

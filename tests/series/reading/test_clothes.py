@@ -173,7 +173,7 @@ def test_no_author_no_commit() -> None:
     (patch,) = read_patch_files([("x.patch", DIFF)], "dir", Rules(author=author)).patches
     assert (patch.author, patch.subject) == (author, b"x")
     series = read_quilt([QuiltEntry("x.patch")], {"x.patch": DIFF}, "series", fallback=US)
-    assert series.notes == ("1 patch names no author; the author is us",)
+    assert series.notes == ("1 patch names no author: signed as us",)
 
 
 def test_several_mails_in_one_file_are_several_patches() -> None:

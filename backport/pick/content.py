@@ -26,10 +26,12 @@ from series.placement.hunks import (
     PlaceError,
     apply_binary,
     apply_change,
+    is_applied,
     quoted,
     standing,
     stands_at_home,
 )
+from series.reverse import reverse_hunk
 
 BINARY_HINT = (
     "; `git checkout --ours` or `--theirs` on it in the worktree takes one side, `git add` marks it"
@@ -63,13 +65,17 @@ def new_content(
         return _stub(there, change, allowance)
     if not change.hunks and not change.binary:
         return Made(there.oid, How.EXACT)
-    if names(there.oid, change.new_blob) and not names(there.oid, change.old_blob):
-        return Made(there.oid, How.ALREADY)
     at_hand = names(there.oid, change.old_blob)
     base = there.oid if at_hand else objects.find_blob(change.old_blob)
     theirs = from_base(objects, base, change)
     if base is None or theirs is None:
-        return _by_context(objects, there, change, allowance)
+        if is_result(objects, there, change):
+            return Made(there.oid, How.ALREADY)
+        made = _by_context(objects, there, change, allowance)
+        if names(there.oid, change.new_blob) and isinstance(made, Made):
+            word = "its index line says that it is there already, its hunks say otherwise"
+            return replace(made, notes=(word, *made.notes))
+        return made
     notes = post_image_notes(theirs, change)
     if base == there.oid:
         return Made(theirs, How.EXACT, notes)
@@ -105,6 +111,24 @@ def from_base(objects: Objects, base: Oid | None, change: FileChange) -> Oid | N
     except PlaceError:
         return None
     return objects.write_blob(placed.text, base, placed.edits) if placed.exact else None
+
+
+def is_result(objects: Objects, there: Entry, change: FileChange) -> bool:
+    """Whether ``there`` is the result that the patch names, and its hunks stand in it where they say.
+
+    The id alone proves nothing: who edits a patch by hand seldom mends its ``index`` line.  What the
+    hunks make stands at their lines, or taking them back gives the blob that the patch was made from.
+    """
+    if not names(there.oid, change.new_blob):
+        return False
+    text = objects.blob(there.oid)
+    if change.binary:
+        return is_applied(text, change)
+    back = replace(change, kind="modify", hunks=tuple(map(reverse_hunk, change.hunks)))
+    try:
+        return apply_change(text, back).exact
+    except PlaceError:
+        return False
 
 
 def _whole(there: Entry, change: FileChange) -> bool:

@@ -112,16 +112,9 @@ def delete(work: Work, change: FileChange) -> Done | Clash:
             return Done(Change(path, How.EXACT), ((path, None),))
         reason = f"the patch deletes the submodule, but here it is at {there.oid[:12]}"
         return Clash(path, reason, ours=there.oid, mode=GITLINK, deleted=True)
-    if names(there.oid, change.old_blob):
-        return Done(Change(path, How.EXACT), ((path, None),))
-    if not change.binary and (change.hunks or change.old_blob is None):
-        # The removed lines are the whole file, or it is another file.
-        try:
-            gone = apply_change(objects.blob(there.oid), change).text == b""
-        except PlaceError:
-            gone = False
-        if gone:
-            return Done(Change(path, How.OFFSET), ((path, None),))
+    named = names(there.oid, change.old_blob)
+    if named if not _says_content(change) else _removes(objects.blob(there.oid), change):
+        return Done(Change(path, How.EXACT if named else How.OFFSET), ((path, None),))
     return Clash(
         path,
         "the patch deletes it, but here it has other content",
@@ -130,3 +123,20 @@ def delete(work: Work, change: FileChange) -> Done | Clash:
         mode=there.mode,
         deleted=True,
     )
+
+
+def _says_content(change: FileChange) -> bool:
+    """Whether a deletion holds what it deletes; of ``git diff -D`` it names the blob alone."""
+    if change.binary:
+        return change.reverse is not None and change.reverse.kind == "literal"
+    return bool(change.hunks) or change.old_blob is None
+
+
+def _removes(text: bytes, change: FileChange) -> bool:
+    """Whether the removed lines are the whole of ``text``: else it is another file."""
+    if change.binary:
+        return change.reverse is not None and change.reverse.data == text
+    try:
+        return apply_change(text, change).text == b""
+    except PlaceError:
+        return False

@@ -179,7 +179,9 @@ def test_the_longer_of_the_two_is_the_measure(tmp_path: Path, other: str) -> Non
 def test_the_very_content_settles_which_file_it_is(tmp_path: Path) -> None:
     """Another one is 97% alike, and would leave it open."""
     repo, commit = make(
-        tmp_path / "repo", ({"new/amd.c": lines((20, "fix"))},), {"near.c": lines((5, "near"))}
+        tmp_path / "repo",
+        ({"new/amd.c": lines((20, "fix"))},),
+        {"old/amd.c": None, "there.c": lines(), "near.c": lines((5, "near"))},
     )
     picked = pick(repo, commit)
     assert picked.clean and picked.tree.id == cherry_picked(repo, commit)

@@ -9,6 +9,7 @@ from backport.gateway.trees import EXECUTABLE, FILE, GITLINK, Entry
 from backport.pick import submodule
 from backport.pick.absent import absent_file, find_elsewhere, noted
 from backport.pick.content import Made, descends, from_base, is_result, names, new_content
+from backport.pick.creation import misplaced
 from backport.pick.outcome import Change, Clash, How
 from backport.pick.renamed import Renamed
 from backport.pick.work import Done, Work, other_type
@@ -57,9 +58,15 @@ def move(work: Work, change: FileChange) -> Done | Clash:
             mode=blocker.mode,
         )
     done = changed_file(work, change, there)
-    if isinstance(done, Done) and change.kind == "rename":
-        return replace(done, edits=((source, None), *done.edits))
-    return done
+    if isinstance(done, Clash):
+        return done
+    away: tuple[bytes, Entry | None] = (source, None)
+    elsewhere = misplaced(work, target, made) if (made := dict(done.edits).get(target)) else None
+    if elsewhere is not None:
+        if change.kind == "rename":
+            work.take(Done(Change(source, How.MERGED), (away,)))
+        return elsewhere
+    return replace(done, edits=(away, *done.edits)) if change.kind == "rename" else done
 
 
 def _made_before(work: Work, change: FileChange, standing: Entry) -> bool:

@@ -31,6 +31,7 @@ _SAME_NAME = 0.75
 _CLEARLY = 0.05
 """A second one so near to the best leaves it open which of them it is."""
 _MOST_COMPARED = 3000
+_MOST_NAMESAKES = 20
 
 
 class TooMany(Exception):
@@ -74,8 +75,8 @@ class Renames:
         Empty where nothing is alike; more than one where it is open which of them it is.  Raises
         `TooMany`.
         """
-        if self.made_on.oid(path) != base:
-            return ()
+        if self.made_on.oid(path) != base or not self._size(base):
+            return ()  # an empty file is like any other
         new, name = self.apart.new, _last(path)
         same = self._by_content.get(base, ())
         if same:
@@ -88,6 +89,22 @@ class Renames:
             if likeness >= _SAME_NAME:
                 return (Renamed(namesakes[0], new[namesakes[0]], likeness),)
         return self._most_alike(base)
+
+    def counterpart(self, path: bytes) -> bytes | None:
+        """What ``path``, of the patch's tree alone, may be called here, by its content or the last part of
+        its name: enough where many files are asked for."""
+        base, new = self.apart.gone[path].oid, self.apart.new
+        if not self._size(base):
+            return None
+        name, same = _last(path), self._by_content.get(base, ())
+        if same:
+            return next((one for one in same if _last(one) == name), same[0])
+        found = [
+            (self._likeness(base, new[one].oid), one)
+            for one in self._new_names.get(name, ())[:_MOST_NAMESAKES]
+        ]
+        likeness, best = max(found, default=(0.0, None))
+        return best if likeness >= LEAST else None
 
     def _most_alike(self, base: Oid) -> tuple[Renamed, ...]:
         size = self._size(base)

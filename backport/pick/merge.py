@@ -5,8 +5,8 @@ libgit2's merge of single files hands its result back as UTF-8 text, which loses
 merge of three one-entry trees does the same work and answers with a blob.  Lines are matched by the
 patience diff, the nearest that libgit2 has to the histogram diff of git's merges: over 1,700 real
 backports to Xen's branches each tree is that of the default diff, over 3,400 others six more are the
-maintainer's, three wrong ones stop, and none is lost.  Ignoring white space and ``-Xtheirs`` bring wrong results, not more right
-ones.
+maintainer's, three wrong ones stop, and none is lost.  Ignoring white space and ``-Xtheirs`` bring
+wrong results, not more right ones.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from backport.gateway.objects import Objects
 from backport.gateway.trees import SYMLINK, Entry
 from backport.pick.allowance import STRICT, Allowance
+from backport.pick.in_part import applied_hint, merged_notes
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Clash, How
 from series.lines import split_lines
@@ -80,14 +81,20 @@ def new_content(
     if base == there.oid:
         return Made(theirs, How.EXACT, notes)
     merge = merge_file(objects, base, there.oid, theirs, whole=_whole(there, change))
+    if merge.blob == there.oid:
+        return Made(there.oid, How.ALREADY, notes)
     if merge.blob is not None:
-        return Made(merge.blob, How.ALREADY if merge.blob == there.oid else How.MERGED, notes)
+        if change.hunks:
+            old, ours, new, merged = map(objects.blob, (base, there.oid, theirs, merge.blob))
+            notes = (*merged_notes(old, ours, new, merged, change.hunks), *notes)
+        return Made(merge.blob, How.MERGED, notes)
     if there.mode == SYMLINK:
         reason = "is a symbolic link, and both sides changed it" + BINARY_HINT
     elif merge.marked is None:
         reason = "is binary, and both sides changed it" + BINARY_HINT
     else:
-        reason = "both sides changed the same lines"
+        hint = applied_hint(objects.blob(there.oid), change)
+        reason = "both sides changed the same lines" + (f"; {hint}" if hint else "")
     return Clash(
         change.path,
         reason,
@@ -164,8 +171,8 @@ def _by_context(
             if fuzzy.fuzz <= allowance.fuzz:
                 return Made(objects.write_blob(fuzzy.text, there.oid), How.FUZZ, _fuzz_notes(fuzzy))
             return _no_fit(there, text, change, f"{error.reason}; {_only_context(fuzzy)}")
-        hint = f"; {_hint(stands.line)}" if stands is not None else ""
-        return _no_fit(there, text, change, error.reason + hint)
+        hint = _hint(stands.line) if stands is not None else applied_hint(text, change)
+        return _no_fit(there, text, change, error.reason + (f"; {hint}" if hint else ""))
     for hunk, place in zip(change.hunks, placed.hunks, strict=True):
         # It went to a twin of the block that has it.
         if place.offset and stands_at_home(split_lines(text), hunk):

@@ -9,10 +9,8 @@ of its context, since lines nearby may have changed later.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import pygit2
-
+from backport.gateway.text_diff import changed_lines, line_edits
 from series.lines import split_lines
 from series.model import FileChange, Hunk
 from series.placement.hunks import find
@@ -25,15 +23,6 @@ _TELLING = 8
 """Letters and the like in the lines of a block that is not there by chance."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Edit:
-    """``count`` lines of the base from ``start`` on (0-based) become ``lines``."""
-
-    start: int
-    count: int
-    lines: tuple[bytes, ...]
-
-
 def merged_notes(
     base: bytes, ours: bytes, theirs: bytes, merged: bytes, hunks: Sequence[Hunk]
 ) -> tuple[str, ...]:
@@ -41,13 +30,12 @@ def merged_notes(
 
     Cost: two diffs of texts that differ by the patch alone; more only where the counts of lines differ.
     """
-    made = pygit2.Patch.create_from(base, theirs, context_lines=0)
-    if pygit2.Patch.create_from(ours, merged, context_lines=0).line_stats == made.line_stats:
+    if changed_lines(ours, merged) == changed_lines(base, theirs):
         return ()
-    had = set(_edits(pygit2.Patch.create_from(base, ours, context_lines=0), ours))
+    had = frozenset(line_edits(base, ours))
     wholly: list[int] = []
     partly: list[int] = []
-    edits = _edits(made, theirs)
+    edits = line_edits(base, theirs)
     for number, hunk in enumerate(hunks, 1):
         first = hunk.old_start - (1 if hunk.old_count else 0)
         own = [edit for edit in edits if first <= edit.start <= first + hunk.old_count]
@@ -56,20 +44,6 @@ def merged_notes(
             (wholly if len(there) == len(own) else partly).append(number)
     notes = (_listed(wholly, hunks, "there already"), _listed(partly, hunks, "there in part"))
     return tuple(note for note in notes if note)
-
-
-def _edits(patch: pygit2.Patch, new: bytes) -> list[_Edit]:
-    lines = split_lines(new)
-    return [
-        _Edit(
-            hunk.old_start - (1 if hunk.old_lines else 0),
-            hunk.old_lines,
-            tuple(lines[hunk.new_start - 1 : hunk.new_start - 1 + hunk.new_lines])
-            if hunk.new_lines
-            else (),
-        )
-        for hunk in patch.hunks
-    ]
 
 
 def _listed(numbers: Sequence[int], hunks: Sequence[Hunk], what: str) -> str:

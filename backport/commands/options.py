@@ -120,6 +120,14 @@ Fuzz = Annotated[
         "--fuzz", metavar="N", min=0, max=3, help="Outer lines of a hunk's context that may differ."
     ),
 ]
+Base = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--base",
+        metavar="REV",
+        help="What the patches were made on, for 3-way merges of those that do not name their blobs.",
+    ),
+]
 Guard = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(

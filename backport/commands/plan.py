@@ -25,6 +25,7 @@ def plan(
     guard: opt.Guard = None,
     allow: opt.Allowed = None,
     fuzz: opt.Fuzz = None,
+    base: opt.Base = None,
     only: opt.Only = None,
     why: Annotated[
         bool, typer.Option("--why", help="Under each patch, all the evidence for its place.")
@@ -53,6 +54,7 @@ def plan(
         guard=tuple(guard or ()),
         allow=tuple(allow or ()),
         fuzz=fuzz,
+        base=base,
         only=tuple(only or ()),
     )
     name = opt.branch_of(settings)

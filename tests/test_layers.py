@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -233,8 +234,6 @@ EMU_FLOORS = (
     {"object", "booted"},
 )
 """Rooms and ground-floor files; each imports those on lower floors only."""
-EMU_FILES_OF_ONE_NAME = {"emulate", "expectations", "judging", "machine", "observed", "selection"}
-"""The same thing, at each level of emulation."""
 
 
 def rooms_of_emu() -> dict[str, set[str]]:
@@ -258,17 +257,6 @@ def test_rooms_of_emu_import_lower_floors_only() -> None:
         assert not {other for other in others if floor[other] >= floor[room]}, room
 
 
-def test_files_of_emu_have_names_of_their_own() -> None:
-    seen: dict[str, str] = {}
-    for name, path in modules().items():
-        *rooms, file = name.split(".")
-        if rooms[:1] == ["emu"] and path.name != "__init__.py":
-            assert file not in rooms and f"{file}s" not in rooms, name
-            assert file in EMU_FILES_OF_ONE_NAME or file not in seen, (name, seen[file])
-            seen[file] = name
-    assert seen.keys() >= EMU_FILES_OF_ONE_NAME
-
-
 def test_every_rule_is_checked_at_a_level() -> None:
     from emu.booted.observed import RULES
     from emu.object.observed import AFTER_RETURN, ALWAYS
@@ -278,3 +266,81 @@ def test_every_rule_is_checked_at_a_level() -> None:
     assert checked == set(Rule.__subclasses__())
     assert all(rule.reason for rule in RULES)
     assert all(rule.reason for rule in AFTER_RETURN)
+
+
+# --- folders and files by their names --------------------------------------------------------------
+
+FILES_OF_ONE_NAME: dict[str, dict[str, set[str]]] = {
+    "backport": {  # a verb, what it does, and how its result is shown
+        "behaviour": {"backport/commands", "backport/report", "backport/validate"},
+        "bisect": {"backport/commands", "backport/validate"},
+        "graph": {"backport/commands", "backport/report"},
+        "plan": {"backport/commands", "backport/planning"},
+    },
+    "series": {},
+    "emu": {  # the same thing at each level of emulation
+        name: {"emu/booted", "emu/object"}
+        for name in ("emulate", "expectations", "judging", "machine", "observed", "selection")
+    },
+}
+"""The names that stand in several folders of a package, since the files are parts of one thing."""
+
+
+def folders() -> dict[str, list[Path]]:
+    """Every folder of the three packages that holds files, with these; the sample's trees are data."""
+    found: dict[str, list[Path]] = {}
+    for package in FORBIDDEN:
+        for path in (ROOT / package).rglob("*"):
+            name = str(path.parent.relative_to(ROOT))
+            if path.is_file() and "__pycache__" not in name and "backport/sample/" not in name:
+                found.setdefault(name, []).append(path)
+    return found
+
+
+def test_the_table_of_architecture_is_the_folders() -> None:
+    table = (ROOT / "ARCHITECTURE.md").read_text().split("## The folders")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)/` \| \S", table, re.MULTILINE)
+    assert sorted(rows) == sorted(folders())
+
+
+def test_the_table_of_architecture_reads_from_the_top_down() -> None:
+    table = (ROOT / "ARCHITECTURE.md").read_text()
+    for package, floors in {**FLOORS, "emu": EMU_FLOORS[::-1]}.items():
+        rooms = re.findall(rf"^\| `{package}/(\w+)/` \|", table, re.MULTILINE)
+        if package == "emu":
+            rooms.remove("profiles")  # data
+        floor = {name: at for at, names in enumerate(floors) for name in names}
+        assert [floor[room] for room in rooms] == sorted(floor[room] for room in rooms), package
+
+
+def test_no_file_has_the_name_of_its_room() -> None:
+    for name, paths in folders().items():
+        for path in paths:
+            assert not {path.stem, f"{path.stem}s"} & set(name.split("/")), path
+
+
+@pytest.mark.parametrize("package", FILES_OF_ONE_NAME)
+def test_no_two_files_have_one_name_unless_they_are_one_thing(package: str) -> None:
+    where: dict[str, set[str]] = {}
+    for name, paths in folders().items():
+        for path in paths:
+            if name.split("/")[0] == package and path.suffix == ".py" and path.stem != "__init__":
+                where.setdefault(path.stem, set()).add(name)
+    shared = {stem: rooms for stem, rooms in where.items() if len(rooms) > 1}
+    assert shared == FILES_OF_ONE_NAME[package]
+
+
+def test_a_room_lists_its_own_files() -> None:
+    """Where a package's docstring lists files, with two blanks or more before what stands there."""
+    for name, paths in folders().items():
+        package = ROOT / name / "__init__.py"
+        if not package.is_file():
+            continue
+        text = ast.get_docstring(ast.parse(package.read_text())) or ""
+        rows = re.findall(r"^ *((?:\w+(?:\.py)?(?:, )?)+) {2,}\S", text, re.MULTILINE)
+        listed = {word.removesuffix(".py") for row in rows for word in row.split(", ")}
+        there = {path.stem for path in paths if path.suffix == ".py" and path != package}
+        there |= {
+            path.name for path in package.parent.iterdir() if (path / "__init__.py").is_file()
+        }
+        assert not listed or listed == there, package

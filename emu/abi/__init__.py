@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The public Xen ABI as data: numbers, names, structure layouts and who fills which field.
 
-numbers      hypercalls, operations, constants, errors, and their names
+names        hypercalls, operations, constants, errors, and their names
 struct       what a structure is
 arguments    the structure of each operation
 start_info   the page that a guest starts and resumes with

@@ -5,8 +5,8 @@ The grammar is that of ``git apply`` (apply.c: ``parse_git_diff_header``, ``pars
 ``parse_binary``).  Text between the files (a mail's signature, a diffstat) is skipped as git skips
 it; whatever begins like a diff must then be one, or the error names its line.
 
-unidiff reads the hunks (series/reading/hunks.py).  Ours is what it lacks: all that is not a hunk, where
-the hunks of a file end, and the line that an error names.
+unidiff reads the hunks (`series.reading.unidiff_hunks`).  Ours is what it lacks: all that is not a hunk,
+where the hunks of a file end, and the line that an error names.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from series.binary import decode_line, inflate
 from series.errors import SeriesError
 from series.lines import split_lines
 from series.model import Binary, ChangeKind, FileChange, Hunk, Oid, shown
-from series.reading.hunks import HEADER, read_hunks
 from series.reading.paths import link_fault, path_fault, strip_components, unquote
+from series.reading.unidiff_hunks import HEADER, read_hunks
 
 _INDEX = re.compile(rb"index ([0-9a-f]{1,64})\.\.([0-9a-f]{1,64})(?: ([0-7]{6}))?\s*\Z")
 _SHORTEST = 4

@@ -5,17 +5,17 @@ A tree's own incremental make of a hypervisor spends most of its time finding ou
 nothing to do, and knows only the dependencies that its makefiles name.  Here the build is watched at
 the system calls (`watch.c`), so what each command read, looked for in vain and wrote is known.
 
-    watch.py    compiles the watcher, runs under it, reads its log
-    places.py   paths as processes named them -> paths in the worktree
-    derive.py   a log -> commands, and what the makes and shells above them relied on
-    model.py    those as frozen values
-    file.py     the file in ``.git/backport/record/`` that keeps them
-    decide.py   a step's changed paths -> the commands to run, or why that is not sure
-    run.py      runs them in order, and watches again
-    contents.py what the outputs hold: whether one is another than before
-    names.py    what a linker goes by: whether a link may be put off
-    merge.py    an incremental build, believed where it proves itself
-    replay.py   the collaborator of `backport.builds.step_build`
+    watch.py          compiles the watcher (watch.c), runs under it, reads its log
+    places.py         paths as processes named them -> paths in the worktree
+    derive.py         a log -> commands, and what the makes and shells above them relied on
+    recording.py      those as frozen values
+    storage.py        the file in ``.git/backport/record/`` that keeps them
+    decide.py         a step's changed paths -> the commands to run, or why that is not sure
+    rerun.py          runs them in order, and watches again
+    contents.py       what the outputs hold: whether one is another than before
+    linker_names.py   what a linker goes by: whether a link may be put off
+    incremental.py    an incremental build, believed where it proves itself
+    replay.py         the collaborator of `backport.builds.step_build`
 
 The words: a *keeper* is a process that decides what is run (make, and every shell above one); a
 *command* is what a keeper starts, with everything below it, so shell wrappers, pipes, generators

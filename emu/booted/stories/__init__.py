@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a booted guest lives through, each in a row of the table.
 
-story       what such a thing is, and how it is run from the snapshot
+telling     what a story is, and how it is run from the snapshot
 arrivals    events and the timer, whatever the guest is doing
 consoles    what it writes, and what is typed
 pv_console  L0's console in the hands of the image, which is booted once more for it

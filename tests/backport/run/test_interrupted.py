@@ -71,6 +71,8 @@ def hanging(repo: Path, tmp_path: Path, boxed: str, replay: str) -> subprocess.P
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts what it runs in the background with interrupts ignored, and we inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     building = repo / ".git/backport/build/building"
     give_up = time.monotonic() + 60

@@ -41,9 +41,14 @@ class Plan:
     reasons: Mapping[Item, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
-    graph: DiGraph[int] | None = None
-    """The evidence of the order, by index into the series; None where its source fixes the order, and
-    in a run that is carried on."""
+    ordering: Ordering | None = None
+    """None in a run that is carried on."""
+
+    @property
+    def graph(self) -> DiGraph[int] | None:
+        """The evidence of the order as a new graph, by index into the series; None where its source
+        fixes the order, and in a run that is carried on."""
+        return None if self.ordering is None else self.ordering.graph
 
     @property
     def left_out(self) -> int:
@@ -159,7 +164,7 @@ def make_plan(series: Series, base: TreeView, only: Sequence[str] = ()) -> Plan:
         reasons={Posted(index): why for index, why in enumerate(ordering.reasons)},
         notes=(*series.notes, *ordering.notes),
         contradictions=ordering.contradictions,
-        graph=ordering.graph,
+        ordering=ordering,
     )
 
 

@@ -27,6 +27,7 @@ from series.lines import split_lines
 from series.model import Base, FileChange, Hunk, Patch
 from series.placement.exact import place_exactly
 from series.placement.hunks import PlaceError, apply_change, apply_hunks, is_applied
+from series.ties import Ties
 
 _BUDGET = 20_000
 _MAX_PAIRS = 400
@@ -77,20 +78,18 @@ class Item:
 
 def families(patches: Sequence[Patch]) -> list[tuple[frozenset[bytes], tuple[Item, ...]]]:
     """Paths tied by renames and copies, with what each patch does to them."""
-    from networkx.utils import UnionFind
-
-    tied: UnionFind[bytes] = UnionFind()
+    tied: Ties[bytes] = Ties()
     for patch in patches:
         for change in patch.changes:
             if change.old_path is not None and change.new_path not in (None, change.old_path):
-                tied.union(change.old_path, change.path)
+                tied.tie(change.old_path, change.path)
     groups: dict[bytes, dict[int, list[FileChange]]] = {}
     for index, patch in enumerate(patches):
         for change in patch.changes:
-            groups.setdefault(tied[change.path], {}).setdefault(index, []).append(change)
+            groups.setdefault(tied.root(change.path), {}).setdefault(index, []).append(change)
     found = []
-    for paths in tied.to_sets():
-        items = groups[tied[next(iter(paths))]]
+    for paths in tied.sets():
+        items = groups[tied.root(paths[0])]
         found.append(
             (
                 frozenset(paths),

@@ -20,9 +20,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from series.graph.edges import add_evidence, new_graph, order_edges, order_of
+from series.graph.edges import graph_of
 from series.graph.evidence import Kind, Precedes
-from series.graph.resolution import Circle, Claim, Resolution, numbered_after, resolve
+from series.graph.resolution import Circle, Claim, Resolution, numbered_after, resolve_claims
 from series.model import Base, Patch, Series, shown
 from series.numbering import listed, missing_numbers
 from series.ordering.blobs import Chains, find_chains
@@ -57,11 +57,18 @@ class Ordering:
     """For each patch, by its index into ``series.patches``."""
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
-    graph: DiGraph[int] | None = None
-    """The evidence that holds, without a circle; None where the source itself fixes the order."""
+    claims: tuple[Claim, ...] = ()
+    """The evidence that holds, without a circle."""
+    patches: tuple[Patch, ...] = ()
+    """What the claims speak of; none where the source itself fixes the order."""
     applied: tuple[int, ...] = ()
     """Patches that the base has already."""
     missing: tuple[Missing, ...] = ()
+
+    @property
+    def graph(self) -> DiGraph[int] | None:
+        """The evidence as a new graph; None where the source itself fixes the order."""
+        return graph_of(self.patches, self.claims) if self.patches else None
 
 
 @dataclass(slots=True)
@@ -87,34 +94,23 @@ def recover_order(series: Series, base: Base) -> Ordering:
     chains = find_chains(patches, base, rank, known)
     found.applied |= chains.applied
     found.claims += _by_blobs(patches, chains)
-    graph, resolved = _resolved(patches, postings, found, rank)
+    resolved = _resolved(patches, postings, found, rank)
     settled = postings.settled(resolved)
     if _by_context(patches, base, rank, chains, found, settled, known):
-        graph, resolved = _resolved(patches, postings, found, rank)
+        resolved = _resolved(patches, postings, found, rank)
         settled = postings.settled(resolved)
     if said := _by_words(patches, base, settled, postings.whole and not resolved.misnumbered):
         found.claims += said
-        graph, resolved = _resolved(patches, postings, found, rank)
-    found.contradictions += _contradictions(patches, graph, postings, resolved)
+        resolved = _resolved(patches, postings, found, rank)
+    found.contradictions += _contradictions(patches, postings, resolved)
     _gaps(patches, found)
-    place = {index: at for at, index in enumerate(resolved.order)}
-    reasons: list[list[str]] = [[] for _ in patches]
-    for before, after in sorted(graph.edges, key=lambda edge: (place[edge[1]], place[edge[0]])):
-        reasons[after] += [
-            one.explain()
-            for one in order_of(graph, before, after)
-            if one.kind is not Kind.NUMBERING
-        ]
-    for index in found.applied:
-        reasons[index].append("the base has it already")
-    for index in range(len(patches)):
-        reasons[index].append(words[index])
     return Ordering(
         order=resolved.order,
-        reasons=tuple(map(tuple, reasons)),
+        reasons=_reasons(resolved, found.applied, words),
         notes=tuple(found.notes),
         contradictions=tuple(dict.fromkeys(found.contradictions)),
-        graph=graph,
+        claims=resolved.claims,
+        patches=patches,
         applied=tuple(sorted(found.applied)),
         missing=tuple(found.missing),
     )
@@ -122,19 +118,30 @@ def recover_order(series: Series, base: Base) -> Ordering:
 
 def _resolved(
     patches: Sequence[Patch], postings: _Postings, found: _Findings, rank: Sequence[int]
-) -> tuple[DiGraph[int], Resolution]:
-    """The graph of all the evidence so far, and the order that it gives."""
-    graph = new_graph(patches)
-    add_evidence(graph, found.claims)
-    add_evidence(
-        graph,
-        (
-            (one, two, numbered_after(graph, one))
-            for numbered in postings.members
-            for one, two in itertools.pairwise(numbered)
-        ),
+) -> Resolution:
+    """The order that all the evidence so far gives."""
+    numbers = (
+        (one, two, numbered_after(patches[one]))
+        for numbered in postings.members
+        for one, two in itertools.pairwise(numbered)
     )
-    return graph, resolve(graph, rank)
+    return resolve_claims(patches, (*found.claims, *numbers), rank)
+
+
+def _reasons(
+    resolved: Resolution, applied: Collection[int], words: Sequence[str]
+) -> tuple[tuple[str, ...], ...]:
+    """For each patch what puts it where it is, from the earliest patch on, the strongest first."""
+    place = {index: at for at, index in enumerate(resolved.order)}
+    reasons: list[list[str]] = [[] for _ in words]
+    stated = [claim for claim in resolved.claims if claim[2].kind is not Kind.NUMBERING]
+    for _, after, one in sorted(stated, key=lambda x: (place[x[0]], -x[2].kind.strength)):
+        reasons[after].append(one.explain())
+    for index in applied:
+        reasons[index].append("the base has it already")
+    for index, word in enumerate(words):
+        reasons[index].append(word)
+    return tuple(map(tuple, reasons))
 
 
 # -- what the author says
@@ -268,12 +275,12 @@ def _gaps(patches: Sequence[Patch], found: _Findings) -> None:
 
 
 def _contradictions(
-    patches: Sequence[Patch], graph: DiGraph[int], postings: _Postings, resolved: Resolution
+    patches: Sequence[Patch], postings: _Postings, resolved: Resolution
 ) -> Iterator[str]:
     """In words, what was given up."""
     named: set[int] = set()
     if resolved.misnumbered:
-        for before, after, one in order_edges(graph):
+        for before, after, one in resolved.claims:
             if one.kind.strength > Kind.NUMBERING.strength and postings.against(before, after):
                 named |= {before, after}
                 yield (

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from series.model import Fate, Numbering
 from series.numbering import listed, missing_numbers
 from series.reading.subject import Tags
+from series.ties import Ties
 
 # git send-email, git format-patch --thread and b4 number the mails of one sending.
 _STEMS = (
@@ -185,18 +186,16 @@ class _Sorter:
         """Each mail's thread, by replies and by the ids that one sending shares."""
         if not any(letter.message_id or letter.references for letter in self.letters):
             return
-        from networkx.utils import UnionFind
-
-        threads: UnionFind[Hashable] = UnionFind()
+        threads: Ties[Hashable] = Ties()
         for letter in self.letters:
             own = letter.message_id or letter.index
-            threads.union(own, *letter.references)
+            threads.tie(own, *letter.references)
             stem = _stem(letter.message_id)
             if stem is not None:
-                threads.union(own, ("stem", stem))
+                threads.tie(own, ("stem", stem))
         for letter in self.letters:
             if letter.message_id or letter.references:
-                self.roots[letter.index] = threads[letter.message_id or letter.index]
+                self.roots[letter.index] = threads.root(letter.message_id or letter.index)
 
     def candidates(self) -> list[Letter]:
         """The mails that may be patches of a series; one of a counted series may be empty."""
@@ -298,26 +297,24 @@ class _Sorter:
 
     def families(self, postings: Sequence[_Posting]) -> list[list[_Posting]]:
         """Postings tied by a subject, or by a thread of the same author, oldest first."""
-        from networkx.utils import UnionFind
-
-        ties: UnionFind[int] = UnionFind(range(len(postings)))
+        ties = Ties(range(len(postings)))
         first: dict[Hashable, int] = {}
         threads: dict[Hashable, list[int]] = {}
         for number, posting in enumerate(postings):
             for title in posting.titles:
-                ties.union(first.setdefault(("title", title), number), number)
+                ties.tie(first.setdefault(("title", title), number), number)
             cover = posting.cover.title[1] if posting.cover else b""
             if cover and b"subject here" not in cover:
-                ties.union(first.setdefault(("cover", cover), number), number)
+                ties.tie(first.setdefault(("cover", cover), number), number)
             if (root := self.root_of(posting)) is not None:
                 for author in posting.authors:
                     threads.setdefault((root, author), []).append(number)
         for members in threads.values():
             if len({postings[number].version for number in members}) > 1:
-                ties.union(*members)
+                ties.tie(*members)
         return [
             sorted((postings[x] for x in family), key=lambda p: (p.version, p.first))
-            for family in sorted(map(sorted, ties.to_sets()))
+            for family in ties.sets()
         ]
 
     def newest(self, family: list[_Posting]) -> list[_Posting]:

@@ -233,7 +233,7 @@ def _left_aside(pieces: Sequence[Piece], choice: Choice) -> str:
     others = [
         index
         for index, (fate, _) in sorted(choice.fates.items())
-        if fate in (Fate.REPLY, Fate.NO_PATCH, Fate.REPEATED)
+        if fate in (Fate.REPLY, Fate.NO_PATCH)
     ]
     if not others:
         return ""

@@ -52,11 +52,13 @@ class Letter:
     cover_like: bool = False
     sent: int = 0
     title: tuple[bytes, bytes] = field(init=False, compare=False)
-    """Author and subject, by which versions of one patch know each other."""
+    """Author and subject (with the branch that it is for), by which versions of one patch know each
+    other."""
 
     def __post_init__(self) -> None:
         # Case, blanks and a full stop at the end change between versions; other letters do not.
-        title = self.author, b" ".join(self.subject.lower().split()).rstrip(b" .")
+        words = b" ".join(self.subject.lower().split()).rstrip(b" .")
+        title = self.author, words + self.tags.branch
         object.__setattr__(self, "title", title)
 
 
@@ -92,6 +94,11 @@ class _Posting:
     total: int
     letters: dict[int, Letter]
     cover: Letter | None = None
+
+    @property
+    def branch(self) -> bytes:
+        """The branch that its tags name, which all its mails share."""
+        return next(iter(self.letters.values())).tags.branch
 
     @property
     def missing(self) -> tuple[int, ...]:
@@ -226,7 +233,8 @@ class _Sorter:
             version, total = letter.tags.version, letter.tags.numbering.total
             root = self.roots.get(letter.index)
             author = letter.author if root is None else None
-            self.place(letter, groups.setdefault((root, author, version, total), _Group()))
+            kind = root, author, version, total, letter.tags.branch
+            self.place(letter, groups.setdefault(kind, _Group()))
         found = self.completed([posting for group in groups.values() for posting in group.postings])
         self.give_covers(found)
         return found
@@ -248,13 +256,21 @@ class _Sorter:
         twin = letters[number]
         old, new = sorted((twin, letter), key=lambda x: (x.digest is not None, x.index))
         letters[number] = new
+        self.repeat(old, new)
+
+    def repeat(self, old: Letter, new: Letter) -> None:
+        """``new`` was sent in the place of ``old``."""
         self.fates[old.index] = Fate.REPEATED, f"sent again as {new.name}"
+        if old.digest is not None and old.digest != new.digest:
+            self.notes.append(
+                f"{old.name} was sent again as {new.name}, with another diff; the later one is taken"
+            )
 
     def completed(self, postings: list[_Posting]) -> list[_Posting]:
         """Parts of one posting that no thread holds together, put together where they fit."""
-        kinds: dict[tuple[int, int], list[_Posting]] = {}
+        kinds: dict[tuple[int, int, bytes], list[_Posting]] = {}
         for posting in postings:
-            kinds.setdefault((posting.version, posting.total), []).append(posting)
+            kinds.setdefault((posting.version, posting.total, posting.branch), []).append(posting)
         found: list[_Posting] = []
         for kind in kinds.values():
             if all(posting.whole for posting in kind):
@@ -323,17 +339,7 @@ class _Sorter:
         chosen = self.resent([posting for posting in family if posting.version == version])
         older = [posting for posting in family if posting.version < version]
         if older and len(chosen) == 1 and chosen[0].missing and not self.partial:
-            whole = [x for x in older if not x.missing]
-            base = next((x for x in reversed(whole) if self.rerolls(chosen[0], x)), None)
-            if base is not None:
-                chosen = [self.put_together(base, chosen[0])]
-                older.remove(base)
-            elif whole:
-                self.faults.append(
-                    f"version {version} is incomplete ({listed(chosen[0].missing)} of"
-                    f" {chosen[0].total} missing) and version {whole[-1].version} is complete: it is not"
-                    " clear which one is meant"
-                )
+            chosen, older = self.rerolled(chosen[0], older)
         for posting in older:
             for letter in posting.letters.values():
                 self.fates[letter.index] = Fate.OLDER, f"version {posting.version} of {version}"
@@ -341,6 +347,25 @@ class _Sorter:
                 f"version {posting.version} of {posting.total} patches left aside for version {version}"
             )
         return chosen
+
+    def rerolled(
+        self, newest: _Posting, older: list[_Posting]
+    ) -> tuple[list[_Posting], list[_Posting]]:
+        """The newest whole version with every later part of it put in, and what is left aside."""
+        at = next((n for n in reversed(range(len(older))) if not older[n].missing), None)
+        if at is None:
+            return [newest], older
+        base = older[at]
+        for part in (*older[at + 1 :], newest):
+            if not self.rerolls(part, base):
+                self.faults.append(
+                    f"version {part.version} is incomplete ({listed(part.missing)} of {part.total}"
+                    f" missing) and version {older[at].version} is complete: it is not clear which one"
+                    " is meant"
+                )
+                return [newest], older
+            base = self.put_together(base, part)
+        return [base], older[:at]
 
     def resent(self, postings: list[_Posting]) -> list[_Posting]:
         """Without postings that were sent again as a whole, under the same version."""
@@ -366,13 +391,7 @@ class _Sorter:
                 found.append(posting)
                 continue
             for number, letter in posting.letters.items():
-                self.fates[base.letters[number].index] = (
-                    Fate.REPEATED,
-                    f"sent again as {letter.name}",
-                )
-                self.notes.append(
-                    f"{base.letters[number].name} was sent again as {letter.name}; the later one is taken"
-                )
+                self.repeat(base.letters[number], letter)
                 base.letters[number] = letter
         return found
 

@@ -26,10 +26,20 @@ from series.reading.unidiff_hunks import HEADER, read_hunks
 _INDEX = re.compile(rb"index ([0-9a-f]{1,64})\.\.([0-9a-f]{1,64})(?: ([0-7]{6}))?\s*\Z")
 _SHORTEST = 4
 """Digits of an abbreviated id, as for git (core.abbrev); fewer name nothing."""
-_EPOCH = re.compile(rb"\t(?:1970-01-01|1969-12-31) [0-9:.]+")
-# A changed line; not a mail's signature, nor the names of the next file.
-_CHANGE = re.compile(rb"\+(?!\+\+ )|-(?!-)")
-_STAMP = re.compile(rb"(?:\t| +\d{4}-\d\d-\d\d \d\d:\d\d).*\Z", re.DOTALL)
+_EPOCH = re.compile(
+    rb"\t(?:(?:1970-01-01|1969-12-31) \d\d:\d\d:00(?:\.0+)?(?: (?P<zone>[+-]\d{4}))?"
+    rb"|Thu Jan +1 00:00:00 1970(?: \+0000)?|Thu, 0?1 Jan 1970 00:00:00 (?:GMT|\+0000)"
+    rb"|\(nonexistent\))\s*\Z"
+)
+"""The time stamp of a file that is not there: the beginning of 1970, wherever the clock stood."""
+# What lists put below a mail, and the boundaries of its parts.
+_RULER = re.compile(rb"-{5,}|--[^\s-]\S*\s*\Z|_{5,}")
+_STAMP = re.compile(
+    rb"(?:\t| +\d{4}-\d\d-\d\d \d\d:\d\d"
+    rb"| +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +(?:[A-Z][a-z]{2} +\d+|\d+ +[A-Z][a-z]{2} +\d{4})"
+    rb" +\d\d:\d\d).*\Z",
+    re.DOTALL,
+)
 _NULL_OID = re.compile(r"0+\Z")
 _STARTS = (b"diff --git ", b"--- ", b"@@ -", b"diff --cc ", b"diff --combined ", b"Binary files ")
 _BINARY = re.compile(rb"Binary files (.+) and (.+) differ\r?\n?\Z")
@@ -170,6 +180,7 @@ class _Parser:
         fields = _Header()
         self.at += 1
         while self.at < len(self.lines) and self.header_line(fields):
+            fields.seen_any = True
             self.at += 1
         change = self.assemble(fields, default, start)
         line = self.lines[self.at] if self.at < len(self.lines) else b""
@@ -184,6 +195,9 @@ class _Parser:
         if line.startswith((b"Binary files ", b"Files ")) and line.rstrip().endswith(b" differ"):
             self.at += 1
             return replace(change, binary=True)
+        bare = not (fields.seen_any or fields.seen_old)
+        if not self.partial and bare:
+            self.fail("a file's diff that ends with its first line; the patch is truncated", start)
         if not self.partial and _says_more(change, seen_names=fields.seen_old):
             self.fail(
                 f"the diff of '{shown(change.path[:80])}' says that its"
@@ -394,10 +408,28 @@ class _Parser:
             self.damaged(number, old_left, new_left)
         if at < end and lines[at].startswith(b"\\ "):
             at += 1
-        if at < end and _CHANGE.match(lines[at]):
-            # git and patch(1) pass over it, and what it changes is lost.
-            self.fail(f"hunk {number} counts fewer lines than it has: this one is left over", at)
+        self.refuse_left_over(number, at)
         self.at = at
+
+    def refuse_left_over(self, number: int, at: int) -> None:
+        """Name the first changed line that stands behind a hunk's counted ones and still belongs to it.
+
+        git and patch(1) pass over it, and what it changes is lost.
+        """
+        lines, here = self.lines, self.at
+        while at < len(lines) and lines[at][:1] in (b" ", b"+", b"-"):
+            if lines[at].rstrip(b"\r\n") in (b"-- ", b"--"):
+                return  # a mail's signature
+            self.at = at
+            starts = lines[at].startswith(b"--- ") and self.plain_starts()
+            self.at = here
+            if starts:
+                return
+            if lines[at][:1] != b" " and not _RULER.match(lines[at]):
+                self.fail(
+                    f"hunk {number} counts fewer lines than it has: this one is left over", at
+                )
+            at += 1
 
     def damaged(self, number: int, old_left: int, new_left: int) -> NoReturn:
         """Name the line at which a hunk is not what its header says."""
@@ -489,6 +521,7 @@ class _Header:
         "old_blob",
         "old_mode",
         "plus",
+        "seen_any",
         "seen_old",
         "similarity",
         "source",
@@ -506,6 +539,7 @@ class _Header:
         self.minus: bytes | None = None
         self.plus: bytes | None = None
         self.seen_old = False
+        self.seen_any = False
         self.similarity: int | None = None
 
 

@@ -20,6 +20,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import mktime_tz, parsedate_tz
+from itertools import count, repeat
+from typing import NamedTuple
 
 from series.model import Identity, When, shown
 from series.reading.rules import DEFAULT, Keep, QuotedCr, Rules
@@ -408,8 +410,9 @@ def strip_space(text: bytes) -> bytes:
 # -- the body
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
+    """A tuple, since a long series has a hundred thousand of them."""
+
     text: bytes
     number: int
     charset: bytes
@@ -472,7 +475,7 @@ class _Decoder:
         if (_param(content, b"format") or b"").lower() == b"flowed":
             self.plain = False
             lines = _unflow(lines, (_param(content, b"delsp") or b"").lower() == b"yes")
-        self.lines.extend(_Line(text, line + index, charset) for index, text in enumerate(lines))
+        self.lines.extend(map(_Line._make, zip(lines, count(line), repeat(charset))))
 
     def unquoted(self, body: bytes) -> bytes:
         """An encoded body without the carriage returns that its sender's program added."""

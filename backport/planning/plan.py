@@ -61,7 +61,8 @@ def rules_of(settings: Settings) -> Rules:
         author = parse_author(settings.author.encode())
         if not author.name or not author.email or b"<" not in settings.author.encode():
             raise UsageError(
-                f"{settings.author!r} is no author", "give it as 'A U Thor <author@example.org>'"
+                f"{settings.author!r} is not an author",
+                "give it as 'A U Thor <author@example.org>'",
             )
     return Rules(
         author=author,
@@ -106,8 +107,8 @@ def _combined(repo: Repo, sources: Sequence[Source], settings: Settings) -> Seri
     if not parts or not any(part.patches for part in parts):
         named = ", ".join(source.given for source in sources)
         raise UsageError(
-            f"no patches in {named}" if sources else "no series was named",
-            "name one with --series (an mbox, a folder, a quilt series file or A..B)",
+            f"no patches in {named}" if sources else "no series given",
+            "give one with --series (an mbox, a folder, a quilt series file or A..B)",
         )
     if len(parts) == 1:
         return parts[0]
@@ -140,7 +141,7 @@ def refuse_gaps(series: Series) -> None:
         if gaps := missing_numbers(have, total):
             raise UsageError(
                 f"{series.origin} holds {len(have)} of {total} patches: {listed(gaps, 8)} missing",
-                "--partial takes what is there",
+                "--partial accepts an incomplete series",
             )
 
 

@@ -37,9 +37,12 @@ def show_plan(outlook: Outlook, relation: Relation, branch: str, *, why: bool = 
             )
             for at, node in enumerate(relation.graph)
         ]
-        heads = ("#", "posted", "subject", "goes on", "needs")
+        heads = ("#", "posted", "subject", "applies", "needs")
         show_table(heads, rows, title=title, styles=("dim", "dim", "", "cyan", "yellow"))
-        print("needs: by lines; f by the life of a file, s by a symbol or option, d as declared")
+        print(
+            "needs: by lines; f by a file created, renamed or removed, s by a symbol or option,"
+            " d as declared"
+        )
         print("all the evidence: --why")
     if outlook.plan.left_out:
         print(f"left out by --only: {outlook.plan.left_out} patches")
@@ -96,7 +99,7 @@ def _needs(relation: Relation, node: int) -> str:
 
 def _show_stop(outlook: Outlook) -> None:
     for line in outlook.undeclared:
-        print(f"declared, and neither in the series nor on the branch: {line}")
+        print(f"declared, but neither in the series nor on the branch: {line}")
     if outlook.undeclared:
         print("  --prerequisites ignore goes on without it")
     if outlook.stopped is None:

@@ -161,7 +161,7 @@ def _commit(repo: Repo, state: RunState, item: Item, patch: Patch, chosen: Chose
             f"{len(picked.changes)} of {len(chosen.patch.changes)} files of {patch.name} were dealt with"
         )
     if picked.already and patch.changes:
-        return Step(item, StepState.ALREADY, Reason("the tree holds all of it"), None, notes)
+        return Step(item, StepState.ALREADY, Reason("the tree has all of it"), None, notes)
     if not patch.changes:
         return Step(item, StepState.ALREADY, Reason("changes nothing"), None, notes)
     commit = commit_tree(repo, state, patch, picked.tree.id, item)
@@ -175,7 +175,7 @@ def _in_part(picked: Picked) -> tuple[str, ...]:
         return ()
     paths = ", ".join(map(shown, there[:_MOST_NAMED]))
     more = ", ..." if len(there) > _MOST_NAMED else ""
-    return (f"in part already: {paths}{more} ({len(there)} of {len(picked.changes)} files)",)
+    return (f"partly there already: {paths}{more} ({len(there)} of {len(picked.changes)} files)",)
 
 
 def _blockers(repo: Repo, state: RunState, patch: Patch, picked: Picked) -> tuple[Blocker, ...]:

@@ -37,15 +37,16 @@ class Bisection:
 def series_targets(
     repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings
 ) -> tuple[Target, ...]:
-    """The commits that a series would make on ``onto``.  Raises where it does not go on as a whole."""
+    """The commits that a series would make on ``onto``.  Raises where it does not apply as a whole."""
     outlook = foresee(repo, onto, sources, settings)
     if outlook.blockers:
         raise MissingPrerequisite(
-            "the series lacks a prerequisite", "`backport plan` names it; --prerequisites take"
+            "the series lacks a prerequisite",
+            "`backport plan` names it; --prerequisites take adds it",
         )
     if outlook.stopped is not None:
         raise Conflict(
-            f"{outlook.stopped[0].name} does not go on", "`backport apply` lays the conflict out"
+            f"{outlook.stopped[0].name} does not apply", "`backport apply` lays the conflict out"
         )
     made = [
         (step.commit, patch)

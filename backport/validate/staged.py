@@ -138,7 +138,7 @@ def _series(repo: Repo, tree: TreeView, path: bytes, broken: set[str]) -> list[C
         where = posixpath.join(folder, entry.name.encode("utf-8", "surrogateescape"))
         data = tree.read(where)
         if data is None:
-            complaints.append(Complaint(name, f"lists {entry.name}, which is not there"))
+            complaints.append(Complaint(name, f"lists {entry.name}, which does not exist"))
         else:
             contents[entry.name] = data
     if complaints:
@@ -156,7 +156,7 @@ def _series(repo: Repo, tree: TreeView, path: bytes, broken: set[str]) -> list[C
     for patch in series.patches:
         picked = pick_patch(repo.objects, at, patch, partial(repo.made_on, patch))
         if not picked.clean:
-            return [Complaint(name, f"{patch.name} does not go on: {picked.clashes[0].reason}")]
+            return [Complaint(name, f"{patch.name} does not apply: {picked.clashes[0].reason}")]
         at = picked.tree
     return []
 

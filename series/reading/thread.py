@@ -303,8 +303,8 @@ class _Sorter:
             elif whole:
                 self.faults.append(
                     f"version {version} is here in part ({listed(chosen[0].missing)} of"
-                    f" {chosen[0].total} missing), and version {whole[-1].version} whole; which is"
-                    " meant cannot be said"
+                    f" {chosen[0].total} missing), and version {whole[-1].version} whole; it is"
+                    " unclear which is meant"
                 )
         for posting in older:
             for letter in posting.letters.values():

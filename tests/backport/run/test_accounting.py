@@ -149,7 +149,7 @@ def test_a_base_that_the_branch_lacks_is_noted_and_used(repo: Path, tmp_path: Pa
     box.write_text(f"From: A <a@b.c>\nSubject: s\n\nbase-commit: {base}\n---\n{bare}\n")
     said = applied(repo, box)
     assert any(
-        f"made on {base[:12]} (base-commit), which the branch does not hold" in x
+        f"made on {base[:12]} (base-commit), which the branch does not contain" in x
         for x in said["notes"]
     )
     git(repo, "reset", "-q", "--hard", old)
@@ -167,4 +167,4 @@ def test_a_patch_that_is_there_in_part_says_so(repo: Path, tmp_path: Path) -> No
     git(repo, "checkout", "-q", "stable")
     git(repo, "cherry-pick", "topic~2")
     (step,) = applied(repo, box)["steps"]
-    assert "in part already: a.c (1 of 2 files)" in step["notes"]
+    assert "partly there already: a.c (1 of 2 files)" in step["notes"]

@@ -67,7 +67,7 @@ def test_known_answers_cost_nothing() -> None:
 def test_what_cannot_be_told_is_said() -> None:
     found = search(4, lambda n: [P, P, C, C, F][n])
     assert found.untestable == (2, 3)
-    assert "cannot tell" in describe(found, ["a", "b", "c", "d"])
+    assert "which could not be tested" in describe(found, ["a", "b", "c", "d"])
 
 
 @given(st.lists(st.sampled_from([P, F, C]), min_size=1, max_size=40))
@@ -160,7 +160,7 @@ def test_a_compiler_that_make_cannot_find_is_no_verdict(repo: Path) -> None:
     assert done.exit_code == 125, done.output
     assert "no-such-cc" in done.output
     assert git(repo, "rev-parse", "stable") == before
-    assert "no run is on" in backport(repo, "status").output
+    assert "no run in progress" in backport(repo, "status").output
 
 
 def test_a_build_that_never_ends(repo: Path) -> None:
@@ -169,4 +169,4 @@ def test_a_build_that_never_ends(repo: Path) -> None:
         repo, "check", "--commit", "topic", "--validate", "build", "--build", "sleep 60"
     )
     assert done.exit_code == 125, done.output
-    assert "no end after 1 s" in done.output
+    assert "killed after 1 s" in done.output

@@ -49,8 +49,8 @@ def test_a_broken_patch_is_named_with_its_line(repo: Path) -> None:
     ("listing", "said"),
     [
         ("one.patch\ntwo.patch\n", ""),
-        ("two.patch\none.patch\n", "two.patch does not go on"),
-        ("one.patch\nthree.patch\n", "lists three.patch, which is not there"),
+        ("two.patch\none.patch\n", "two.patch does not apply"),
+        ("one.patch\nthree.patch\n", "lists three.patch, which does not exist"),
     ],
 )
 def test_the_order_of_a_quilt_series(repo: Path, listing: str, said: str) -> None:
@@ -94,7 +94,7 @@ def test_a_hook_that_was_there_is_kept_and_runs_first(repo: Path) -> None:
     hook.chmod(0o755)
     refused = backport(repo, "hook", "install")
     assert refused.exit_code == 2
-    assert "is not ours" in refused.output
+    assert "was not installed by backport" in refused.output
     assert backport(repo, "hook", "install", "--force").exit_code == 0
     stage(repo, {"README": "x\n"})
     git(repo, "commit", "-q", "-m", "x")

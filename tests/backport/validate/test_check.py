@@ -60,6 +60,32 @@ def test_the_order_of_a_quilt_series(repo: Path, listing: str, said: str) -> Non
     assert said in done.output
 
 
+def of_a_file_that_is_not_here(old: int, new: int) -> str:
+    """A patch to ``far.c`` from one version to another; its blob ids are all that can speak."""
+    header = f"diff --git a/far.c b/far.c\nindex {old:07x}..{new:07x} 100644\n"
+    return f"{header}--- a/far.c\n+++ b/far.c\n@@ -1 +1 @@\n-version {old}\n+version {new}\n"
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        (((1, 2), (2, 3), (3, 1), (1, 4)), ""),
+        (((2, 3), (1, 2)), "p0.patch starts from the version of far.c that p1.patch makes"),
+        (((1, 2), (7, 8)), "p1.patch was not made from what p0.patch leaves of far.c"),
+        (((1, 2), (1, 3)), "p0.patch and p1.patch start from the same version of far.c"),
+    ],
+)
+def test_the_order_of_patches_whose_source_is_not_here(
+    repo: Path, versions: tuple[tuple[int, int], ...], said: str
+) -> None:
+    patches = {f"p{n}.patch": of_a_file_that_is_not_here(*pair) for n, pair in enumerate(versions)}
+    files = {f"p/{name}": text for name, text in patches.items()}
+    stage(repo, {"p/series": "".join(f"{name}\n" for name in patches), **files})
+    done = backport(repo, "check")
+    assert done.exit_code == (1 if said else 0), done.output
+    assert said in done.output
+
+
 def test_only_what_is_staged_counts(repo: Path) -> None:
     stage(repo, {"p/one.patch": GOOD})
     (repo / "p/one.patch").write_text("garbage\n")

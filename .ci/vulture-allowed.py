@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What looks unused to the finder of dead code and is not: a name, and who uses it."""
+"""Names that look unused to the dead-code finder and are not, each with its user."""
 
-_main  # backport.cli: Typer, the program's own options
+_main  # backport.cli: Typer calls it for the program's own options
 read_header_cb  # backport.gateway.objects: libgit2 calls these by name
 read_prefix_cb
 exists_cb
 exists_prefix_cb
 write_cb
 refresh_cb
-XEN  # backport.levels: what a user names in an option; the branch for it is an else
+XEN  # backport.levels: an option's value; the branch for it is an else
+skipped  # backport.run.accounting: read through asdict
 variants  # backport.sample.write: read by the tests
-hard  # series.graph.evidence: a field of a protocol, read through its classes
-dependents  # series.graph.dependencies: waits for the questions of `graph`
-linearise
-Fit
-backport_to  # series.reading.trailers: `Backport: 4.10+` is read; `check` will ask for it
+SMI  # emu.hardware.lapic: delivery modes are looked up by number
+description  # emu.profile.data: what a profile's file says about itself
+VCPU0  # emu.profile.scenario: names that a profile uses, looked up by value
+VCPU1
+PIRQ
+STRUCTURES  # emu.rules.state: every area is checked, in a loop
+STRIP  # series.reading.rules: an option's value
+backport_to  # series.reading.trailers: `Backport: 4.10+` is read; `check` will use it

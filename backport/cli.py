@@ -26,9 +26,7 @@ class _Group(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except KeyboardInterrupt:
-            _say(
-                "interrupted: `backport continue` carries a begun run on, `backport abort` drops it"
-            )
+            _say("interrupted: `backport continue` resumes the run, `backport abort` drops it")
             from backport.errors import ExitCode
 
             raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
@@ -141,7 +139,10 @@ def _bug(error: Exception) -> None:
         log.writelines(f"{line}\n" for line in version_lines())
         log.write(f"{sys.argv}\n\n")
         traceback.print_exception(error, file=log)
-    _say(f"a bug of ours: {type(error).__name__}: {error}", f"what happened is in {name}")
+    _say(
+        f"internal error: {type(error).__name__}: {error}",
+        f"please report this with the log in {name}",
+    )
     sys.exit(int(ExitCode.BUG))
 
 

@@ -131,17 +131,17 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
     name = {"buildtimeout": "build_timeout"}.get(name, name)
     known = {field.name for field in fields(Settings)} - {"only", "proposed_build"}
     if name not in known:
-        raise UsageError(f"{where}: there is no such setting", f"known: {', '.join(sorted(known))}")
+        raise UsageError(f"{where}: unknown setting", f"known: {', '.join(sorted(known))}")
     value: Any = values[-1]
     if name == "allow" and not set(values) <= {str(one) for one in Allow}:
-        raise UsageError(f"{where}: known are {', '.join(Allow)}")
+        raise UsageError(f"{where}: should be one of {', '.join(Allow)}")
     if name in ("series", "sibling", "writable", "accept", "guard", "allow"):
         value = tuple(str(x) for x in values)
     elif name in ("jobs", "build_timeout", "strip", "fuzz"):
         try:
             value = int(value)
         except ValueError:
-            raise UsageError(f"{where}: {value!r} is not a whole number") from None
+            raise UsageError(f"{where}: {value!r} is not an integer") from None
     elif name in ("sandbox", "partial", "replay", "trailers", "signoff", "scissors"):
         value = str(value).lower() in ("true", "yes", "on", "1")
     else:

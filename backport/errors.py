@@ -107,5 +107,5 @@ class Unaccounted(BackportError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"the account does not come out: {what}", "nothing was moved; please report this"
+            f"the accounting does not add up: {what}", "nothing was moved; please report this"
         )

@@ -15,7 +15,7 @@ class State(Enum):
 
     PASSED = "passed"
     FAILED = "failed"
-    CANNOT_TELL = "cannot tell"
+    CANNOT_TELL = "could not be judged"
     ABSENT = "not there yet"
     """What is to be validated does not exist at this step."""
 

@@ -22,7 +22,7 @@ def decode_line(line: bytes) -> bytes:
     elif 0x61 <= length <= 0x7A:
         size = length - 0x60 + 26
     else:
-        raise ValueError("the length letter is none")
+        raise ValueError("its length letter is not valid")
     text = line[1:]
     if len(text) != (size + 3) // 4 * 5:
         raise ValueError(f"{len(text)} characters where {size} bytes need {(size + 3) // 4 * 5}")

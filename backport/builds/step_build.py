@@ -243,7 +243,7 @@ class BuildTree:
         env = {**self.repo.environment.for_builds(), MARK: str(self.folder)}
         code, text = run_bounded(words, self.folder, env, self.timeout)
         if code is None:
-            return -1, f"{text}\nno end after {self.timeout} s: killed\n"
+            return -1, f"{text}\nkilled after {self.timeout} s\n"
         if code == 0:
             self.worktree.succeed()
         if code in (126, 127):
@@ -256,7 +256,7 @@ class BuildTree:
                 line for line in text.splitlines() if "not found" in line or "No such file" in line
             ]
             raise CannotTest(
-                f"the build lacks a program: {(said or [_last(text)])[0].strip()}",
+                f"the build needs a program that is not installed: {(said or [_last(text)])[0].strip()}",
                 "install it (a compiler: Debian's gcc and make)",
             )
         return code, text
@@ -266,7 +266,7 @@ class BuildTree:
             lines = compiler_errors(log)
             # 125 is how `git bisect run` is told that a tree cannot be tested.
             state = State.CANNOT_TELL if code < 0 or code == _CANNOT_TEST else State.FAILED
-            what = f"no end after {self.timeout} s" if code < 0 else f"exit {code}"
+            what = f"killed after {self.timeout} s" if code < 0 else f"exit {code}"
             return Built(Verdict(Validator.BUILD, state, what, lines, seconds, how=how), {})
         artefacts: dict[str, str] = {}
         tree = self.repo.tree(commit)

@@ -26,7 +26,11 @@ def apply(
     sibling: opt.SiblingBranch = None,
     to: Annotated[
         Optional[str],  # noqa: UP045 - typer evaluates it at run time
-        typer.Option("--to", metavar="NAME", help="Put the result on this new branch instead."),
+        typer.Option(
+            "--to",
+            metavar="NAME",
+            help="Put the result on this new branch and leave the other alone.",
+        ),
     ] = None,
     validate: opt.Validate = None,
     build: opt.Build = None,
@@ -93,7 +97,7 @@ def continue_(
     keep_going: opt.KeepGoing = False,
     json: opt.Json = None,
 ) -> None:
-    """Carry on a run that stopped on a conflict or was interrupted."""
+    """Resume a run that stopped on a conflict or was interrupted."""
     from backport.commands.here import open_repo
     from backport.run.life import resume
 
@@ -107,7 +111,7 @@ def continue_(
 def skip(
     repo: opt.RepoDir = None, keep_going: opt.KeepGoing = False, json: opt.Json = None
 ) -> None:
-    """Leave out the patch that a run stopped on, and carry on."""
+    """Leave out the patch that a run stopped on, and go on."""
     from backport.commands.here import open_repo
     from backport.run.life import skip as skip_patch
 
@@ -117,7 +121,7 @@ def skip(
 
 
 def abort(repo: opt.RepoDir = None) -> None:
-    """Drop the run; everything is as it was before it."""
+    """Drop the run and leave everything as it was before."""
     from backport.commands.here import open_repo
     from backport.run.life import abort as abort_run
 
@@ -127,14 +131,15 @@ def abort(repo: opt.RepoDir = None) -> None:
         print("the journal could not be read and was removed; no branch has moved")
         return
     branch = state.target.removeprefix("refs/heads/")
-    left = f"is as it was at {state.old[:12]}" if state.old else "was not made"
+    left = f"is unchanged at {state.old[:12]}" if state.old else "was not created"
     print(f"aborted; {branch} {left}")
 
 
 def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
-    """Say where a run stands."""
+    """Show where a run stands."""
     from backport.commands.here import open_repo
     from backport.report.out import write_json
+    from backport.report.summary import conflict_json
     from backport.run.journal import Journal
 
     found = open_repo(repo)
@@ -143,7 +148,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     if state is None:
         write_json(json, {"phase": None})
         if json != "-":
-            print("no run is on")
+            print("no run in progress")
         return
     clash = state.clash
     write_json(
@@ -155,7 +160,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
             "done": len(state.steps),
             "total": len(state.items),
             "tip": state.tip,
-            "clash": [list(x) for x in clash.clashes] if clash else None,
+            "conflict": conflict_json(state),
             "worktree": state.worktree,
         },
     )
@@ -163,7 +168,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
         return
     branch = state.target.removeprefix("refs/heads/")
     if state.target != state.branch:
-        branch += f", to be made from {state.branch.removeprefix('refs/heads/')}"
+        branch += f", to be created from {state.branch.removeprefix('refs/heads/')}"
     owner = journal.owner()
     print(f"{branch}: {len(state.steps)} of {len(state.items) or '?'} patches, phase {state.phase}")
     if clash is not None and state.worktree is not None:
@@ -179,7 +184,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
             print(f"  {mark:10}  {path}: {reason}")
         print("then `backport continue`; or `backport skip`, or `backport abort`")
     elif owner is not None:
-        print(f"at work now, in process {owner}")
+        print(f"running in process {owner}")
     else:
         print("interrupted: `backport continue` or `backport abort`")
 

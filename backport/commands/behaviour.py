@@ -14,16 +14,16 @@ from backport.levels import Level
 
 def behaviour(
     commits: Annotated[
-        str, typer.Argument(metavar="A..B", help="The commits, A itself as the start.")
+        str, typer.Argument(metavar="A..B", help="The commits; A itself is the start.")
     ],
     repo: opt.RepoDir = None,
     reference: Annotated[
         Optional[str],  # noqa: UP045 - typer evaluates it at run time
-        typer.Option(
-            "--reference", metavar="REV", help="Compare the last one with this commit's build."
-        ),
+        typer.Option("--reference", metavar="REV", help="Compare the last commit with this one."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every case of every operation.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show every case of every operation.")
+    ] = False,
     build: opt.Build = None,
     profile: opt.Profile = None,
     accept: opt.Accept = None,

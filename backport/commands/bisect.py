@@ -25,10 +25,10 @@ def bisect(
         typer.Option(
             "--command",
             metavar="CMD",
-            help="Ask this instead of the build: 0 good, 125 cannot tell.",
+            help="Run this instead of the build: exit 0 is good, 125 skips the step.",
         ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Try every step, in order.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Test every step, in order.")] = False,
     upstream: opt.Upstream = None,
     validate: opt.Validate = None,
     build: opt.Build = None,
@@ -81,4 +81,4 @@ def bisect(
         unclear = bool(done.found.untestable)
         raise typer.Exit(int(ExitCode.CANNOT_TEST if unclear else ExitCode.FAILED))
     if all(verdict.state is State.CANNOT_TELL for verdict in done.verdicts.values()):
-        raise CannotTest("no step could be tested", "see what the build says: --validate build")
+        raise CannotTest("no step could be tested", "see why it does not build: --validate build")

@@ -44,7 +44,7 @@ def check(
     from series.model import shown
 
     if commit is not None and commits is not None:
-        raise UsageError("--commit and --range exclude each other")
+        raise UsageError("give either --commit or --range, not both")
     found = open_repo(repo)
     settings = opt.settings_of(
         found,

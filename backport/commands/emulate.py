@@ -19,23 +19,23 @@ def emulate(
     profile: opt.Profile = None,
     depth: Annotated[
         Literal["scenarios", "explore"],
-        typer.Option(help="The scenario table alone, or every failure of every interaction too."),
+        typer.Option(help="Run the scenarios alone, or make every interaction fail as well."),
     ] = "explore",
     only: Annotated[
         str, typer.Option("--only", metavar="SCENARIO", help="Run this one scenario again.")
     ] = "",
     unreached: Annotated[
-        bool, typer.Option("--unreached", help="Name every source line that nothing reached.")
+        bool, typer.Option("--unreached", help="List every source line that was never reached.")
     ] = False,
     probe: Annotated[
         Path | None,
         typer.Option(
-            help="The compiled probe of the same tree: its constants and types count.",
+            help="The compiled probe of the same tree, for its constants and types.",
             metavar="OBJECT",
         ),
     ] = None,
     print_probe: Annotated[
-        bool, typer.Option("--print-probe", help="Print the probe's source, and do nothing else.")
+        bool, typer.Option("--print-probe", help="Print the probe's source and exit.")
     ] = False,
     accept: opt.Accept = None,
     json: opt.Json = None,
@@ -57,12 +57,12 @@ def emulate(
         typer.echo(probe_source(chosen), nl=False)
         return
     if file is None:
-        raise UsageError("no FILE is given", "the core's object file, or a linked image")
+        raise UsageError("no FILE given", "the core's object file, or a linked image")
     data = _read(file)
     if probe is not None:
         answers = read_probe(_read(probe), chosen)
         for line in differences(chosen, answers.constants):
-            typer.echo(f"{line}: the tree's is used", err=True)
+            typer.echo(f"{line}: using the tree's", err=True)
         chosen = with_layouts(load_profile(named, answers.constants), answers.layouts)
     given = tuple(accept or ())
     if is_image(data):

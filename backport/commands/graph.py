@@ -30,14 +30,14 @@ def graph(
     partial: opt.Partial = None,
     form: Annotated[
         Optional[_Format],  # noqa: UP045 - typer evaluates it at run time
-        typer.Option("--format", help="Default: from the name of the output, else dot."),
+        typer.Option("--format", help="The format (default: by the output's extension, else dot)."),
     ] = None,
     needs: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(
             "--needs",
             metavar="N|SUBJECT",
-            help="Only this patch and all that it needs; may be repeated.",
+            help="Only this patch and everything it needs; may be repeated.",
         ),
     ] = None,
     needed_by: Annotated[
@@ -45,15 +45,18 @@ def graph(
         typer.Option(
             "--needed-by",
             metavar="N|SUBJECT",
-            help="Only this patch and all that needs it; may be repeated.",
+            help="Only this patch and everything that needs it; may be repeated.",
         ),
     ] = None,
     less: Annotated[
-        bool, typer.Option("--reduced", help="Leave out dependencies that longer ways imply.")
+        bool, typer.Option("--reduced", help="Leave out dependencies that follow from others.")
     ] = False,
     hide_independent: Annotated[
         bool,
-        typer.Option("--hide-independent", help="Leave out patches without any dependency."),
+        typer.Option(
+            "--hide-independent",
+            help="Leave out patches that neither need nor are needed by others.",
+        ),
     ] = False,
     output: Annotated[
         Optional[Path],  # noqa: UP045

@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Check what is staged before every 
 def install(
     repo: opt.RepoDir = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Run a hook that is there already first, then ours.")
+        bool, typer.Option("--force", help="Keep an existing hook, and run it before ours.")
     ] = False,
 ) -> None:
     """Install the pre-commit hook."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RepoDir = Annotated[
     Optional[Path],  # noqa: UP045 - typer evaluates it at run time
-    typer.Option("--repo", metavar="DIR", help="The repository (default: where you stand)."),
+    typer.Option("--repo", metavar="DIR", help="The repository (default: the current directory)."),
 ]
 Branch = Annotated[
     Optional[str],  # noqa: UP045
@@ -39,7 +39,7 @@ SeriesSrc = Annotated[
 ]
 Upstream = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--upstream", metavar="REF", help="Where prerequisites are looked for."),
+    typer.Option("--upstream", metavar="REF", help="The branch to look for prerequisites on."),
 ]
 SiblingBranch = Annotated[
     Optional[list[str]],  # noqa: UP045
@@ -52,7 +52,7 @@ SiblingBranch = Annotated[
 ]
 Validate = Annotated[
     Optional[Level],  # noqa: UP045
-    typer.Option("--validate", help="How far each step is proven."),
+    typer.Option("--validate", help="How far to validate each step."),
 ]
 Build = Annotated[
     Optional[str],  # noqa: UP045
@@ -92,16 +92,16 @@ Strip = Annotated[
         metavar="N",
         min=0,
         max=99,
-        help="Strip N components of paths (default: 1).",
+        help="Strip N leading components from paths (default: 1).",
     ),
 ]
 Kept = Annotated[
     Optional[Keep],  # noqa: UP045
-    typer.Option("--keep", help="Which [tags] of a subject stay in it."),
+    typer.Option("--keep", help="Which bracketed tags to keep in subjects."),
 ]
 Trailers = Annotated[
     Optional[bool],  # noqa: UP045
-    typer.Option("--trailers", help="Add Reviewed-by and the like from replies."),
+    typer.Option("--trailers", help="Add Reviewed-by and similar trailers from replies."),
 ]
 Signoff = Annotated[
     Optional[bool],  # noqa: UP045
@@ -117,7 +117,11 @@ Allowed = Annotated[
 Fuzz = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(
-        "--fuzz", metavar="N", min=0, max=3, help="Outer lines of a hunk's context that may differ."
+        "--fuzz",
+        metavar="N",
+        min=0,
+        max=3,
+        help="Let up to N outer lines of a hunk's context differ.",
     ),
 ]
 Base = Annotated[
@@ -131,7 +135,7 @@ Base = Annotated[
 Guard = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
-        "--guard", metavar="NAME", help="A guard of a series.conf that is set, or 'none'."
+        "--guard", metavar="NAME", help="Set this guard for a series.conf; 'none' sets none."
     ),
 ]
 Only = Annotated[
@@ -146,7 +150,7 @@ Only = Annotated[
 Jobs = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(
-        "--jobs", metavar="N", min=0, help="Processes for validation (0: one a processor)."
+        "--jobs", metavar="N", min=0, help="Processes for validation (0: one per processor)."
     ),
 ]
 Json = Annotated[
@@ -155,16 +159,14 @@ Json = Annotated[
 ]
 Wanted = Annotated[
     Optional[Prerequisites],  # noqa: UP045
-    typer.Option(
-        "--prerequisites", help="Report what upstream has and the series needs, or take it."
-    ),
+    typer.Option("--prerequisites", help="What to do about prerequisites that upstream has."),
 ]
 Recorded = Annotated[
     Optional[Record],  # noqa: UP045
-    typer.Option("--record", help="Provenance added to messages of picked commits."),
+    typer.Option("--record", help="The provenance to add to messages of picked commits."),
 ]
 KeepGoing = Annotated[
-    bool, typer.Option("--keep-going", help="Validate every step, also after one that fails.")
+    bool, typer.Option("--keep-going", help="Validate every step, even after one has failed.")
 ]
 
 
@@ -189,9 +191,7 @@ def branch_of(settings: Settings) -> str:
     from backport.errors import UsageError
 
     if settings.branch is None:
-        raise UsageError(
-            "which branch? none was named", "--branch NAME, or `git config backport.branch NAME`"
-        )
+        raise UsageError("no branch given", "--branch NAME, or `git config backport.branch NAME`")
     return settings.branch
 
 
@@ -204,7 +204,7 @@ def sources_of(repo: Repo, settings: Settings, given: list[str] | None) -> tuple
         return tuple(find_source(repo, src) for src in given)
     if not settings.series:
         raise UsageError(
-            "which series? none was named",
+            "no series given",
             "--series SRC (an mbox, a folder, a quilt series file or A..B)",
         )
     return tuple(find_source(repo, src, repo.top) for src in settings.series)

@@ -28,11 +28,11 @@ def plan(
     base: opt.Base = None,
     only: opt.Only = None,
     why: Annotated[
-        bool, typer.Option("--why", help="Under each patch, all the evidence for its place.")
+        bool, typer.Option("--why", help="Show all the evidence for the place of each patch.")
     ] = False,
     json: opt.Json = None,
 ) -> None:
-    """Show the order of a series and why; nothing is changed."""
+    """Show the order of a series and why; change nothing."""
     from backport.commands.here import open_repo
     from backport.report.out import write_json
     from backport.report.planned import plan_json, show_plan

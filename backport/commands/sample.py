@@ -19,7 +19,7 @@ def sample(
     from backport.sample.write import write_sample
 
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(f"{directory} exists and is not an empty folder", "name another one")
+        raise UsageError(f"{directory} exists and is not an empty folder", "choose another one")
     write_sample(directory)
     print(f"{directory}: branches stable-4.10 and master; posted series in {directory}/posted:")
     for name in sorted(p.name for p in (directory / "posted").glob("*.mbox")):

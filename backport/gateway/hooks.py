@@ -26,7 +26,8 @@ def install(repo: Repo, *, force: bool = False) -> Path:
     if path.exists() and _MARK not in path.read_text(errors="replace"):
         if not force:
             raise UsageError(
-                f"{path} exists and is not ours", "--force keeps it and runs it before ours"
+                f"{path} exists and was not installed by backport",
+                "--force keeps it and runs it before ours",
             )
         before = path.with_name(_BEFORE)
         if before.exists():
@@ -52,7 +53,7 @@ def uninstall(repo: Repo) -> Path:
     """Remove the hook and put back the one that was there before it."""
     path = hook_path(repo)
     if not path.exists() or _MARK not in path.read_text(errors="replace"):
-        raise UsageError(f"{path} is not a hook of ours: left alone")
+        raise UsageError(f"{path} was not installed by backport; left alone")
     before = path.with_name(_BEFORE)
     if before.exists():
         before.replace(path)

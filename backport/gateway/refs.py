@@ -53,9 +53,9 @@ def move_branch(
             return
     short = ref.removeprefix("refs/heads/")
     raise BranchMoved(
-        f"{short} is no longer where this run began ({old[:12]}); left alone"
+        f"{short} has moved since this run began at {old[:12]}; left alone"
         if old
-        else f"somebody else has made {short} since this run began; left alone",
+        else f"somebody else has created {short} since this run began; left alone",
         f"the result is kept at {new[:12]}: look at `git log {short}...{new[:12]}`",
     )
 

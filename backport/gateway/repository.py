@@ -55,7 +55,7 @@ class Repo:
             near = [b for b in self.branches() if revision in b or b in revision]
             hint = f"did you mean {', '.join(sorted(near)[:3])}?" if near else ""
             raise UnknownRevision(
-                f"{revision!r} names no commit of {self.where}",
+                f"{revision!r} names no commit in {self.where}",
                 hint or "`git branch -a` lists the branches",
             ) from error
 
@@ -119,10 +119,12 @@ class Repo:
         if ref not in self.native.references:
             remote = [r for r in self.branches(remote=True) if r.split("/", 1)[-1] == branch]
             hint = (
-                f"`git branch {branch} {remote[0]}` makes it from the remote one" if remote else ""
+                f"`git branch {branch} {remote[0]}` creates it from the remote one"
+                if remote
+                else ""
             )
             self.commit(branch if not remote else remote[0])
-            raise UnknownRevision(f"{branch!r} is not a local branch of {self.where}", hint)
+            raise UnknownRevision(f"{branch!r} is not a local branch in {self.where}", hint)
         return ref
 
     def ref(self, name: str) -> Oid | None:

@@ -58,5 +58,5 @@ def refuse_dirty(repo: Repo, ref: str) -> None:
         raise DirtyWorktree(
             f"{ref.removeprefix('refs/heads/')} is checked out in {where.path}"
             f" with changes: {', '.join(dirty[:3])}{more}",
-            "commit or stash them, or give the result another branch with --to NAME",
+            "commit or stash them, or put the result on another branch with --to NAME",
         )

@@ -85,7 +85,7 @@ def explain(names: Sequence[bytes], branch: str) -> str:
     """One line for a person."""
     few = ", ".join(name.decode() for name in names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"uses {few}{more}, which nothing on {branch} knows: it may need another patch"
+    return f"uses {few}{more}, which {branch} does not have: it may need another patch"
 
 
 def _added(patch: Patch) -> frozenset[bytes]:

@@ -52,7 +52,7 @@ class Claim:
     @property
     def doubt(self) -> str:
         """What to say where the patch goes on all the same."""
-        return f"{self.why}, but its content is not all there: applied"
+        return f"{self.why}, but not all of its content: applied"
 
 
 class Present:
@@ -69,7 +69,7 @@ class Present:
         own = patch.commit or upstream_commit(patch)
         claim: Claim | None = None
         if own is not None and own in commits:
-            claim = Claim(own, f"the branch holds that very commit, {own[:12]}", False)
+            claim = Claim(own, f"the branch contains that very commit, {own[:12]}", False)
         elif own is not None and own[:ABBREVIATED] in origins:
             commit = origins[own[:ABBREVIATED]]
             claim = Claim(

@@ -169,7 +169,7 @@ class Siblings:
             return Chosen(direct, patch)
         if theirs.clean:
             if direct.clean:
-                why = f"the patch itself would make something else of {_differing(direct, theirs)}"
+                why = f"the patch itself would give another result in {_differing(direct, theirs)}"
             else:
                 why = f"the patch itself clashes in {_paths(c.path for c in direct.clashes)}"
             return Chosen(theirs, version.patch, AsBranch(version.branch), (f"{named}; {why}",))

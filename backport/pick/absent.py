@@ -36,7 +36,7 @@ def find_elsewhere(work: Work, change: FileChange) -> Renamed | Clash | None:
 
 def noted(done: Done | Clash, elsewhere: Renamed, change: FileChange) -> Done | Clash:
     """With a word for the name that the file has here."""
-    word = f"is {shown(change.path)} under its name here, {elsewhere.likeness:.0%} alike"
+    word = f"is {shown(change.path)} in the patch, {elsewhere.likeness:.0%} alike"
     if isinstance(done, Clash):
         return replace(done, reason=f"{done.reason} ({word})")
     how = How.MERGED if done.change.how is How.EXACT else done.change.how
@@ -52,13 +52,13 @@ def absent_file(work: Work, change: FileChange) -> Clash:
     if theirs is None and change.forward is not None and change.forward.kind == "literal":
         theirs = work.objects.write_blob(change.forward.data)
     moved = change.old_path != change.path and work.now(change.path) is not None
-    hint = f"; {shown(change.path)} is there: if that is it, `backport skip` leaves the patch out"
+    hint = f"; {shown(change.path)} exists: if it is the same file, `backport skip` leaves the patch out"
     what = (
         f"makes {shown(change.path)} of it" if change.kind in ("rename", "copy") else "changes it"
     )
     return Clash(
         change.old_path,
-        f"the patch {what}, and there is no such file here" + (hint if moved else ""),
+        f"the patch {what}, but there is no such file here" + (hint if moved else ""),
         base=base,
         theirs=theirs,
         mode=mode,

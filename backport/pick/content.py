@@ -150,7 +150,7 @@ def _stub(there: Entry, change: FileChange, allowance: Allowance) -> Made | Clas
         return Made(
             there.oid,
             How.ALREADY,
-            ("left as it is: the patch says only that the binary file differs",),
+            ("left unchanged: the patch has no data for this binary file",),
         )
     return Clash(change.path, NO_DATA, ours=there.oid, mode=there.mode)
 

@@ -38,7 +38,7 @@ def create(work: Work, change: FileChange) -> Done | Clash:
     path = change.path
     if change.binary and change.forward is None and change.new_mode != GITLINK:
         if work.allowance.binary_stub:
-            note = "not made: the patch has no data for this binary file"
+            note = "not created: the patch has no data for this binary file"
             return Done(Change(path, How.ALREADY, (note,)))
         return Clash(path, NO_DATA)
     made = created(work.objects, change)
@@ -57,7 +57,7 @@ def create(work: Work, change: FileChange) -> Done | Clash:
         notes = post_image_notes(made.oid, change) if made.mode != GITLINK else ()
         return Done(Change(path, How.EXACT, notes), ((path, made),))
     if there.oid == made.oid and type_of(there.mode) == type_of(made.mode):
-        note = f"was there with mode {there.mode:o}; it has the patch's, {made.mode:o}, now"
+        note = f"existed with mode {there.mode:o}; now has the patch's, {made.mode:o}"
         return Done(Change(path, How.MERGED, (note,)), ((path, made),))
     return taken(work, path, there, made)
 
@@ -96,7 +96,7 @@ def taken(work: Work, path: bytes, there: Entry, made: Entry) -> Clash:
     if type_of(there.mode) != type_of(made.mode):
         reason = f"the patch makes {kind_of(made.mode)} there, and here it is {kind_of(there.mode)}"
     else:
-        reason = "the patch creates it, and another one of that name is there"
+        reason = "the patch creates it, but another file of that name exists"
     content = None
     if {there.mode, made.mode} <= {FILE, EXECUTABLE}:
         objects = work.objects
@@ -123,7 +123,7 @@ def delete(work: Work, change: FileChange) -> Done | Clash:
         if isinstance(elsewhere, Renamed):  # git asks here, too
             return Clash(
                 elsewhere.path,
-                f"the patch deletes {shown(path)}, and this is it, {elsewhere.likeness:.0%} alike",
+                f"the patch deletes {shown(path)}, which is this file, {elsewhere.likeness:.0%} alike",
                 base=objects.find_blob(change.old_blob),
                 ours=elsewhere.entry.oid,
                 mode=elsewhere.entry.mode,

@@ -46,14 +46,14 @@ def move(work: Work, change: FileChange) -> Done | Clash:
             done = changed_file(work, replace(change, kind="modify", old_path=target), standing)
             if isinstance(done, Clash):
                 return done
-            note = f"was renamed from {shown(source)} before"
+            note = f"was already renamed from {shown(source)}"
             return replace(done, change=replace(done.change, notes=(note, *done.change.notes)))
         return absent_file(work, change)
     blocker = work.obstacle(target)
     if blocker is not None:
         return Clash(
             target,
-            f"the patch makes it of {shown(source)}, and one of that name is there",
+            f"the patch makes it from {shown(source)}, but a file of that name exists",
             ours=blocker.oid,
             mode=blocker.mode,
         )
@@ -145,5 +145,5 @@ def _mode(there: Entry, change: FileChange) -> tuple[int, tuple[str, ...]]:
     if change.old_mode is None or change.new_mode is None or change.old_mode == change.new_mode:
         return there.mode, ()
     if there.mode not in (change.old_mode, change.new_mode):
-        return change.new_mode, ("its mode was not the one the patch names",)
+        return change.new_mode, ("its mode differed from the one in the patch",)
     return change.new_mode, ()

@@ -94,7 +94,7 @@ def _also(objects: Objects, first: Clash, change: FileChange) -> Clash:
         if isinstance(made, Entry):
             return replace(
                 first,
-                reason=f"the patch puts another one in its place; {first.reason}",
+                reason=f"the patch replaces it with another; {first.reason}",
                 theirs=made.oid,
                 their_mode=made.mode,
                 deleted=False,
@@ -112,7 +112,7 @@ def _blocked(tree: TreeView, patch: Patch, block: InTheWay) -> Clash:
             f"{patch.name} writes {shown(block.path)}, and {shown(block.obstacle)} is {what} here",
             "such a patch is not for this tree; leave it out of the series",
         )
-    reason = f"is a file here, and the patch makes {shown(block.path)} below it"
+    reason = f"is a file here, but the patch creates {shown(block.path)} below it"
     return Clash(block.obstacle, reason, ours=there.oid, mode=there.mode)
 
 

@@ -88,7 +88,7 @@ def other_type(there: Entry, change: FileChange) -> Clash | None:
         return None
     return Clash(
         change.path,
-        f"is {kind_of(there.mode)} here, and the patch is for {kind_of(change.old_mode)}",
+        f"is {kind_of(there.mode)} here, but the patch is for {kind_of(change.old_mode)}",
         ours=there.oid,
         mode=there.mode,
     )

@@ -30,7 +30,9 @@ def choose_patches(wanted: Iterable[str], subjects: Sequence[str], option: str) 
 def _numbered(number: int, subjects: Sequence[str], option: str) -> int:
     if not 1 <= number <= len(subjects):
         count = f"1 to {len(subjects)}" if len(subjects) > 1 else "1 alone"
-        raise UsageError(f"{option} {number}: there is no such patch", f"`plan` counts {count}")
+        raise UsageError(
+            f"{option} {number}: there is no such patch", f"`plan` numbers them {count}"
+        )
     return number - 1
 
 
@@ -44,13 +46,13 @@ def _titled(text: str, subjects: Sequence[str], option: str) -> int:
         return fits[0]
     if fits:
         raise UsageError(
-            f"{option} {text!r} fits {len(fits)} subjects:\n{_listed(fits, subjects)}",
-            "name more of the subject, or the number",
+            f"{option} {text!r} matches {len(fits)} subjects:\n{_listed(fits, subjects)}",
+            "give more of the subject, or the number",
         )
     raise UsageError(
         f"{option} {text!r}: no subject contains that; there are:\n"
         + _listed(range(len(subjects)), subjects),
-        "name a number or a part of a subject",
+        "give a number or a part of a subject",
     )
 
 

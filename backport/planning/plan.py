@@ -115,8 +115,8 @@ def _combined(repo: Repo, sources: Sequence[Source], settings: Settings) -> Seri
     if not parts or not any(part.patches for part in parts):
         named = ", ".join(source.given for source in sources)
         raise UsageError(
-            f"no patches in {named}" if sources else "no series was named",
-            "name one with --series (an mbox, a folder, a quilt series file or A..B)",
+            f"no patches in {named}" if sources else "no series given",
+            "give one with --series (an mbox, a folder, a quilt series file or A..B)",
         )
     if len(parts) == 1:
         return parts[0]
@@ -149,7 +149,7 @@ def refuse_gaps(series: Series) -> None:
         if gaps := missing_numbers(have, total):
             raise UsageError(
                 f"{series.origin} holds {len(have)} of {total} patches: {listed(gaps, 8)} missing",
-                "--partial takes what is there",
+                "--partial accepts an incomplete series",
             )
 
 

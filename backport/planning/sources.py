@@ -73,8 +73,8 @@ def find_source(repo: Repo, given: str, cwd: Path | None = None) -> Source:
     parents = repo.parents(commit)
     if len(parents) != 1:
         raise UsageError(
-            f"{given} is {'a merge' if parents else 'a root commit'}: what to take of it is open",
-            "--series A..B takes the commits that B has and A has not",
+            f"{given} is {'a merge' if parents else 'a root commit'}: what to take from it is unclear",
+            "--series A..B takes the commits in B that are not in A",
         )
     return Source("range", given, range=(parents[0], commit))
 
@@ -138,7 +138,9 @@ def _range(repo: Repo, given: str, first: Oid, last: Oid) -> Series:
     merges = [c for c in commits if len(repo.parents(c)) > 1]
     picked = [c for c in commits if len(repo.parents(c)) <= 1]
     if not picked:
-        raise UsageError(f"{given}: no commits there to take", "A..B is what B has and A has not")
+        raise UsageError(
+            f"{given}: no commits there to take", "A..B means the commits in B that are not in A"
+        )
     notes = (f"{len(merges)} merge commits left out, as git format-patch does",) if merges else ()
     patches = tuple(commit_patch(repo, c, n) for n, c in enumerate(picked))
     accounts = (
@@ -169,7 +171,7 @@ def _quilt(listing: Path, given: str) -> Source:
         if not path.is_file():
             # A guarded patch need not be there; whether it is wanted is said when it is read.
             if not entry.guards:
-                raise UsageError(f"{given}: {entry.name} is listed and not there")
+                raise UsageError(f"{given}: {entry.name} is listed but does not exist")
             continue
         files.append((entry.name, _read(path)))
     control = listing.parent.parent / "control"

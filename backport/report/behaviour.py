@@ -134,7 +134,7 @@ def _ladder(steps: Sequence[Seen]) -> Iterator[str]:
     states = Counter(step.state for step in steps)
     changed = sum(1 for step in steps if step.changes)
     said = ", ".join(f"{count} {state}" for state, count in states.most_common())
-    yield f"{len(steps)} trees: {said}; {changed} steps change what can be seen"
+    yield f"{len(steps)} trees: {said}; {changed} steps change what the guest can see"
 
 
 def _has(step: Seen, name: str) -> bool:

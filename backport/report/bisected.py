@@ -9,6 +9,9 @@ from backport.report.page import fold, page_width
 from backport.run.bisection import Bisection
 from backport.validate.bisect import describe
 
+_MOST = 12
+"""Patches that are listed by name."""
+
 
 def bisect_json(done: Bisection) -> dict[str, Any]:
     """For a program."""
@@ -20,14 +23,27 @@ def bisect_json(done: Bisection) -> dict[str, Any]:
         "commit": done.steps[found.first_bad].commit if found.first_bad is not None else None,
         "tested": found.tested,
         "from_cache": done.from_cache,
+        "dependents": list(done.dependents),
         "untested": list(found.untested),
         "untestable": list(found.untestable),
         "subjects": list(done.subjects),
     }
 
 
+def _left_out(done: Bisection) -> str:
+    """What becomes of the other patches without the one that breaks it."""
+    if not done.dependents:
+        return "no later patch needs it"
+    lines = [f"  {number} {done.subjects[number - 1]}" for number in done.dependents[:_MOST]]
+    if len(done.dependents) > _MOST:
+        lines.append(f"  and {len(done.dependents) - _MOST} more")
+    return "\n".join(("without it, these have to go too, since they need it:", *lines))
+
+
 def show_bisect(done: Bisection) -> None:
     """The step that breaks, the one that repairs it, and why it is broken."""
     print(describe(done.found, done.subjects))
+    if done.found.first_bad:
+        print(_left_out(done))
     if done.found.first_bad is not None:
         print(fold(done.verdicts[done.found.first_bad].explain(), page_width()))

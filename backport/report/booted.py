@@ -29,7 +29,7 @@ def show_boot(report: BootReport, verdict: Verdict, name: str) -> None:
     show_findings(merge_findings(report.findings))
     speed = ""
     if report.calls:
-        speed = f"; booted in {report.boot_seconds:.1f} s, all of it in {report.seconds:.1f} s"
+        speed = f"; booted in {report.boot_seconds:.1f} s, {report.seconds:.1f} s"
     print(f"{verdict.state.value}: {verdict.summary}{speed}")
 
 

@@ -70,7 +70,7 @@ def show_range(checked: Checked) -> None:
     left = checked.total - len(checked.verdicts)
     print(
         f"{len(checked.verdicts)} of {checked.total} commits checked: {failed} fail,"
-        f" {unclear} cannot be told" + (f"; {left} not reached" if left else "")
+        f" {unclear} could not be judged" + (f"; {left} not reached" if left else "")
     )
 
 

@@ -41,12 +41,12 @@ def show_report(
     show_findings(merge_findings(report.findings))
     for result in report.results:
         if result.outcome is Outcome.CANNOT_TELL:
-            print(f"cannot tell: {result.scenario}/{result.mode}: {result.note}")
+            print(f"could not be judged: {result.scenario}/{result.mode}: {result.note}")
     _show_coverage(report, sys.maxsize if unreached else MAX_LINES)
     speed = f", {report.calls / report.seconds:.0f} a second" if report.seconds else ""
     print(f"{verdict.state.value}: {verdict.summary} ({report.calls} calls{speed})")
     if verdict.state is State.ABSENT:
-        print("none of the profile's operations is in this object: cannot tell")
+        print("could not be judged: none of the profile's operations is in this object")
 
 
 def _rows(results: tuple[ScenarioResult, ...]) -> list[tuple[str, str, str, str, str]]:

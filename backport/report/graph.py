@@ -27,7 +27,7 @@ _COLOURS = {
 }
 _NAMES = {
     Need.TEXT: "same or neighbouring lines",
-    Need.FILE: "life of a file",
+    Need.FILE: "file created, renamed or removed",
     Need.SYMBOL: "symbol, macro or option",
     Need.DECLARED: "declared by the author",
 }

@@ -148,7 +148,7 @@ def _needs(relation: Relation, node: int) -> str:
 
 def _show_stop(outlook: Outlook) -> None:
     for line in outlook.undeclared:
-        print(f"declared, and neither in the series nor on the branch: {line}")
+        print(f"declared, but neither in the series nor on the branch: {line}")
     if outlook.undeclared:
         print("  --prerequisites ignore goes on without it")
     if outlook.stopped is None:

@@ -23,12 +23,11 @@ def summary(result: Result, seconds: float) -> str:
     done = [step for step in state.steps if step.commit]
     lines: list[str] = []
     if not done:
-        lines.append(
-            f"{branch}: nothing to do, it has all {len(state.steps)} patches ({seconds:.1f} s)"
-        )
+        all_of = "the patch" if len(state.steps) == 1 else f"all {len(state.steps)} patches"
+        lines.append(f"{branch}: nothing to do, it has {all_of} already ({seconds:.1f} s)")
     else:
         at = f"{state.onto[:12]} -> {state.tip[:12]}"
-        lines.append(f"{branch}: {len(done)} patches on, {at} ({seconds:.1f} s)")
+        lines.append(f"{branch}: {_patches(len(done))} applied, {at} ({seconds:.1f} s)")
     how = Counter(str(step.how) for step in done)
     if how:
         lines.append("  applied: " + ", ".join(f"{n} {name}" for name, n in how.most_common()))
@@ -39,7 +38,7 @@ def summary(result: Result, seconds: float) -> str:
             lines.append(f"  {title}: {len(steps)}")
             lines += [f"    {subject}: {step.how}" for step, subject in steps[:8]]
     if result.plan.left_out:
-        lines.append(f"  left out by --only: {result.plan.left_out} patches")
+        lines.append(f"  left out by --only: {_patches(result.plan.left_out)}")
     taken = [
         f"    {step.item.commit[:12]} {subject}"
         for step, subject in named
@@ -52,6 +51,10 @@ def summary(result: Result, seconds: float) -> str:
         lines += taken
     lines += _proof(result)
     return "\n".join(lines)
+
+
+def _patches(count: int) -> str:
+    return "1 patch" if count == 1 else f"{count} patches"
 
 
 def _proof(result: Result) -> list[str]:
@@ -77,7 +80,7 @@ def _proof(result: Result) -> list[str]:
         )
     lines = [f"  proven: {', '.join(parts)}"]
     lines += [
-        f"  cannot tell: step {verdict.number} {verdict.subject}\n"
+        f"  could not be judged: step {verdict.number} {verdict.subject}\n"
         + fold(verdict.explain(4), page_width())
         for verdict in verdicts
         if verdict.state is State.CANNOT_TELL
@@ -132,10 +135,17 @@ def stopped_json(error: BackportError, state: RunState | None) -> dict[str, Any]
         "error": error.message,
         "hint": error.hint,
         "exit_code": int(error.exit_code),
-        "waits": state is not None,
+        "resumable": state is not None,
         "worktree": state.worktree if state else None,
-        "clash": [list(x) for x in state.clash.clashes] if state and state.clash else None,
+        "conflict": conflict_json(state),
     }
+
+
+def conflict_json(state: RunState | None) -> list[dict[str, str]] | None:
+    """The files that a run stopped on, each with the reason."""
+    if state is None or state.clash is None:
+        return None
+    return [{"path": path, "reason": reason} for path, reason in state.clash.clashes]
 
 
 def verdict_json(step: StepVerdict | None) -> list[dict[str, Any]]:

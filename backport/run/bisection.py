@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from backport.config import Settings
 from backport.errors import Conflict, MissingPrerequisite
+from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.planning.sources import Source
 from backport.run.journal import Journal
@@ -27,6 +28,8 @@ class Bisection:
     steps: tuple[Target, ...]
     verdicts: Mapping[int, StepVerdict]
     from_cache: int
+    dependents: tuple[int, ...] = ()
+    """The later steps that need the first one that fails: left out, it takes them along."""
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -37,15 +40,16 @@ class Bisection:
 def series_targets(
     repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings
 ) -> tuple[Target, ...]:
-    """The commits that a series would make on ``onto``.  Raises where it does not go on as a whole."""
+    """The commits that a series would make on ``onto``.  Raises where it does not apply as a whole."""
     outlook = foresee(repo, onto, sources, settings)
     if outlook.blockers:
         raise MissingPrerequisite(
-            "the series lacks a prerequisite", "`backport plan` names it; --prerequisites take"
+            "the series lacks a prerequisite",
+            "`backport plan` names it; --prerequisites take adds it",
         )
     if outlook.stopped is not None:
         raise Conflict(
-            f"{outlook.stopped[0].name} does not go on", "`backport apply` lays the conflict out"
+            f"{outlook.stopped[0].name} does not apply", "`backport apply` lays the conflict out"
         )
     made = [
         (step.commit, patch)
@@ -91,4 +95,14 @@ def bisect(
                 if number not in known:
                     known[number] = test(number)
         found = search(len(targets), test, known)
-    return Bisection(found, steps, verdicts, len(known))
+    needing = _dependents(repo, start, targets, found.first_bad) if found.first_bad else ()
+    return Bisection(found, steps, verdicts, len(known), needing)
+
+
+def _dependents(repo: Repo, start: Oid, targets: Sequence[Target], bad: int) -> tuple[int, ...]:
+    """The steps after ``bad`` that need it, directly or by way of others."""
+    from series.graph.dependencies import build_graph, dependents
+
+    patches = [commit_patch(repo, target.commit) for target in targets]
+    graph = build_graph(patches, repo.tree(start))
+    return tuple(node + 1 for node in sorted(dependents(graph, [bad - 1])) if node + 1 != bad)

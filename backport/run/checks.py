@@ -51,7 +51,7 @@ def check_staged(repo: Repo, settings: Settings) -> Staged:
     changed = changed_paths(repo, repo.tree(head).id if head else None, tree.id)
     looked = look_at_patches(repo, tree, changed)
     if looked.complaints or not changed:
-        return Staged(len(changed), looked, None, "the core is not touched")
+        return Staged(len(changed), looked, None, "nothing that the core is built from changed")
     verdict, why = _check_core(repo, settings, tree, head, list(changed))
     return Staged(len(changed), looked, verdict, why)
 

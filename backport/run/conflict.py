@@ -97,13 +97,13 @@ def take_result(repo: Repo, folder: Path, tip: Oid, patch: Patch) -> Resolution:
     loose = _paths(repo, folder, "diff", "--name-only")
     if loose:
         raise Conflict(
-            f"changed and not added: {_few(loose)}",
+            f"changed but not added: {_few(loose)}",
             f"`git -C {folder} add -u`, then `backport continue`",
         )
     made = _paths(repo, folder, "ls-files", "--others", "--exclude-standard")
     if made:
         raise Conflict(
-            f"made and not added: {_few(made)}",
+            f"created but not added: {_few(made)}",
             f"`git -C {folder} add` what belongs to the patch and remove the rest, then"
             " `backport continue`",
         )
@@ -112,7 +112,7 @@ def take_result(repo: Repo, folder: Path, tip: Oid, patch: Patch) -> Resolution:
     marked = _with_markers(repo, tip, tree, patch)
     if marked:
         raise Conflict(
-            f"conflict markers are left in {_few(marked)}",
+            f"conflict markers remain in {_few(marked)}",
             f"edit them in {folder}, `git add` them there, then `backport continue`",
         )
     return Resolution(tree, notes)
@@ -136,8 +136,8 @@ def _committed(repo: Repo, folder: Path, tip: Oid, patch: Patch) -> tuple[str, .
         return ()
     if repo.parents(head) != (tip,):
         raise Conflict(
-            f"{folder} stands at {head[:12]}, which is not one commit on {tip[:12]}, where the patch"
-            " goes",
+            f"{folder} is at {head[:12]}, which is not one commit on top of {tip[:12]}, where"
+            " the patch belongs",
             f"`git -C {folder} reset --soft {tip[:12]}` keeps what is staged there, then"
             " `backport continue`",
         )
@@ -199,7 +199,7 @@ def _write_file(folder: Path, path: bytes, content: bytes, mode: int) -> None:
     target = folder / os.fsdecode(path)
     # Asked before a folder is made: that, too, would be made out there.
     if not target.parent.resolve().is_relative_to(folder.resolve()):
-        raise Conflict(f"{target} lies behind a symbolic link out of the worktree")
+        raise Conflict(f"{target} is reached through a symbolic link that leaves the worktree")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     target.write_bytes(content)

@@ -53,8 +53,8 @@ def refuse_undeclared(missing: tuple[str, ...], state: RunState) -> None:
     branch = state.branch.removeprefix("refs/heads/")
     lines = "".join(f"\n  {line}" for line in missing)
     raise MissingPrerequisite(
-        f"the series declares what is neither in it nor on {branch}:{lines}",
-        "name it with another --series, or --prerequisites ignore goes on without it",
+        f"the series declares prerequisites that are neither in it nor on {branch}:{lines}",
+        "add them with another --series, or go on without them: --prerequisites ignore",
     )
 
 
@@ -67,7 +67,7 @@ def base_notes(repo: Repo, onto: Oid, series: Series) -> tuple[str, ...]:
     if known is None:
         return (f"made on {base[:12]} (base-commit), which this repository does not have",)
     if repo.merge_base(known, onto) != known:
-        return (f"made on {base[:12]} (base-commit), which the branch does not hold",)
+        return (f"made on {base[:12]} (base-commit), which the branch does not contain",)
     return ()
 
 

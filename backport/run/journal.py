@@ -106,7 +106,7 @@ class Journal:
                 file.seek(0)
                 pid = file.read().strip() or "?"
                 raise RunInProgress(
-                    f"another backport is at work in this repository (process {pid})",
+                    f"another backport is running in this repository (process {pid})",
                     "wait for it, or interrupt it and `backport continue` or `backport abort`",
                 ) from None
             file.truncate(0)

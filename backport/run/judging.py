@@ -117,7 +117,7 @@ def _settled(item: Item, patch: Patch, chosen: Chosen, based: Based | None) -> S
             f"{len(picked.changes)} of {len(chosen.patch.changes)} files of {patch.name} were dealt with"
         )
     if picked.already and patch.changes:
-        return Step(item, StepState.ALREADY, Reason("the tree holds all of it"), None, notes)
+        return Step(item, StepState.ALREADY, Reason("the tree has all of it"), None, notes)
     if not patch.changes:
         return Step(item, StepState.ALREADY, Reason("changes nothing"), None, notes)
     return Step(item, StepState.APPLIED, chosen.how or picked.how, None, notes)

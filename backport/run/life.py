@@ -94,7 +94,7 @@ def skip(repo: Repo, validation: Validation, progress: Progress) -> Result:
         if state.phase is not Phase.STOPPED or state.clash is None:
             raise UsageError(
                 "the run did not stop on a conflict: there is nothing to skip",
-                "`backport continue` carries it on",
+                "`backport continue` resumes it",
             )
         step = Step(state.clash.item, StepState.SKIPPED, Reason("left out by hand"), None)
         state = replace(with_step(state, step), phase=Phase.APPLY, clash=None)
@@ -113,7 +113,7 @@ def abort(repo: Repo) -> RunState | None:
             state = None
         else:
             if state is None:
-                raise UsageError("no run is on: there is nothing to abort")
+                raise UsageError("no run in progress: nothing to abort")
         journal.end()
         from backport.run import conflict
 
@@ -250,10 +250,11 @@ def _drop_worktree(repo: Repo, state: RunState) -> None:
 def _target(repo: Repo, name: str) -> str:
     ref = f"refs/heads/{name}"
     if not refs.is_branch_name(ref):
-        raise UsageError(f"--to {name}: not a name for a branch")
+        raise UsageError(f"--to {name}: not a valid branch name")
     if repo.ref(ref) is not None:
         raise UsageError(
-            f"--to {name}: that branch exists", "name another, or delete it first (`git branch -D`)"
+            f"--to {name}: that branch exists",
+            "choose another name, or delete it first (`git branch -D`)",
         )
     return ref
 
@@ -261,5 +262,5 @@ def _target(repo: Repo, name: str) -> str:
 def _waiting(journal: Journal) -> RunState:
     state = journal.read()
     if state is None:
-        raise UsageError("no run is on: nothing to continue", "`backport apply` begins one")
+        raise UsageError("no run in progress: nothing to continue", "`backport apply` starts one")
     return state

@@ -33,5 +33,5 @@ def read_range(repo: Repo, commits: str) -> Range:
     """What ``A..B``, or one commit, names.  Raises `UsageError` for anything else."""
     source = find_source(repo, commits)
     if source.range is None:
-        raise UsageError(f"{commits}: a range A..B is wanted")
+        raise UsageError(f"{commits}: a range A..B is needed")
     return Range(source.range[0], read_source(repo, source).patches)

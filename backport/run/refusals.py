@@ -37,8 +37,8 @@ def conflict_error(state: RunState, patch: Patch, folder: Path) -> Conflict:
     reasons = "".join(f"\n  {path}: {reason}" for path, reason in state.clash.clashes)
     subject = shown(patch.subject)
     return Conflict(
-        f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not go"
-        f" on:{reasons}",
+        f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not"
+        f" apply:{reasons}",
         f"resolve it in {folder} and `git add` there, then `backport continue`;"
         " or `backport skip`, or `backport abort`",
     )
@@ -72,15 +72,15 @@ def _refuse_unproven(state: RunState, verdicts: Sequence[StepVerdict]) -> None:
         return
     step, verdict = unproven[0]
     more = f", and {len(unproven) - 1} more" if len(unproven) > 1 else ""
-    act = "moves the branch" if state.old else "makes the branch"
+    act = "moves the branch" if state.old else "creates the branch"
     raise CannotTest(
-        f"step {step.number} of {len(state.items)}, {step.subject!r}, cannot be told{more};"
+        f"step {step.number} of {len(state.items)}, {step.subject!r}, could not be judged{more};"
         f" {_left_alone(state)}:\n{step.explain()}",
-        f"--accept 'unproven:{verdict.validator}' {act} all the same",
+        f"--accept 'unproven:{verdict.validator}' {act} anyway",
     )
 
 
 def _left_alone(state: RunState) -> str:
     """What has become of the target of a run that does not end well."""
     branch = state.target.removeprefix("refs/heads/")
-    return f"{branch} was not {'moved' if state.old else 'made'}"
+    return f"{branch} was not {'moved' if state.old else 'created'}"

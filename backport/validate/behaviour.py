@@ -89,7 +89,7 @@ def _look(verdict: StepVerdict, message: bytes, last: Seen | None) -> Seen:
     # Over a gap of steps that do not boot, nobody knows whose change it is.
     alone = last.number == verdict.number - 1
     if changes and alone and _STYLE.search(message.split(b"\n", 1)[0]):
-        warning = "its message speaks of style, and its behaviour changed"
+        warning = "its message mentions style only, but its behaviour changed"
     return Seen(
         verdict.number, verdict.subject, "booted", report, "", changes, last.number, warning
     )

@@ -137,7 +137,7 @@ def describe(found: Found, subjects: Sequence[str]) -> str:
         return f"step {number} of {len(subjects)} {subjects[number - 1]!r}"
 
     if found.first_bad is None:
-        left = f"; {len(found.untested)} steps were not tried" if found.untested else ""
+        left = f"; {len(found.untested)} steps were not tested" if found.untested else ""
         return f"no step fails ({found.tested} tested{left})"
     lines = [f"{name(found.first_bad)} is the first that fails ({found.tested} tested)"]
     if found.first_bad == 0:
@@ -146,12 +146,12 @@ def describe(found: Found, subjects: Sequence[str]) -> str:
         which = ", ".join(map(str, found.untestable))
         lines = [
             f"the first that fails is {name(found.first_bad)}, or one of the steps {which}, which"
-            " cannot be tested: cannot tell"
+            " could not be tested"
         ]
     if found.untested:
         lines.append(
             f"{name(found.last_good or 0)} is good; {len(found.untested)} steps before that were not"
-            " tried (--all tries every one)"
+            " tested (--all tests every one)"
         )
     if found.repaired_by is not None:
         lines.append(f"repaired by {name(found.repaired_by)}")

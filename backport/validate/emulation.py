@@ -158,7 +158,7 @@ def judge_object(
     parts += [f"{counts[o]} {o.value}" for o in (Outcome.CANNOT_TELL,) if counts[o]]
     parts += [f"{counts[Outcome.ABSENT]} not there yet"] if counts[Outcome.ABSENT] else []
     state = _state(report.outcome, bool(failed))
-    how = f"{', '.join(report.borrowed)}: laid out as the probe says" if report.borrowed else ""
+    how = f"{', '.join(report.borrowed)}: layout from the probe" if report.borrowed else ""
     return Verdict(
         *(Validator.OBJECT, state, ", ".join(parts), _lines(live), report.seconds, cached),
         data=report.to_json(),

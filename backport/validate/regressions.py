@@ -40,12 +40,14 @@ class Regressions:
         if not lost:
             return step
         lines = tuple(
-            f"regression: {name} was there at step {self._could[name]}, and is not now"
+            f"regression: {name} worked at step {self._could[name]} and does not now"
             for name in lost
         )
         for name in lost:  # the step that lost it is to blame, none after it
             del self._could[name]
-        more = Verdict(Validator.BEHAVIOUR, State.FAILED, f"{len(lost)} abilities lost", lines)
+        more = Verdict(
+            Validator.BEHAVIOUR, State.FAILED, f"{len(lost)} things no longer work", lines
+        )
         return StepVerdict(step.number, step.commit, step.subject, (*step.verdicts, more))
 
 

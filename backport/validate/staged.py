@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +20,7 @@ from backport.gateway.trees import DIRECTORY, TreeView
 from backport.pick.patch import pick_patch
 from series.errors import SeriesError
 from series.model import Identity, Oid, Patch, shown
+from series.ordering.blobs import find_chains
 from series.reading.mail import read_mbox, read_patch_files
 from series.reading.quilt import parse_series, read_quilt
 from series.reading.rules import Rules
@@ -138,7 +139,7 @@ def _series(repo: Repo, tree: TreeView, path: bytes, broken: set[str]) -> list[C
         where = posixpath.join(folder, entry.name.encode("utf-8", "surrogateescape"))
         data = tree.read(where)
         if data is None:
-            complaints.append(Complaint(name, f"lists {entry.name}, which is not there"))
+            complaints.append(Complaint(name, f"lists {entry.name}, which does not exist"))
         else:
             contents[entry.name] = data
     if complaints:
@@ -149,29 +150,31 @@ def _series(repo: Repo, tree: TreeView, path: bytes, broken: set[str]) -> list[C
         return [] if broken else [Complaint(name, str(error))]
     touched = {p for patch in series.patches for c in patch.changes if (p := c.old_path)}
     if not any(tree.entry(p) is not None for p in touched):
-        return _chain(
-            name, series.patches
-        )  # the source is not in this tree: only blob ids can speak
+        # The source is not in this tree: only blob ids can speak.
+        return _chain(name, series.patches)
     at = tree
     for patch in series.patches:
         picked = pick_patch(repo.objects, at, patch, partial(repo.made_on, patch))
         if not picked.clean:
-            return [Complaint(name, f"{patch.name} does not go on: {picked.clashes[0].reason}")]
+            return [Complaint(name, f"{patch.name} does not apply: {picked.clashes[0].reason}")]
         at = picked.tree
     return []
 
 
-def _chain(name: str, patches: Iterable[Patch]) -> list[Complaint]:
-    """Each file's blob ids must hand on from patch to patch."""
-    last: dict[bytes, tuple[str, str]] = {}
-    for patch in patches:
-        for change in patch.changes:
-            before = last.get(change.old_path or b"")
-            if before and change.old_blob:
-                size = min(len(before[0]), len(change.old_blob))
-                if before[0][:size] != change.old_blob[:size]:
-                    what = f"{patch.name} was not made from what {before[1]} leaves of {shown(change.path)}"
-                    return [Complaint(name, what)]
-            if change.new_blob and change.new_path:
-                last[change.new_path] = (change.new_blob, patch.name)
+def _chain(name: str, patches: Sequence[Patch]) -> list[Complaint]:
+    """Each file's blob ids must hand on from patch to patch, as the order of a series is found."""
+    chains = find_chains(patches, None, range(len(patches)))
+    for link in chains.links:
+        if link.before > link.after:
+            late, early = patches[link.before].name, patches[link.after].name
+            what = f"{early} starts from the version of {shown(link.path)} that {late} makes"
+            return [Complaint(name, f"{what}, and stands before it")]
+    for one, two, path in chains.rivals:
+        names = f"{patches[one].name} and {patches[two].name}"
+        return [Complaint(name, f"{names} start from the same version of {shown(path)}")]
+    for at, change in chains.strangers:
+        for earlier in reversed(patches[:at]):
+            if any(other.new_path == change.old_path for other in earlier.changes):
+                what = f"{patches[at].name} was not made from what {earlier.name} leaves of"
+                return [Complaint(name, f"{what} {shown(change.old_path or b'')}")]
     return []

@@ -24,7 +24,7 @@ class Outcome(Enum):
 
     PASSED = "passed"
     FAILED = "failed"
-    CANNOT_TELL = "cannot tell"
+    CANNOT_TELL = "could not be judged"
     ABSENT = "absent"
 
 

@@ -12,14 +12,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from series.model import Base, FileChange, Oid, Patch
 
 State = tuple[bytes, str | None]
 """A path and the blob it holds; None where there is no file."""
-
-Fit = Literal["base", "patch", "unknown", "elsewhere"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,7 +255,7 @@ class _Walk:
             if old is None:
                 raise PlaceError(change.path, "there is no such file")
             if not _vacant(change, made, self.state):
-                raise PlaceError(change.path, "the file to make is there already")
+                raise PlaceError(change.path, "the file to create exists already")
             if change.binary:
                 text = split_lines(apply_change(b"".join(old), change).text)
                 _settle(change, text, made)

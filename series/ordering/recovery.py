@@ -406,7 +406,7 @@ def _note_applied(fits: Fits, has: dict[int, set[bytes]]) -> None:
 
 def _note_moved(fits: Fits, strange: set[tuple[int, bytes]], found: _Findings) -> None:
     for path in fits.moved:
-        note = f"{shown(path)} was another version where the patches were made: hunks move"
+        note = f"{shown(path)} differs from the version the patches were made for: hunks move"
         if any(at == path for _, at in strange) and note not in found.notes:
             found.notes.append(note)
 

@@ -88,10 +88,12 @@ def apply_change(pre: bytes, change: FileChange) -> Placed:
     if change.binary:
         return Placed(apply_binary(pre, change))
     if change.kind == "create" and pre:
-        raise PlaceError(change.path, "the file to create is there already, and not empty")
+        raise PlaceError(change.path, "the file to create exists already and is not empty")
     if not change.hunks:
         if change.kind == "delete" and pre:
-            raise PlaceError(change.path, "the file to delete is not empty, but the patch says so")
+            raise PlaceError(
+                change.path, "the file to delete is not empty, but the patch says that it is"
+            )
         return Placed(pre)
     edits = edits_as_stated(pre, change.hunks)
     if edits is not None:
@@ -114,7 +116,7 @@ def apply_binary(pre: bytes, change: FileChange) -> bytes:
     """The post-image of a binary change; it must carry its data."""
     if change.forward is None:
         raise PlaceError(
-            change.path, "binary content differs, but the patch carries none (git diff --binary)"
+            change.path, "binary content differs, but the patch has none (git diff --binary)"
         )
     try:
         return _binary(pre, change.forward)
@@ -246,7 +248,7 @@ def _misfit(
         if found != line:
             return PlaceError(
                 path,
-                "does not fit, neither here nor elsewhere in the file",
+                "does not fit here or anywhere else in the file",
                 hunk=number,
                 line=best + index + 1,
                 expected=line,

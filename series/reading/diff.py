@@ -312,7 +312,7 @@ class _Parser:
                 (kind == "create" and got.minus is not None)
                 or (kind == "delete" and got.plus is not None)
             ):
-                self.fail(f"a file to {kind} where /dev/null was to stand", start)
+                self.fail(f"a file to {kind} where /dev/null was expected", start)
         if new is not None and got.new_mode == 0o120000 and (fault := link_fault(new)):
             raise PathError(self.where, self.first_line + start, new, fault)
         return FileChange(

@@ -232,7 +232,9 @@ def _refuse_faults(
                 "save the mail again, or --partial goes on without it",
             )
     if choice.faults:
-        raise MailError(origin, "; ".join(choice.faults[:4]), "--partial takes what is there")
+        raise MailError(
+            origin, "; ".join(choice.faults[:4]), "--partial accepts an incomplete series"
+        )
 
 
 def _left_aside(pieces: Sequence[Piece], choice: Choice) -> str:

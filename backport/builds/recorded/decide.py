@@ -81,7 +81,9 @@ def dirty(recording: Recording, changed: Sequence[Change]) -> frozenset[int] | U
         for keeper in recording.keepers:
             if touches(change, keeper.touched):
                 what = {"A": "is new", "D": "is gone", "M": "changed"}[change.kind]
-                return Unsure(f"{change.path} {what}: make decides by it", change.path)
+                return Unsure(
+                    f"{change.path} {what}, which make reads to decide what to do", change.path
+                )
     return frozenset(
         n
         for n, command in enumerate(recording.commands)

@@ -263,13 +263,13 @@ def _unit(process: Process, parent: Process) -> _Unit:
     if start.stdout != above.stdout and start.stdout.startswith(("pipe:", "socket:")):
         unit.answers = True
     elif start.stdout != above.stdout and not is_make and start.stdout != "/dev/null":
-        unit.unsure = "its output was sent to a file by the shell above"
+        unit.unsure = "the shell above redirected its output to a file"
     if not is_make and start.stdin not in (above.stdin, "/dev/null"):
         unit.unsure = "its input came from the shell above"
     # The program's own path is read at the moment it starts, just before `at`.
     before = [p for n, kind, p in process.events if n < start.at - 1 and kind in "WAR"]
     if any(not path.startswith(_NOWHERE) for path in before):
-        unit.unsure = "a file was opened for it by the shell above"
+        unit.unsure = "the shell above opened a file for it"
     return unit
 
 
@@ -361,7 +361,7 @@ def _unsure(
 ) -> str:
     """Why a command may not be run on its own, or ""."""
     if any(unit.status is None for unit in group):
-        return "its end was not seen"
+        return "its end was not recorded"
     if touched.reads & writes:
         return f"it changes {min(touched.reads & writes)} in place"
     if writes & kept_writes:

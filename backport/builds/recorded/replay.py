@@ -243,9 +243,9 @@ class Replay:
     def _usable(self) -> Recording:
         found = self._kept()
         if found is None:
-            raise Stopped("no build was watched yet")
+            raise Stopped("no build has been watched yet")
         if found.key != self._key:
-            raise Stopped("the build command or its environment is another")
+            raise Stopped("the build command or its environment changed")
         changed = decide.outside_changed(found)
         if changed:
             raise Stopped(f"{changed} changed since the build was watched")

@@ -188,14 +188,14 @@ class Runner:
         after = {path: self.contents.of(path) for path in command.writes}
         changed = frozenset(path for path in after if before[path].digest != after[path].digest)
         for path in changed & self._kept:
-            raise Stopped(f"{path} changed: make decides by it")
+            raise Stopped(f"{path} changed, which make reads to decide what to do")
         quiet = {p for p in changed if before[p].names == after[p].names is not None}
         return _Outcome(changed, frozenset(quiet))
 
     def _remove(self, path: str) -> None:
         place = self.root / path
         if place.parent.resolve() != self.root.resolve() / Path(path).parent:
-            raise Stopped(f"{path} is reached by a link now")
+            raise Stopped(f"{path} is now reached through a link")
         place.unlink()
 
     def _start(
@@ -235,7 +235,7 @@ class Runner:
         writes -= passing
         if writes != command.writes:
             other = min(writes ^ command.writes)
-            raise Stopped(f"{_name(command.runs[0])} treated {other} in another way than before")
+            raise Stopped(f"{_name(command.runs[0])} treated {other} differently than before")
         touched = Touched(
             touched.reads - passing,
             touched.exists - passing,
@@ -248,7 +248,7 @@ class Runner:
             )
         new = self._makers(touched) - self._above[n] - {n}
         if new:
-            raise Stopped(f"{_name(command.runs[0])} takes what another command makes")
+            raise Stopped(f"{_name(command.runs[0])} reads what another command makes")
         if command.touched.listings != touched.listings:
             raise Stopped(f"{_name(command.runs[0])} listed other directories than before")
         self.commands[n] = replace(command, touched=touched)

@@ -70,7 +70,7 @@ def works(binary: Path, prefix: Sequence[str], log: Path) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode == 0 and any(process.images for process in read_log(log)):
         return ""
-    return "this system does not let a build be watched (ptrace)"
+    return "this system does not allow a build to be watched (ptrace)"
 
 
 def read_log(log: Path) -> tuple[Process, ...]:
@@ -99,7 +99,7 @@ def _parse(data: bytes) -> tuple[Process, ...]:
         kind, serial, size = data[at:end].split(b" ")
         at = end + 1 + int(size)
         if at <= end or data[at : at + 1] != b"\n":
-            raise ValueError("a record is not as long as it says")
+            raise ValueError("a record is shorter than its header says")
         text = data[end + 1 : at].decode("utf-8", "surrogateescape")
         at += 1
         number += 1

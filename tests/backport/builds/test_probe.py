@@ -188,7 +188,7 @@ def test_a_tree_built_without_debug_information(sample: Path, compiler: str) -> 
     assert told.verdicts[1].state is State.PASSED
     assert told.verdicts[1].how == (
         "struct cpu_info, struct domain, struct evtchn, struct shared_info, struct vcpu: "
-        "laid out as the probe says"
+        "layout from the probe"
     )
     described = prove(sample, fast=True, commits="good~..good", compiler=compiler)[0].verdicts[1]
     assert (described.state, described.how) == (State.PASSED, "")
@@ -335,8 +335,7 @@ def test_a_probe_of_the_user(tmp_path: Path) -> None:
     core.write_bytes(compile_source("int pv_shim_event_channel_op(void) { return 0; }\n"))
     done = run(str(core), "--probe", str(probe))
     assert (
-        "STACK_SIZE is 0x3039 in this tree (0x8000 in the profile): the tree's is used"
-        in done.output
+        "STACK_SIZE is 0x3039 in this tree (0x8000 in the profile): using the tree's" in done.output
     )
     assert "STACK_SIZE 0x3039 is not a power of two" in done.output
     core.write_bytes(
@@ -344,7 +343,7 @@ def test_a_probe_of_the_user(tmp_path: Path) -> None:
     )
     probe.write_bytes(compile_source(STRUCTURES + source))
     done = run(str(core), "--probe", str(probe))
-    assert "struct domain, struct evtchn: laid out as the probe says" in done.output
+    assert "struct domain, struct evtchn: layout from the probe" in done.output
     assert "no debug information" in run(str(core)).output
     done = run(str(core), "--probe", str(core))
     assert done.exit_code == 2

@@ -362,7 +362,7 @@ def test_a_recording_serves_the_next_process_but_not_another_environment(
     monkeypatch.setenv("LIBRARY_PATH", "/nowhere")
     other = Bench.of(small)
     other.build("stable")
-    assert other.tally.full == ("the build command or its environment is another",)
+    assert other.tally.full == ("the build command or its environment changed",)
 
 
 def test_a_replay_that_was_killed_leaves_nothing_to_go_by(

@@ -59,7 +59,7 @@ def test_a_name_that_only_upstream_knows_is_told(repo: Path) -> None:
         {"a.c": code((2, "moved()"), (20, "helper();"))},
     )
     output = apply(repo, "master")
-    assert "1/1 step 1: uses helper, which nothing on stable-4.10 knows" in output
+    assert "1/1 step 1: uses helper, which stable-4.10 does not have" in output
     done = backport(repo, "plan", "--branch", "stable-4.10~1", "--series", "master", "--json", "-")
     assert "uses helper" in json.loads(done.stdout)["patches"][0]["notes"][0]
 

@@ -88,7 +88,7 @@ def test_half_a_backport_is_made_whole_with_a_word(repo: Path) -> None:
     found = step(repo)
     assert found["state"] == "applied"
     assert made[:12] in found["notes"][0]
-    assert "its content is not all there" in found["notes"][0]
+    assert "but not all of its content" in found["notes"][0]
     assert git(repo, "show", "out:f") + "\n" == lines((3, "three"), (20, "twenty"))
 
 

@@ -88,7 +88,7 @@ def test_both_go_on_and_differ(repo: Path) -> None:
     code, output = apply(repo)
     assert code == 0
     assert (
-        f"stable-4.11 has it as {made[:12]}; the patch itself would make something else of b.c"
+        f"stable-4.11 has it as {made[:12]}; the patch itself would give another result in b.c"
         in (output)
     )
     assert git(repo, "show", "stable-4.10:b.c") + "\n" == lines((20, "more, adapted"))

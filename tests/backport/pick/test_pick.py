@@ -136,8 +136,8 @@ def test_a_rename_is_not_there_because_its_target_is(tmp_path: Path) -> None:
     commit(repo, {"f": None, "g": "something else\n"}, "other")
     for patch in (given.patch(), native):
         (clash,) = given.pick(patch=patch).clashes
-        assert clash.reason.startswith("the patch makes g of it, and there is no such file here")
-        assert "g is there" in clash.reason
+        assert clash.reason.startswith("the patch makes g of it, but there is no such file here")
+        assert "g exists: if it is the same file" in clash.reason
     assert given.am() is None
     assert given.pick("stable", native).already, "the branch has that very rename"
 
@@ -152,7 +152,7 @@ def test_a_rename_made_before_takes_the_rest_of_the_change(tmp_path: Path) -> No
     commit(repo, {"g": lines((20, "twenty"))}, "moved before")
     picked = given.pick()
     assert picked.tree.read(b"g") == lines((5, "five"), (20, "twenty")).encode()
-    assert picked.changes[0].notes == ("was renamed from f before",)
+    assert picked.changes[0].notes == ("was already renamed from f",)
     git(repo, "checkout", "-q", "--detach", "stable")
     assert given.pick().already
 
@@ -256,7 +256,7 @@ def test_a_creation_of_what_is_there_with_another_mode(tmp_path: Path) -> None:
     assert picked.clean
     assert not picked.already
     assert picked.tree.mode(b"new") == 0o100755
-    assert "was there with mode 100644" in picked.changes[0].notes[0]
+    assert "existed with mode 100644" in picked.changes[0].notes[0]
 
 
 def test_a_creation_of_a_link_where_a_file_holds_its_target(tmp_path: Path) -> None:

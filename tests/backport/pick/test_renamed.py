@@ -73,7 +73,7 @@ def test_goes_to_the_name_on_the_branch(
     assert picked.clean, picked.clashes
     assert picked.tree.id == cherry_picked(repo, commit)
     change = next(change for change in picked.changes if change.notes)
-    assert "is new/amd.c under its name here" in change.notes[0]
+    assert "is new/amd.c in the patch" in change.notes[0]
     assert change.how is not How.EXACT or change.path == b"old/amd.c"
 
 
@@ -86,7 +86,7 @@ def test_both_sides_changed_the_same_lines(tmp_path: Path) -> None:
     (clash,) = picked.clashes
     assert clash.path == b"old/amd.c"
     assert clash.content is not None and b"<<<<<<<" in clash.content
-    assert "both sides changed the same lines (is new/amd.c under its name here" in clash.reason
+    assert "both sides changed the same lines (is new/amd.c in the patch" in clash.reason
 
 
 @pytest.mark.parametrize("branch", [{}, {"old/amd.c": lines((20, "ours"))}])
@@ -96,7 +96,7 @@ def test_deleted_upstream_is_for_the_user(tmp_path: Path, branch: Files) -> None
     assert cherry_picked(repo, commit) is None
     (clash,) = picked.clashes
     assert clash.path == b"old/amd.c" and clash.deleted
-    assert clash.reason.startswith("the patch deletes new/amd.c, and this is it")
+    assert clash.reason.startswith("the patch deletes new/amd.c, which is this file")
 
 
 def test_less_than_half_alike_is_another_file(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_mail_whose_commit_is_at_hand_goes_the_same_way(tmp_path: Path) -> Non
         repo, "apply", "--branch", "stable", "--series", str(series), "--validate", "none"
     )
     assert done.exit_code == 0, done.output
-    assert "is new/amd.c under its name here, 100% alike" in done.output
+    assert "is new/amd.c in the patch, 100% alike" in done.output
     assert git(repo, "rev-parse", "stable^{tree}") == wanted
 
 

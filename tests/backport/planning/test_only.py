@@ -105,7 +105,7 @@ def test_a_wrong_only_changes_nothing(repo: Path) -> None:
         done = backport(repo, *words("apply", "--only", wanted))
         assert done.exit_code == 2, done.output
         assert refs(repo) == before
-    assert backport(repo, "status").output == "no run is on\n"
+    assert backport(repo, "status").output == "no run in progress\n"
 
 
 def test_only_survives_a_conflict(repo: Path) -> None:

@@ -149,7 +149,7 @@ def test_a_base_that_the_branch_lacks_is_noted_and_used(repo: Path, tmp_path: Pa
     box.write_text(f"From: A <a@b.c>\nSubject: s\n\nbase-commit: {base}\n---\n{bare}\n")
     said = applied(repo, box)
     assert any(
-        f"made on {base[:12]} (base-commit), which the branch does not hold" in x
+        f"made on {base[:12]} (base-commit), which the branch does not contain" in x
         for x in said["notes"]
     )
     git(repo, "reset", "-q", "--hard", old)

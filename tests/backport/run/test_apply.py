@@ -214,15 +214,15 @@ def test_a_path_through_a_symbolic_link_is_refused(repo: Path, tmp_path: Path) -
     assert done.exit_code == 2, done.output
     assert "link is a symbolic link here" in done.output
     assert not (tmp_path / "evil").exists()
-    assert "no run is on" in backport(repo, "status").output
+    assert "no run in progress" in backport(repo, "status").output
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--branch", "stabel", "--series", "stable..topic"), "'stabel' names no commit"),
-        (("--series", "stable..topic"), "which branch?"),
-        (("--branch", "stable"), "which series?"),
+        (("--series", "stable..topic"), "no branch given"),
+        (("--branch", "stable"), "no series given"),
         (("--branch", "stable", "--series", "nowhere.mbox"), "no such mailbox"),
         (("--branch", "stable", "--series", "topic..topic"), "no commits there"),
         (("--branch", "stable", "--series", "a...b"), "symmetric difference"),
@@ -230,7 +230,10 @@ def test_a_path_through_a_symbolic_link_is_refused(repo: Path, tmp_path: Path) -
             ("--branch", "stable", "--series", "stable..topic", "--to", "topic"),
             "that branch exists",
         ),
-        (("--branch", "stable", "--series", "stable..topic", "--to", "a..b"), "not a name"),
+        (
+            ("--branch", "stable", "--series", "stable..topic", "--to", "a..b"),
+            "not a valid branch name",
+        ),
         (
             ("--branch", "stable", "--series", "stable..topic", "--validate", "build"),
             "needs a build command",
@@ -308,7 +311,7 @@ def test_somebody_else_moves_the_branch_meanwhile(
     monkeypatch.setattr(worktrees, "checked_out", moved_under_us)
     done = backport(repo, "apply", "--branch", "other", "--series", "stable..topic")
     assert done.exit_code == 2, done.output
-    assert "no longer where this run began" in done.output
+    assert "has moved since this run began" in done.output
     assert git(repo, "rev-parse", "other") == git(repo, "rev-parse", "topic~3")
 
 
@@ -325,7 +328,7 @@ def test_a_new_branch_that_somebody_else_makes_meanwhile_is_theirs(
     words = ("apply", "--branch", "stable", "--to", "other", "--series", "stable..topic")
     done = backport(repo, *words)
     assert done.exit_code == 2, done.output
-    assert "somebody else has made other since this run began" in done.output
+    assert "somebody else has created other since this run began" in done.output
     assert git(repo, "rev-parse", "other") == git(repo, "rev-parse", "topic~3")
 
 
@@ -384,8 +387,8 @@ def test_json_when_a_run_stops(tmp_path: Path) -> None:
     assert done.exit_code == 3
     document = json.loads(done.stdout)
     assert document["exit_code"] == 3
-    assert document["waits"] is True
-    assert document["clash"][0][0] == "a.c"
+    assert document["resumable"] is True
+    assert document["conflict"][0]["path"] == "a.c"
 
 
 def test_the_encoding_of_a_commit_is_kept(repo: Path) -> None:
@@ -471,4 +474,4 @@ def test_a_binary_file_without_data_is_left_when_that_is_allowed(
     done = backport(repo, *words, "--allow", "binary-stub", "--json", "-")
     assert done.exit_code == 0, done.output
     (step,) = json.loads(done.stdout)["steps"]
-    assert "bin: left as it is: the patch says only that the binary file differs" in step["notes"]
+    assert "bin: left unchanged: the patch has no data for this binary file" in step["notes"]

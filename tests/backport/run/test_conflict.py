@@ -62,7 +62,9 @@ def test_status_names_what_is_left(repo: Path) -> None:
     (worktree(repo) / "a.c").write_text(lines((5, "both")))
     git(worktree(repo), "add", "a.c")
     assert "resolved    a.c" in backport(repo, "status").output
-    assert json.loads(backport(repo, "status", "--json", "-").stdout)["phase"] == "stopped"
+    state = json.loads(backport(repo, "status", "--json", "-").stdout)
+    assert state["phase"] == "stopped"
+    assert state["conflict"] == [{"path": "a.c", "reason": "both sides changed the same lines"}]
 
 
 def test_continue_takes_the_resolution_under_the_patchs_name(repo: Path) -> None:
@@ -75,20 +77,20 @@ def test_continue_takes_the_resolution_under_the_patchs_name(repo: Path) -> None
     assert git(repo, "log", "-3", "--format=%s", "stable") == "three\ntwo: clashes\none"
     assert not worktree(repo).exists()
     assert "conflict" not in git(repo, "worktree", "list")
-    assert "no run is on" in backport(repo, "status").output
+    assert "no run in progress" in backport(repo, "status").output
 
 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (lambda tree: None, "still unresolved: a.c"),
-        (lambda tree: git(tree, "add", "a.c"), "conflict markers are left in a.c"),
+        (lambda tree: git(tree, "add", "a.c"), "conflict markers remain in a.c"),
         (
             lambda tree: (
                 (git(tree, "checkout", "--ours", "a.c"), git(tree, "add", "a.c"))
                 and (tree / "b.c").write_text("forgotten\n")
             ),
-            "changed and not added: b.c",
+            "changed but not added: b.c",
         ),
     ],
 )
@@ -114,7 +116,7 @@ def test_skip_leaves_the_patch_out_and_meets_what_needed_it(repo: Path) -> None:
 def test_abort_leaves_everything_as_it_was(repo: Path) -> None:
     before = refs(repo)
     stop(repo)
-    assert "aborted; stable is as it was" in backport(repo, "abort").output
+    assert "aborted; stable is unchanged at" in backport(repo, "abort").output
     assert refs(repo) == before
     assert not worktree(repo).exists()
     assert "conflict" not in git(repo, "worktree", "list")
@@ -123,8 +125,8 @@ def test_abort_leaves_everything_as_it_was(repo: Path) -> None:
 def test_a_run_to_a_new_branch_is_told_of_as_that(repo: Path) -> None:
     words = ("apply", "--branch", "stable", "--to", "fresh", "--series", "topic~3..topic")
     assert backport(repo, *words).exit_code == 3
-    assert "fresh, to be made from stable: 1 of 3 patches" in backport(repo, "status").output
-    assert "aborted; fresh was not made" in backport(repo, "abort").output
+    assert "fresh, to be created from stable: 1 of 3 patches" in backport(repo, "status").output
+    assert "aborted; fresh was not created" in backport(repo, "abort").output
     assert "fresh" not in git(repo, "branch", "--list")
 
 
@@ -169,7 +171,7 @@ def test_no_part_of_a_marker_is_left(repo: Path, drop: tuple[str, ...]) -> None:
     left = [x for x in file.read_text().splitlines(keepends=True) if not x.startswith(drop)]
     file.write_text("".join(left))
     git(worktree(repo), "add", "a.c")
-    carried(repo, 3, "conflict markers are left in a.c")
+    carried(repo, 3, "conflict markers remain in a.c")
 
 
 def test_markers_that_the_branch_or_the_patch_hold_are_content(tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ def test_a_file_made_and_not_added_is_not_lost(repo: Path) -> None:
     (worktree(repo) / "a.c").write_text(lines((5, "both")))
     git(worktree(repo), "add", "a.c")
     (worktree(repo) / "helper.h").write_text("int x;\n")
-    carried(repo, 3, "made and not added: helper.h")
+    carried(repo, 3, "created but not added: helper.h")
     assert (worktree(repo) / "helper.h").is_file()
     exclude = repo / ".git/info/exclude"
     exclude.parent.mkdir(exist_ok=True)
@@ -246,7 +248,7 @@ def test_markers_in_a_file_with_crlf_say_whose_they_are(tmp_path: Path) -> None:
     text = (worktree(made) / "c").read_bytes()
     assert b"<<<<<<< stable\r\nours\r\n||||||| what" in text
     git(worktree(made), "add", "c")
-    carried(made, 3, "conflict markers are left in c")
+    carried(made, 3, "conflict markers remain in c")
 
 
 def test_a_binary_conflict_leaves_both_sides_to_choose_from(tmp_path: Path) -> None:
@@ -272,14 +274,14 @@ def test_a_name_in_no_encoding_is_shown_with_escapes(tmp_path: Path) -> None:
     assert r"unresolved  \xe4.c: both sides" in backport(made, "status").output
     carried(made, 3, r"still unresolved: \xe4.c")
     git(worktree(made), "add", "-A")
-    carried(made, 3, r"conflict markers are left in \xe4.c")
+    carried(made, 3, r"conflict markers remain in \xe4.c")
 
 
 @pytest.mark.parametrize("verb", ["continue", "skip", "abort"])
 def test_without_a_run_there_is_nothing_to_do(repo: Path, verb: str) -> None:
     done = backport(repo, verb)
     assert done.exit_code == 2
-    assert "no run is on" in done.output
+    assert "no run in progress" in done.output
 
 
 def test_a_journal_of_another_version_is_not_read(repo: Path) -> None:
@@ -394,7 +396,7 @@ def test_nothing_is_laid_out_behind_a_link_that_leads_out(tmp_path: Path, name: 
     outside.mkdir()
     (outside / "file").write_text("the user's own\n")
     (folder / "out").symlink_to(outside)
-    with pytest.raises(Conflict, match="behind a symbolic link out of the worktree"):
+    with pytest.raises(Conflict, match="reached through a symbolic link that leaves the worktree"):
         conflict._write_file(folder, name, b"<<<<<<< hostile\n", 0o100644)
     assert [path.name for path in outside.iterdir()] == ["file"]
     assert (outside / "file").read_text() == "the user's own\n"

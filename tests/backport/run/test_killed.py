@@ -153,7 +153,7 @@ def test_two_at_once(tmp_path: Path) -> None:
     repo = make(tmp_path / "repo")
     with Journal(repo / ".git/backport").locked():
         done = killed_at(0, words(repo))
-    assert "another backport is at work in this repository" in done.stderr
+    assert "another backport is running in this repository" in done.stderr
     assert git(repo, "log", "--format=%s", "stable") == "base"
 
 

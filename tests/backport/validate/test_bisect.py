@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backport.validate.bisect import describe, search
 from backport.verdicts import State
-from tests.backport.trees import backport, branch_with, commit, git, new_repo
+from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo
 
 P, F, C = State.PASSED, State.FAILED, State.CANNOT_TELL
 
@@ -67,7 +67,7 @@ def test_known_answers_cost_nothing() -> None:
 def test_what_cannot_be_told_is_said() -> None:
     found = search(4, lambda n: [P, P, C, C, F][n])
     assert found.untestable == (2, 3)
-    assert "cannot tell" in describe(found, ["a", "b", "c", "d"])
+    assert "which could not be tested" in describe(found, ["a", "b", "c", "d"])
 
 
 @given(st.lists(st.sampled_from([P, F, C]), min_size=1, max_size=40))
@@ -113,6 +113,30 @@ def test_the_command_names_the_break_the_error_and_the_repair(repo: Path) -> Non
     found = json.loads(again.stdout)
     assert (found["first_bad"], found["repaired_by"], found["tested"]) == (5, 9, 0)
     assert found["commit"] == git(repo, "rev-parse", "topic~7")
+    assert found["dependents"] == [6, 7, 8, 9, 10, 11, 12], "all edit one line"
+
+
+@pytest.mark.parametrize("source", [("--range", "stable..mixed"), ("--series", "stable..mixed")])
+def test_bisect_names_what_needs_the_patch_that_breaks_it(
+    tmp_path: Path, source: tuple[str, str]
+) -> None:
+    made = new_repo(tmp_path / "repo", {"a": lines(), "b": lines()})
+    branch_with(
+        made,
+        "mixed",
+        "stable",
+        ("one", {"a": lines((5, "five"))}),
+        ("bad", {"b": lines((5, "bad"))}),
+        ("apart", {"a": lines((5, "FIVE"))}),
+        ("upon it", {"b": lines((5, "worse"))}),
+        ("upon that", {"b": lines((5, "worse\nstill"))}),
+    )
+    words = ("bisect", "--branch", "stable", *source, "--command")
+    done = backport(made, *words, "! grep -qE 'bad|worse' b")
+    assert "step 2 of 5 'bad' is the first that fails" in done.output
+    assert "they need it:\n  4 upon it\n  5 upon that\n" in done.output
+    alone = backport(made, *words, "! grep -q still b")
+    assert "no later patch needs it" in alone.output
 
 
 def test_a_series_is_bisected_in_memory(repo: Path) -> None:
@@ -160,7 +184,7 @@ def test_a_compiler_that_make_cannot_find_is_no_verdict(repo: Path) -> None:
     assert done.exit_code == 125, done.output
     assert "no-such-cc" in done.output
     assert git(repo, "rev-parse", "stable") == before
-    assert "no run is on" in backport(repo, "status").output
+    assert "no run in progress" in backport(repo, "status").output
 
 
 def test_a_build_that_never_ends(repo: Path) -> None:
@@ -169,4 +193,4 @@ def test_a_build_that_never_ends(repo: Path) -> None:
         repo, "check", "--commit", "topic", "--validate", "build", "--build", "sleep 60"
     )
     assert done.exit_code == 125, done.output
-    assert "no end after 1 s" in done.output
+    assert "killed after 1 s" in done.output

@@ -92,7 +92,7 @@ def test_a_bad_step_stops_the_run_and_leaves_the_branch(
     assert said in done.output
     assert "stable-4.10 was not moved" in done.output
     assert git(sample, "rev-parse", "stable-4.10") == before
-    assert "no run is on" in backport(sample, "status").output
+    assert "no run in progress" in backport(sample, "status").output
     git(sample, "rev-parse", "--verify", "refs/backport/rejected")
 
 
@@ -100,7 +100,7 @@ def test_a_bad_step_leaves_a_new_branch_unmade(sample: Path) -> None:
     series = ("--series", str(sample / "posted/build-break.mbox"))
     done = backport(sample, "apply", "--branch", "stable-4.10", "--to", "fresh", *series)
     assert done.exit_code == 1, done.output
-    assert "fresh was not made" in done.output
+    assert "fresh was not created" in done.output
     assert "fresh" not in git(sample, "branch", "--list")
 
 
@@ -159,7 +159,7 @@ def test_an_operation_that_was_there_must_not_go() -> None:
     assert not follow.judge(step(2, send="passed", close="passed")).failed
     lost = follow.judge(step(3, send="passed", close="absent"))
     assert lost.failed
-    assert "object close/64 was there at step 1, and is not now" in lost.explain()
+    assert "object close/64 worked at step 1 and does not now" in lost.explain()
     gone = StepVerdict(4, Oid("0" * 40), "s", (Verdict(Validator.OBJECT, State.ABSENT, "no core"),))
     assert follow.judge(gone).failed
     forgiving = Regressions(("regression:object close/*",))

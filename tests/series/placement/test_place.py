@@ -112,7 +112,7 @@ def _git_apply(where: Path, target: bytes, diff: bytes) -> bytes | None:
 def test_create_and_delete() -> None:
     made = change(b"f", None, b"a\nb\n")
     assert apply_change(b"", made).text == b"a\nb\n"
-    with pytest.raises(PlaceError, match="there already"):
+    with pytest.raises(PlaceError, match="exists already"):
         apply_change(b"a\n", made)
     gone = change(b"f", b"a\nb\n", None)
     assert apply_change(b"a\nb\n", gone).text == b""
@@ -126,7 +126,7 @@ def test_create_and_delete() -> None:
 
 def test_binary_needs_its_data() -> None:
     one = FileChange("modify", b"f", b"f", binary=True)
-    with pytest.raises(PlaceError, match="carries none"):
+    with pytest.raises(PlaceError, match="the patch has none"):
         apply_change(b"x", one)
     two = FileChange(
         "modify",

@@ -51,6 +51,11 @@ def find_source(repo: Repo, given: str, cwd: Path | None = None) -> Source:
         for listing in (path / name for name in _LISTINGS):
             if listing.is_file():
                 return _quilt(listing, given)
+        if (path / "00list").is_file():
+            raise UsageError(
+                f"{given}: a folder of dpatch, whose 00list is not read",
+                "name the order in a file called series beside it, one patch on a line",
+            )
         return Source("folder", given, _folder(path, given))
     if path.exists():
         if path.name in _LISTINGS or path.suffix == ".series":
@@ -113,11 +118,26 @@ def _signer(repo: Repo, control: bytes | None) -> tuple[Identity, str]:
 def _folder(path: Path, given: str) -> tuple[tuple[str, bytes], ...]:
     """The files of a folder in the order of their names, numbers counted as such; of a Maildir its
     mails in the order in which they came."""
-    if (path / "cur").is_dir() and not any(x.is_file() for x in path.iterdir()):
+    dangling = sorted(x.name for x in path.iterdir() if x.is_symlink() and not x.exists())
+    if dangling:
+        raise UsageError(
+            f"{given}: {escaped(dangling[0])} is a link to nothing", "mend it, or take it away"
+        )
+    if (path / "cur").is_dir():
         boxes = [box for box in (path / "cur", path / "new") if box.is_dir()]
         found = sorted((x for box in boxes for x in box.iterdir() if x.is_file()), key=_natural)
+        found = [x for x in found if "T" not in x.name.rpartition(":2,")[2]]  # marked as deleted
     else:
         found = sorted((x for x in path.iterdir() if x.is_file()), key=_natural)
+        folders = sorted(x for x in path.iterdir() if x.is_dir() and not x.name.startswith("."))
+        if any(
+            x.is_file() and not _COPY.fullmatch(x.name) for box in folders for x in box.iterdir()
+        ):
+            names = ", ".join(f"{escaped(x.name)}/" for x in folders[:4])
+            raise UsageError(
+                f"{given}: it has folders, too ({names}), which are not looked into",
+                "name each with a --series of its own, or the files",
+            )
     if not found:
         raise UsageError(f"{given}: that folder is empty", "name an mbox or a folder of patches")
     # A copy that an editor left is named and not read: it may well hold the same patch.

@@ -24,6 +24,11 @@ _MAIL_HEADER = re.compile(
     re.IGNORECASE,
 )
 _OWN_HEADER = re.compile(rb"(?:from|subject):", re.IGNORECASE)
+# A blank line, or MMDF's mark, before what may be a mail's first header.
+_HEADED = re.compile(
+    rb"\n\r?\n(?:\x01{4}\n)*(?=(?:From|Return-Path|Received|Subject|Date|Message-Id|Message-ID): )"
+)
+_MMDF = b"\1\1\1\1\n"
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _FORMAT_PATCH = re.compile(rb"From ([0-9a-f]{40,64}) Mon Sep 17 00:00:00 2001\s*\Z")
 _MOST_HEADERS = 200
@@ -44,7 +49,11 @@ def split_mbox(data: bytes) -> tuple[RawMail, ...]:
     """All mails of ``data``, with what stands before the first separator as one more, if anything
     does; a single mail without a separator is one.
     """
+    if data.startswith(_MMDF):
+        data = data.replace(_MMDF, b"\n")  # each mail stands between two of them
     cuts = [match for match in _SEPARATOR.finditer(data) if _is_separator(data, match)]
+    if not cuts and b"\nSubject:" in data:
+        return _headed(data)
     mails: list[RawMail] = []
     first = cuts[0].start() if cuts else len(data)
     if data[:first].strip():
@@ -64,6 +73,22 @@ def split_mbox(data: bytes) -> tuple[RawMail, ...]:
                 escaped=ours is None,
             )
         )
+    return tuple(mails)
+
+
+def _headed(data: bytes) -> tuple[RawMail, ...]:
+    """Mails put one behind the other without any separator: where a mail's headers follow a diff."""
+    starts = [0]
+    for match in _HEADED.finditer(data):
+        before = data[starts[-1] : match.start()]
+        if b"\n@@ -" in before and _heads_a_mail(data, match.end()):
+            starts.append(match.end())
+    mails: list[RawMail] = []
+    line = 1
+    for start, end in zip(starts, (*starts[1:], len(data)), strict=True):
+        if data[start:end].strip():
+            mails.append(RawMail(data[start:end], line))
+        line += data.count(b"\n", start, end)
     return tuple(mails)
 
 

@@ -96,7 +96,7 @@ def _is_mail(data: bytes) -> bool:
 def _pieces(raw: RawMail, name: str, rules: Rules, depth: int = 0) -> Iterator[Piece]:
     data = unescape(raw.data) if raw.escaped else raw.data
     if raw.commit or raw.escaped or _is_mail(data):
-        info = parse_mail(data, rules)
+        info = _with_changeset(parse_mail(data, rules))
         kept = dep3_trailers([(key, value) for key, value in info.fields])
         if kept:
             info = replace(info, message=_joined(info.message, kept))
@@ -127,6 +127,24 @@ def _pieces(raw: RawMail, name: str, rules: Rules, depth: int = 0) -> Iterator[P
         line += data.count(b"\n", seen, start)
         seen = start
         yield _plain(data[start:end], name, line)
+
+
+def _with_changeset(info: MailInfo) -> MailInfo:
+    """A mail whose text is a changeset of Mercurial's (hg email): author, date and message are its."""
+    text = info.body.lstrip()
+    if not text.startswith(b"# HG changeset patch\n"):
+        return info
+    from series.reading.descriptions import describe
+
+    said = describe(text)
+    return replace(
+        info,
+        author=said.author if said.author.name or said.author.email else info.author,
+        date=said.date or info.date,
+        clean=said.subject or info.clean,
+        message=said.message,
+        body=said.body,
+    )
 
 
 def _plain(data: bytes, name: str, line: int) -> Piece:

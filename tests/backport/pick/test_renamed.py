@@ -185,7 +185,7 @@ def test_the_very_content_settles_which_file_it_is(tmp_path: Path) -> None:
     )
     picked = pick(repo, commit)
     assert picked.clean and picked.tree.id == cherry_picked(repo, commit)
-    assert "is new/amd.c under its name here, 100% alike" in picked.changes[0].notes[0]
+    assert "is new/amd.c in the patch, 100% alike" in picked.changes[0].notes[0]
 
 
 def test_the_last_part_of_the_name_settles_which_file_it_is(tmp_path: Path) -> None:

@@ -176,3 +176,23 @@ def test_signed_off_once(repo: Path) -> None:
     subjects(repo, *words)
     message = git(repo, "log", "-1", "--format=%B", "stable")
     assert message.rstrip().endswith("\n\nSigned-off-by: A Maintainer <maintainer@example.org>")
+
+
+def test_what_a_folder_holds_and_cannot_be_read_is_said(
+    repo: Path, patches: list[bytes], tmp_path: Path
+) -> None:
+    def said(folder: Path) -> str:
+        done = backport(repo, "apply", "--branch", "stable", "--series", str(folder))
+        assert done.exit_code == 2, done.output
+        return " ".join(done.output.split())
+
+    for name in ("link", "deep", "dpatch"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.patch").write_bytes(patches[0])
+    (tmp_path / "link/2.patch").symlink_to("nowhere")
+    assert "2.patch is a link to nothing" in said(tmp_path / "link")
+    (tmp_path / "deep/more").mkdir()
+    (tmp_path / "deep/more/2.patch").write_bytes(patches[1])
+    assert "it has folders, too (more/)" in said(tmp_path / "deep")
+    (tmp_path / "dpatch/00list").write_text("1\n")
+    assert "00list is not read" in said(tmp_path / "dpatch")

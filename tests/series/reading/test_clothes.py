@@ -425,3 +425,19 @@ def test_lines_left_over_behind_a_hunk_stop() -> None:
         read_mbox(b"From: A <a@b.c>\nSubject: x\n\n" + short.split(b"\n", 1)[1], "t")
     with pytest.raises(DiffError, match="ends with its first line"):
         only(letter("[PATCH] a", "diff --git a/f b/f\n"))
+
+
+@pytest.mark.parametrize("mark", [b"", b"\1\1\1\1\n"])
+def test_mails_one_behind_the_other_without_separators(mark: bytes) -> None:
+    two = letter("[PATCH] two", diff("g"), separator="")[1:]
+    data = mark + MAIL + mark + mark + two + mark
+    assert [p.subject for p in read_mbox(data, "t").patches] == [b"fix it", b"two"]
+    quoted = letter("[PATCH] a", diff("f"), body="It said:\n\nFrom: x\nSubject: y\n\nso.\n")
+    assert only(quoted).subject == b"a"
+
+
+def test_a_changeset_in_a_mail() -> None:
+    body = "# HG changeset patch\n# User Bob B <b@b.c>\n# Date 1400296253 14400\ntimer: x\n\nWhy.\n"
+    patch = only(letter("[PATCH 1 of 1] timer: x", diff("f"), body=body))
+    assert (patch.author.name, patch.message) == (b"Bob B", b"timer: x\n\nWhy.\n")
+    assert patch.date == When(1400296253, -240)

@@ -66,6 +66,8 @@ class Settings:
     signoff: bool = False
     allow: tuple[str, ...] = ()
     """What a pick may do that it never does by itself: ``binary-stub``."""
+    base: str | None = None
+    """The revision that patches were made on which name no blob, or none that is at hand."""
     fuzz: int = 0
     """Outer lines of a hunk's context that may differ."""
     guard: tuple[str, ...] = ()

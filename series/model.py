@@ -7,6 +7,7 @@ provenance demands that it comes out as it went in.  Decoding happens on the way
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple, NewType, Protocol
@@ -226,6 +227,15 @@ class Base(Protocol):
         """Git file mode at ``path``; None where there is none."""
 
 
+# Controls, and the marks that turn the direction of writing: no terminal may obey a stranger's.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
 def shown(text: bytes) -> str:
-    """Bytes for a screen."""
-    return text.decode("utf-8", "backslashreplace")
+    """Bytes for a screen, on one line: what a terminal would obey is escaped."""
+    return escaped(text.decode("utf-8", "backslashreplace"))
+
+
+def escaped(text: str) -> str:
+    """Text of a stranger's for a screen, as `shown`."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

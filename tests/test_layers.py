@@ -40,7 +40,7 @@ GROUND: dict[str, tuple[str, ...]] = {
         "merged_findings",
         "verdicts",
     ),
-    "series": ("binary", "errors", "lines", "model", "numbering", "reverse"),
+    "series": ("binary", "errors", "lines", "model", "numbering", "reverse", "ties"),
 }
 """Files that stand beside the rooms; they import each other and no room."""
 ENVIRONMENT = {

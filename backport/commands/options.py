@@ -124,6 +124,14 @@ Fuzz = Annotated[
         help="Let up to N outer lines of a hunk's context differ.",
     ),
 ]
+Base = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--base",
+        metavar="REV",
+        help="What the patches were made on, for 3-way merges of those that do not name their blobs.",
+    ),
+]
 Guard = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(

@@ -25,6 +25,7 @@ def plan(
     guard: opt.Guard = None,
     allow: opt.Allowed = None,
     fuzz: opt.Fuzz = None,
+    base: opt.Base = None,
     only: opt.Only = None,
     why: Annotated[
         bool, typer.Option("--why", help="Show all the evidence for the place of each patch.")
@@ -53,6 +54,7 @@ def plan(
         guard=tuple(guard or ()),
         allow=tuple(allow or ()),
         fuzz=fuzz,
+        base=base,
         only=tuple(only or ()),
     )
     name = opt.branch_of(settings)

@@ -9,6 +9,7 @@ index version 4.  It costs 60 ms to import and is loaded when first needed.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,13 +19,15 @@ from typing import TYPE_CHECKING
 
 from backport.environment import Environment
 from backport.errors import GitFailed, NotARepository
+from backport.gateway.words import find_words
 from series.model import Oid
 
 if TYPE_CHECKING:
     from git import Git, Repo
 
-_MOST_WORDS = 200
-"""Patterns of one git grep; its cost grows faster than their number."""
+_MOST_WORDS = 25
+"""Patterns of one git grep; its cost grows with their square, and past these a pass over all blobs
+costs less."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,18 @@ class GitRunner:
 
         Section and variable of a key are in lower case; a variable without a value is ``true``.
         """
+        # Every command wants it, so it does not wait for GitPython to load.
+        done = subprocess.run(
+            ["git", "config", "--list", "-z"],
+            cwd=self.top,
+            env=self.environment.for_git(),
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            raise GitFailed(f"git config failed: {done.stderr.decode('utf-8', 'replace').strip()}")
         found: dict[str, list[str]] = {}
-        for entry in self("config", "--list", "-z").split("\0"):
+        for entry in done.stdout.decode("utf-8", "surrogateescape").split("\0"):
             key, line, value = entry.partition("\n")
             if key:
                 found.setdefault(key, []).append(value if line else "true")
@@ -100,21 +113,19 @@ class GitRunner:
 
     def words(self, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
         """Those of ``names`` (identifiers) that some text file of a stored tree holds as a whole word."""
-        found: set[bytes] = set()
-        wanted = sorted(name.decode() for name in names)
-        for at in range(0, len(wanted), _MOST_WORDS):
-            patterns = [word for name in wanted[at : at + _MOST_WORDS] for word in ("-e", name)]
-            status, out, err = self._runner(self.git_dir).execute(
-                self._command("grep", "-h", "-o", "-w", "-F", "-I", *patterns, tree),
-                env=self.environment.for_git(),
-                with_extended_output=True,
-                with_exceptions=False,
-                stdout_as_string=False,
-            )
-            if status > 1:  # 1: none of them
-                raise GitFailed(f"git grep failed: {err}")
-            found.update(out.split())
-        return frozenset(found)
+        if len(names) > _MOST_WORDS:
+            return find_words(self.git_dir, tree, names)
+        patterns = [word for name in sorted(names) for word in ("-e", name.decode())]
+        status, out, err = self._runner(self.git_dir).execute(
+            self._command("grep", "-h", "-o", "-w", "-F", "-I", *patterns, tree),
+            env=self.environment.for_git(),
+            with_extended_output=True,
+            with_exceptions=False,
+            stdout_as_string=False,
+        )
+        if status > 1:  # 1: none of them
+            raise GitFailed(f"git grep failed: {err}")
+        return frozenset(out.split())
 
     def _runner(self, cwd: Path | None) -> Git:
         runner: Git = _git_python().Git(str(cwd or self.top))

@@ -55,6 +55,11 @@ class Objects:
             return fresh.raw
         return self.repo.read(pygit2.Oid(hex=oid))[1]
 
+    def size(self, oid: Oid) -> int:
+        """The size in bytes of a blob, which need not be read for that."""
+        fresh = self._fresh.get(oid)
+        return len(fresh.raw) if fresh is not None else self.repo.odb.read_header(oid)[1]
+
     def write_blob(self, data: bytes, base: Oid | None = None, edits: tuple[Edit, ...] = ()) -> Oid:
         """A new blob, made from ``base`` by ``edits`` if these are known; returns its id."""
         return self._write("blob", data, base, edits)

@@ -101,6 +101,16 @@ class TreeView:
         found = self.objects.tree(at).entries.get(name)
         return found if found is not None and found.mode != DIRECTORY else None
 
+    def has_directory(self, path: bytes) -> bool:
+        """Whether ``path`` is a directory."""
+        at = self.id
+        for part in path.split(b"/"):
+            step = self.objects.tree(at).entries.get(part)
+            if step is None or step.mode != DIRECTORY:
+                return False
+            at = step.oid
+        return True
+
     def read(self, path: bytes) -> bytes | None:
         """Content at ``path``; a submodule has none."""
         entry = self.entry(path)

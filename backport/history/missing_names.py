@@ -13,6 +13,7 @@ Nothing is decided by it: only the build tells, and only the user knows.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -52,11 +53,13 @@ def find_lacking(
     absent = _without(repo, branch.id, frozenset().union(*added.values()))
     if not absent:
         return {}
-    brought = [(patch.name, _added(patch)) for patch in run]
+    brought = Counter(name for patch in run for name in _added(patch))
     found: dict[int, tuple[bytes, ...]] = {}
     for suspect in suspects:
-        missing = added[suspect.number] & absent
-        missing -= frozenset().union(*(n for name, n in brought if name != suspect.patch.name))
+        alone = _added(suspect.patch)
+        missing = frozenset(
+            name for name in added[suspect.number] & absent if brought[name] <= (name in alone)
+        )
         own = {d.name for change in suspect.patch.changes for d in definitions(change)}
         missing -= own | {bare(name) for name in own}
         foreign = missing - _without(repo, suspect.made_on, missing)

@@ -25,6 +25,7 @@ from backport.history.presence import ABBREVIATED, standing
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.outcome import Picked
 from backport.pick.patch import pick_patch
+from backport.pick.work import MadeOn, unknown
 from series.model import Oid, Patch, shown
 from series.reading.patch_ids import fingerprint
 from series.reading.trailers import upstream_commit
@@ -149,11 +150,14 @@ class Siblings:
                     return self._version(patch, sibling, commit) if is_it else None
         return None
 
-    def choose(self, tree: TreeView, patch: Patch) -> Chosen:
-        """Put ``patch`` on ``tree``, as a sibling has it if that goes on."""
+    def choose(self, tree: TreeView, patch: Patch, made_on: MadeOn = unknown) -> Chosen:
+        """Put ``patch`` on ``tree``, as a sibling has it if that goes on.
+
+        ``made_on`` finds the tree that it was made on where the repository does not know it.
+        """
         objects = self._repo.objects
         direct = pick_patch(
-            objects, tree, patch, lambda: self._repo.made_on(patch), self._allowance
+            objects, tree, patch, lambda: self._repo.made_on(patch) or made_on(), self._allowance
         )
         version = self.version(patch)
         if version is None:

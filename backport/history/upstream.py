@@ -40,7 +40,7 @@ class Blocker:
         path = shown(self.path)
         if not self.lines:
             return f"{self.commit[:12]} {self.subject!r} creates {path}"
-        line = self.lines[0].strip().decode("utf-8", "backslashreplace")
+        line = shown(self.lines[0].strip())
         more = f" and {len(self.lines) - 1} more lines" if len(self.lines) > 1 else ""
         return f"{self.commit[:12]} {self.subject!r} writes {line!r}{more} in {path}"
 

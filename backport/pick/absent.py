@@ -8,7 +8,7 @@ from dataclasses import replace
 from backport.gateway.trees import FILE, SYMLINK
 from backport.pick.content import expected, from_base
 from backport.pick.outcome import Clash, How
-from backport.pick.renamed import Renamed, find_renamed
+from backport.pick.renamed import Renamed, TooMany
 from backport.pick.work import Done, Work
 from series.model import FileChange, shown
 
@@ -19,12 +19,14 @@ def find_elsewhere(work: Work, change: FileChange) -> Renamed | Clash | None:
     assert path is not None
     if path in work.edits:  # the patch itself took it away
         return None
-    base = work.objects.find_blob(change.old_blob)
-    found = [
-        one
-        for one in find_renamed(work.tree, work.made_on(), path, base)
-        if work.now(one.path) is not None
-    ]
+    base, renames = work.objects.find_blob(change.old_blob), work.renames()
+    if base is None or renames is None:
+        return None
+    try:
+        found = [one for one in renames.find(path, base) if work.now(one.path) is not None]
+    except TooMany as error:
+        absent = absent_file(work, change)
+        return replace(absent, reason=f"{absent.reason}; {error}")
     if len(found) <= 1:
         return found[0] if found else None
     few = " or ".join(f"{shown(one.path)} ({one.likeness:.0%})" for one in found[:3])

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from backport.gateway.objects import Objects
 from backport.gateway.trees import SYMLINK, Entry
 from backport.pick.allowance import STRICT, Allowance
+from backport.pick.in_part import applied_hint, merged_notes
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Clash, How
 from series.lines import split_lines
@@ -26,10 +27,12 @@ from series.placement.hunks import (
     PlaceError,
     apply_binary,
     apply_change,
+    is_applied,
     quoted,
     standing,
     stands_at_home,
 )
+from series.reverse import reverse_hunk
 
 BINARY_HINT = (
     "; `git checkout --ours` or `--theirs` on it in the worktree takes one side, `git add` marks it"
@@ -63,25 +66,35 @@ def new_content(
         return _stub(there, change, allowance)
     if not change.hunks and not change.binary:
         return Made(there.oid, How.EXACT)
-    if names(there.oid, change.new_blob) and not names(there.oid, change.old_blob):
-        return Made(there.oid, How.ALREADY)
     at_hand = names(there.oid, change.old_blob)
     base = there.oid if at_hand else objects.find_blob(change.old_blob)
     theirs = from_base(objects, base, change)
     if base is None or theirs is None:
-        return _by_context(objects, there, change, allowance)
+        if is_result(objects, there, change):
+            return Made(there.oid, How.ALREADY)
+        made = _by_context(objects, there, change, allowance)
+        if names(there.oid, change.new_blob) and isinstance(made, Made):
+            word = "its index line says that it is there already, its hunks say otherwise"
+            return replace(made, notes=(word, *made.notes))
+        return made
     notes = post_image_notes(theirs, change)
     if base == there.oid:
         return Made(theirs, How.EXACT, notes)
     merge = merge_file(objects, base, there.oid, theirs, whole=_whole(there, change))
+    if merge.blob == there.oid:
+        return Made(there.oid, How.ALREADY, notes)
     if merge.blob is not None:
-        return Made(merge.blob, How.ALREADY if merge.blob == there.oid else How.MERGED, notes)
+        if change.hunks:
+            old, ours, new, merged = map(objects.blob, (base, there.oid, theirs, merge.blob))
+            notes = (*merged_notes(old, ours, new, merged, change.hunks), *notes)
+        return Made(merge.blob, How.MERGED, notes)
     if there.mode == SYMLINK:
         reason = "is a symbolic link, and both sides changed it" + BINARY_HINT
     elif merge.marked is None:
         reason = "is binary, and both sides changed it" + BINARY_HINT
     else:
-        reason = "both sides changed the same lines"
+        hint = applied_hint(objects.blob(there.oid), change)
+        reason = "both sides changed the same lines" + (f"; {hint}" if hint else "")
     return Clash(
         change.path,
         reason,
@@ -105,6 +118,24 @@ def from_base(objects: Objects, base: Oid | None, change: FileChange) -> Oid | N
     except PlaceError:
         return None
     return objects.write_blob(placed.text, base, placed.edits) if placed.exact else None
+
+
+def is_result(objects: Objects, there: Entry, change: FileChange) -> bool:
+    """Whether ``there`` is the result that the patch names, and its hunks stand in it where they say.
+
+    The id alone proves nothing: who edits a patch by hand seldom mends its ``index`` line.  What the
+    hunks make stands at their lines, or taking them back gives the blob that the patch was made from.
+    """
+    if not names(there.oid, change.new_blob):
+        return False
+    text = objects.blob(there.oid)
+    if change.binary:
+        return is_applied(text, change)
+    back = replace(change, kind="modify", hunks=tuple(map(reverse_hunk, change.hunks)))
+    try:
+        return apply_change(text, back).exact
+    except PlaceError:
+        return False
 
 
 def _whole(there: Entry, change: FileChange) -> bool:
@@ -140,8 +171,8 @@ def _by_context(
             if fuzzy.fuzz <= allowance.fuzz:
                 return Made(objects.write_blob(fuzzy.text, there.oid), How.FUZZ, _fuzz_notes(fuzzy))
             return _no_fit(there, text, change, f"{error.reason}; {_only_context(fuzzy)}")
-        hint = f"; {_hint(stands.line)}" if stands is not None else ""
-        return _no_fit(there, text, change, error.reason + hint)
+        hint = _hint(stands.line) if stands is not None else applied_hint(text, change)
+        return _no_fit(there, text, change, error.reason + (f"; {hint}" if hint else ""))
     for hunk, place in zip(change.hunks, placed.hunks, strict=True):
         # It went to a twin of the block that has it.
         if place.offset and stands_at_home(split_lines(text), hunk):

@@ -10,6 +10,7 @@ from backport.gateway.trees import EXECUTABLE, FILE, GITLINK, Entry
 from backport.pick import submodule
 from backport.pick.absent import find_elsewhere
 from backport.pick.content import BINARY_HINT, NO_DATA, made_anew, names, post_image_notes
+from backport.pick.directories import find_directory
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Change, Clash, How
 from backport.pick.renamed import Renamed
@@ -50,6 +51,8 @@ def create(work: Work, change: FileChange) -> Done | Clash:
         # Named as an edit, lest the removal of the old one by this patch take it along.
         return Done(Change(path, How.ALREADY), ((path, made),))
     there = work.obstacle(path)
+    if there is None and (elsewhere := misplaced(work, path, made)) is not None:
+        return elsewhere
     if there is None:
         notes = post_image_notes(made.oid, change) if made.mode != GITLINK else ()
         return Done(Change(path, How.EXACT, notes), ((path, made),))
@@ -57,6 +60,35 @@ def create(work: Work, change: FileChange) -> Done | Clash:
         note = f"existed with mode {there.mode:o}; now has the patch's, {made.mode:o}"
         return Done(Change(path, How.MERGED, (note,)), ((path, made),))
     return taken(work, path, there, made)
+
+
+def misplaced(work: Work, path: bytes, made: Entry) -> Done | Clash | None:
+    """The doubt about a new file whose directory has another name on this branch; None without one.
+
+    Done where it stands there already.
+    """
+    folder = path.rpartition(b"/")[0]
+    if not folder or work.tree.has_directory(folder):
+        return None
+    renames = work.renames()
+    moved = find_directory(renames, path) if renames is not None else None
+    if moved is None:
+        return None
+    place = moved.place(path)
+    here = " or ".join(shown(name or b".") + "/" for name in moved.names)
+    reason = (
+        f"the patch makes {shown(path)}, and {shown(moved.folder)}/ is {here} on this branch:"
+        " add it there, or move it to where it belongs"
+    )
+    there = work.now(place)
+    if there == made and len(moved.names) == 1:
+        return Done(Change(path, How.ALREADY, (f"is there as {shown(place)}",)))
+    if there is not None:
+        return replace(
+            taken(work, place, there, made), reason=f"{reason}; one of that name is there"
+        )
+    content = work.objects.blob(made.oid) if made.mode in (FILE, EXECUTABLE) else None
+    return Clash(place, reason, theirs=made.oid, mode=made.mode, content=content)
 
 
 def taken(work: Work, path: bytes, there: Entry, made: Entry) -> Clash:
@@ -112,16 +144,9 @@ def delete(work: Work, change: FileChange) -> Done | Clash:
             return Done(Change(path, How.EXACT), ((path, None),))
         reason = f"the patch deletes the submodule, but here it is at {there.oid[:12]}"
         return Clash(path, reason, ours=there.oid, mode=GITLINK, deleted=True)
-    if names(there.oid, change.old_blob):
-        return Done(Change(path, How.EXACT), ((path, None),))
-    if not change.binary and (change.hunks or change.old_blob is None):
-        # The removed lines are the whole file, or it is another file.
-        try:
-            gone = apply_change(objects.blob(there.oid), change).text == b""
-        except PlaceError:
-            gone = False
-        if gone:
-            return Done(Change(path, How.OFFSET), ((path, None),))
+    named = names(there.oid, change.old_blob)
+    if named if not _says_content(change) else _removes(objects.blob(there.oid), change):
+        return Done(Change(path, How.EXACT if named else How.OFFSET), ((path, None),))
     return Clash(
         path,
         "the patch deletes it, but here it has other content",
@@ -130,3 +155,20 @@ def delete(work: Work, change: FileChange) -> Done | Clash:
         mode=there.mode,
         deleted=True,
     )
+
+
+def _says_content(change: FileChange) -> bool:
+    """Whether a deletion holds what it deletes; of ``git diff -D`` it names the blob alone."""
+    if change.binary:
+        return change.reverse is not None and change.reverse.kind == "literal"
+    return bool(change.hunks) or change.old_blob is None
+
+
+def _removes(text: bytes, change: FileChange) -> bool:
+    """Whether the removed lines are the whole of ``text``: else it is another file."""
+    if change.binary:
+        return change.reverse is not None and change.reverse.data == text
+    try:
+        return apply_change(text, change).text == b""
+    except PlaceError:
+        return False

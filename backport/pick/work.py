@@ -10,6 +10,7 @@ from backport.gateway.objects import Objects
 from backport.gateway.trees import GITLINK, SYMLINK, Entry, TreeView
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.outcome import Change, Clash
+from backport.pick.renamed import Renames
 from series.model import FileChange
 
 _TYPE = {0o100000: "a file", SYMLINK: "a symbolic link", GITLINK: "a submodule"}
@@ -48,6 +49,16 @@ class Work:
     gone: set[bytes] = field(default_factory=set)
     over: set[bytes] = field(default_factory=set)
     """Paths that were given away before they were free."""
+
+    _renames: list[Renames | None] = field(default_factory=list)
+
+    def renames(self) -> Renames | None:
+        """What has other names here than where the patch was made; None where that is not known."""
+        if not self._renames:
+            made_on = self.made_on()
+            found = Renames(self.objects, self.tree, made_on) if made_on is not None else None
+            self._renames.append(found)
+        return self._renames[0]
 
     def now(self, path: bytes) -> Entry | None:
         """What stands at ``path``."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ from series.reading.rules import QuotedCr, Rules
 if TYPE_CHECKING:
     from networkx import DiGraph
 
+_AUTHOR = re.compile(r"\s*[^<>\s][^<>]*<[^<>\s]+>\s*")
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -38,9 +41,14 @@ class Plan:
     reasons: Mapping[Item, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
-    graph: DiGraph[int] | None = None
-    """The evidence of the order, by index into the series; None where its source fixes the order, and
-    in a run that is carried on."""
+    ordering: Ordering | None = None
+    """None in a run that is carried on."""
+
+    @property
+    def graph(self) -> DiGraph[int] | None:
+        """The evidence of the order as a new graph, by index into the series; None where its source
+        fixes the order, and in a run that is carried on."""
+        return None if self.ordering is None else self.ordering.graph
 
     @property
     def left_out(self) -> int:
@@ -59,7 +67,7 @@ def rules_of(settings: Settings) -> Rules:
     author = None
     if settings.author is not None:
         author = parse_author(settings.author.encode())
-        if not author.name or not author.email or b"<" not in settings.author.encode():
+        if not _AUTHOR.fullmatch(settings.author):
             raise UsageError(
                 f"{settings.author!r} is not an author",
                 "give it as 'A U Thor <author@example.org>'",
@@ -156,7 +164,7 @@ def make_plan(series: Series, base: TreeView, only: Sequence[str] = ()) -> Plan:
         reasons={Posted(index): why for index, why in enumerate(ordering.reasons)},
         notes=(*series.notes, *ordering.notes),
         contradictions=ordering.contradictions,
-        graph=ordering.graph,
+        ordering=ordering,
     )
 
 

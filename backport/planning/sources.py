@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal
 from backport.errors import UnknownRevision, UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
-from series.model import Account, Fate, Identity, Oid, Series
+from series.model import Account, Fate, Identity, Oid, Series, escaped
 from series.reading.mail import read_mbox, read_patch_files
 from series.reading.quilt import maintainer, parse_series, read_quilt
 from series.reading.rules import DEFAULT, Rules
@@ -121,7 +121,7 @@ def _folder(path: Path, given: str) -> tuple[tuple[str, bytes], ...]:
     if not found:
         raise UsageError(f"{given}: that folder is empty", "name an mbox or a folder of patches")
     # A copy that an editor left is named and not read: it may well hold the same patch.
-    return tuple((x.name, b"" if _COPY.fullmatch(x.name) else _read(x)) for x in found)
+    return tuple((escaped(x.name), b"" if _COPY.fullmatch(x.name) else _read(x)) for x in found)
 
 
 def _natural(path: Path) -> tuple[tuple[int, int | str], ...]:

@@ -16,6 +16,7 @@ from backport.run.steps import StepState
 from series.graph.evidence import Dependency, Need
 from series.model import shown
 
+_FILE_WIDTH = 24
 _LETTER = {Need.TEXT: "", Need.FILE: "f", Need.SYMBOL: "s", Need.DECLARED: "d"}
 
 
@@ -126,6 +127,7 @@ def plan_json(outlook: Outlook) -> dict[str, Any]:
                 "item": str(item),
                 "subject": shown(outlook.patches[place].subject),
                 "posted": item.position + 1 if isinstance(item, Posted) else None,
+                "file": outlook.patches[place].file or None,
                 "commit": item.commit if isinstance(item, Taken) else None,
                 "state": steps[place].state if place < len(steps) else None,
                 "how": str(steps[place].how) if place < len(steps) else None,
@@ -156,4 +158,8 @@ def _posted(outlook: Outlook, at: int) -> str:
     patch = outlook.patches[at]
     if patch.numbering is not None and patch.numbering.total:
         return f"{patch.numbering.number}/{patch.numbering.total}"
-    return str(patch.position + 1)
+    # A mailbox has a number of them; a file of its own is what a person calls a patch by.
+    if not patch.file or patch.file != patch.name:
+        return str(patch.position + 1)
+    name = patch.file.rpartition("/")[2]
+    return name if len(name) <= _FILE_WIDTH else name[: _FILE_WIDTH - 3] + "..."

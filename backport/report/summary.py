@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from backport.errors import BackportError
-from backport.planning.items import Taken
+from backport.planning.items import Item, Taken
 from backport.report.accounts import accounts_json, tally_json
 from backport.report.page import fold, page_width
 from backport.run.journal import RunState
@@ -108,6 +108,7 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
                 "number": number,
                 "item": str(step.item),
                 "subject": subject,
+                "file": _file(result, step.item),
                 "state": step.state,
                 "how": str(step.how),
                 "commit": step.commit,
@@ -119,6 +120,13 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
             )
         ],
     }
+
+
+def _file(result: Result, item: Item) -> str | None:
+    """The name of the patch file; None where the patch stood in none."""
+    if isinstance(item, Taken):
+        return None
+    return result.plan.series.patches[item.position].file or None
 
 
 def stopped_json(error: BackportError, state: RunState | None) -> dict[str, Any]:

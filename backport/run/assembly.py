@@ -7,26 +7,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from backport.errors import MissingPrerequisite, Unaccounted
+from backport.errors import MissingPrerequisite
 from backport.gateway.identity import Signature
 from backport.gateway.repository import Repo
 from backport.history.missing_names import Suspect, explain, find_lacking
-from backport.history.presence import Present
-from backport.history.siblings import AsBranch, Chosen, Siblings
-from backport.levels import Allow, Phase, Prerequisites, Record
-from backport.pick.allowance import Allowance
+from backport.history.siblings import AsBranch, Siblings
+from backport.levels import Phase, Prerequisites, Record
 from backport.pick.outcome import How, Picked
 from backport.planning.items import Item, Taken
 from backport.planning.plan import Plan
 from backport.run.journal import RunState, Stop, with_step
+from backport.run.judging import Judge
 from backport.run.origin_lines import recorded, signed_off
-from backport.run.steps import Reason, Step, StepState
+from backport.run.steps import Step, StepState
 from series.model import Oid, Patch, shown
 
 if TYPE_CHECKING:
     from backport.history.upstream import Blocker
 
-_MOST_NAMED = 6
 _MOST_TAKEN = 40
 """Prerequisites taken from upstream in one run; past that the branch is the wrong one."""
 
@@ -48,38 +46,24 @@ class Assembly:
     """Steps (from 0) whose last note came up when all of them were on."""
 
 
-def assemble(repo: Repo, plan: Plan, state: RunState, on_step: OnStep) -> Assembly:
+def assemble(
+    repo: Repo, plan: Plan, state: RunState, on_step: OnStep, judge: Judge | None = None
+) -> Assembly:
     """Put every item of ``state.items`` that has no step yet on the tip."""
-    present = Present(repo, state.onto, _fork(repo, state))
-    allowance = Allowance(state.settings.fuzz, Allow.BINARY_STUB in state.settings.allow)
-    siblings = Siblings(repo, state.onto, state.siblings, plan.series.patches, allowance)
+    judge = judge or Judge(repo, plan, state)
     while len(state.steps) < len(state.items):
         item = state.items[len(state.steps)]
-        patch = plan.patch(repo, item)
-        claim = present.find(patch)
-        if claim is not None and claim.sure:
-            state = _record(
-                state, Step(item, StepState.ALREADY, Reason(claim.why), None), patch, on_step
-            )
+        judged = judge.judge(repo.tree(state.tip), item)
+        patch, step, picked = judged.patch, judged.step, judged.picked
+        if step is not None:
+            if step.state is StepState.APPLIED and picked is not None:
+                commit = commit_tree(repo, state, patch, picked.tree.id, item)
+                step = replace(step, commit=commit)
+            state = with_step(state, step)
+            on_step(len(state.steps), len(state.items), patch, step)
             continue
-        chosen = siblings.choose(repo.tree(state.tip), patch)
-        picked = chosen.picked
-        if picked.clean:
-            step = _commit(repo, state, item, patch, chosen)
-            if claim is not None and step.state is StepState.APPLIED:
-                step = replace(step, notes=(claim.doubt, *step.notes))
-            state = _record(state, step, patch, on_step)
-            continue
-        if claim is not None:
-            state = _record(
-                state, Step(item, StepState.ALREADY, Reason(claim.why), None), patch, on_step
-            )
-            continue
-        blockers = (
-            ()
-            if state.settings.prerequisites is Prerequisites.IGNORE
-            else _blockers(repo, state, patch, picked)
-        )
+        assert picked is not None
+        blockers = find_blocking(repo, state, patch, picked)
         if not blockers:
             clashes = tuple((shown(clash.path), clash.reason) for clash in picked.clashes)
             stop = Stop(item, clashes)
@@ -93,10 +77,10 @@ def assemble(repo: Repo, plan: Plan, state: RunState, on_step: OnStep) -> Assemb
         at = len(state.steps)
         new = tuple(Taken(blocker.commit) for blocker in blockers)
         state = replace(state, items=(*state.items[:at], *new, *state.items[at:]))
-    return _checked(repo, plan, state, siblings)
+    return checked(repo, plan, state, judge.siblings)
 
 
-def _checked(repo: Repo, plan: Plan, state: RunState, siblings: Siblings) -> Assembly:
+def checked(repo: Repo, plan: Plan, state: RunState, siblings: Siblings) -> Assembly:
     """With a word at the steps that were not made for this very tree and name what it lacks."""
     suspects = []
     for number, step in enumerate(state.steps):
@@ -146,53 +130,17 @@ def commit_tree(repo: Repo, state: RunState, patch: Patch, tree: Oid, item: Item
     return repo.write_commit(tree, state.tip, author, state.committer, message, patch.encoding)
 
 
-def _record(state: RunState, step: Step, patch: Patch, on_step: OnStep) -> RunState:
-    state = with_step(state, step)
-    on_step(len(state.steps), len(state.items), patch, step)
-    return state
-
-
-def _commit(repo: Repo, state: RunState, item: Item, patch: Patch, chosen: Chosen) -> Step:
-    picked = chosen.picked
-    notes = tuple(f"{shown(c.path)}: {note}" for c in picked.changes for note in c.notes)
-    notes = (*chosen.notes, *_in_part(picked), *notes)
-    if len(picked.changes) != len(chosen.patch.changes):
-        raise Unaccounted(
-            f"{len(picked.changes)} of {len(chosen.patch.changes)} files of {patch.name} were dealt with"
-        )
-    if picked.already and patch.changes:
-        return Step(item, StepState.ALREADY, Reason("the tree has all of it"), None, notes)
-    if not patch.changes:
-        return Step(item, StepState.ALREADY, Reason("changes nothing"), None, notes)
-    commit = commit_tree(repo, state, patch, picked.tree.id, item)
-    return Step(item, StepState.APPLIED, chosen.how or picked.how, commit, notes)
-
-
-def _in_part(picked: Picked) -> tuple[str, ...]:
-    """A word where the tree has some of the files' changes and not the others."""
-    there = [change.path for change in picked.changes if change.how is How.ALREADY]
-    if not there or len(there) == len(picked.changes):
-        return ()
-    paths = ", ".join(map(shown, there[:_MOST_NAMED]))
-    more = ", ..." if len(there) > _MOST_NAMED else ""
-    return (f"partly there already: {paths}{more} ({len(there)} of {len(picked.changes)} files)",)
-
-
-def _blockers(repo: Repo, state: RunState, patch: Patch, picked: Picked) -> tuple[Blocker, ...]:
-    if state.settings.upstream is None:
+def find_blocking(repo: Repo, state: RunState, patch: Patch, picked: Picked) -> tuple[Blocker, ...]:
+    """What upstream has and ``patch``, which does not go on, waits for."""
+    settings = state.settings
+    if settings.upstream is None or settings.prerequisites is Prerequisites.IGNORE:
         return ()
     from backport.history.upstream import find_blockers
 
-    upstream = repo.commit(state.settings.upstream)
+    upstream = repo.commit(settings.upstream)
     return find_blockers(repo, upstream, state.onto, patch, picked.clashes, _taken(state))
 
 
 def _taken(state: RunState) -> frozenset[Oid]:
     """The prerequisites that the run has taken from upstream."""
     return frozenset(item.commit for item in state.items if isinstance(item, Taken))
-
-
-def _fork(repo: Repo, state: RunState) -> Oid | None:
-    if state.settings.upstream is None:
-        return None
-    return repo.merge_base(state.onto, repo.commit(state.settings.upstream))

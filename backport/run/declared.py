@@ -16,7 +16,7 @@ from backport.gateway.repository import Repo
 from backport.history.presence import standing
 from backport.levels import Prerequisites
 from backport.run.journal import RunState
-from series.model import Oid, Series
+from series.model import Oid, Series, escaped
 from series.reading.patch_ids import stable_patch_id
 
 _MOST_COMMITS = 2000
@@ -41,7 +41,7 @@ def find_missing(repo: Repo, onto: Oid, series: Series) -> tuple[str, ...]:
     for key, value in series.depends:
         text = value.decode("utf-8", "replace").strip()
         if text and not look.has(text):
-            found.append(f"{key}: {text}")
+            found.append(f"{key}: {escaped(text)}")
     return tuple(dict.fromkeys(found))
 
 

@@ -31,7 +31,7 @@ from backport.run.declared import base_notes, find_missing, refuse_undeclared
 from backport.run.journal import RUN_REF, Journal, RunState, with_step
 from backport.run.move import move
 from backport.run.refusals import conflict_error, refuse_failed, refuse_second
-from backport.run.request import Progress, Request, Result, Validation
+from backport.run.request import Progress, Request, Result, Validation, pinned
 from backport.run.steps import Reason, Step, StepState
 from backport.verdicts import StepVerdict
 from series.errors import SeriesError
@@ -53,7 +53,7 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
         worktrees.refuse_dirty(repo, target)
         state = RunState(
             phase=Phase.PLAN,
-            settings=request.settings,
+            settings=pinned(repo, request.settings),
             branch=branch,
             target=target,
             onto=onto,

@@ -22,6 +22,7 @@ from backport.planning.sources import Source
 from backport.run.assembly import assemble
 from backport.run.declared import base_notes, find_missing
 from backport.run.journal import RunState
+from backport.run.request import pinned
 from series.model import Oid, Patch
 
 
@@ -74,7 +75,7 @@ def begin(
     plan = replace(plan, notes=(*plan.notes, *base_notes(repo, onto, series)))
     state = RunState(
         phase=Phase.APPLY,
-        settings=settings,
+        settings=pinned(repo, settings),
         branch=branch or settings.branch or onto,
         target="",
         onto=onto,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from backport.config import Settings
@@ -69,3 +69,8 @@ class Request:
     sources: tuple[Source, ...]
     settings: Settings
     to: str | None = None
+
+
+def pinned(repo: Repo, settings: Settings) -> Settings:
+    """The settings with the commit that ``base`` names now: a run that is carried on means the same one."""
+    return replace(settings, base=repo.commit(settings.base)) if settings.base else settings

@@ -36,6 +36,13 @@ def add_evidence(graph: DiGraph[int], found: Iterable[tuple[int, int, Evidence]]
         graph.add_edge(before, after, evidence=tuple(had | fresh))
 
 
+def graph_of(patches: Sequence[Patch], found: Iterable[tuple[int, int, Evidence]]) -> DiGraph[int]:
+    """A graph of ``patches`` with this evidence."""
+    graph = new_graph(patches)
+    add_evidence(graph, found)
+    return graph
+
+
 def evidence_of(graph: DiGraph[int], before: int, after: int) -> tuple[Evidence, ...]:
     """All the evidence of a pair; none where it has no edge."""
     data = graph.get_edge_data(before, after)

@@ -25,8 +25,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from series.graph.edges import add_evidence, evidence_of, order_edges, order_of
+from series.graph.edges import add_evidence, evidence_of, graph_of, order_edges, order_of
 from series.graph.evidence import Kind, Precedes
+from series.model import Patch
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -66,13 +67,15 @@ class Circle:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The order, and what was given up to reach it; the graph itself has lost what was given up."""
+    """The order, and what was given up to reach it; a graph has lost what was given up."""
 
     order: tuple[int, ...]
     refuted: tuple[Refuted, ...] = ()
     circles: tuple[Circle, ...] = ()
     misnumbered: frozenset[int] = frozenset()
     """Patches whose number does not count against the others of their circle."""
+    claims: tuple[Claim, ...] = ()
+    """The evidence that holds."""
 
 
 @dataclass(slots=True)
@@ -84,9 +87,23 @@ class _GivenUp:
     misnumbered: set[int] = field(default_factory=set)
 
 
-def numbered_after(graph: DiGraph[int], before: int) -> Precedes:
+def numbered_after(before: Patch) -> Precedes:
     """The evidence that a posting's numbers put a patch after ``before``."""
-    return Precedes(Kind.NUMBERING, f"is numbered after {graph.nodes[before]['patch'].name}")
+    return Precedes(Kind.NUMBERING, f"is numbered after {before.name}")
+
+
+def resolve_claims(
+    patches: Sequence[Patch], claims: Iterable[Claim], rank: Sequence[int]
+) -> Resolution:
+    """The order of ``patches`` by ``claims``, as `resolve` finds it in a graph of them.
+
+    Where every claim runs with the ranks, as in a series that is numbered right, the ranks are the
+    topological sort, and nothing is loaded to find that out.
+    """
+    held = tuple(dict.fromkeys(claims))
+    if all(rank[before] < rank[after] for before, after, _ in held):
+        return Resolution(tuple(sorted(range(len(patches)), key=rank.__getitem__)), claims=held)
+    return resolve(graph_of(patches, held), rank)
 
 
 def resolve(graph: DiGraph[int], rank: Sequence[int]) -> Resolution:
@@ -99,7 +116,11 @@ def resolve(graph: DiGraph[int], rank: Sequence[int]) -> Resolution:
             _settle(graph, component, gone)
     order = networkx.lexicographical_topological_sort(graph, key=rank.__getitem__)
     return Resolution(
-        tuple(order), tuple(gone.refuted), tuple(gone.circles), frozenset(gone.misnumbered)
+        tuple(order),
+        tuple(gone.refuted),
+        tuple(gone.circles),
+        frozenset(gone.misnumbered),
+        tuple(order_edges(graph)),
     )
 
 
@@ -329,7 +350,9 @@ def _bridge(
     for ones, twos in ((before, [*loose, *right[:1]]), ([*loose, *right[-1:]], after)):
         if len(ones) * len(twos) <= _MOST_BRIDGES:
             pairs += itertools.product(ones, twos)
-    fresh: list[Claim] = [(one, two, numbered_after(graph, one)) for one, two in pairs]
+    fresh: list[Claim] = [
+        (one, two, numbered_after(graph.nodes[one]["patch"])) for one, two in pairs
+    ]
     add_evidence(graph, fresh)
     left = [claim for claim in claims if not (claim[0] in here and claim[1] in here)]
     known = {claim[:2] for claim in left}

@@ -10,7 +10,7 @@ starts at the base (Hierholzer), preferring what comes first in the preferred or
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from series.model import Base, FileChange, Oid, Patch
@@ -88,8 +88,13 @@ class _Edge:
     change: FileChange
 
 
-def find_chains(patches: Sequence[Patch], base: Base | None, rank: Sequence[int]) -> Chains:
-    """Link ``patches`` by blob ids; ``rank[i]`` says how early patch ``i`` is preferred."""
+def find_chains(
+    patches: Sequence[Patch], base: Base | None, rank: Sequence[int], known: Container[int] = ()
+) -> Chains:
+    """Link ``patches`` by blob ids; ``rank[i]`` says how early patch ``i`` is preferred.
+
+    ``known`` are the patches whose rank comes from their author: a number or a date.
+    """
     names: dict[bytes, _Names] = {}
     edges: list[_Edge] = []
     blind: list[tuple[int, FileChange]] = []
@@ -133,15 +138,21 @@ def find_chains(patches: Sequence[Patch], base: Base | None, rank: Sequence[int]
     links: list[Link] = []
     strangers: list[tuple[int, FileChange]] = []
     rivals: list[tuple[int, int, bytes]] = []
-    tangled: set[bytes] = set()
+
+    def movers_of(after: list[_Edge]) -> list[_Edge]:
+        return [edge for edge in after if edge.change.kind != "copy"]
+
+    tangled = {
+        at[0]
+        for at, after in takers.items()
+        if len(makers.get(at, ())) + is_base(at) > 1 or len(movers_of(after)) > 1
+    }
     for at, after in takers.items():
-        before = makers.get(at, [])
-        movers = [edge for edge in after if edge.change.kind != "copy"]
-        if len(before) + is_base(at) > 1 or len(movers) > 1:
-            tangled.add(at[0])
-            continue
-        if not before and at[1] is not None and not is_base(at):
+        before, movers = makers.get(at, []), movers_of(after)
+        if not before and at[1] is not None and not is_base(at) and len(movers) < 2:
             strangers += [(edge.patch, edge.change) for edge in after]
+        if at[0] in tangled:
+            continue
         for edge in after:
             links += [_link(one.patch, edge, shown(at)) for one in before if one is not edge]
             if edge.change.kind == "copy":
@@ -158,7 +169,7 @@ def find_chains(patches: Sequence[Patch], base: Base | None, rank: Sequence[int]
     for at in takers:
         states.setdefault(at[0], []).append(at)
     for path in sorted(tangled):
-        trail = _trail(by_path[path], is_base, rank)
+        trail = _as_ranked(by_path[path], rank, known) or _trail(by_path[path], is_base, rank)
         if trail is not None:
             for one, two in itertools.pairwise(trail):
                 if one.patch != two.patch:
@@ -221,6 +232,20 @@ def _unique(links: Iterable[Link]) -> list[Link]:
         if link.before != link.after:
             found.setdefault((link.before, link.after), link)
     return list(found.values())
+
+
+def _as_ranked(
+    edges: list[_Edge], rank: Sequence[int], known: Container[int]
+) -> list[_Edge] | None:
+    """``edges`` in the order of their ranks, where their authors said it and it is a trail.
+
+    A patch and its revert go in a circle.  Where the base has the patch, the trail from the base would
+    put it on after its revert.
+    """
+    if any(edge.patch not in known for edge in edges):
+        return None
+    trail = sorted(edges, key=lambda edge: rank[edge.patch])
+    return trail if all(one.end == two.start for one, two in itertools.pairwise(trail)) else None
 
 
 def _trail(

@@ -27,6 +27,7 @@ from series.lines import split_lines
 from series.model import Base, FileChange, Hunk, Patch
 from series.placement.exact import place_exactly
 from series.placement.hunks import PlaceError, apply_change, apply_hunks, is_applied
+from series.ties import Ties
 
 _BUDGET = 20_000
 _MAX_PAIRS = 400
@@ -77,20 +78,18 @@ class Item:
 
 def families(patches: Sequence[Patch]) -> list[tuple[frozenset[bytes], tuple[Item, ...]]]:
     """Paths tied by renames and copies, with what each patch does to them."""
-    from networkx.utils import UnionFind
-
-    tied: UnionFind[bytes] = UnionFind()
+    tied: Ties[bytes] = Ties()
     for patch in patches:
         for change in patch.changes:
             if change.old_path is not None and change.new_path not in (None, change.old_path):
-                tied.union(change.old_path, change.path)
+                tied.tie(change.old_path, change.path)
     groups: dict[bytes, dict[int, list[FileChange]]] = {}
     for index, patch in enumerate(patches):
         for change in patch.changes:
-            groups.setdefault(tied[change.path], {}).setdefault(index, []).append(change)
+            groups.setdefault(tied.root(change.path), {}).setdefault(index, []).append(change)
     found = []
-    for paths in tied.to_sets():
-        items = groups[tied[next(iter(paths))]]
+    for paths in tied.sets():
+        items = groups[tied.root(paths[0])]
         found.append(
             (
                 frozenset(paths),
@@ -108,10 +107,13 @@ def fit_family(
     known: Mapping[int, Collection[int]],
     *,
     numbered: bool,
+    ranked: bool = False,
 ) -> Fits:
     """Order ``items``; ``known`` gives for a patch those that must precede it.
 
-    With ``numbered``, the order by ``rank`` is taken if all fits in it, and binds nobody.
+    With ``numbered``, the order by ``rank`` is taken if all fits in it, or is there already, and binds
+    nobody.  With ``ranked``, ``rank`` comes from the authors: what is there already may go in a circle
+    with what follows, and then only they know where it begins.
     """
     start: State = {}
     for path in paths:
@@ -120,14 +122,15 @@ def fit_family(
     wanted = sorted(items, key=lambda item: rank[item.patch])
     if len(items) == 1 or numbered:
         walk = _Walk(start)
-        if all(walk.nearest(item) for item in wanted):
-            return Fits((), (), (), tuple(sorted(walk.moved)))
-    walk = _best_walk(wanted, start, known)
+        there = [item for item in wanted if not walk.nearest(item)]
+        if all(_is_there(item, start) for item in there):
+            paths_there = [(item.patch, x.path) for item in there for x in item.changes]
+            return Fits((), (), tuple(paths_there), tuple(sorted(walk.moved)))
+    walk = (_past_there(wanted, start) if ranked else None) or _best_walk(wanted, start, known)
     applied: list[tuple[int, bytes]] = []
     unplaced: list[Unplaced] = []
     for item in walk.left(wanted):
-        has = [is_applied(_joined(start.get(change.path)), change) for change in item.changes]
-        if all(has):
+        if _is_there(item, start):
             applied += [(item.patch, change.path) for change in item.changes]
         else:
             unplaced.append(Unplaced(item.patch, *walk.why(item)))
@@ -135,6 +138,39 @@ def fit_family(
     exact = not walk.guessed and len(walk.sequence) + len(applied) == len(items)
     bounds = tuple(bound for bound in _bounds(walk.sequence) if bound.strong or exact)
     return Fits(bounds, tuple(unplaced), tuple(applied), tuple(sorted(walk.moved)))
+
+
+def _is_there(item: Item, start: State) -> bool:
+    """Whether ``start`` has what ``item`` does to each of its files."""
+    return all(
+        _is_moved(change, start) or is_applied(_joined(start.get(change.path)), change)
+        for change in item.changes
+    )
+
+
+def _is_moved(change: FileChange, start: State) -> bool:
+    """Whether a rename that changes nothing else is done in ``start``."""
+    return (
+        change.kind == "rename"
+        and not change.hunks
+        and not change.binary
+        and change.old_path is not None
+        and start.get(change.old_path) is None
+        and start.get(change.path) is not None
+    )
+
+
+def _past_there(wanted: Sequence[Item], start: State) -> _Walk | None:
+    """The walk in the order of ``wanted`` behind those at its start that are there; None where there
+    are none of these, or another does not fit exactly."""
+    first = next((at for at, item in enumerate(wanted) if not _is_there(item, start)), len(wanted))
+    walk = _Walk(start)
+    for item in wanted[first:]:
+        fit = walk.exact(item, walk.state)
+        if fit is None:
+            return None
+        walk.take(*fit)
+    return walk if first else None
 
 
 def _joined(lines: Text) -> bytes | None:

@@ -20,9 +20,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from series.graph.edges import add_evidence, new_graph, order_edges, order_of
+from series.graph.edges import graph_of
 from series.graph.evidence import Kind, Precedes
-from series.graph.resolution import Circle, Claim, Resolution, numbered_after, resolve
+from series.graph.resolution import Circle, Claim, Resolution, numbered_after, resolve_claims
 from series.model import Base, Patch, Series, shown
 from series.numbering import listed, missing_numbers
 from series.ordering.blobs import Chains, find_chains
@@ -57,11 +57,18 @@ class Ordering:
     """For each patch, by its index into ``series.patches``."""
     notes: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
-    graph: DiGraph[int] | None = None
-    """The evidence that holds, without a circle; None where the source itself fixes the order."""
+    claims: tuple[Claim, ...] = ()
+    """The evidence that holds, without a circle."""
+    patches: tuple[Patch, ...] = ()
+    """What the claims speak of; none where the source itself fixes the order."""
     applied: tuple[int, ...] = ()
     """Patches that the base has already."""
     missing: tuple[Missing, ...] = ()
+
+    @property
+    def graph(self) -> DiGraph[int] | None:
+        """The evidence as a new graph; None where the source itself fixes the order."""
+        return graph_of(self.patches, self.claims) if self.patches else None
 
 
 @dataclass(slots=True)
@@ -81,40 +88,29 @@ def recover_order(series: Series, base: Base) -> Ordering:
     if series.ordered:
         given = tuple((f"its place is given by {series.origin}",) for _ in patches)
         return Ordering(tuple(range(len(patches))), given)
-    rank, words = _ranks(patches)
+    rank, words, known = _ranks(patches)
     found = _Findings()
     postings = _Postings(patches)
-    chains = find_chains(patches, base, rank)
+    chains = find_chains(patches, base, rank, known)
     found.applied |= chains.applied
     found.claims += _by_blobs(patches, chains)
-    graph, resolved = _resolved(patches, postings, found, rank)
+    resolved = _resolved(patches, postings, found, rank)
     settled = postings.settled(resolved)
-    if _by_context(patches, base, rank, chains, found, settled):
-        graph, resolved = _resolved(patches, postings, found, rank)
+    if _by_context(patches, base, rank, chains, found, settled, known):
+        resolved = _resolved(patches, postings, found, rank)
         settled = postings.settled(resolved)
     if said := _by_words(patches, base, settled, postings.whole and not resolved.misnumbered):
         found.claims += said
-        graph, resolved = _resolved(patches, postings, found, rank)
-    found.contradictions += _contradictions(patches, graph, postings, resolved)
+        resolved = _resolved(patches, postings, found, rank)
+    found.contradictions += _contradictions(patches, postings, resolved)
     _gaps(patches, found)
-    place = {index: at for at, index in enumerate(resolved.order)}
-    reasons: list[list[str]] = [[] for _ in patches]
-    for before, after in sorted(graph.edges, key=lambda edge: (place[edge[1]], place[edge[0]])):
-        reasons[after] += [
-            one.explain()
-            for one in order_of(graph, before, after)
-            if one.kind is not Kind.NUMBERING
-        ]
-    for index in found.applied:
-        reasons[index].append("the base has it already")
-    for index in range(len(patches)):
-        reasons[index].append(words[index])
     return Ordering(
         order=resolved.order,
-        reasons=tuple(map(tuple, reasons)),
+        reasons=_reasons(resolved, found.applied, words),
         notes=tuple(found.notes),
         contradictions=tuple(dict.fromkeys(found.contradictions)),
-        graph=graph,
+        claims=resolved.claims,
+        patches=patches,
         applied=tuple(sorted(found.applied)),
         missing=tuple(found.missing),
     )
@@ -122,26 +118,37 @@ def recover_order(series: Series, base: Base) -> Ordering:
 
 def _resolved(
     patches: Sequence[Patch], postings: _Postings, found: _Findings, rank: Sequence[int]
-) -> tuple[DiGraph[int], Resolution]:
-    """The graph of all the evidence so far, and the order that it gives."""
-    graph = new_graph(patches)
-    add_evidence(graph, found.claims)
-    add_evidence(
-        graph,
-        (
-            (one, two, numbered_after(graph, one))
-            for numbered in postings.members
-            for one, two in itertools.pairwise(numbered)
-        ),
+) -> Resolution:
+    """The order that all the evidence so far gives."""
+    numbers = (
+        (one, two, numbered_after(patches[one]))
+        for numbered in postings.members
+        for one, two in itertools.pairwise(numbered)
     )
-    return graph, resolve(graph, rank)
+    return resolve_claims(patches, (*found.claims, *numbers), rank)
+
+
+def _reasons(
+    resolved: Resolution, applied: Collection[int], words: Sequence[str]
+) -> tuple[tuple[str, ...], ...]:
+    """For each patch what puts it where it is, from the earliest patch on, the strongest first."""
+    place = {index: at for at, index in enumerate(resolved.order)}
+    reasons: list[list[str]] = [[] for _ in words]
+    stated = [claim for claim in resolved.claims if claim[2].kind is not Kind.NUMBERING]
+    for _, after, one in sorted(stated, key=lambda x: (place[x[0]], -x[2].kind.strength)):
+        reasons[after].append(one.explain())
+    for index in applied:
+        reasons[index].append("the base has it already")
+    for index, word in enumerate(words):
+        reasons[index].append(word)
+    return tuple(map(tuple, reasons))
 
 
 # -- what the author says
 
 
-def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str]]:
-    """Each patch's place in the preferred order, and the words for it."""
+def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str], frozenset[int]]:
+    """Each patch's place in the preferred order, the words for it, and for which their author said it."""
     sent: dict[str, int] = {}
     for patch in patches:
         if patch.message_id and (match := _SENT.match(patch.message_id)):
@@ -180,7 +187,12 @@ def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str]]:
             words.append("by its date, as far as the rest leaves it open")
         else:
             words.append("by its content, as far as the rest leaves it open: nothing dates it")
-    return ranks, words
+    known = frozenset(
+        index
+        for index, (patch, at) in enumerate(zip(patches, keys, strict=True))
+        if at[1] < 3 or (patch.date is not None and times[at] == 1)
+    )
+    return ranks, words, known
 
 
 def _digest(patch: Patch) -> bytes:
@@ -224,6 +236,10 @@ class _Postings:
         one, two = self.place.get(before), self.place.get(after)
         return one is not None and two is not None and one[0] == two[0] and one[1] > two[1]
 
+    def all_in_one(self, patches: Sequence[int]) -> bool:
+        """Whether one posting numbers all of them."""
+        return len({self.place.get(index, (-1 - index, 0))[0] for index in patches}) == 1
+
     def settled(self, resolved: Resolution) -> Callable[[int, int], bool]:
         """Whether the numbers order two patches, after what `resolve` found wrong with them."""
         circle = {
@@ -259,12 +275,12 @@ def _gaps(patches: Sequence[Patch], found: _Findings) -> None:
 
 
 def _contradictions(
-    patches: Sequence[Patch], graph: DiGraph[int], postings: _Postings, resolved: Resolution
+    patches: Sequence[Patch], postings: _Postings, resolved: Resolution
 ) -> Iterator[str]:
     """In words, what was given up."""
     named: set[int] = set()
     if resolved.misnumbered:
-        for before, after, one in order_edges(graph):
+        for before, after, one in resolved.claims:
             if one.kind.strength > Kind.NUMBERING.strength and postings.against(before, after):
                 named |= {before, after}
                 yield (
@@ -273,7 +289,9 @@ def _contradictions(
                 )
     for circle in resolved.circles:
         if circle.kind is not Kind.NUMBERING:
-            yield from _circle_words(patches, circle)
+            # A patch and its revert: where numbers order them, nothing is left open.
+            if not postings.all_in_one(circle.patches):
+                yield from _circle_words(patches, circle)
         elif named.isdisjoint(circle.patches):
             yield f"the numbers of {_names(patches, circle.patches)} contradict the other evidence"
     for wrong in resolved.refuted:
@@ -323,6 +341,7 @@ def _by_context(
     chains: Chains,
     found: _Findings,
     settled: Callable[[int, int], bool],
+    ranked: frozenset[int],
 ) -> bool:
     """Fit what blob ids do not settle: changes without ids, or made for versions not at hand.
 
@@ -355,7 +374,15 @@ def _by_context(
                 continue
             by_rank = sorted((item.patch for item in there), key=rank.__getitem__)
             numbered = all(itertools.starmap(settled, itertools.pairwise(by_rank)))
-            fits = fit_family(paths, there, base, rank, known, numbered=numbered)
+            fits = fit_family(
+                paths,
+                there,
+                base,
+                rank,
+                known,
+                numbered=numbered,
+                ranked=ranked.issuperset(item.patch for item in there),
+            )
             _take(patches, fits, found, lost)
             _note_applied(fits, has)
             _note_moved(fits, strange, found)

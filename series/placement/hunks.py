@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from series.binary import apply_delta
 from series.errors import SeriesError
 from series.lines import split_lines
-from series.model import Binary, FileChange, Hunk
+from series.model import Binary, FileChange, Hunk, shown
 from series.placement.stated import Edit, anchors, edited, edits_as_stated, stated_line
 from series.reverse import reverse_hunk
 
@@ -263,8 +263,7 @@ def quoted(line: bytes | None) -> str:
     """A line of a file for a message, its control characters made visible."""
     if line is None:
         return "the end of the file"
-    text = line.removesuffix(b"\n").decode("utf-8", "backslashreplace")
-    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
+    text = shown(line.removesuffix(b"\n"))
     if not line.endswith(b"\n"):
         return f"'{text[:120]}' without a line end"
     return f"'{text[:120]}'"

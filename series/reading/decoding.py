@@ -6,17 +6,14 @@ What cannot be read here is refused by name; it is never taken for a file withou
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
-import io
-import lzma
-import zlib
+from typing import IO, cast
 
 from series.errors import SeriesError
 
 _MOST_BYTES = 256 << 20
 """Of decompressed text: no posted series comes near."""
+_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 _UNREADABLE = (
     (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
     (b"PK\x03\x04", "a zip archive"),
@@ -49,6 +46,8 @@ def decode(data: bytes, name: str) -> bytes:
     Raises FileError for anything else that is no text, and for damaged or oversized data.
     """
     data = _inflated(data, name)
+    if data[257:262] == b"ustar":
+        raise FileError(name, "is a tar archive", "unpack it, and name the folder")
     for mark, codec in _MARKS:
         if data.startswith(mark):
             return _recoded(data, codec, name)
@@ -74,20 +73,30 @@ def _inflated(data: bytes, name: str) -> bytes:
     for mark, what in _UNREADABLE:
         if data.startswith(mark):
             raise FileError(name, f"is {what}", "unpack it first")
+    return _unpacked(data, name) if data.startswith(_PACKED) else data
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    # Loaded here: most patches are not packed.
+    import bz2
+    import gzip
+    import io
+    import lzma
+    import zlib
+
+    source = io.BytesIO(data)
     try:
-        if data.startswith(b"\x1f\x8b"):
-            return _bounded(gzip.GzipFile(fileobj=io.BytesIO(data)), name)
         if data.startswith(b"BZh"):
-            return _bounded(bz2.BZ2File(io.BytesIO(data)), name)
+            return _bounded(cast(IO[bytes], bz2.BZ2File(source)), name)
         if data.startswith(b"\xfd7zXZ\0"):
-            return _bounded(lzma.LZMAFile(io.BytesIO(data)), name)
+            return _bounded(cast(IO[bytes], lzma.LZMAFile(source)), name)
+        return _bounded(cast(IO[bytes], gzip.GzipFile(fileobj=source)), name)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise FileError(name, f"damaged compressed data: {error}", "fetch it again") from error
-    return data
 
 
-def _bounded(file: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile, name: str) -> bytes:
-    data: bytes = file.read(_MOST_BYTES + 1)
+def _bounded(file: IO[bytes], name: str) -> bytes:
+    data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         raise FileError(
             name, f"over {_MOST_BYTES >> 20} MiB when unpacked", "this is no patch series"

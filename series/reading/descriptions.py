@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from series.model import Identity, When
+from series.reading.dep3 import KNOWN_FIELD
 from series.reading.mailinfo import NOBODY, clean_subject, parse_author, parse_date, strip_space
 
 _HG = re.compile(rb"# HG changeset patch\r?$", re.MULTILINE)
@@ -20,11 +21,6 @@ _COMMIT = re.compile(
     re.MULTILINE,
 )
 _FIELD = re.compile(rb"([A-Za-z][A-Za-z0-9-]*):(?:[ \t]+(.*)|)\Z", re.DOTALL)
-_KNOWN = re.compile(
-    rb"description|subject|origin|bug(?:-[a-z0-9-]+)?|forwarded|author|from|reviewed-by|acked-by"
-    rb"|last-updated?|applied-upstream|debian-[a-z0-9-]+|ubuntu-[a-z0-9-]+|upstream-[a-z0-9-]+\Z",
-    re.IGNORECASE,
-)
 _FROM_LINE = re.compile(rb"From ([0-9a-f]{40,64}) Mon Sep 17 00:00:00 2001\s*\Z")
 _DP = re.compile(rb"^#+ ?DP: ?(.*)$", re.MULTILINE)
 _DPATCH_BY = re.compile(rb"^#+ \S+\.dpatch by (.+)$", re.MULTILINE)
@@ -151,7 +147,7 @@ def _fields_or_text(text: bytes) -> Description:
         if line.rstrip() == b"---":
             break
         match = _FIELD.match(line.rstrip()) if inside else None
-        if match is not None and not (block and not _KNOWN.match(match[1])):
+        if match is not None and not (block and not KNOWN_FIELD.match(match[1])):
             fields.append((match[1], [match[2] or b""]))
         elif inside and fields and line[:1] in (b" ", b"\t"):
             fields[-1][1].append(b"" if line.strip() == b"." else line[1:].rstrip())
@@ -174,7 +170,7 @@ def _is_block(lines: list[bytes]) -> bool:
         match = _FIELD.match(line.rstrip())
         if match is None:
             return False
-        if _KNOWN.match(match[1]):
+        if KNOWN_FIELD.match(match[1]):
             return True
     return False
 
@@ -212,17 +208,6 @@ def _of_fields(fields: list[tuple[bytes, list[bytes]]], free: list[bytes]) -> De
     ]
     text = b"\n\n".join(part for part in (body, rest, b"\n".join(kept)) if part.strip())
     return Description(author, date, title, text)
-
-
-def dep3_trailers(fields: list[tuple[bytes, bytes]]) -> bytes:
-    """The DEP-3 fields among a mail's headers, to stay in the message: no transport writes them."""
-    kept = [
-        key + b": " + value
-        for key, value in fields
-        if _KNOWN.fullmatch(key)
-        and key.lower() not in (b"description", b"subject", b"author", b"from")
-    ]
-    return b"\n".join(kept)
 
 
 # -- plain text

@@ -19,17 +19,27 @@ from typing import NoReturn
 from series.binary import decode_line, inflate
 from series.errors import SeriesError
 from series.lines import split_lines
-from series.model import Binary, ChangeKind, FileChange, Hunk, Oid
+from series.model import Binary, ChangeKind, FileChange, Hunk, Oid, shown
 from series.reading.paths import link_fault, path_fault, strip_components, unquote
 from series.reading.unidiff_hunks import HEADER, read_hunks
 
 _INDEX = re.compile(rb"index ([0-9a-f]{1,64})\.\.([0-9a-f]{1,64})(?: ([0-7]{6}))?\s*\Z")
 _SHORTEST = 4
 """Digits of an abbreviated id, as for git (core.abbrev); fewer name nothing."""
-_EPOCH = re.compile(rb"\t(?:1970-01-01|1969-12-31) [0-9:.]+")
-# A changed line; not a mail's signature, nor the names of the next file.
-_CHANGE = re.compile(rb"\+(?!\+\+ )|-(?!-)")
-_STAMP = re.compile(rb"(?:\t| +\d{4}-\d\d-\d\d \d\d:\d\d).*\Z", re.DOTALL)
+_EPOCH = re.compile(
+    rb"\t(?:(?:1970-01-01|1969-12-31) \d\d:\d\d:00(?:\.0+)?(?: (?P<zone>[+-]\d{4}))?"
+    rb"|Thu Jan +1 00:00:00 1970(?: \+0000)?|Thu, 0?1 Jan 1970 00:00:00 (?:GMT|\+0000)"
+    rb"|\(nonexistent\))\s*\Z"
+)
+"""The time stamp of a file that is not there: the beginning of 1970, wherever the clock stood."""
+# What lists put below a mail, and the boundaries of its parts.
+_RULER = re.compile(rb"-{5,}|--[^\s-]\S*\s*\Z|_{5,}")
+_STAMP = re.compile(
+    rb"(?:\t| +\d{4}-\d\d-\d\d \d\d:\d\d"
+    rb"| +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +(?:[A-Z][a-z]{2} +\d+|\d+ +[A-Z][a-z]{2} +\d{4})"
+    rb" +\d\d:\d\d).*\Z",
+    re.DOTALL,
+)
 _NULL_OID = re.compile(r"0+\Z")
 _STARTS = (b"diff --git ", b"--- ", b"@@ -", b"diff --cc ", b"diff --combined ", b"Binary files ")
 _BINARY = re.compile(rb"Binary files (.+) and (.+) differ\r?\n?\Z")
@@ -48,27 +58,32 @@ class PathError(DiffError):
 
     def __init__(self, where: str, line: int, path: bytes, fault: str) -> None:
         self.path, self.fault = path, fault
-        shown = path[:80].decode("utf-8", "backslashreplace")
         super().__init__(
-            where, line, f"the path '{shown}' {fault}; such a patch is refused, nothing was changed"
+            where,
+            line,
+            f"the path '{shown(path[:80])}' {fault}; such a patch is refused, nothing was changed",
         )
 
 
 def parse_diff(
-    data: bytes, where: str, *, strip: int = 1, first_line: int = 1
+    data: bytes, where: str, *, strip: int = 1, first_line: int = 1, partial: bool = False
 ) -> tuple[FileChange, ...]:
     """Read all changes in ``data``.
 
     ``strip`` is what ``-p`` is to ``git apply``; ``first_line`` is the number that ``data``'s
-    first line has in the file ``where``, for errors.  Empty when there is no diff in it.
+    first line has in the file ``where``, for errors.  ``partial`` takes a diff that has lost its hunks
+    as it is.  Empty when there is no diff in it.
     """
-    return _Parser(data, where, strip, first_line).run()
+    return _Parser(data, where, strip, first_line, partial=partial).run()
 
 
 class _Parser:
     """One pass over the lines; ``at`` is the next line to read."""
 
-    def __init__(self, data: bytes, where: str, strip: int, first_line: int) -> None:
+    def __init__(
+        self, data: bytes, where: str, strip: int, first_line: int, *, partial: bool
+    ) -> None:
+        self.partial = partial
         self.lines = split_lines(data)
         self.where, self.strip, self.first_line = where, strip, first_line
         self.at = 0
@@ -126,9 +141,9 @@ class _Parser:
             raise PathError(self.where, self.first_line + self.at, name, "is absolute")
         stripped = strip_components(name, strip)
         if stripped is None:
-            shown = name[:80].decode("utf-8", "backslashreplace")
             self.fail(
-                f"the path '{shown}' has fewer than the {strip} components to strip (-p{strip})"
+                f"the path '{shown(name[:80])}' has fewer than the {strip} components to strip (-p{strip});"
+                f" -p {strip - 1} strips less"
             )
         return self.checked(stripped, self.at)
 
@@ -165,11 +180,10 @@ class _Parser:
         fields = _Header()
         self.at += 1
         while self.at < len(self.lines) and self.header_line(fields):
+            fields.seen_any = True
             self.at += 1
         change = self.assemble(fields, default, start)
-        if self.at >= len(self.lines):
-            return change
-        line = self.lines[self.at]
+        line = self.lines[self.at] if self.at < len(self.lines) else b""
         if line.startswith(b"@@ -"):
             return replace(change, hunks=self.hunks())
         if line.startswith(b"GIT binary patch"):
@@ -181,6 +195,15 @@ class _Parser:
         if line.startswith((b"Binary files ", b"Files ")) and line.rstrip().endswith(b" differ"):
             self.at += 1
             return replace(change, binary=True)
+        bare = not (fields.seen_any or fields.seen_old)
+        if not self.partial and bare:
+            self.fail("a file's diff that ends with its first line; the patch is truncated", start)
+        if not self.partial and _says_more(change, seen_names=fields.seen_old):
+            self.fail(
+                f"the diff of '{shown(change.path[:80])}' says that its"
+                " content changes, and has no hunk; the patch is damaged, or --partial takes it as it is",
+                start,
+            )
         return change
 
     def header_line(self, to: _Header) -> bool:
@@ -385,10 +408,28 @@ class _Parser:
             self.damaged(number, old_left, new_left)
         if at < end and lines[at].startswith(b"\\ "):
             at += 1
-        if at < end and _CHANGE.match(lines[at]):
-            # git and patch(1) pass over it, and what it changes is lost.
-            self.fail(f"hunk {number} counts fewer lines than it has: this one is left over", at)
+        self.refuse_left_over(number, at)
         self.at = at
+
+    def refuse_left_over(self, number: int, at: int) -> None:
+        """Name the first changed line that stands behind a hunk's counted ones and still belongs to it.
+
+        git and patch(1) pass over it, and what it changes is lost.
+        """
+        lines, here = self.lines, self.at
+        while at < len(lines) and lines[at][:1] in (b" ", b"+", b"-"):
+            if lines[at].rstrip(b"\r\n") in (b"-- ", b"--"):
+                return  # a mail's signature
+            self.at = at
+            starts = lines[at].startswith(b"--- ") and self.plain_starts()
+            self.at = here
+            if starts:
+                return
+            if lines[at][:1] != b" " and not _RULER.match(lines[at]):
+                self.fail(
+                    f"hunk {number} counts fewer lines than it has: this one is left over", at
+                )
+            at += 1
 
     def damaged(self, number: int, old_left: int, new_left: int) -> NoReturn:
         """Name the line at which a hunk is not what its header says."""
@@ -480,6 +521,7 @@ class _Header:
         "old_blob",
         "old_mode",
         "plus",
+        "seen_any",
         "seen_old",
         "similarity",
         "source",
@@ -497,6 +539,7 @@ class _Header:
         self.minus: bytes | None = None
         self.plus: bytes | None = None
         self.seen_old = False
+        self.seen_any = False
         self.similarity: int | None = None
 
 
@@ -506,3 +549,24 @@ def _blob(oid: Oid | None) -> Oid | None:
 
 def _ends_with(name: bytes | None, tail: bytes) -> bool:
     return name is not None and (b"/" + name).endswith(b"/" + tail)
+
+
+_EMPTY = (
+    "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
+    "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
+)
+"""The blob of no bytes, by SHA-1 and SHA-256."""
+
+
+def _says_more(change: FileChange, *, seen_names: bool) -> bool:
+    """Whether the header of a change without hunks says that there was content to change.
+
+    A deletion may leave its lines out (git format-patch -D): its blob says which file is meant.
+    """
+    if change.kind == "delete":
+        return False
+    if seen_names or (change.similarity is not None and change.similarity < 100):
+        return True
+    if change.new_blob is None or change.old_blob == change.new_blob:
+        return False
+    return not any(empty.startswith(change.new_blob) for empty in _EMPTY)

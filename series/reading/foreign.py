@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from series.model import shown
+
 _FOREIGN = re.compile(
     rb"^(?:(?P<submodule>Submodule \S[^\n]* (?:[0-9a-f]{7,64}\.{2,3}[0-9a-f]{7,64}|contains )[^\n]*)"
     rb"|(?P<normal>\d+(?:,\d+)?[acd]\d+(?:,\d+)?\n(?=[<>] ))"
@@ -39,8 +41,11 @@ def find_foreign(text: bytes) -> list[Foreign]:
         line = text.count(b"\n", 0, match.start()) + 1
         kind = match.lastgroup or ""
         if kind == "only":
-            shown = match["only"].decode("utf-8", "backslashreplace").strip()
-            found.append(Foreign(line, f"'{shown}': that file is not in the patch", False))
+            found.append(
+                Foreign(
+                    line, f"'{shown(match['only'].strip())}': that file is not in the patch", False
+                )
+            )
         else:
             found.append(Foreign(line, _WHAT[kind], True))
     return found

@@ -15,11 +15,8 @@ from dataclasses import replace
 
 from series.errors import SeriesError
 from series.model import Account, Cover, Fate, Oid, Patch, Series
-from series.reading.context_diff import as_unified
 from series.reading.diff import DiffError, parse_diff
-from series.reading.foreign import find_foreign
 from series.reading.pieces import Piece, holds_diff, read_pieces
-from series.reading.replies import thread_trailers
 from series.reading.rules import DEFAULT, Rules
 from series.reading.thread import Choice, Letter, Taken, choose
 from series.reading.trailers import parse_trailers
@@ -33,7 +30,8 @@ _COVER_LIKE = re.compile(
     rb"\*\*\* (?:SUBJECT|BLURB) HERE \*\*\*|^ \d+ files? changed,|^[^\n]+ \(\d+\):\n  \S",
     re.MULTILINE,
 )
-_NUMBERED_NAME = re.compile(r"(?:v\d{1,3}-)?(\d{1,6})(?!\d)")
+_CONTEXT_ROW = b"\n***************"
+_NUMBERED_NAME = re.compile(r"(?:v\d{1,3}-)?(\d{1,12})(?!\d)")
 
 
 class MailError(SeriesError):
@@ -82,12 +80,21 @@ def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch
     else:
         # 1 is the piece's own first line.
         where, first = piece.where, piece.first_line + info.diff_line - 1
+    diff = info.diff
+    if _CONTEXT_ROW in diff:
+        # Loaded where it is needed, as the next: reading is what every run begins with.
+        from series.reading.context_diff import as_unified
+
+        diff = as_unified(diff, where, first)
     changes = parse_diff(
-        as_unified(info.diff, where, first),
+        diff,
         where,
         strip=strip if rules.strip is None else rules.strip,
         first_line=first,
+        partial=rules.partial,
     )
+    from series.reading.foreign import find_foreign
+
     lost = find_foreign(info.diff)
     for one in lost:
         if one.lost and not rules.partial:
@@ -113,6 +120,10 @@ def signed(patch: Patch, rules: Rules, subject: bytes = b"") -> Patch:
     """The patch with the author of the rules where it has none of its own, and with ``subject``, by
     default its file's name, where it has no subject.  A patch is never made up an author for.
     """
+    if b"\0" in patch.message + patch.author.name + patch.author.email:
+        raise MailError(
+            patch.name, "its message holds a NUL byte, which no commit can", "write it without"
+        )
     if not patch.subject.strip():
         made = subject or _name_subject(patch.file)
         message = (
@@ -142,6 +153,8 @@ def _series(pieces: Sequence[Piece], origin: str, rules: Rules, *, folder: bool)
         what = f"{len(pieces)} mails, but none holds a patch" if pieces else "it is empty"
         raise MailError(origin, what, "give a mailbox, a folder of patches or a git range")
     numbers = _listed([pieces[one.index] for one in choice.taken]) if folder else {}
+    from series.reading.replies import thread_trailers
+
     given = thread_trailers(pieces, choice)
     notes = list(choice.notes)
     patches: list[Patch] = []
@@ -222,7 +235,7 @@ def _left_aside(pieces: Sequence[Piece], choice: Choice) -> str:
     others = [
         index
         for index, (fate, _) in sorted(choice.fates.items())
-        if fate in (Fate.REPLY, Fate.NO_PATCH, Fate.REPEATED)
+        if fate in (Fate.REPLY, Fate.NO_PATCH)
     ]
     if not others:
         return ""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import mktime_tz, parsedate_tz
 
-from series.model import Identity, When
+from series.model import Identity, When, shown
 from series.reading.rules import DEFAULT, Keep, QuotedCr, Rules
 
 _SPACE = b" \t\n\r"
@@ -45,6 +45,11 @@ _SEALED_NAME = re.compile(
 )
 _PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary", b"none"})
 _TIME_ZONE_LIMIT = 24 * 60
+# Codecs of Python's that no mail means.
+_NO_CHARSETS = frozenset(
+    {"unicode_escape", "raw-unicode-escape", "unicode-escape", "raw_unicode_escape", "idna"}
+    | {"punycode", "undefined", "mbcs", "oem"}
+)
 
 NOBODY = Identity(b"", b"")
 """Where a text names no author."""
@@ -71,6 +76,8 @@ class MailInfo:
     """Parts of the mail that could not be read, any of which may hold the patch."""
     fields: tuple[tuple[bytes, bytes], ...] = ()
     """The mail's own headers, decoded, in their order."""
+    attached: tuple[bytes, ...] = ()
+    """Whole mails that it carries: forwarded ones, and files of git format-patch."""
 
 
 def mail_headers(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -89,6 +96,7 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
     headers, body, body_line = _split_head(data)
     decoder = _Decoder(rules.quoted_cr)
     decoder.part(headers, body, body_line, 0)
+    decoder.lines = _unarmoured(decoder.lines)
     filtered = _Filter(decoder.lines, decoder.notes, scissors=rules.scissors)
     outer: dict[bytes, bytes] = {}
     ids: dict[bytes, bytes] = {}
@@ -109,7 +117,7 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
     author = parse_author(_one_space(told.get(b"from") or told.get(b"author", b"")))
     if b"from" not in filtered.headers and (behind := _behind_list(outer)) is not None:
         decoder.notes.append(
-            f"the list rewrote From to '{_shown(outer[b'from'])}'; the author is taken from its"
+            f"the list rewrote From to '{shown(outer[b'from'])}'; the author is taken from its"
             " other headers"
         )
         author = behind
@@ -126,6 +134,7 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
         references=tuple(dict.fromkeys(near + far)),
         notes=tuple(dict.fromkeys(decoder.notes)),
         faults=tuple(dict.fromkeys(decoder.faults)),
+        attached=tuple(decoder.attached),
         fields=tuple((key, outer.get(key.lower(), value)) for key, value in headers),
     )
 
@@ -195,6 +204,8 @@ def _to_utf8(raw: bytes, charset: bytes) -> bytes | None:
         return raw
     try:
         codec = codecs.lookup(name)
+        if codec.name in _NO_CHARSETS:
+            return None
         text = raw.decode(codec.name)
     except (LookupError, UnicodeDecodeError, ValueError):
         return None
@@ -218,10 +229,6 @@ def _as_utf8(raw: bytes) -> bytes:
     except UnicodeDecodeError:
         return raw.decode("latin-1").encode()
     return raw
-
-
-def _shown(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
 
 
 def _behind_list(outer: dict[bytes, bytes]) -> Identity | None:
@@ -403,6 +410,7 @@ class _Decoder:
         self.lines: list[_Line] = []
         self.notes: list[str] = []
         self.faults: list[str] = []
+        self.attached: list[bytes] = []
         self.plain = True
         self.parts = 0
 
@@ -418,16 +426,22 @@ class _Decoder:
             return
         disposition = found.get(b"content-disposition", b"")
         if _SEALED.match(kind) or _SEALED_NAME.search(_file_name(content, disposition)):
-            self.faults.append(f"an attachment of type {_shown(kind)} cannot be looked into")
+            self.faults.append(f"an attachment of type {shown(kind)} cannot be looked into")
+            return
+        encoding = found.get(b"content-transfer-encoding", b"")
+        whole = _transferred(encoding, body) if depth or kind == b"message/rfc822" else b""
+        if kind == b"message/rfc822" or _FORMAT_PATCH.match(whole):
+            self.plain = False
+            self.attached.append(whole)
             return
         opaque = kind.startswith((b"application/", b"image/", b"audio/", b"video/", b"font/"))
-        if opaque and not _patch_name(content, disposition):
-            self.notes.append(f"an attachment of type {_shown(kind)} left aside")
+        if opaque and not _patch_name(content, disposition) and not _DIFF.search(whole):
+            self.notes.append(f"an attachment of type {shown(kind)} left aside")
             return
         if kind == b"text/html" and depth:
             self.notes.append("an HTML part left aside")
             return
-        self.text(found.get(b"content-transfer-encoding", b""), content, body, line)
+        self.text(encoding, content, body, line)
 
     def text(self, encoding: bytes, content: bytes, body: bytes, line: int) -> None:
         encoding = encoding.split(b";")[0].strip().lower()
@@ -436,7 +450,7 @@ class _Decoder:
         elif encoding == b"quoted-printable":
             self.plain, body = False, self.unquoted(quopri.decodestring(body))
         elif encoding not in _PLAIN_ENCODINGS:
-            self.faults.append(f"a body in the unknown transfer encoding '{_shown(encoding)}'")
+            self.faults.append(f"a body in the unknown transfer encoding '{shown(encoding)}'")
             return
         charset = _param(content, b"charset") or b""
         lines = _lines(body)
@@ -478,7 +492,7 @@ class _Decoder:
                 pieces[-1][1].append(text)
         if not pieces and body.strip():
             self.faults.append(
-                f"the boundary '{_shown(boundary)}' of its parts stands nowhere in the body"
+                f"the boundary '{shown(boundary)}' of its parts stands nowhere in the body"
             )
         for start, texts in pieces:
             self.parts += 1
@@ -490,6 +504,18 @@ class _Decoder:
             self.part(headers, inner, start + inner_line - 1, depth + 1)
             if kind == b"multipart/alternative" and len(self.lines) > size:
                 return
+
+
+_FORMAT_PATCH = re.compile(rb"From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\r?\n")
+_DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+
+
+def _transferred(encoding: bytes, body: bytes) -> bytes:
+    """The bytes of a part as they were before they were sent."""
+    name = encoding.split(b";")[0].strip().lower()
+    if name == b"base64":
+        return _base64(body)
+    return quopri.decodestring(body) if name == b"quoted-printable" else body
 
 
 def _file_name(content: bytes, disposition: bytes) -> bytes:
@@ -548,6 +574,25 @@ def _unflow(lines: list[bytes], delete_space: bool) -> list[bytes]:
     return out
 
 
+def _unarmoured(lines: list[_Line]) -> list[_Line]:
+    """Take the armour of a PGP clear signature off (RFC 4880, 7): its lines, and the dashes that it
+    puts before every line that begins with one."""
+    first = next((at for at, line in enumerate(lines) if line.text.strip()), None)
+    if first is None or lines[first].text.strip() != b"-----BEGIN PGP SIGNED MESSAGE-----":
+        return lines
+    rest = iter(lines[first + 1 :])
+    for line in rest:
+        if not line.text.strip():
+            break
+    found = []
+    for line in rest:
+        if line.text.startswith(b"-----BEGIN PGP SIGNATURE-----"):
+            break
+        text = line.text.removeprefix(b"- ")
+        found.append(line if text is line.text else _Line(text, line.number, line.charset))
+    return found
+
+
 class _Filter:
     """Part headers in the body, message and diff (mailinfo.c, handle_commit_msg)."""
 
@@ -601,7 +646,7 @@ class _Filter:
             else:
                 return recoded
         self.notes.append(
-            f"its text is not of the charset '{_shown(charset)}' that it declares; read as UTF-8 or"
+            f"its text is not of the charset '{shown(charset)}' that it declares; read as UTF-8 or"
             " Latin-1"
         )
         return _as_utf8(text)

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 
 _MAX_PATH = 4096
+_MAX_NAME = 255
+"""Bytes of one component: no file system in use takes more."""
+_MAX_DEPTH = 256
 _PLAIN = re.compile(rb"[A-Za-z0-9_+-][A-Za-z0-9_+.-]*(?:/[A-Za-z0-9_+-][A-Za-z0-9_+.-]*)*\Z")
 # Code points that HFS+ drops from names (git's utf8.c, next_hfs_char): ".g<U+200C>it" is ".git".
 _HFS_IGNORED = re.compile(
@@ -33,7 +36,7 @@ _ESCAPES = {
 
 def path_fault(path: bytes) -> str | None:
     """Say why ``path`` must not be written below a tree's root; None when it may."""
-    if _PLAIN.match(path) and len(path) <= _MAX_PATH and b"it~1" not in path.lower():
+    if _PLAIN.match(path) and len(path) <= _MAX_NAME and b"it~1" not in path.lower():
         return None
     if not path:
         return "is empty"
@@ -41,6 +44,8 @@ def path_fault(path: bytes) -> str | None:
         return f"is {len(path)} bytes long"
     if b"\0" in path:
         return "holds a NUL byte"
+    if path.count(b"/") >= _MAX_DEPTH:
+        return f"is {path.count(b'/') + 1} components deep"
     if path.startswith(b"/"):
         return "is absolute"
     for part in path.split(b"/"):
@@ -48,9 +53,15 @@ def path_fault(path: bytes) -> str | None:
             return "leaves the tree with '..'"
         if part in (b"", b"."):
             return "holds an empty component or '.'"
-        bare = _HFS_IGNORED.sub(b"", part).split(b":")[0].rstrip(b" .").lower()
-        if bare in (b".git", b"git~1"):
-            return "reaches into the repository's own '.git'"
+        if len(part) > _MAX_NAME:
+            return f"holds a component of {len(part)} bytes"
+        # On Windows a backslash parts names, too (core.protectNTFS).
+        for name in part.split(b"\\"):
+            if name == b"..":
+                return "leaves the tree with '..'"
+            bare = _HFS_IGNORED.sub(b"", name).split(b":")[0].rstrip(b" .").lower()
+            if bare in (b".git", b"git~1"):
+                return "reaches into the repository's own '.git'"
     return None
 
 

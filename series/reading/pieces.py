@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from series.reading.decoding import decode
-from series.reading.descriptions import Description, dep3_trailers, describe, starts_commit
+from series.reading.dep3 import dep3_trailers
 from series.reading.mailinfo import MailInfo, mail_headers, parse_mail, strip_space
 from series.reading.mbox import RawMail, split_mbox, unescape
 from series.reading.rules import DEFAULT, Rules
@@ -30,6 +30,8 @@ _DIFF_START = re.compile(
     rb"|\d+(?:,\d+)?[acd]\d+(?:,\d+)?\n[<>] )",
     re.MULTILINE,
 )
+_MOST_CARRIED = 4
+"""Mails in mails that are opened."""
 _MAIL_KEYS = frozenset({b"from", b"subject"})
 _DEP3_KEYS = frozenset({b"description", b"author"})
 
@@ -89,15 +91,28 @@ def _is_mail(data: bytes) -> bool:
     return not keys.isdisjoint(_MAIL_KEYS) and keys.isdisjoint(_DEP3_KEYS)
 
 
-def _pieces(raw: RawMail, name: str, rules: Rules) -> Iterator[Piece]:
+def _pieces(raw: RawMail, name: str, rules: Rules, depth: int = 0) -> Iterator[Piece]:
     data = unescape(raw.data) if raw.escaped else raw.data
     if raw.commit or raw.escaped or _is_mail(data):
         info = parse_mail(data, rules)
         kept = dep3_trailers([(key, value) for key, value in info.fields])
         if kept:
             info = replace(info, message=_joined(info.message, kept))
+        inner = [
+            piece
+            for data in (info.attached if depth < _MOST_CARRIED else ())
+            for carried in split_mbox(data)
+            for piece in _pieces(replace(carried, line=raw.line), name, rules, depth + 1)
+        ]
+        if inner and not holds_diff(info.diff):
+            # A letter around patches: its words are not theirs.
+            yield from inner
+            return
         yield Piece(name, name, raw.line, info, parse_tags(info.subject), raw.commit)
+        yield from inner
         return
+    from series.reading.descriptions import starts_commit
+
     starts = starts_commit(data)
     if not starts:
         yield _plain(data, name, raw.line)
@@ -113,7 +128,9 @@ def _plain(data: bytes, name: str, line: int) -> Piece:
     """A diff with the words before it."""
     match = _DIFF_START.search(data)
     cut = match.start() if match else len(data)
-    said: Description = describe(data[:cut])
+    from series.reading.descriptions import describe
+
+    said = describe(data[:cut])
     info = MailInfo(
         author=said.author,
         date=said.date,

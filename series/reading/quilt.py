@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from series.errors import SeriesError
-from series.model import Account, Fate, FileChange, Identity, Patch, Series
+from series.model import Account, Fate, FileChange, Identity, Patch, Series, escaped, shown
 from series.reading.mail import patch_of, signed
 from series.reading.mailinfo import parse_author
 from series.reading.paths import path_fault
@@ -83,6 +83,10 @@ def parse_series(data: bytes, origin: str) -> tuple[QuiltEntry, ...]:
 def _entry(words: list[bytes], guards: tuple[str, ...], origin: str, number: int) -> QuiltEntry:
     name, *options = words
     text = name.decode("utf-8", "backslashreplace")
+    if escaped(text) != text:
+        raise QuiltError(
+            origin, number, f"the name '{escaped(text)[:80]}' holds control characters"
+        )
     inside = re.sub(rb"\A(?:\.\./|\./)+", b"", name)
     if (fault := path_fault(inside)) is not None:
         raise QuiltError(origin, number, f"the name '{text[:80]}' {fault}")
@@ -97,11 +101,10 @@ def _entry(words: list[bytes], guards: tuple[str, ...], origin: str, number: int
         elif option in (b"-F", b"--fuzz"):
             next(left, b"")
         elif not _FUZZ.fullmatch(option) and option not in _LOOSE:
-            shown = option.decode("utf-8", "backslashreplace")
             raise QuiltError(
                 origin,
                 number,
-                f"the option '{shown}' is not known; those of patch(1) that place are",
+                f"the option '{shown(option)}' is not known; those of patch(1) that place are",
             )
     return QuiltEntry(text, strip, reverse, guards, number)
 
@@ -157,7 +160,7 @@ def read_quilt(
             accounts.append(Account(entry.name, b"", Fate.NO_PATCH, "changes nothing"))
             notes.append(f"{entry.name} changes nothing, left aside")
         for patch in found:
-            who, why = (rules.author, "--author") if rules.author else fallback or (None, "")
+            who, why = (rules.author, "--author says") if rules.author else fallback or (None, "")
             if not patch.author.name and not patch.author.email:
                 unsigned[why] += 1
             patch = signed(patch, replace(rules, author=who))
@@ -168,7 +171,7 @@ def read_quilt(
         raise QuiltError(origin, 0, "no patch in it changes anything")
     for why, count in unsigned.items():
         some = "1 patch names" if count == 1 else f"{count} patches name"
-        notes.append(f"{some} no author; the author is {why}")
+        notes.append(f"{some} no author: signed as {why}")
     return Series(
         tuple(patches), origin, ordered=True, notes=tuple(notes), accounts=tuple(accounts)
     )

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from series.model import Fate, Patch
+from series.model import Fate, Patch, shown
 from series.reading.mailinfo import parse_author, strip_space
 from series.reading.pieces import Piece
 from series.reading.thread import Choice
@@ -72,9 +72,8 @@ def thread_trailers(pieces: Sequence[Piece], choice: Choice) -> Given:
         for match in _GIVEN.finditer(info.body):
             line = match[1] + b": " + match[2]
             if parse_author(match[2]).email.lower() != info.author.email.lower():
-                shown = line.decode("utf-8", "backslashreplace")
                 given.refused.append(
-                    f"{pieces[index].name}: '{shown}' is not its sender's; not added"
+                    f"{pieces[index].name}: '{shown(line)}' is not its sender's; not added"
                 )
                 continue
             for patch in patches:

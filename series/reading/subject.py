@@ -18,7 +18,9 @@ from dataclasses import dataclass
 
 from series.model import Numbering
 
-_PREFIX = re.compile(rb"\s*(?:(?:re|aw|sv|antw|fwd?|wg)\s*(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE)
+_PREFIX = re.compile(
+    rb"\s*(?:(?:(?:re|aw|sv|antw|fwd?|wg)\s*(?:\[\d+\])?|bug\s*#\d+)\s*:\s*)+", re.IGNORECASE
+)
 _REPLY = re.compile(rb"\s*(?:re|aw|sv|antw)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _TAG = re.compile(rb"\s*\[([^\[\]]{0,200})\]")
 _COUNT = re.compile(rb"(?<![\w./])(\d{1,4})\s*(?:/|\bof\b)\s*(\d{1,4})(?![\w./])", re.IGNORECASE)
@@ -27,6 +29,11 @@ _VERSION = re.compile(
     rb"|\b(?:take|try|round|version)\s*\#?(\d{1,3})\b|(?<!\w)\#(\d{1,3})\b",
     re.IGNORECASE,
 )
+_BRANCH = re.compile(
+    rb"(?<![\w./])(?:[a-z-]*-)?v?\d{1,3}\.\d{1,3}(?:\.(?:\d{1,4}|y))?(?:-stable)?(?![\w./])", re.I
+)
+_MINOR = re.compile(rb"v\d{1,2}\.\d\Z", re.I)
+"""``v2.1`` is a version of a series, ``v6.12`` and ``4.10`` are branches."""
 _RESEND = re.compile(rb"\b(?:resend|resent|repost|reposted)\b", re.IGNORECASE)
 _PATCH = re.compile(rb"patch|rfc", re.IGNORECASE)
 
@@ -45,6 +52,8 @@ class Tags:
     resend: bool = False
     patch: bool = False
     reply: bool = False
+    branch: bytes = b""
+    """The branches that it names, such as 4.10 or v6.1: postings for several are several series."""
 
     @property
     def numbering(self) -> Numbering | None:
@@ -66,7 +75,10 @@ def parse_tags(subject: bytes) -> Tags:
             at = match.end()
     number = total = version = None
     resend = patch = False
+    branches: list[bytes] = []
     for text in inner:
+        named = [found[0] for found in _BRANCH.finditer(text)]
+        branches += [name.lower() for name in named if not _MINOR.match(name)]
         if number is None and (counted := _COUNT.search(text)):
             number, total = int(counted[1]), int(counted[2])
         if version is None and (found := _VERSION.search(text)):
@@ -83,4 +95,5 @@ def parse_tags(subject: bytes) -> Tags:
         resend=resend,
         patch=patch or number is not None,
         reply=_REPLY.match(subject) is not None,
+        branch=b" ".join(sorted(branches)),
     )

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from series.model import Fate, Numbering
 from series.numbering import listed, missing_numbers
 from series.reading.subject import Tags
+from series.ties import Ties
 
 # git send-email, git format-patch --thread and b4 number the mails of one sending.
 _STEMS = (
@@ -27,7 +28,8 @@ _STEMS = (
     re.compile(r"<(?:cover|[0-9a-f]{40})(\.\d{9,11}\.git\.[^>]+)>"),
     re.compile(r"<(\d{8}-[^>@]+-v\d+)-\d{1,4}-[0-9a-f]{8,}@"),
 )
-_NORMAL = re.compile(rb"[^a-z0-9]+")
+_MOST_UNFINISHED = 64
+"""Postings with gaps that another is tried with; to try all takes their number squared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,15 @@ class Letter:
     references: tuple[str, ...] = ()
     cover_like: bool = False
     sent: int = 0
+    title: tuple[bytes, bytes] = field(init=False, compare=False)
+    """Author and subject (with the branch that it is for), by which versions of one patch know each
+    other."""
 
-    @property
-    def title(self) -> tuple[bytes, bytes]:
-        """Author and subject, by which versions of one patch know each other."""
-        return self.author, _NORMAL.sub(b" ", self.subject.lower()).strip()
+    def __post_init__(self) -> None:
+        # Case, blanks and a full stop at the end change between versions; other letters do not.
+        words = b" ".join(self.subject.lower().split()).rstrip(b" .")
+        title = self.author, words + self.tags.branch
+        object.__setattr__(self, "title", title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +96,18 @@ class _Posting:
     cover: Letter | None = None
 
     @property
+    def branch(self) -> bytes:
+        """The branch that its tags name, which all its mails share."""
+        return next(iter(self.letters.values())).tags.branch
+
+    @property
     def missing(self) -> tuple[int, ...]:
         return missing_numbers(self.letters, self.total)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every number is there."""
+        return len(self.letters) >= self.total and not self.missing
 
     @property
     def first(self) -> int:
@@ -104,6 +120,28 @@ class _Posting:
     @property
     def authors(self) -> set[bytes]:
         return {letter.author for letter in self.letters.values()}
+
+
+@dataclass(slots=True)
+class _Group:
+    """Postings that nothing but their numbers tells apart, in the order of sending."""
+
+    postings: list[_Posting] = field(default_factory=list)
+    named: dict[tuple[int, bytes], int] = field(default_factory=dict)
+    """By number and subject: the last posting that has it."""
+    before: dict[int, dict[int, int]] = field(default_factory=dict)
+    """By number: for a posting that has it, an earlier one from which to look on."""
+
+    def last_without(self, number: int) -> int | None:
+        """The last posting that lacks ``number``; nearly constant time, as in union-find."""
+        before = self.before.setdefault(number, {})
+        at, passed = len(self.postings) - 1, list[int]()
+        while at >= 0 and number in self.postings[at].letters:
+            passed.append(at)
+            at = before.get(at, at - 1)
+        for one in passed:
+            before[one] = at
+        return at if at >= 0 else None
 
 
 def choose(letters: Sequence[Letter], *, partial: bool = False) -> Choice:
@@ -155,18 +193,16 @@ class _Sorter:
         """Each mail's thread, by replies and by the ids that one sending shares."""
         if not any(letter.message_id or letter.references for letter in self.letters):
             return
-        from networkx.utils import UnionFind
-
-        threads: UnionFind[Hashable] = UnionFind()
+        threads: Ties[Hashable] = Ties()
         for letter in self.letters:
             own = letter.message_id or letter.index
-            threads.union(own, *letter.references)
+            threads.tie(own, *letter.references)
             stem = _stem(letter.message_id)
             if stem is not None:
-                threads.union(own, ("stem", stem))
+                threads.tie(own, ("stem", stem))
         for letter in self.letters:
             if letter.message_id or letter.references:
-                self.roots[letter.index] = threads[letter.message_id or letter.index]
+                self.roots[letter.index] = threads.root(letter.message_id or letter.index)
 
     def candidates(self) -> list[Letter]:
         """The mails that may be patches of a series; one of a counted series may be empty."""
@@ -189,7 +225,7 @@ class _Sorter:
     # -- postings
 
     def postings(self, candidates: Sequence[Letter]) -> list[_Posting]:
-        groups: dict[Hashable, list[_Posting]] = {}
+        groups: dict[Hashable, _Group] = {}
         # In the order of sending, so that two series without threads come apart one after the other.
         for letter in sorted(candidates, key=lambda x: (x.sent, x.index)):
             if letter.tags.numbering is None:
@@ -197,62 +233,76 @@ class _Sorter:
             version, total = letter.tags.version, letter.tags.numbering.total
             root = self.roots.get(letter.index)
             author = letter.author if root is None else None
-            self.place(letter, groups.setdefault((root, author, version, total), []))
-        found = self.completed([posting for group in groups.values() for posting in group])
-        for letter in self.here():
-            if letter.tags.number == 0 and not letter.tags.reply:
-                self.give_cover(letter, found)
+            kind = root, author, version, total, letter.tags.branch
+            self.place(letter, groups.setdefault(kind, _Group()))
+        found = self.completed([posting for group in groups.values() for posting in group.postings])
+        self.give_covers(found)
         return found
 
-    def place(self, letter: Letter, group: list[_Posting]) -> None:
+    def place(self, letter: Letter, group: _Group) -> None:
         assert letter.tags.numbering is not None
         number, total = letter.tags.numbering.number, letter.tags.numbering.total
-        for posting in reversed(group):
-            twin = posting.letters.get(number)
-            if twin is None:
-                posting.letters[number] = letter
-                return
-            if twin.title[1] == letter.title[1]:
-                old, new = sorted((twin, letter), key=lambda x: (x.digest is not None, x.index))
-                posting.letters[number] = new
-                self.fates[old.index] = Fate.REPEATED, f"sent again as {new.name}"
-                return
-        group.append(_Posting(letter.tags.version, total, {number: letter}))
+        open_one = group.last_without(number)
+        named = group.named.get((number, letter.title[1]))
+        at = max(-1 if open_one is None else open_one, -1 if named is None else named)
+        if at < 0:
+            at = len(group.postings)
+            group.postings.append(_Posting(letter.tags.version, total, {}))
+        letters = group.postings[at].letters
+        group.named[number, letter.title[1]] = at
+        if number not in letters:
+            letters[number] = letter
+            return
+        twin = letters[number]
+        old, new = sorted((twin, letter), key=lambda x: (x.digest is not None, x.index))
+        letters[number] = new
+        self.repeat(old, new)
+
+    def repeat(self, old: Letter, new: Letter) -> None:
+        """``new`` was sent in the place of ``old``."""
+        self.fates[old.index] = Fate.REPEATED, f"sent again as {new.name}"
+        if old.digest is not None and old.digest != new.digest:
+            self.notes.append(
+                f"{old.name} was sent again as {new.name}, with another diff; the later one is taken"
+            )
 
     def completed(self, postings: list[_Posting]) -> list[_Posting]:
-        """Halves of one posting whose thread was broken on the way, put together where they fit."""
-        found: list[_Posting] = []
+        """Parts of one posting that no thread holds together, put together where they fit."""
+        kinds: dict[tuple[int, int, bytes], list[_Posting]] = {}
         for posting in postings:
-            other = next(
-                (
-                    x
-                    for x in found
-                    if (x.version, x.total) == (posting.version, posting.total)
-                    and x.letters.keys().isdisjoint(posting.letters)
-                    and x.missing
-                    and (
-                        len(x.letters) + len(posting.letters) == x.total
-                        or x.authors == posting.authors
-                    )
-                ),
-                None,
-            )
-            if other is None:
-                found.append(posting)
-            else:
-                other.letters.update(posting.letters)
+            kinds.setdefault((posting.version, posting.total, posting.branch), []).append(posting)
+        found: list[_Posting] = []
+        for kind in kinds.values():
+            if all(posting.whole for posting in kind):
+                found += kind
+                continue
+            threaded = any(len(x.letters) > 1 and self.root_of(x) is not None for x in kind)
+            put_together = _one_posting(kind, threaded=threaded)
+            if not put_together and not threaded:
+                put_together = _one_after_the_other(kind)
+            found += put_together or _halves(kind)
         return found
 
-    def give_cover(self, letter: Letter, postings: Sequence[_Posting]) -> None:
-        fitting = [
-            x
-            for x in postings
-            if (x.version, x.total) == (letter.tags.version, letter.tags.total) and x.cover is None
-        ]
-        root = self.roots.get(letter.index)
-        tied = [x for x in fitting if root is not None and self.root_of(x) == root]
-        for posting in (tied or fitting)[:1]:
-            posting.cover = letter
+    def give_covers(self, postings: Sequence[_Posting]) -> None:
+        waiting: dict[tuple[int, int], dict[int, _Posting]] = {}
+        tied: dict[Hashable, list[_Posting]] = {}
+        for number, posting in enumerate(postings):
+            kind = posting.version, posting.total
+            waiting.setdefault(kind, {})[number] = posting
+            if (root := self.root_of(posting)) is not None:
+                tied.setdefault((root, *kind), []).append(posting)
+        place = {id(posting): number for number, posting in enumerate(postings)}
+        for letter in self.here():
+            if letter.tags.number != 0 or letter.tags.reply or letter.tags.total is None:
+                continue
+            kind = letter.tags.version, letter.tags.total
+            own = tied.get((self.roots.get(letter.index), *kind), [])
+            free = waiting.get(kind, {})
+            of_thread = next((x for x in own if x.cover is None), None)
+            taker = of_thread or next(iter(free.values()), None)
+            if taker is not None:
+                taker.cover = letter
+                free.pop(place[id(taker)], None)
 
     def root_of(self, posting: _Posting) -> Hashable:
         return next(
@@ -263,31 +313,25 @@ class _Sorter:
 
     def families(self, postings: Sequence[_Posting]) -> list[list[_Posting]]:
         """Postings tied by a subject, or by a thread of the same author, oldest first."""
-        import networkx
-
-        ties: networkx.Graph[int] = networkx.Graph()
-        ties.add_nodes_from(range(len(postings)))
-        for one, two in itertools.combinations(range(len(postings)), 2):
-            if self.tied(postings[one], postings[two]):
-                ties.add_edge(one, two)
+        ties = Ties(range(len(postings)))
+        first: dict[Hashable, int] = {}
+        threads: dict[Hashable, list[int]] = {}
+        for number, posting in enumerate(postings):
+            for title in posting.titles:
+                ties.tie(first.setdefault(("title", title), number), number)
+            cover = posting.cover.title[1] if posting.cover else b""
+            if cover and b"subject here" not in cover:
+                ties.tie(first.setdefault(("cover", cover), number), number)
+            if (root := self.root_of(posting)) is not None:
+                for author in posting.authors:
+                    threads.setdefault((root, author), []).append(number)
+        for members in threads.values():
+            if len({postings[number].version for number in members}) > 1:
+                ties.tie(*members)
         return [
             sorted((postings[x] for x in family), key=lambda p: (p.version, p.first))
-            for family in networkx.connected_components(ties)
+            for family in ties.sets()
         ]
-
-    def tied(self, one: _Posting, two: _Posting) -> bool:
-        if not one.titles.isdisjoint(two.titles):
-            return True
-        if (
-            one.cover
-            and two.cover
-            and one.cover.title[1] == two.cover.title[1]
-            and (b"subject here" not in one.cover.title[1])
-        ):
-            return True
-        root = self.root_of(one)
-        threaded = root is not None and root == self.root_of(two)
-        return threaded and not one.authors.isdisjoint(two.authors) and one.version != two.version
 
     def newest(self, family: list[_Posting]) -> list[_Posting]:
         """The postings of the newest version; its gaps filled from the one before where that is sure."""
@@ -295,17 +339,7 @@ class _Sorter:
         chosen = self.resent([posting for posting in family if posting.version == version])
         older = [posting for posting in family if posting.version < version]
         if older and len(chosen) == 1 and chosen[0].missing and not self.partial:
-            whole = [x for x in older if not x.missing]
-            base = next((x for x in reversed(whole) if self.rerolls(chosen[0], x)), None)
-            if base is not None:
-                chosen = [self.put_together(base, chosen[0])]
-                older.remove(base)
-            elif whole:
-                self.faults.append(
-                    f"version {version} is here in part ({listed(chosen[0].missing)} of"
-                    f" {chosen[0].total} missing), and version {whole[-1].version} whole; it is"
-                    " unclear which is meant"
-                )
+            chosen, older = self.rerolled(chosen[0], older)
         for posting in older:
             for letter in posting.letters.values():
                 self.fates[letter.index] = Fate.OLDER, f"version {posting.version} of {version}"
@@ -313,6 +347,25 @@ class _Sorter:
                 f"version {posting.version} of {posting.total} patches left aside for version {version}"
             )
         return chosen
+
+    def rerolled(
+        self, newest: _Posting, older: list[_Posting]
+    ) -> tuple[list[_Posting], list[_Posting]]:
+        """The newest whole version with every later part of it put in, and what is left aside."""
+        at = next((n for n in reversed(range(len(older))) if not older[n].missing), None)
+        if at is None:
+            return [newest], older
+        base = older[at]
+        for part in (*older[at + 1 :], newest):
+            if not self.rerolls(part, base):
+                self.faults.append(
+                    f"version {part.version} is incomplete ({listed(part.missing)} of {part.total}"
+                    f" missing) and version {older[at].version} is complete: it is not clear which one"
+                    " is meant"
+                )
+                return [newest], older
+            base = self.put_together(base, part)
+        return [base], older[:at]
 
     def resent(self, postings: list[_Posting]) -> list[_Posting]:
         """Without postings that were sent again as a whole, under the same version."""
@@ -338,13 +391,7 @@ class _Sorter:
                 found.append(posting)
                 continue
             for number, letter in posting.letters.items():
-                self.fates[base.letters[number].index] = (
-                    Fate.REPEATED,
-                    f"sent again as {letter.name}",
-                )
-                self.notes.append(
-                    f"{base.letters[number].name} was sent again as {letter.name}; the later one is taken"
-                )
+                self.repeat(base.letters[number], letter)
                 base.letters[number] = letter
         return found
 
@@ -377,12 +424,13 @@ class _Sorter:
     ) -> list[Letter]:
         """The newest of each patch that is not counted; one that rerolls a counted patch replaces it."""
         counted = {x.title: x for posting in postings for x in posting.letters.values()}
+        places = {x.index: (p, number) for p in series for number, x in p.letters.items()}
         kept: dict[tuple[bytes, bytes], list[Letter]] = {}
         by_id: dict[str, Letter] = {}
         for letter in sorted(letters, key=lambda x: (x.tags.version, x.sent, x.index)):
             twin = counted.get(letter.title)
             if twin is not None and twin.tags.version != letter.tags.version:
-                self.reroll(letter, twin, series)
+                self.reroll(letter, twin, places)
                 continue
             answered = by_id.get(letter.references[0]) if letter.references else None
             older = [x for x in kept.get(letter.title, ()) if self.replaces(letter, x)]
@@ -409,21 +457,22 @@ class _Sorter:
         answers = bool(new.references) and new.references[0] == old.message_id
         return newer and answers and new.author == old.author
 
-    def reroll(self, letter: Letter, twin: Letter, series: list[_Posting]) -> None:
+    def reroll(self, letter: Letter, twin: Letter, places: dict[int, tuple[_Posting, int]]) -> None:
         """``letter`` is another version of the counted patch ``twin``."""
         if letter.tags.version < twin.tags.version:
             self.fates[letter.index] = Fate.OLDER, f"{twin.name} is a newer version of it"
             return
-        for posting in series:
-            for number, old in posting.letters.items():
-                if old is twin:
-                    posting.letters[number] = letter
-                    self.fates[twin.index] = Fate.OLDER, f"replaced by {letter.name}"
-                    self.notes.append(
-                        f"{twin.name} is replaced by {letter.name}, version {letter.tags.version} of"
-                        f" patch {number}"
-                    )
-                    return
+        held = places.get(twin.index)
+        if held is not None:
+            posting, number = held
+            posting.letters[number] = letter
+            places[letter.index] = places.pop(twin.index)
+            self.fates[twin.index] = Fate.OLDER, f"replaced by {letter.name}"
+            self.notes.append(
+                f"{twin.name} is replaced by {letter.name}, version {letter.tags.version} of"
+                f" patch {number}"
+            )
+            return
         self.fates[letter.index] = Fate.OLDER, f"of a version that {twin.name} is not in"
 
     # -- the account
@@ -448,7 +497,7 @@ class _Sorter:
             for number, letter in unit.letters.items():
                 if letter.digest is None:
                     self.faults.append(
-                        f"{letter.name} is patch {number} of {unit.total}, and holds no diff"
+                        f"{letter.name} is patch {number} of {unit.total} but has no diff"
                     )
                     self.fates[letter.index] = Fate.NO_PATCH, f"patch {number}, and empty"
                     continue
@@ -456,9 +505,9 @@ class _Sorter:
                 taken.append(Taken(letter.index, numbering, part))
         if len(series) > 1:
             names = "; then ".join(
-                f"{len(x.letters)} of {self.letters[x.first].name} on" for x in series
+                f"{len(x.letters)} patches from {self.letters[x.first].name}" for x in series
             )
-            self.notes.append(f"{len(series)} series are in it, kept apart: {names}")
+            self.notes.append(f"it holds {len(series)} series, one put on after the other: {names}")
         return sorted(taken, key=lambda one: one.index), covers
 
     def account(
@@ -483,9 +532,71 @@ class _Sorter:
                 self.fates[letter.index] = Fate.COVER, "a cover letter without a number"
             elif tags.patch and letter.title not in given:
                 self.fates[letter.index] = Fate.NO_PATCH, "claims a patch"
-                self.faults.append(f"{letter.name} claims to be a patch, and holds no diff")
+                self.faults.append(f"{letter.name} is marked as a patch but has no diff")
             else:
                 self.fates[letter.index] = Fate.NO_PATCH, "no diff in it"
+
+
+def _one_posting(kind: Sequence[_Posting], *, threaded: bool) -> list[_Posting]:
+    """All of ``kind`` as one, where no number is there twice; else nothing.
+
+    Patches of several authors without a thread (`git format-patch --stdout`) are such a case.  Two
+    threads are one posting only if together they are whole.
+    """
+    posting = _put_in_one(kind)
+    if posting is None or (threaded and not posting.whole):
+        return []
+    return [posting]
+
+
+def _one_after_the_other(kind: Sequence[_Posting]) -> list[_Posting]:
+    """``kind`` cut where the numbers of the mailbox begin anew, if every part is whole; else nothing."""
+    letters = [(x.index, number, x) for posting in kind for number, x in posting.letters.items()]
+    found: list[_Posting] = []
+    for _, number, letter in sorted(letters, key=lambda one: one[0]):
+        if not found or len(found[-1].letters) == kind[0].total:
+            found.append(_Posting(kind[0].version, kind[0].total, {}))
+        if number in found[-1].letters:
+            return []
+        found[-1].letters[number] = letter
+    return found if all(posting.whole for posting in found) else []
+
+
+def _put_in_one(kind: Sequence[_Posting]) -> _Posting | None:
+    """All of ``kind`` as one, where no number is there twice."""
+    letters: dict[int, Letter] = {}
+    for posting in kind:
+        if not letters.keys().isdisjoint(posting.letters):
+            return None
+        letters.update(posting.letters)
+    return _Posting(kind[0].version, kind[0].total, letters)
+
+
+def _halves(kind: Sequence[_Posting]) -> list[_Posting]:
+    """``kind`` with two that make one whole, or that are of the same author, put together."""
+    found: list[_Posting] = []
+    unfinished: list[_Posting] = []
+    for posting in kind:
+        other = next(
+            (
+                x
+                for x in unfinished[-_MOST_UNFINISHED:]
+                if x.letters.keys().isdisjoint(posting.letters)
+                and (
+                    len(x.letters) + len(posting.letters) == x.total or x.authors == posting.authors
+                )
+            ),
+            None,
+        )
+        if other is None:
+            found.append(posting)
+            if not posting.whole:
+                unfinished.append(posting)
+            continue
+        other.letters.update(posting.letters)
+        if other.whole:
+            unfinished.remove(other)
+    return found
 
 
 def _same_places(some: _Posting, base: _Posting) -> bool:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from backport.gateway.commits import commit_patch
+from backport.gateway.objects import Objects
 from backport.pick.outcome import How, Picked
 from backport.pick.patch import pick_patch
+from backport.pick.renamed import Renames
 from series.model import Oid
 from series.reading.mail import read_mbox
 from tests.backport.trees import Files, backport, branch_with, git, lines, mbox, new_repo, open_repo
@@ -172,3 +174,71 @@ def test_the_longer_of_the_two_is_the_measure(tmp_path: Path, other: str) -> Non
     (clash,) = pick(repo, commit).clashes
     assert "there is no such file here" in clash.reason
     assert cherry_picked(repo, commit) is None
+
+
+def test_the_very_content_settles_which_file_it_is(tmp_path: Path) -> None:
+    """Another one is 97% alike, and would leave it open."""
+    repo, commit = make(
+        tmp_path / "repo",
+        ({"new/amd.c": lines((20, "fix"))},),
+        {"old/amd.c": None, "there.c": lines(), "near.c": lines((5, "near"))},
+    )
+    picked = pick(repo, commit)
+    assert picked.clean and picked.tree.id == cherry_picked(repo, commit)
+    assert "is new/amd.c in the patch, 100% alike" in picked.changes[0].notes[0]
+
+
+def test_the_last_part_of_the_name_settles_which_file_it_is(tmp_path: Path) -> None:
+    """Two are nearly as much alike, and one of them has the name."""
+    repo, commit = make(
+        tmp_path / "repo",
+        ({"new/amd.c": lines((20, "fix"))},),
+        {"old/amd.c": lines((5, "ours"), (6, "ours")), "near.c": lines((5, "near"))},
+    )
+    picked = pick(repo, commit)
+    assert picked.clean and picked.tree.id == cherry_picked(repo, commit)
+    assert picked.tree.read(b"old/amd.c") == lines((5, "ours"), (6, "ours"), (20, "fix")).encode()
+
+
+def test_a_search_that_gives_up_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backport.pick.renamed._MOST_COMPARED", 1)
+    repo, commit = make(
+        tmp_path / "repo",
+        ({"new/amd.c": lines((20, "fix"))},),
+        {"old/amd.c": None, "a.c": lines((5, "a")), "b.c": lines((6, "b"))},
+    )
+    (clash,) = pick(repo, commit).clashes
+    assert "2 files are on this branch alone: too many to look for it" in clash.reason
+
+
+def test_each_file_is_read_once_for_a_whole_patch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cost is that of the files, not of the files times those that the patch touches."""
+    before = {f"old/{n}.c": lines((n, "own"), (n + 1, "own")) for n in range(1, 9)}
+    repo = new_repo(tmp_path / "repo", before)
+    moved: Files = {f"new/{n}.x": text for n, text in enumerate(before.values(), 1)}
+    away: Files = dict.fromkeys(before)
+    fixed = {name: str(text).replace("line 25", "fixed") for name, text in moved.items()}
+    made = branch_with(repo, "up", "stable", ("move", {**moved, **away}), ("fix", fixed))
+    ours = {name: text.replace("line 15", "ours") for name, text in before.items()}
+    git(repo, "checkout", "-q", "-B", "stable", branch_with(repo, "o", "stable", ("o", ours))[0])
+    read: list[str] = []
+    whole = Objects.blob
+
+    def counted(self: Objects, oid: Oid) -> bytes:
+        read.append(oid)
+        return whole(self, oid)
+
+    opened = open_repo(repo)
+    patch = commit_patch(opened, Oid(made[-1]))
+    renames = Renames(
+        opened.objects,
+        opened.tree(opened.commit("stable")),
+        opened.tree(opened.parents(Oid(made[-1]))[0]),
+    )
+    monkeypatch.setattr(Objects, "blob", counted)
+    for change in patch.changes:
+        assert change.old_path is not None and change.old_blob is not None
+        assert renames.find(change.old_path, change.old_blob)
+    assert len(read) == len(set(read)) == 16

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from series.graph.edges import add_evidence, new_graph, order_edges, order_of
 from series.graph.evidence import Kind, Precedes
-from series.graph.resolution import Resolution, numbered_after, resolve
+from series.graph.resolution import Resolution, numbered_after, resolve, resolve_claims
 from series.model import Numbering, Patch, Series, When
 from series.ordering.recovery import recover_order
 from series.reading.trailers import parse_trailers
@@ -35,7 +35,7 @@ def graph_of(
     add_evidence(graph, ((a, b, Precedes(kind, f"follows p{a}")) for (a, b), kind in edges.items()))
     for posting in numbers:
         pairs = itertools.pairwise(posting)
-        add_evidence(graph, ((a, b, numbered_after(graph, a)) for a, b in pairs))
+        add_evidence(graph, ((a, b, numbered_after(graph.nodes[a]["patch"])) for a, b in pairs))
     return graph
 
 
@@ -124,17 +124,37 @@ def test_names_of_nodes_do_not_matter(edges: dict[tuple[int, int], Kind], names:
 
 
 def test_the_order_comes_from_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where evidence runs against the dates, networkx sorts."""
     sort: Callable[..., Any] = networkx.lexicographical_topological_sort
     files = {b"f%d" % number: LINES for number in range(4)}
-    patches = [patch(f"p{n}", change(b"f%d" % n, LINES, LINES + b"x\n")) for n in range(4)]
-    dated = [replace(one, date=When(n, 0)) for n, one in enumerate(patches)]
-    assert recover(dated, files).order == (0, 1, 2, 3)
+    trees = [{b"f0": LINES + b"x\n"}, {b"f0": LINES + b"x\ny\n"}]
+    patches = as_patches({b"f0": LINES}, trees, blobs=True)
+    patches += [patch(f"q{n}", change(b"f%d" % n, LINES, LINES + b"x\n")) for n in (1, 2)]
+    dated = [replace(one, date=When(9 - n, 0)) for n, one in enumerate(patches)]
+    assert recover(dated, files).order == (3, 2, 0, 1)
 
     def last_first(graph: networkx.DiGraph[int], key: Callable[[int], int]) -> Any:
         return sort(graph, key=lambda node: -key(node))
 
     monkeypatch.setattr(networkx, "lexicographical_topological_sort", last_first)
-    assert recover(dated, files).order == (3, 2, 1, 0)
+    assert recover(dated, files).order == (0, 1, 2, 3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    pairs=st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=12),
+    ranks=st.permutations(range(8)),
+)
+def test_ranks_that_no_claim_contradicts_are_the_topological_sort(
+    pairs: set[tuple[int, int]], ranks: list[int]
+) -> None:
+    """The short way to the order, without networkx, gives what the graph gives."""
+    agreeing = [(a, b) if ranks[a] < ranks[b] else (b, a) for a, b in pairs if a != b]
+    claims = [(a, b, Precedes(Kind.SYMBOL, f"uses p{a}")) for a, b in agreeing]
+    patches = [patch(f"p{index}") for index in range(8)]
+    graph = new_graph(patches)
+    add_evidence(graph, claims)
+    assert resolve_claims(patches, claims, ranks).order == resolve(graph, ranks).order
 
 
 def test_each_edge_carries_all_its_evidence() -> None:

@@ -173,7 +173,7 @@ def test_no_author_no_commit() -> None:
     (patch,) = read_patch_files([("x.patch", DIFF)], "dir", Rules(author=author)).patches
     assert (patch.author, patch.subject) == (author, b"x")
     series = read_quilt([QuiltEntry("x.patch")], {"x.patch": DIFF}, "series", fallback=US)
-    assert series.notes == ("1 patch names no author; the author is us",)
+    assert series.notes == ("1 patch names no author: signed as us",)
 
 
 def test_several_mails_in_one_file_are_several_patches() -> None:
@@ -282,3 +282,64 @@ def test_suse_guards() -> None:
     assert names("kabi", "needs_update") == ["one.patch", "two.patch"]
     with pytest.raises(QuiltError, match=r"s:3: 'two.patch' has the guard \+kabi"):
         read_quilt(entries, contents, "s")
+
+
+def carried(*parts: tuple[str, bytes]) -> bytes:
+    """A mail with these parts: content type, content."""
+    body = "Please take these.\n"
+    text = f"--BB\nContent-Type: text/plain\n\n{body}".encode()
+    for kind, content in parts:
+        text += b"\n--BB\n" + f"Content-Type: {kind}\n".encode()
+        text += b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(content)
+    head = 'Content-Type: multipart/mixed; boundary="BB"\n'
+    return letter(
+        "two fixes", headers=head, body=text.decode() + "\n--BB--\n", author="F W <f@w.x>"
+    )
+
+
+def test_patches_that_a_mail_carries_are_patches_of_their_own() -> None:
+    mark = b"From " + b"1" * 40 + b" Mon Sep 17 00:00:00 2001\n"
+    two = letter("[PATCH 2/2] two", diff("g"), separator="")[1:]
+    one = MAIL.replace(b"[PATCH]", b"[PATCH 1/2]")
+    for data in (
+        carried(
+            ('text/x-patch; name="0001"', mark + one), ("application/octet-stream", mark + two)
+        ),
+        carried(("message/rfc822", one), ("message/rfc822", two)),
+    ):
+        patches = read_mbox(data, "t").patches
+        assert [p.subject for p in patches] == [b"fix it", b"two"]
+        assert {p.author.name for p in patches} == {b"A U Thor"}
+
+
+def test_an_attached_diff_without_a_name_is_the_mails_own() -> None:
+    patch = only(carried(("application/octet-stream", DIFF)))
+    assert patch.subject == b"two fixes" and patch.changes[0].path == b"f"
+
+
+def test_a_clear_signature_is_taken_off() -> None:
+    text = "Why.\n---\n" + diff("f") + "-- \n2.39\n"
+    dashed = "".join("- " + x if x.startswith("-") else x for x in text.splitlines(keepends=True))
+    body = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n" + dashed
+    body += "-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n"
+    patch = only(letter("[PATCH] a", body=body))
+    assert patch.message == b"a\n\nWhy.\n"
+    assert patch.changes[0].hunks[0].before == (b"a\n",)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"diff --git a/f b/f\nindex 1111111..2222222 100644\n",
+        b"diff --git a/f b/f\nnew file mode 100644\nindex 0000000..2222222\n",
+        b"diff --git a/f b/g\nsimilarity index 90%\nrename from f\nrename to g\n",
+    ],
+)
+def test_a_diff_that_lost_its_hunks_stops(head: bytes) -> None:
+    with pytest.raises(DiffError, match="has no hunk"):
+        only(letter("[PATCH] a", head.decode()))
+
+
+def test_a_tar_archive_is_refused() -> None:
+    with pytest.raises(FileError, match="tar archive"):
+        decode(b"x.patch".ljust(257, b"\0") + b"ustar\0" + MAIL, "x.tar")

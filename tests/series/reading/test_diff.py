@@ -34,7 +34,7 @@ def test_plain_modification_with_mail_signature() -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "old", "new"),
     [
-        (b"similarity index 90%\nrename from p q\nrename to r", "rename", b"p q", b"r"),
+        (b"similarity index 100%\nrename from p q\nrename to r", "rename", b"p q", b"r"),
         (b"similarity index 100%\ncopy from p\ncopy to d/r", "copy", b"p", b"d/r"),
         (b"old mode 100644\nnew mode 100755", "modify", b"f", b"f"),
         (b"new file mode 100644\nindex 0000000..e69de29", "create", None, b"f"),

@@ -114,7 +114,7 @@ def test_a_reroll_of_one_patch_is_put_together_with_the_rest() -> None:
 
 def test_a_newer_version_in_part_stops_where_the_rest_is_not_known() -> None:
     data = series_of(1, (1, 2, 3)) + series_of(2, (2, 3), total=4, thread="1.1@x")
-    with pytest.raises(MailError, match="version 2 is here in part"):
+    with pytest.raises(MailError, match="version 2 is incomplete"):
         read_mbox(data, "t")
     assert len(read_mbox(data, "t", Rules(partial=True)).patches) == 2
 
@@ -129,7 +129,9 @@ def test_two_series_stay_apart() -> None:
         (1, b"two 1"),
         (1, b"two 2"),
     ]
-    assert any(note.startswith("2 series are in it, kept apart") for note in series.notes)
+    assert any(
+        note.startswith("it holds 2 series, one put on after the other") for note in series.notes
+    )
 
 
 def test_threads_keep_interleaved_series_apart() -> None:
@@ -143,7 +145,7 @@ def test_threads_keep_interleaved_series_apart() -> None:
 
 def test_an_empty_mail_of_a_series_is_there_and_empty() -> None:
     data = series_of(1, (1, 3)) + letter("[PATCH 2/3] part 2", reply="c1@x")
-    with pytest.raises(MailError, match="is patch 2 of 3, and holds no diff"):
+    with pytest.raises(MailError, match="is patch 2 of 3 but has no diff"):
         read_mbox(data, "t")
     series = read_mbox(data, "t", Rules(partial=True))
     assert len(series.patches) == 2 and fates(series)[-1] is Fate.NO_PATCH
@@ -151,7 +153,7 @@ def test_an_empty_mail_of_a_series_is_there_and_empty() -> None:
 
 def test_a_mail_that_claims_a_patch_and_has_none_stops() -> None:
     lone = letter("[PATCH] b")
-    with pytest.raises(MailError, match="claims to be a patch"):
+    with pytest.raises(MailError, match="is marked as a patch"):
         read_mbox(letter("[PATCH] a", diff("f")) + lone, "t")
     talk = letter("about the release")
     series = read_mbox(letter("[PATCH] a", diff("f")) + talk, "t")
@@ -196,3 +198,11 @@ def test_trailers_that_replies_give() -> None:
     )
     assert two.message.endswith(b"\n\nAcked-by: C C <c@example.org>\n")
     assert b"Tested-by" not in two.message
+
+
+@pytest.mark.parametrize(("one", "two"), [("修正一", "修正二"), ("x: a+b", "x: a-b"), ("C", "C++")])
+def test_subjects_that_differ_in_any_letter_are_different(one: str, two: str) -> None:
+    data = letter(f"[PATCH] {one}", diff("f")) + letter(f"[PATCH v2] {two}", diff("g"))
+    assert subjects(read_mbox(data, "t")) == [one, two]
+    same = letter(f"[PATCH] {one}", diff("f")) + letter(f"[PATCH v2] {one.lower()}.", diff("g"))
+    assert len(read_mbox(same, "t").patches) == 1

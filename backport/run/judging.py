@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What would come of one item on one tree: for the run, and for the plan behind the place where it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from backport.errors import Unaccounted
+from backport.gateway.repository import Repo
+from backport.gateway.trees import TreeView
+from backport.history.presence import Claim, Present
+from backport.history.siblings import Chosen, Siblings
+from backport.history.taken_back import TakenBack
+from backport.levels import Allow
+from backport.pick.allowance import Allowance
+from backport.pick.base_tree import Based, BaseTree
+from backport.pick.outcome import How, Picked
+from backport.planning.items import Item, Posted
+from backport.planning.plan import Plan
+from backport.run.journal import RunState
+from backport.run.steps import Reason, Step, StepState
+from series.model import Oid, Patch, shown
+
+_MOST_NAMED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The step that an item comes to, without its commit; None where it stops on ``picked``."""
+
+    patch: Patch
+    step: Step | None
+    picked: Picked | None
+    """None where the branch has the patch for sure, so that nothing was picked."""
+
+
+class Judge:
+    """Judges the items of a run, each on the tree that it is given, in order."""
+
+    def __init__(self, repo: Repo, plan: Plan, state: RunState) -> None:
+        self._repo = repo
+        self._plan = plan
+        settings = state.settings
+        allowance = Allowance(settings.fuzz, Allow.BINARY_STUB in settings.allow)
+        self.siblings = Siblings(repo, state.onto, state.siblings, plan.series.patches, allowance)
+        self._present = Present(repo, state.onto, _fork(repo, state))
+        self._base = None
+        if settings.base is not None:
+            name = settings.base[:12]
+            self._base = BaseTree(repo.objects, repo.tree(repo.commit(settings.base)), name)
+        self._based: dict[Item, Based] = {}
+        self._taken_back = TakenBack()
+        self._on: list[Callable[[], Patch]] = []
+        for step in state.steps:
+            self._on_base(step.item)
+            if step.state in (StepState.APPLIED, StepState.RESOLVED):
+                self._on.append(partial(plan.patch, repo, step.item))
+
+    def judge(self, tree: TreeView, item: Item) -> Judged:
+        """Put ``item`` on ``tree``."""
+        judged = self._judge(tree, item)
+        if judged.step is None or judged.step.state is StepState.APPLIED:
+            self._on.append(partial(self._plan.patch, self._repo, item))
+        return judged
+
+    def _judge(self, tree: TreeView, item: Item) -> Judged:
+        patch = self._plan.patch(self._repo, item)
+        claim = self._present.find(patch)
+        if claim is not None and self._taken_back.holds(patch, self._on):
+            # The branch had it until a patch of the run took it back: content decides.
+            claim = None
+        based = self._on_base(item)
+        if claim is not None and claim.sure:
+            return Judged(patch, _claimed(item, claim), None)
+        if based is None:
+            chosen = self.siblings.choose(tree, patch)
+        else:
+            chosen = self.siblings.choose(tree, based.patch, based.made_on)
+        if chosen.picked.clean:
+            step = _settled(item, patch, chosen, based)
+            if claim is not None and step.state is StepState.APPLIED:
+                step = replace(step, notes=(claim.doubt, *step.notes))
+            return Judged(patch, step, chosen.picked)
+        if claim is not None:
+            return Judged(patch, _claimed(item, claim), chosen.picked)
+        return Judged(patch, None, _with_notes(chosen.picked, based))
+
+    def _on_base(self, item: Item) -> Based | None:
+        if self._base is None or not isinstance(item, Posted):
+            return None
+        if item not in self._based:
+            self._based[item] = self._base.take(self._plan.patch(self._repo, item))
+        return self._based[item]
+
+
+def _with_notes(picked: Picked, based: Based | None) -> Picked:
+    """The clashes, the first with a word for what does not fit the tree of ``--base``."""
+    if based is None or not based.notes:
+        return picked
+    first, *more = picked.clashes
+    first = replace(first, reason="; ".join((first.reason, *based.notes)))
+    return replace(picked, clashes=(first, *more))
+
+
+def _claimed(item: Item, claim: Claim) -> Step:
+    return Step(item, StepState.ALREADY, Reason(claim.why), None)
+
+
+def _settled(item: Item, patch: Patch, chosen: Chosen, based: Based | None) -> Step:
+    picked = chosen.picked
+    notes = tuple(f"{shown(c.path)}: {note}" for c in picked.changes for note in c.notes)
+    notes = (*chosen.notes, *_in_part(picked), *(based.notes if based else ()), *notes)
+    if len(picked.changes) != len(chosen.patch.changes):
+        raise Unaccounted(
+            f"{len(picked.changes)} of {len(chosen.patch.changes)} files of {patch.name} were dealt with"
+        )
+    if picked.already and patch.changes:
+        return Step(item, StepState.ALREADY, Reason("the tree has all of it"), None, notes)
+    if not patch.changes:
+        return Step(item, StepState.ALREADY, Reason("changes nothing"), None, notes)
+    return Step(item, StepState.APPLIED, chosen.how or picked.how, None, notes)
+
+
+def _in_part(picked: Picked) -> tuple[str, ...]:
+    """A word where the tree has some of the files' changes and not the others."""
+    there = [change.path for change in picked.changes if change.how is How.ALREADY]
+    if not there or len(there) == len(picked.changes):
+        return ()
+    paths = ", ".join(map(shown, there[:_MOST_NAMED]))
+    more = ", ..." if len(there) > _MOST_NAMED else ""
+    return (f"partly there already: {paths}{more} ({len(there)} of {len(picked.changes)} files)",)
+
+
+def _fork(repo: Repo, state: RunState) -> Oid | None:
+    if state.settings.upstream is None:
+        return None
+    return repo.merge_base(state.onto, repo.commit(state.settings.upstream))

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Patches that are taken back and put on again: the tree of ``git am -3``, and nothing lost."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.backport.trees import Files, backport, commit, git, lines, mails, mbox, new_repo
+
+START = {"f": lines(), "other": "x\n"}
+A = lines((20, "twenty"))
+B = lines((20, "twenty"), (10, "ten"))
+
+STORIES: Mapping[str, tuple[tuple[str, Files], ...]] = {
+    "a, other, revert a": (
+        ("f: 20 in words", {"f": A}),
+        ("other: new", {"other": "y\n"}),
+        ('Revert "f: 20 in words"', {"f": lines()}),
+    ),
+    "a, revert a, a again": (
+        ("f: 20 in words", {"f": A}),
+        ('Revert "f: 20 in words"', {"f": lines()}),
+        ("f: 20 in words", {"f": A}),
+    ),
+    "a, revert a, b, a again": (
+        ("f: 20 in words", {"f": A}),
+        ('Revert "f: 20 in words"', {"f": lines()}),
+        ("f: 10 in words", {"f": lines((10, "ten"))}),
+        ('Reapply "f: 20 in words"', {"f": B}),
+    ),
+    "a and back, twice": (
+        ("f: 20 in words", {"f": A}),
+        ('Revert "f: 20 in words"', {"f": lines()}),
+        ("f: 20 in words", {"f": A}),
+        ('Revert "f: 20 in words"', {"f": lines()}),
+        ("f: 10 in words", {"f": lines((10, "ten"))}),
+    ),
+    "several taken back at once": (
+        ("f: 20 in words", {"f": A}),
+        ("f: 10 in words", {"f": B}),
+        ("Revert what was done to f", {"f": lines()}),
+        ("f: 20 in words", {"f": A}),
+        ("f: 10 in words", {"f": B}),
+    ),
+    "renamed there and back": (
+        ("rename f to g", {"f": None, "g": lines()}),
+        ("g: 20 in words", {"g": A}),
+        ("rename g to f", {"g": None, "f": A}),
+        ("f: 10 in words", {"f": B}),
+    ),
+    "made, deleted, made again": (
+        ("new: it", {"new": lines()}),
+        ("new: 20 in words", {"new": A}),
+        ("new: drop it", {"new": None}),
+        ("new: it, once more", {"new": B}),
+    ),
+}
+
+BRANCHES: Mapping[str, Files] = {
+    "the same": {},
+    "a line more at the start": {"f": "zero\n" + lines()},
+    "a line more at the end": {"f": lines() + "more\n"},
+}
+
+
+def written(repo: Path, story: str) -> None:
+    """The story on ``topic``, a minute between its commits."""
+    git(repo, "checkout", "-q", "-b", "topic")
+    for minute, (subject, files) in enumerate(STORIES[story]):
+        commit(repo, files, subject)
+        git(repo, "commit", "-q", "--amend", "--no-edit", f"--date=2024-01-01T10:{minute:02}:00Z")
+    git(repo, "checkout", "-q", "stable")
+
+
+def am(repo: Path, box: Path) -> str:
+    """The tree that ``git am -3`` makes of the mailbox."""
+    git(repo, "checkout", "-q", "-B", "am", "stable")
+    done = subprocess.run(
+        ["git", "-C", str(repo), "am", "-q", "-3", str(box)], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    git(repo, "checkout", "-q", "stable")
+    return git(repo, "rev-parse", "am^{tree}")
+
+
+@pytest.mark.parametrize("form", ["numbered", "shuffled", "unnumbered"])
+@pytest.mark.parametrize("branch", [*BRANCHES, "the first is there"])
+@pytest.mark.parametrize("story", STORIES)
+def test_the_tree_of_git_am(tmp_path: Path, story: str, branch: str, form: str) -> None:
+    repo = new_repo(tmp_path / "repo", START)
+    written(repo, story)
+    right = tmp_path / "right.mbox"
+    right.write_bytes(mbox(repo, "stable..topic", "-n") + b"\n")
+    parts = [mail.rstrip(b"\n") + b"\n\n" for mail in mails(right.read_bytes())]
+    if form != "numbered":
+        random.Random(f"{story}{branch}").shuffle(parts)
+    if form == "unnumbered":
+        parts = [re.sub(rb"\[PATCH \d/\d\]", b"[PATCH]", mail) for mail in parts]
+    box = tmp_path / "series.mbox"
+    box.write_bytes(b"".join(parts))
+    if branch == "the first is there":
+        git(repo, "merge", "-q", "--ff-only", f"topic~{len(parts) - 1}")
+    elif BRANCHES[branch]:
+        commit(repo, BRANCHES[branch], "a version of its own")
+    # git am does not see that a rename is there already.
+    ends = branch in ("the same", "the first is there")
+    wanted = git(repo, "rev-parse", "topic^{tree}") if ends else am(repo, right)
+    done = backport(repo, "apply", "--branch", "stable", "--series", str(box), "--to", "made")
+    assert done.exit_code == 0, done.output
+    assert git(repo, "rev-parse", "made^{tree}") == wanted, done.output
+    if form != "unnumbered":
+        assert "circle" not in done.output
+
+
+def test_the_same_patch_twice(tmp_path: Path) -> None:
+    repo = new_repo(tmp_path / "repo", START)
+    written(repo, "a, other, revert a")
+    first = mbox(repo, "stable..topic~2", "-n").replace(b"[PATCH 1/1]", b"[PATCH 1/2]") + b"\n\n"
+    box = tmp_path / "series.mbox"
+    box.write_bytes(first + first.replace(b"[PATCH 1/2]", b"[PATCH 2/2]"))
+    commit(repo, BRANCHES["a line more at the start"], "a version of its own")
+    wanted = am(repo, box)
+    done = backport(repo, "apply", "--branch", "stable", "--series", str(box), "--to", "made")
+    assert done.exit_code == 0, done.output
+    assert git(repo, "rev-parse", "made^{tree}") == wanted, done.output
+    assert "already there: 1" in done.output

@@ -58,7 +58,8 @@ def plan(
         only=tuple(only or ()),
     )
     name = opt.branch_of(settings)
-    outlook = foresee(found, found.commit(name), opt.sources_of(found, settings, series), settings)
+    sources = opt.sources_of(found, settings, series)
+    outlook = foresee(found, found.commit(name), sources, settings, whole=True)
     write_json(json, plan_json(outlook) if json else {})
     if json != "-":
         show_plan(outlook, relate(found, outlook.state.onto, outlook), name, why=why)

@@ -10,7 +10,7 @@ index version 4.  It costs 60 ms to import and is loaded when first needed.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 
 from backport.environment import Environment
 from backport.errors import GitFailed, NotARepository
-from backport.gateway.words import find_words
+from backport.gateway.word_pattern import any_of
 from series.model import Oid
 
 if TYPE_CHECKING:
     from git import Git, Repo
 
-_MOST_WORDS = 25
-"""Patterns of one git grep; its cost grows with their square, and past these a pass over all blobs
-costs less."""
+_LONGEST = 1000
+_MOST_LETTERS = 50_000
+"""Of the names in one pattern of git grep, which must fit a word of a command line (128 KiB)."""
 
 
 @dataclass(frozen=True)
@@ -112,20 +112,35 @@ class GitRunner:
             raise GitFailed(f"git {words[0]} failed: {said.decode('utf-8', 'replace').strip()}")
 
     def words(self, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
-        """Those of ``names`` (identifiers) that some text file of a stored tree holds as a whole word."""
-        if len(names) > _MOST_WORDS:
-            return find_words(self.git_dir, tree, names)
-        patterns = [word for name in sorted(names) for word in ("-e", name.decode())]
-        status, out, err = self._runner(self.git_dir).execute(
-            self._command("grep", "-h", "-o", "-w", "-F", "-I", *patterns, tree),
-            env=self.environment.for_git(),
+        """Those of ``names`` (identifiers) that some text file of a stored tree holds as a whole word.
+
+        Cost: one search, for any number of names that fit one pattern; a list of fixed strings, which a
+        git without PCRE gets, takes longer the more there are.
+        """
+        wanted = sorted(name.decode() for name in names if len(name) < _LONGEST)
+        # One that is longer than any that a person writes is not looked for, nor reported.
+        found = {name for name in names if len(name) >= _LONGEST}
+        for some in _portions(wanted):
+            out = self._grep(tree, "-P", "-e", rf"\b{any_of(some)}\b")
+            if out is None:
+                patterns = [word for name in some for word in ("-e", name)]
+                out = self._grep(tree, "-w", "-F", *patterns)
+            if out is None:
+                raise GitFailed("git grep failed")
+            found.update(out)
+        return frozenset(found)
+
+    def _grep(self, tree: Oid, *how: str) -> list[bytes] | None:
+        """What is found; None where git cannot search like that."""
+        status, out, _ = self._runner(self.git_dir).execute(
+            self._command("grep", "-h", "-o", "-I", *how, tree),
+            # Bytes, not letters: a file need not be UTF-8.
+            env=self.environment.for_git() | {"LC_ALL": "C"},
             with_extended_output=True,
             with_exceptions=False,
             stdout_as_string=False,
         )
-        if status > 1:  # 1: none of them
-            raise GitFailed(f"git grep failed: {err}")
-        return frozenset(out.split())
+        return None if status > 1 else list(set(out.split()))  # 1: none of them
 
     def _runner(self, cwd: Path | None) -> Git:
         runner: Git = _git_python().Git(str(cwd or self.top))
@@ -136,6 +151,20 @@ class GitRunner:
         strays = self.environment.strays
         away = [word for name in strays for word in ("-u", name)]
         return ["env", *away, "git", *words] if away else ["git", *words]
+
+
+def _portions(names: list[str]) -> Iterator[list[str]]:
+    """The names in portions that fit one pattern."""
+    some: list[str] = []
+    letters = 0
+    for name in names:
+        if letters + len(name) > _MOST_LETTERS:
+            yield some
+            some, letters = [], 0
+        some.append(name)
+        letters += len(name)
+    if some:
+        yield some
 
 
 def _git_python() -> ModuleType:

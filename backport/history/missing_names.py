@@ -43,25 +43,38 @@ def find_lacking(
 ) -> dict[int, tuple[bytes, ...]]:
     """By place in the run: the names that a suspect uses, its own tree has, and ``branch`` lacks.
 
-    What another patch of the run brings counts as there.  Cost: one search of the branch for all of
-    them, and one of each suspect's own tree where something is missing.
+    What another patch of the run brings counts as there.  Cost: each patch is lexed once; one search of
+    the branch for all names, and one of each suspect's own tree where something is missing.
     """
-    added = {
-        suspect.number: _added(suspect.patch) - _around(branch, suspect.patch)
+    lexed: dict[int, frozenset[bytes]] = {}
+
+    def added(patch: Patch) -> frozenset[bytes]:
+        if id(patch) not in lexed:
+            lexed[id(patch)] = _added(patch)
+        return lexed[id(patch)]
+
+    unknown = {
+        suspect.number: added(suspect.patch) - _around(branch, suspect.patch)
         for suspect in suspects
     }
-    absent = _without(repo, branch.id, frozenset().union(*added.values()))
+    absent = _without(repo, branch.id, frozenset().union(*unknown.values()))
     if not absent:
         return {}
-    brought = Counter(name for patch in run for name in _added(patch))
+    patches = tuple(run)
+    bringing = Counter(name for patch in patches for name in added(patch) & absent)
     found: dict[int, tuple[bytes, ...]] = {}
     for suspect in suspects:
-        alone = _added(suspect.patch)
+        own = patches[suspect.number]
+        once = added(own) if own.name == suspect.patch.name else frozenset()
         missing = frozenset(
-            name for name in added[suspect.number] & absent if brought[name] <= (name in alone)
+            name
+            for name in unknown[suspect.number] & absent
+            if bringing[name] <= (name in once)  # nobody else brings it
         )
-        own = {d.name for change in suspect.patch.changes for d in definitions(change)}
-        missing -= own | {bare(name) for name in own}
+        if not missing:
+            continue
+        made = {d.name for change in suspect.patch.changes for d in definitions(change)}
+        missing -= made | {bare(name) for name in made}
         foreign = missing - _without(repo, suspect.made_on, missing)
         if foreign:
             found[suspect.number] = tuple(sorted(foreign))

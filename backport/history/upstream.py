@@ -15,6 +15,7 @@ from itertools import islice
 from backport.errors import UnknownRevision
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
+from backport.gateway.text_diff import line_edits
 from backport.history.presence import standing
 from backport.pick.outcome import Clash
 from series.model import Oid, Patch, shown
@@ -98,23 +99,37 @@ def _touching(repo: Repo, start: Oid, fork: Oid | None, path: bytes) -> list[Oid
 
 
 def _writes(repo: Repo, commit: Oid, clash: Clash, wanted: set[bytes]) -> Blocker | None:
-    patch = commit_patch(repo, commit)
-    subject = shown(patch.subject)
-    for change in patch.changes:
+    path, parents = clash.path, repo.parents(commit)
+    old = repo.tree(parents[0]).read(path) if parents else None
+    new = repo.tree(commit).read(path)
+    if new is None:
+        return None
+    if old is None:
+        # Only the whole commit tells what is new in a file that it renames.
+        return _brings(repo, commit, clash, wanted)
+    added = (line for edit in line_edits(old, new) for line in edit.lines)
+    lines = _wanted(added, wanted)
+    return Blocker(commit, _subject(repo, commit), path, lines) if lines else None
+
+
+def _brings(repo: Repo, commit: Oid, clash: Clash, wanted: set[bytes]) -> Blocker | None:
+    for change in commit_patch(repo, commit).changes:
         if change.path != clash.path:
             continue
         if clash.ours is None and change.kind in ("create", "rename", "copy"):
-            return Blocker(commit, subject, clash.path, ())
-        added = [
-            line.text.rstrip(b"\r\n")
-            for hunk in change.hunks
-            for line in hunk.lines
-            if line.op == b"+"
-        ]
-        lines = tuple(dict.fromkeys(line for line in added if line in wanted))
-        if lines:
-            return Blocker(commit, subject, clash.path, lines)
+            return Blocker(commit, _subject(repo, commit), clash.path, ())
+        added = (line.text for hunk in change.hunks for line in hunk.lines if line.op == b"+")
+        if lines := _wanted(added, wanted):
+            return Blocker(commit, _subject(repo, commit), clash.path, lines)
     return None
+
+
+def _wanted(added: Iterable[bytes], wanted: set[bytes]) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(x for line in added if (x := line.rstrip(b"\r\n")) in wanted))
+
+
+def _subject(repo: Repo, commit: Oid) -> str:
+    return shown(repo.message(commit).split(b"\n", 1)[0])
 
 
 def _backported(repo: Repo, onto: Oid, fork: Oid | None) -> frozenset[str]:

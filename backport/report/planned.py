@@ -4,19 +4,41 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from backport.history.upstream import Blocker
+from backport.pick.outcome import Picked
 from backport.planning.items import Posted, Taken
 from backport.report.accounts import accounts_json
 from backport.report.table import show_table
 from backport.run.accounting import count_fates, read_words
+from backport.run.behind import Behind
 from backport.run.preview import Outlook
 from backport.run.relation import Relation
-from backport.run.steps import StepState
+from backport.run.steps import Step, StepState
 from series.graph.evidence import Dependency, Need
 from series.model import shown
 
 _FILE_WIDTH = 24
+CONFLICT, PREREQUISITE, FOLLOWS = "CONFLICT", "PREREQUISITE MISSING", "follows from"
+_MEANINGS = (
+    ("exact", "each file is the very one that the patch was made for"),
+    ("already", "the branch has it; nothing is committed"),
+    ("merged", "a three-way merge with what the branch has changed"),
+    (
+        "by context",
+        "the lines around each change are found; what the patch was made for is not known",
+    ),
+    ("with fuzz", "some lines of context are others, as --fuzz allows"),
+    ("has it", "in the version that this newer branch has committed"),
+    (PREREQUISITE, "upstream has a commit that it needs; apply stops there"),
+    (CONFLICT, "it does not go on; apply stops there, and the reasons stand below"),
+    (
+        FOLLOWS,
+        "it touches a file in which that patch stops, and was judged as that patch leaves it",
+    ),
+)
 _LETTER = {Need.TEXT: "", Need.FILE: "f", Need.SYMBOL: "s", Need.DECLARED: "d"}
 
 
@@ -38,12 +60,13 @@ def show_plan(outlook: Outlook, relation: Relation, branch: str, *, why: bool = 
             )
             for at, node in enumerate(relation.graph)
         ]
-        heads = ("#", "posted", "subject", "applies", "needs")
-        show_table(heads, rows, title=title, styles=("dim", "dim", "", "cyan", "yellow"))
-        print(
-            "needs: by lines; f by a file created, renamed or removed, s by a symbol or option,"
-            " d as declared"
-        )
+        heads = ("#", "posted", "subject", "goes on", "needs")
+        styles = ("dim", "dim", "", "cyan", "yellow")
+        show_table(heads, rows, title=title, styles=styles, alarms=(CONFLICT, PREREQUISITE))
+        print("needs: by lines; f by the life of a file, s by a symbol or option, d as declared")
+    for line in _legend([_fate(outlook, at) for at in range(len(subjects))]):
+        print(line)
+    if not why:
         print("all the evidence: --why")
     if outlook.plan.left_out:
         print(f"left out by --only: {outlook.plan.left_out} patches")
@@ -51,9 +74,10 @@ def show_plan(outlook: Outlook, relation: Relation, branch: str, *, why: bool = 
         print(read)
     for note in (*outlook.plan.notes, *outlook.plan.contradictions):
         print(f"note: {note}")
-    for at, step in enumerate(outlook.state.steps):
-        for note in step.notes:
-            print(f"note: {at + 1} {subjects[at]}: {note}")
+    for at, subject in enumerate(subjects):
+        step = _step(outlook, at)
+        for note in step.notes if step is not None else ():
+            print(f"note: {at + 1} {subject}: {note}")
     for use in relation.premature:
         user, maker = relation.places[use.user], relation.places[use.maker]
         print(
@@ -73,15 +97,39 @@ def _show_evidence(outlook: Outlook, relation: Relation, subjects: list[str]) ->
                 print(f"      needs {place}: {evidence.explain()}")
 
 
-def _fate(outlook: Outlook, at: int) -> str:
-    """How the patch at that place goes on."""
+def _step(outlook: Outlook, at: int) -> Step | None:
+    """What comes of the patch at that place; None where it stops, or where that is not known."""
     steps = outlook.state.steps
     if at < len(steps):
-        step = steps[at]
-        return str(step.how) if step.state is StepState.APPLIED else step.state.value
-    if at > len(steps) or outlook.stopped is None:
+        return steps[at]
+    behind = _behind(outlook, at)
+    return behind.step if behind is not None else None
+
+
+def _behind(outlook: Outlook, at: int) -> Behind | None:
+    place = at - len(outlook.state.steps)
+    return outlook.behind[place] if 0 <= place < len(outlook.behind) else None
+
+
+def _fate(outlook: Outlook, at: int) -> str:
+    """How the patch at that place goes on."""
+    step, behind = _step(outlook, at), _behind(outlook, at)
+    if step is not None:
+        word = str(step.how) if step.state is StepState.APPLIED else step.state.value
+    elif behind is None:
         return ""
-    return "PREREQUISITE MISSING" if outlook.blockers else "CONFLICT"
+    else:
+        word = PREREQUISITE if behind.blockers else CONFLICT
+    if behind is None or not behind.follows:
+        return word
+    return f"{word}, {FOLLOWS} {', '.join(map(str, behind.follows))}"
+
+
+def _legend(fates: Sequence[str]) -> Iterator[str]:
+    """What the words mean that the plan uses."""
+    used = [(word, text) for word, text in _MEANINGS if any(word in fate for fate in fates)]
+    for number, (word, text) in enumerate(used):
+        yield f"{'goes on: ' if not number else '         '}{word}: {text}"
 
 
 def _needed(relation: Relation, node: int) -> list[tuple[int, tuple[Dependency, ...]]]:
@@ -108,17 +156,26 @@ def _show_stop(outlook: Outlook) -> None:
     patch, picked = outlook.stopped
     sys.stdout.flush()
     print(f"\nstops at {patch.name} {patch.subject.decode('utf-8', 'replace')!r}:")
-    for clash in picked.clashes:
-        print(f"  {shown(clash.path)}: {clash.reason}")
-    for blocker in outlook.blockers:
-        print(f"  upstream: {blocker.explain()}")
+    _show_clashes(picked, outlook.blockers)
     if outlook.blockers:
         print("  --prerequisites take picks them from there")
+    first = len(outlook.state.steps) + 1
+    for place, behind in enumerate(outlook.behind[1:], first + 1):
+        if behind.step is None and behind.picked is not None:
+            after = f", {FOLLOWS} {', '.join(map(str, behind.follows))}" if behind.follows else ""
+            print(f"as things are, so would {place} {shown(behind.patch.subject)!r}{after}:")
+            _show_clashes(behind.picked, behind.blockers)
+
+
+def _show_clashes(picked: Picked, blockers: Sequence[Blocker]) -> None:
+    for clash in picked.clashes:
+        print(f"  {shown(clash.path)}: {clash.reason}")
+    for blocker in blockers:
+        print(f"  upstream: {blocker.explain()}")
 
 
 def plan_json(outlook: Outlook) -> dict[str, Any]:
     """The plan for a program."""
-    steps = outlook.state.steps
     return {
         "onto": outlook.state.onto,
         "patches": [
@@ -129,9 +186,7 @@ def plan_json(outlook: Outlook) -> dict[str, Any]:
                 "posted": item.position + 1 if isinstance(item, Posted) else None,
                 "file": outlook.patches[place].file or None,
                 "commit": item.commit if isinstance(item, Taken) else None,
-                "state": steps[place].state if place < len(steps) else None,
-                "how": str(steps[place].how) if place < len(steps) else None,
-                "notes": list(steps[place].notes) if place < len(steps) else [],
+                **_judged_json(outlook, place),
                 "why": list(outlook.plan.reasons.get(item, ())),
             }
             for place, item in enumerate(outlook.items)
@@ -140,16 +195,33 @@ def plan_json(outlook: Outlook) -> dict[str, Any]:
         "left_out": outlook.plan.left_out,
         "accounts": accounts_json(outlook.plan.series.accounts),
         "declared_missing": list(outlook.undeclared),
-        "conflict": [
-            {"path": shown(clash.path), "reason": clash.reason}
-            for clash in outlook.stopped[1].clashes
-        ]
-        if outlook.stopped
-        else None,
-        "missing": [
-            {"commit": b.commit, "subject": b.subject, "why": b.explain()} for b in outlook.blockers
-        ],
+        "conflict": _clashes_json(outlook.stopped[1]) if outlook.stopped else None,
+        "missing": _missing_json(outlook.blockers),
     }
+
+
+def _judged_json(outlook: Outlook, at: int) -> dict[str, Any]:
+    """What would come of one patch: ``state`` is that of its step, or ``conflict`` or ``prerequisite``."""
+    step, behind = _step(outlook, at), _behind(outlook, at)
+    found: dict[str, Any] = {
+        "state": step.state if step is not None else None,
+        "how": str(step.how) if step is not None else None,
+        "notes": list(step.notes) if step is not None else [],
+        "follows_from": list(behind.follows) if behind is not None else [],
+    }
+    if step is None and behind is not None and behind.picked is not None:
+        found["state"] = "prerequisite" if behind.blockers else "conflict"
+        found["conflict"] = _clashes_json(behind.picked)
+        found["missing"] = _missing_json(behind.blockers)
+    return found
+
+
+def _clashes_json(picked: Picked) -> list[dict[str, str]]:
+    return [{"path": shown(clash.path), "reason": clash.reason} for clash in picked.clashes]
+
+
+def _missing_json(blockers: Sequence[Blocker]) -> list[dict[str, str]]:
+    return [{"commit": b.commit, "subject": b.subject, "why": b.explain()} for b in blockers]
 
 
 def _posted(outlook: Outlook, at: int) -> str:

@@ -18,6 +18,7 @@ from itertools import zip_longest
 from backport.report.page import page_width
 
 _GAP = "  "
+_ALARM = "bold red"
 _LEAST = 24
 """No column is made narrower than that."""
 
@@ -28,8 +29,12 @@ def show_table(
     *,
     title: str = "",
     styles: Sequence[str] = (),
+    alarms: tuple[str, ...] = (),
 ) -> None:
-    """Print a table on stdout; ``styles`` colours whole columns (rich style names)."""
+    """Print a table on stdout; ``styles`` colours whole columns (rich style names).
+
+    Cells that begin with one of ``alarms`` stand out.
+    """
     if sys.stdout.isatty():
         from rich import box
         from rich.console import Console
@@ -43,7 +48,7 @@ def show_table(
             style = styles[number] if number < len(styles) else ""
             table.add_column(head, style=style, overflow="fold")
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(cell, _ALARM if cell.startswith(alarms) else "") for cell in row))
         Console().print(table)
         return
     if title:

@@ -19,9 +19,11 @@ from backport.pick.outcome import Picked
 from backport.planning.items import Item
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
 from backport.planning.sources import Source
-from backport.run.assembly import assemble
+from backport.run.assembly import assemble, checked
+from backport.run.behind import Behind, look_behind
 from backport.run.declared import base_notes, find_missing
 from backport.run.journal import RunState
+from backport.run.judging import Judge
 from backport.run.request import pinned
 from series.model import Oid, Patch
 
@@ -38,6 +40,8 @@ class Outlook:
     blockers: tuple[Blocker, ...] = ()
     undeclared: tuple[str, ...] = ()
     """What the series declares that it needs, and nobody has."""
+    behind: tuple[Behind, ...] = ()
+    """What would come of the patch that stops the run and of those after it, where that was asked for."""
 
     @property
     def exit_code(self) -> int:
@@ -53,15 +57,27 @@ class Outlook:
 
 
 def foresee(
-    repo: Repo, onto: Oid, sources: Sequence[Source], settings: Settings, branch: str = ""
+    repo: Repo,
+    onto: Oid,
+    sources: Sequence[Source],
+    settings: Settings,
+    branch: str = "",
+    *,
+    whole: bool = False,
 ) -> Outlook:
-    """Order the sources and put them on ``onto``, in memory."""
+    """Order the sources and put them on ``onto``, in memory; ``whole``: also what is behind a stop."""
     plan, state = begin(repo, onto, sources, settings, branch)
-    done = assemble(repo, plan, state, lambda *_: None)
+    judge = Judge(repo, plan, state)
+    done = assemble(repo, plan, state, lambda *_: None, judge)
+    behind: tuple[Behind, ...] = ()
+    if whole and done.stopped is not None:
+        state = checked(repo, plan, done.state, judge.siblings).state
+        behind = look_behind(repo, state, judge, done.stopped, done.blockers)
+        done = replace(done, state=state)
     patches = tuple(plan.patch(repo, item) for item in done.state.items)
     ignore = settings.prerequisites is Prerequisites.IGNORE
     undeclared = () if ignore else find_missing(repo, onto, plan.series)
-    return Outlook(plan, done.state, patches, done.stopped, done.blockers, undeclared)
+    return Outlook(plan, done.state, patches, done.stopped, done.blockers, undeclared, behind)
 
 
 def begin(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 KNOWN_FIELD = re.compile(
-    rb"description|subject|origin|bug(?:-[a-z0-9-]+)?|forwarded|author|from|reviewed-by|acked-by"
+    rb"description|subject|origin|bug(?:-[a-z0-9-]+)?|forwarded|author|origin/author|from|reviewed-by|acked-by"
     rb"|last-updated?|applied-upstream|debian-[a-z0-9-]+|ubuntu-[a-z0-9-]+|upstream-[a-z0-9-]+\Z",
     re.IGNORECASE,
 )

@@ -13,14 +13,21 @@ from dataclasses import dataclass
 
 from series.model import Identity, When
 from series.reading.dep3 import KNOWN_FIELD
-from series.reading.mailinfo import NOBODY, clean_subject, parse_author, parse_date, strip_space
+from series.reading.mailinfo import (
+    NOBODY,
+    as_utf8,
+    clean_subject,
+    parse_author,
+    parse_date,
+    strip_space,
+)
 
 _HG = re.compile(rb"# HG changeset patch\r?$", re.MULTILINE)
 _COMMIT = re.compile(
     rb"^commit ([0-9a-f]{7,64})(?: \([^\n]*\))?\r?\n(?=(?:[A-Z][A-Za-z]+|tree|parent|author|log size):? )",
     re.MULTILINE,
 )
-_FIELD = re.compile(rb"([A-Za-z][A-Za-z0-9-]*):(?:[ \t]+(.*)|)\Z", re.DOTALL)
+_FIELD = re.compile(rb"([A-Za-z][A-Za-z0-9/-]*):(?:[ \t]+(.*)|)\Z", re.DOTALL)
 _FROM_LINE = re.compile(rb"From ([0-9a-f]{40,64}) Mon Sep 17 00:00:00 2001\s*\Z")
 _DP = re.compile(rb"^#+ ?DP: ?(.*)$", re.MULTILINE)
 _DPATCH_BY = re.compile(rb"^#+ \S+\.dpatch by (.+)$", re.MULTILINE)
@@ -51,7 +58,7 @@ class Description:
 
 def describe(head: bytes) -> Description:
     """Read the text before a diff, in whichever of the forms it is."""
-    text = head.replace(b"\r\n", b"\n")
+    text = as_utf8(head.replace(b"\r\n", b"\n"))
     if match := _HG.search(text):
         return _mercurial(text[match.end() :])
     if match := _COMMIT.search(text):
@@ -137,19 +144,22 @@ def _fields_or_text(text: bytes) -> Description:
     lines = text.split(b"\n")
     while lines and not lines[0].strip():
         del lines[0]
+    if any(_COMMENTED.match(line) for line in lines):
+        lines = [re.sub(rb"^#+ ?", b"", line) for line in lines]
+    lines = _fields_first(lines)
     if not _is_block(lines):
         title, body = _title(lines)
         return Description(NOBODY, None, title, body)
     fields: list[tuple[bytes, list[bytes]]] = []
     free: list[bytes] = []
     inside, block = True, 0
-    for line in lines:
+    for before, line in zip((b"", *lines), lines, strict=False):
         if line.rstrip() == b"---":
             break
         match = _FIELD.match(line.rstrip()) if inside else None
         if match is not None and not (block and not KNOWN_FIELD.match(match[1])):
             fields.append((match[1], [match[2] or b""]))
-        elif inside and fields and line[:1] in (b" ", b"\t"):
+        elif inside and fields and line[:1] in (b" ", b"\t") and before.strip():
             fields[-1][1].append(b"" if line.strip() == b"." else line[1:].rstrip())
         elif inside and not line.strip():
             block += 1  # a second paragraph may hold the rest of the fields, or free text
@@ -157,6 +167,30 @@ def _fields_or_text(text: bytes) -> Description:
             inside = False
             free.append(line)
     return _of_fields(fields, free)
+
+
+_AUTHORS = (b"author", b"from", b"origin/author")
+_COMMENTED = re.compile(
+    rb"#+ ?(?:Description|Author|From|Origin|Subject|Origin/Author):", re.IGNORECASE
+)
+
+
+def _fields_first(lines: list[bytes]) -> list[bytes]:
+    """The paragraph that names the author before the others, wherever it stands: a title may come
+    first, or the place where the patch was found."""
+    if _is_block(lines):
+        return lines
+    paragraphs = [
+        list(part)
+        for filled, part in itertools.groupby(lines, key=lambda line: bool(line.strip()))
+        if filled
+    ]
+    for at, paragraph in enumerate(paragraphs[1:], 1):
+        keys = {m[1].lower() for line in paragraph if (m := _FIELD.match(line.rstrip()))}
+        if keys & {b"author", b"from"} and _is_block(paragraph):
+            first = [paragraph, *paragraphs[:at], *paragraphs[at + 1 :]]
+            return [line for part in first for line in (*part, b"")]
+    return lines
 
 
 def _is_block(lines: list[bytes]) -> bool:
@@ -187,9 +221,11 @@ def _of_fields(fields: list[tuple[bytes, list[bytes]]], free: list[bytes]) -> De
     if not title:
         title, rest = _title(free)
     author = NOBODY
-    for key in (b"author", b"from", b"origin-author"):
+    for key in _AUTHORS:
         if author == NOBODY and key in found:
-            author = parse_author(b" ".join(found[key]))
+            # Of several authors the first; the others stay in the message.
+            first, comma, _ = b" ".join(found[key]).partition(b">,")
+            author = parse_author(first + b">" if comma else first)
     date = next(
         (
             date
@@ -198,9 +234,10 @@ def _of_fields(fields: list[tuple[bytes, list[bytes]]], free: list[bytes]) -> De
         ),
         None,
     )
-    used = {b"description", b"subject", b"date"} | (
-        {b"author", b"from"} if author != NOBODY else set()
-    )
+    used = {b"description", b"subject", b"date"}
+    if author != NOBODY:
+        alone = (key for key in _AUTHORS if b">," not in b" ".join(found.get(key, [])))
+        used |= set(alone)
     kept = [
         key + b": " + b"\n ".join(value)
         for key, value in fields

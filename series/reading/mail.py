@@ -31,6 +31,7 @@ _COVER_LIKE = re.compile(
     re.MULTILINE,
 )
 _CONTEXT_ROW = b"\n***************"
+_PATCH_NAME = re.compile(r"\.(?:patch|diff|eml|mbox|mbx|dpatch)(?:\.[a-z0-9]+)?$", re.IGNORECASE)
 _NUMBERED_NAME = re.compile(r"(?:v\d{1,3}-)?(\d{1,12})(?!\d)")
 
 
@@ -60,6 +61,12 @@ def read_patch_files(
     for name, data in files:
         found = read_pieces(name, data, rules)
         if not any(piece.mail or holds_diff(piece.info.diff) for piece in found):
+            if data.strip() and _PATCH_NAME.search(name) and not rules.partial:
+                raise MailError(
+                    name,
+                    "is named as a patch, and no diff that can be read is in it",
+                    "mend or remove it, or --partial leaves it out",
+                )
             strangers.append(Account(name, b"", Fate.NO_PATCH, "neither a diff nor a mail"))
         else:
             pieces += found

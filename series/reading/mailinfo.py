@@ -20,6 +20,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import mktime_tz, parsedate_tz
+from itertools import count, repeat
+from typing import NamedTuple
 
 from series.model import Identity, When, shown
 from series.reading.rules import DEFAULT, Keep, QuotedCr, Rules
@@ -42,6 +44,9 @@ _SEALED = re.compile(
 )
 _SEALED_NAME = re.compile(
     rb"\.(?:patch|diff|mbox|txt)\.(?:gz|xz|bz2|zst|zip)\Z|\.(?:zip|tgz|tar\.\w+)\Z"
+)
+_SIGNATURES = frozenset(
+    {b"application/pgp-signature", b"application/pkcs7-signature", b"application/x-pkcs7-signature"}
 )
 _PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary", b"none"})
 _TIME_ZONE_LIMIT = 24 * 60
@@ -82,7 +87,7 @@ class MailInfo:
 
 def mail_headers(data: bytes) -> list[tuple[bytes, bytes]]:
     """The headers with which ``data`` begins, unfolded; none where it begins with other text."""
-    return _split_head(data[:_MOST_HEAD].replace(b"\r\n", b"\n"))[0]
+    return _split_head(data[:_MOST_HEAD].replace(b"\r\n", b"\n"), skip_blank=True)[0]
 
 
 _MOST_HEAD = 1 << 18
@@ -93,7 +98,7 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
     transport_crlf = data[: data.find(b"\n") + 1].endswith(b"\r\n")
     if transport_crlf:
         data = data.replace(b"\r\n", b"\n")
-    headers, body, body_line = _split_head(data)
+    headers, body, body_line = _split_head(data, skip_blank=True)
     decoder = _Decoder(rules.quoted_cr)
     decoder.part(headers, body, body_line, 0)
     decoder.lines = _unarmoured(decoder.lines)
@@ -103,7 +108,7 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
     for key, value in headers:
         name = key.lower()
         if name in _DECODED:
-            outer.setdefault(name, _as_utf8(_decode_words(value, decoder.notes)))
+            outer.setdefault(name, as_utf8(_decode_words(value, decoder.notes)))
         elif name in (b"message-id", b"in-reply-to", b"references"):
             ids.setdefault(name, value)
     # What stands in the body wins, but only where there is a patch (mailinfo.c, handle_info).
@@ -142,11 +147,18 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
 # -- headers
 
 
-def _split_head(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes, int]:
+def _split_head(
+    data: bytes, *, skip_blank: bool = False
+) -> tuple[list[tuple[bytes, bytes]], bytes, int]:
     """Headers unfolded, the body, and the number of the body's first line."""
     found: list[list[bytes]] = []
     at, line_no = 0, 1
-    while at < len(data) and (end := data.find(b"\n", at)) >= 0 and not data[at:end].strip(_SPACE):
+    while (
+        skip_blank
+        and at < len(data)
+        and (end := data.find(b"\n", at)) >= 0
+        and not data[at:end].strip(_SPACE)
+    ):
         at, line_no = end + 1, line_no + 1  # as git does, whatever blank lines stand first
     while at < len(data):
         end = data.find(b"\n", at)
@@ -220,7 +232,7 @@ def _ids(value: bytes) -> tuple[str, ...]:
     return tuple(found.decode("ascii", "replace") for found in re.findall(rb"<[^<>\s]+>", value))
 
 
-def _as_utf8(raw: bytes) -> bytes:
+def as_utf8(raw: bytes) -> bytes:
     """Text that declares no charset, as git takes it: UTF-8 where it is that, else Latin-1."""
     if raw.isascii():
         return raw
@@ -235,8 +247,11 @@ def _behind_list(outer: dict[bytes, bytes]) -> Identity | None:
     """The author of a mail whose From a mailing list has rewritten ("A U Thor via list")."""
     if not _VIA.search(outer.get(b"from", b"")):
         return None
+    lists = parse_author(_one_space(outer[b"from"])).email
     for key in (b"x-original-from", b"reply-to"):
         found = parse_author(_one_space(outer.get(key, b"").split(b",")[0]))
+        if found.email == lists:
+            continue
         if found.email and found.name and found.name != found.email:
             return found
         if found.email and outer[key].count(b"@") == 1:
@@ -395,8 +410,9 @@ def strip_space(text: bytes) -> bytes:
 # -- the body
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
+    """A tuple, since a long series has a hundred thousand of them."""
+
     text: bytes
     number: int
     charset: bytes
@@ -430,9 +446,11 @@ class _Decoder:
             return
         encoding = found.get(b"content-transfer-encoding", b"")
         whole = _transferred(encoding, body) if depth or kind == b"message/rfc822" else b""
-        if kind == b"message/rfc822" or _FORMAT_PATCH.match(whole):
+        if kind == b"message/rfc822" or _STARTS_MAIL.match(whole):
             self.plain = False
             self.attached.append(whole)
+            return
+        if kind in _SIGNATURES:
             return
         opaque = kind.startswith((b"application/", b"image/", b"audio/", b"video/", b"font/"))
         if opaque and not _patch_name(content, disposition) and not _DIFF.search(whole):
@@ -457,7 +475,7 @@ class _Decoder:
         if (_param(content, b"format") or b"").lower() == b"flowed":
             self.plain = False
             lines = _unflow(lines, (_param(content, b"delsp") or b"").lower() == b"yes")
-        self.lines.extend(_Line(text, line + index, charset) for index, text in enumerate(lines))
+        self.lines.extend(map(_Line._make, zip(lines, count(line), repeat(charset))))
 
     def unquoted(self, body: bytes) -> bytes:
         """An encoded body without the carriage returns that its sender's program added."""
@@ -500,13 +518,21 @@ class _Decoder:
                 self.faults.append("it has too many parts")
                 return
             headers, inner, inner_line = _split_head(b"".join(texts))
+            if kind == b"multipart/digest" and not any(
+                key.lower() == b"content-type" for key, _ in headers
+            ):
+                headers = [*headers, (b"Content-Type", b"message/rfc822")]  # RFC 2046, 5.1.5
             size = len(self.lines)
             self.part(headers, inner, start + inner_line - 1, depth + 1)
             if kind == b"multipart/alternative" and len(self.lines) > size:
                 return
 
 
-_FORMAT_PATCH = re.compile(rb"From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\r?\n")
+# A part that is a patch of its own: git format-patch's, a mail's headers, hg export's.
+_STARTS_MAIL = re.compile(
+    rb"\s*(?:From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\r?\n|# HG changeset patch\r?\n"
+    rb"|(?:(?!\n\r?\n)[^\n]*\n){0,12}?Subject: [^\n]*\[[^\n]*PATCH)"
+)
 _DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
 
 
@@ -636,7 +662,7 @@ class _Filter:
         if text.isascii() and not _SHIFTED.match(charset.strip().lower()):
             return text
         if not charset.strip():
-            return _as_utf8(text)
+            return as_utf8(text)
         recoded = _to_utf8(text, charset)
         if recoded is not None:
             try:
@@ -649,7 +675,7 @@ class _Filter:
             f"its text is not of the charset '{shown(charset)}' that it declares; read as UTF-8 or"
             " Latin-1"
         )
-        return _as_utf8(text)
+        return as_utf8(text)
 
     def inbody(self, text: bytes) -> bool:
         if self.pending is not None and text[:1] in (b" ", b"\t"):

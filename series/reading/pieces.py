@@ -21,11 +21,13 @@ from series.reading.subject import Tags, parse_tags
 _DIFF = re.compile(
     rb"^(?:diff --(?:git|cc|combined) |--- [^\n]+\n\+\+\+ [^\n]+\n@@ -"
     rb"|\*\*\* [^\n]+\n--- [^\n]+\n\*{15}|\d+(?:,\d+)?[acd]\d+(?:,\d+)?\n[<>] "
-    rb"|Binary files [^\n]+ differ$|Submodule [^\n]+ [0-9a-f]{7,}\.)",
+    rb"|Binary files [^\n]+ differ$|Submodule [^\n]+ [0-9a-f]{7,}\."
+    rb"|Binary file [^\n]+ has changed$|=== (?:renamed|removed|modified|added) (?:file|directory) ')",
     re.MULTILINE,
 )
 _DIFF_START = re.compile(
-    rb"^(?:diff |Index: |index [0-9a-f]+\.\.|--- [^\n]+\n\+\+\+ |\*\*\* [^\n]+\n--- [^\n]+\n\*{15}"
+    rb"^(?:diff |Index: |=== [a-z]+ (?:file|directory) '"
+    rb"|index [0-9a-f]+\.\.|--- [^\n]+\n\+\+\+ |\*\*\* [^\n]+\n--- [^\n]+\n\*{15}"
     rb"|Binary files [^\n]+ differ$|Only in [^\n]+: |Submodule [^\n]+ [0-9a-f]{7,}\.\."
     rb"|\d+(?:,\d+)?[acd]\d+(?:,\d+)?\n[<>] )",
     re.MULTILINE,
@@ -104,7 +106,7 @@ def _pieces(raw: RawMail, name: str, rules: Rules, depth: int = 0) -> Iterator[P
             for carried in split_mbox(data)
             for piece in _pieces(replace(carried, line=raw.line), name, rules, depth + 1)
         ]
-        if inner and not holds_diff(info.diff):
+        if inner and not info.faults and not holds_diff(info.diff):
             # A letter around patches: its words are not theirs.
             yield from inner
             return
@@ -119,9 +121,12 @@ def _pieces(raw: RawMail, name: str, rules: Rules, depth: int = 0) -> Iterator[P
         return
     if data[: starts[0]].strip():
         yield _plain(data[: starts[0]], name, raw.line)
+    line, seen = raw.line, 0
     for number, start in enumerate(starts):
         end = starts[number + 1] if number + 1 < len(starts) else len(data)
-        yield _plain(data[start:end], name, raw.line + data.count(b"\n", 0, start))
+        line += data.count(b"\n", seen, start)
+        seen = start
+        yield _plain(data[start:end], name, line)
 
 
 def _plain(data: bytes, name: str, line: int) -> Piece:

@@ -156,6 +156,12 @@ def read_quilt(
                 origin, 0, f"the patch '{entry.name}' is listed, but there is no such file"
             )
         found = list(_read(entry, data, rules))
+        if not found and data.strip() and not rules.partial:
+            raise QuiltError(
+                entry.name,
+                1,
+                "no diff that can be read is in it; empty the file, or --partial leaves it out",
+            )
         if not found:
             accounts.append(Account(entry.name, b"", Fate.NO_PATCH, "changes nothing"))
             notes.append(f"{entry.name} changes nothing, left aside")

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from backport.gateway.git_runner import GitRunner
+from backport.history import missing_names
+from series.model import Oid, Patch
 from tests.backport.trees import (
     Files,
     backport,
@@ -138,3 +141,74 @@ def test_words_of_a_tree(repo: Path) -> None:
     wanted = frozenset((b"void", b"oid", b"moved", b"absent", *(b"x%d" % n for n in range(450))))
     assert opened.git.words(tree, wanted) == {b"void", b"moved"}
     assert opened.git.words(tree, frozenset((b"absent",))) == frozenset()
+
+
+def test_words_that_begin_alike_or_hold_one_another(repo: Path) -> None:
+    names = ["a", "ab", "abc", "abd", "b", "ba", "_a", "A", "a1", "a12", "a2"]
+    text = "abc(a12); x_ab = A; b2 = \xff;\n".encode("latin-1")
+    commit(repo, {"names.c": text}, "names")
+    opened = open_repo(repo)
+    tree = opened.tree(opened.commit("HEAD")).id
+    found = opened.git.words(tree, frozenset(name.encode() for name in names))
+    assert found == {b"abc", b"a12", b"A"}
+
+
+def test_names_that_nest_deeper_than_a_pattern_may(repo: Path) -> None:
+    commit(repo, {"names.c": "x" * 400 + ";\n"}, "names")
+    opened = open_repo(repo)
+    tree = opened.tree(opened.commit("HEAD")).id
+    names = frozenset(b"x" * n for n in range(3, 600))
+    assert opened.git.words(tree, names) == {b"x" * 400}
+    assert opened.git.words(tree, frozenset((b"y" * 200_000,))) == {b"y" * 200_000}
+
+
+def test_a_git_that_knows_no_perl_patterns_finds_the_same(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_repo(repo)
+    tree = opened.tree(opened.commit("master")).id
+    whole = GitRunner._grep
+    tried: list[str] = []
+
+    def without(self: GitRunner, tree: Oid, *how: str) -> list[bytes] | None:
+        tried.append(how[0])
+        return None if how[0] == "-P" else whole(self, tree, *how)
+
+    monkeypatch.setattr(GitRunner, "_grep", without)
+    assert opened.git.words(tree, frozenset((b"void", b"absent"))) == {b"void"}
+    assert tried == ["-P", "-w"]
+
+
+def test_the_search_for_many_names_is_one(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cost is that of the tree, not of the tree times the names."""
+    opened = open_repo(repo)
+    tree = opened.tree(opened.commit("master")).id
+    whole = GitRunner._grep
+    patterns: list[int] = []
+
+    def counted(self: GitRunner, tree: Oid, *how: str) -> list[bytes] | None:
+        patterns.append(how.count("-e"))
+        return whole(self, tree, *how)
+
+    monkeypatch.setattr(GitRunner, "_grep", counted)
+    opened.git.words(tree, frozenset(b"some_name_%d" % n for n in range(1500)))
+    assert patterns == [1]
+
+
+def test_each_patch_is_lexed_once(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upstream(
+        repo,
+        {"h.h": "void one(void);\nvoid two(void);\n"},
+        {"a.c": code((2, "moved()"), (8, "one();"))},
+        {"a.c": code((2, "moved()"), (8, "one();"), (20, "two();"))},
+    )
+    seen: list[str] = []
+    whole = missing_names._added
+
+    def counted(patch: Patch) -> frozenset[bytes]:
+        seen.append(patch.name)
+        return whole(patch)
+
+    monkeypatch.setattr(missing_names, "_added", counted)
+    out = apply(repo, "master~2..master")
+    assert "one" in out and len(seen) == len(set(seen)) == 2

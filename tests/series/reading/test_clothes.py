@@ -343,3 +343,85 @@ def test_a_diff_that_lost_its_hunks_stops(head: bytes) -> None:
 def test_a_tar_archive_is_refused() -> None:
     with pytest.raises(FileError, match="tar archive"):
         decode(b"x.patch".ljust(257, b"\0") + b"ustar\0" + MAIL, "x.tar")
+
+
+def test_a_mail_whose_attachments_are_read_in_part_stops() -> None:
+    mark = b"From " + b"1" * 40 + b" Mon Sep 17 00:00:00 2001\n"
+    packed = 'application/gzip; name="2.patch.gz"'
+    with pytest.raises(MailError, match="cannot be looked into"):
+        read_mbox(carried(("text/x-patch", mark + MAIL), (packed, gzip.compress(DIFF))), "t")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"From: Bob B <b@b.c>\nSubject: [PATCH 1/2] one\n\nWhy.\n---\n",
+        b"# HG changeset patch\n# User Bob B <b@b.c>\none\n\n",
+    ],
+)
+def test_attachments_with_headers_of_their_own_are_patches(start: bytes) -> None:
+    other = start.replace(b"1/2", b"2/2").replace(b"one", b"two")
+    data = carried(("text/x-patch", start + DIFF), ("text/x-patch", other + diff("g").encode()))
+    patches = read_mbox(data, "t").patches
+    assert [(p.subject, p.author.name) for p in patches] == [(b"one", b"Bob B"), (b"two", b"Bob B")]
+
+
+def test_a_digest_holds_mails() -> None:
+    text = b"--DD\n\n" + MAIL + b"\n--DD\n\n" + letter("[PATCH] two", diff("g"), separator="")[1:]
+    head = 'Content-Type: multipart/digest; boundary="DD"\n'
+    data = letter(
+        "Digest, Vol 1", headers=head, body=text.decode() + "\n--DD--\n", author="L <l@x.y>"
+    )
+    assert [p.subject for p in read_mbox(data, "t").patches] == [b"fix it", b"two"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"Binary file img.png has changed\n",
+        b"=== renamed file 'a' => 'b'\n",
+        b"=== removed file 'a'\n",
+        b"DELETED  src/c.c\n",
+        b"Index: empty.txt\n" + b"=" * 67 + b"\n",
+    ],
+)
+def test_changes_told_in_words_stop(words: bytes) -> None:
+    with pytest.raises(DiffError, match="told in words"):
+        quilted(b"Fix it\n\n" + DIFF + words)
+
+
+@pytest.mark.parametrize(
+    "data", [b"words and no diff\n", b"> " + DIFF.replace(b"\n", b"\n> "), b"\1\2\3" * 9]
+)
+def test_a_listed_patch_without_a_diff_stops(data: bytes) -> None:
+    entries, contents = [QuiltEntry("a"), QuiltEntry("b")], {"a": DIFF, "b": data}
+    with pytest.raises(QuiltError, match="b:1: no diff"):
+        read_quilt(entries, contents, "series", fallback=US)
+    assert len(read_quilt(entries, contents, "series", Rules(partial=True), US).patches) == 1
+    assert len(read_quilt(entries, {"a": DIFF, "b": b"\n"}, "series", fallback=US).patches) == 1
+    with pytest.raises(MailError, match=r"b\.patch: is named as a patch"):
+        read_patch_files([("a.patch", MAIL), ("b.patch", data)], "dir")
+
+
+@pytest.mark.parametrize(
+    ("head", "author", "subject"),
+    [
+        (b"Author: J\xf6rg <j@x.y>\nDescription: f\xfcr\n", "Jörg", "für"),
+        (b"Author: Anna <a@b.c>\n\n  Fix the timer\n", "Anna", "Fix the timer"),
+        (b"# Description: fix it\n# Author: Anna <a@b.c>\n", "Anna", "fix it"),
+        (b"Fix the timer\n\nAuthor: Anna <a@b.c>\nForwarded: no\n", "Anna", "Fix the timer"),
+        (b"## Origin/Author: Anna <a@b.c>\n## Description: fix it\n", "Anna", "fix it"),
+        (b"Description: two\nAuthor: Anna <a@b.c>, Ben <b@b.c>\n", "Anna", "two"),
+    ],
+)
+def test_who_is_named_anywhere_is_the_author(head: bytes, author: str, subject: str) -> None:
+    patch = quilted(head + b"\n" + DIFF)
+    assert (patch.author.name.decode(), patch.subject.decode()) == (author, subject)
+
+
+def test_lines_left_over_behind_a_hunk_stop() -> None:
+    short = DIFF.replace(b"+b\n", b"+b\n c\n-d\n")
+    with pytest.raises(DiffError, match=r"t:10: .*left over"):
+        read_mbox(b"From: A <a@b.c>\nSubject: x\n\n" + short.split(b"\n", 1)[1], "t")
+    with pytest.raises(DiffError, match="ends with its first line"):
+        only(letter("[PATCH] a", "diff --git a/f b/f\n"))

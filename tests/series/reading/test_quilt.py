@@ -90,10 +90,12 @@ def test_strip_and_reverse() -> None:
 def test_missing_and_empty() -> None:
     with pytest.raises(QuiltError, match="no such file"):
         read_quilt([QuiltEntry("x")], {}, "series")
-    with pytest.raises(QuiltError, match="changes anything"):
+    with pytest.raises(QuiltError, match="x:1: no diff"):
         read_quilt([QuiltEntry("x")], {"x": b"only words\n"}, "series")
+    with pytest.raises(QuiltError, match="changes anything"):
+        read_quilt([QuiltEntry("x")], {"x": b"\n"}, "series")
     both = [QuiltEntry("x"), QuiltEntry("y")]
-    series = read_quilt(both, {"x": b"words\n", "y": DIFF}, "s", fallback=US)
+    series = read_quilt(both, {"x": b"\n", "y": DIFF}, "s", fallback=US)
     assert [patch.name for patch in series.patches] == ["y"]
     assert series.notes[0].startswith("x changes nothing")
 

@@ -157,6 +157,7 @@ def make_plan(series: Series, base: TreeView, only: Sequence[str] = ()) -> Plan:
     """Recover the order of ``series`` on ``base``; with ``only`` (see `choose_patches`) take just the
     patches that it names and what they need."""
     ordering: Ordering = recover_order(series, base)
+    _refuse_given_up(series, ordering)
     order = _only(series, base, ordering, only) if only else ordering.order
     return Plan(
         series=series,
@@ -165,6 +166,19 @@ def make_plan(series: Series, base: TreeView, only: Sequence[str] = ()) -> Plan:
         notes=(*series.notes, *ordering.notes),
         contradictions=ordering.contradictions,
         ordering=ordering,
+    )
+
+
+def _refuse_given_up(series: Series, ordering: Ordering) -> None:
+    """Raise `UsageError` where no place was found for some patches in a bounded search."""
+    if not ordering.given_up:
+        return
+    names = [series.patches[index].name for index in ordering.given_up]
+    few = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    raise UsageError(
+        f"no order was found for {len(names)} of {len(series.patches)} patches, and the search was"
+        f" given up: {few}",
+        "number them ([PATCH 3/27]), keep their index lines and dates, or name a quilt series file",
     )
 
 

@@ -40,7 +40,17 @@ def conflict_error(state: RunState, patch: Patch, folder: Path) -> Conflict:
         f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not"
         f" apply:{reasons}",
         f"resolve it in {folder} and `git add` there, then `backport continue`;"
-        " or `backport skip`, or `backport abort`",
+        f" or `backport skip`, or `backport abort`{_other_order(state)}",
+    )
+
+
+def _other_order(state: RunState) -> str:
+    """A word on the order, where a series file fixes it."""
+    if not any(source.kind == "quilt" for source in state.sources):
+        return ""
+    return (
+        ".\n  The order is the series file's; where it is wrong, a copy of the folder without"
+        " that file is put in order"
     )
 
 

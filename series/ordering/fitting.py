@@ -25,12 +25,18 @@ from series.binary import apply_delta
 from series.graph.line_history import LineHistory, TreeHistory
 from series.lines import split_lines
 from series.model import Base, FileChange, Hunk, Patch
+from series.ordering.many import walk_exactly, walked
 from series.placement.exact import place_exactly
 from series.placement.hunks import PlaceError, apply_change, apply_hunks, is_applied
 from series.ties import Ties
 
 _BUDGET = 20_000
 _MAX_PAIRS = 400
+_MOSTLY = 0.75
+"""So many of them must be placed that the rest can be called out of place, and not the base another."""
+_MANY = 24
+"""Patches to one file that are first ordered by what single lines prove: to try them takes their
+number squared at each step."""
 
 Text = list[bytes] | None
 State = dict[bytes, Text]
@@ -66,6 +72,8 @@ class Fits:
     """Patches and paths whose change the text has already."""
     moved: tuple[bytes, ...]
     """Paths where hunks fit only away from their stated lines."""
+    given_up: tuple[int, ...] = ()
+    """Patches for which the search ended before a place was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +134,15 @@ def fit_family(
         if all(_is_there(item, start) for item in there):
             paths_there = [(item.patch, x.path) for item in there for x in item.changes]
             return Fits((), (), tuple(paths_there), tuple(sorted(walk.moved)))
+    if len(items) >= _MANY and (fits := _fit_many(wanted, start, rank, known)) is not None:
+        return fits
     walk = (_past_there(wanted, start) if ranked else None) or _best_walk(wanted, start, known)
     applied: list[tuple[int, bytes]] = []
     unplaced: list[Unplaced] = []
-    for item in walk.left(wanted):
+    left = walk.left(wanted)
+    if walk.given_up:
+        return Fits((), (), (), (), tuple(item.patch for item in left))
+    for item in left:
         if _is_there(item, start):
             applied += [(item.patch, change.path) for change in item.changes]
         else:
@@ -138,6 +151,62 @@ def fit_family(
     exact = not walk.guessed and len(walk.sequence) + len(applied) == len(items)
     bounds = tuple(bound for bound in _bounds(walk.sequence) if bound.strong or exact)
     return Fits(bounds, tuple(unplaced), tuple(applied), tuple(sorted(walk.moved)))
+
+
+def _fit_many(
+    items: Sequence[Item], start: State, rank: Sequence[int], known: Mapping[int, Collection[int]]
+) -> Fits | None:
+    """What `walk_exactly` finds, for patches that do no more than edit one text each once."""
+    changes = [change for item in items for change in item.changes]
+    text = start.get(changes[0].path)
+    if text is None or len(changes) != len(items):
+        return None
+    if any(x.kind != "modify" or x.binary or x.path != changes[0].path for x in changes):
+        return None
+    path = changes[0].path
+    for shift in (0, *_drifts(items, start)[:2]):
+        edits = {item.patch: _shifted(item.changes[0], shift) for item in items}
+        found = walk_exactly(text, edits, rank, known)
+        if found is not None and len(found[0]) >= _MOSTLY * len(items):
+            break
+    else:
+        return None
+    order, proven = found
+    walk = _Walk(start)
+    placed = dict.fromkeys(order)
+    by_patch = {item.patch: item for item in items}
+    for patch in order:
+        walk.take({path: None}, Item(patch, (edits[patch],)))
+    walk.state[path] = walked(text, [edits[patch] for patch in order])
+    applied: list[tuple[int, bytes]] = []
+    unplaced: list[Unplaced] = []
+    for patch, item in by_patch.items():
+        if patch in placed:
+            continue
+        if _is_there(item, start):
+            applied.append((patch, path))
+        else:
+            unplaced.append(Unplaced(patch, *walk.why(item)))
+    bounds = [
+        Bound(one, two, path, "edits lines on or beside its own", strong=True)
+        for one, two in proven
+        if one in placed and two in placed
+    ]
+    bounds += [
+        Bound(
+            one, two, path, "its line numbers count with the lines that it adds or removes", False
+        )
+        for one, two in itertools.pairwise(order)
+    ]
+    moved = (path,) if shift else ()
+    return Fits(tuple(bounds), tuple(unplaced), tuple(applied), moved)
+
+
+def _shifted(change: FileChange, shift: int) -> FileChange:
+    if not shift:
+        return change
+    hunks = (replace(hunk, old_start=hunk.old_start + shift) for hunk in change.hunks)
+    return replace(change, hunks=tuple(hunks))
 
 
 def _is_there(item: Item, start: State) -> bool:
@@ -187,6 +256,7 @@ class _Walk:
         self.moved: set[bytes] = set()
         self.guessed = False
         self.spent = 0
+        self.given_up = False
 
     def left(self, items: Iterable[Item]) -> list[Item]:
         done = {item.patch for item in self.sequence}
@@ -333,7 +403,8 @@ def _best_walk(items: Sequence[Item], start: State, known: Mapping[int, Collecti
         done = {item.patch for item in walk.sequence}
         ready = [item for item in left if not (set(known.get(item.patch, ())) - done)] or left
         if walk.spent > 2 * _BUDGET:
-            ready = ready[:1]
+            walk.given_up = True
+            return walk
         offers = [
             (offset, at, item)
             for at, item in enumerate(ready)

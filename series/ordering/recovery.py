@@ -16,7 +16,7 @@ import hashlib
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,8 @@ class Ordering:
     applied: tuple[int, ...] = ()
     """Patches that the base has already."""
     missing: tuple[Missing, ...] = ()
+    given_up: tuple[int, ...] = ()
+    """Patches that nothing places and for which the search of a place took too long."""
 
     @property
     def graph(self) -> DiGraph[int] | None:
@@ -79,6 +81,9 @@ class _Findings:
     notes: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
     applied: set[int] = field(default_factory=set)
+    given_up: set[int] = field(default_factory=set)
+    moved: set[bytes] = field(default_factory=set)
+    """Files that differ from the versions the patches were made for, where hunks move."""
     missing: list[Missing] = field(default_factory=list)
 
 
@@ -102,17 +107,23 @@ def recover_order(series: Series, base: Base) -> Ordering:
     if said := _by_words(patches, base, settled, postings.whole and not resolved.misnumbered):
         found.claims += said
         resolved = _resolved(patches, postings, found, rank)
-    found.contradictions += _contradictions(patches, postings, resolved)
+    found.contradictions += _by_kind(_contradictions(patches, postings, resolved))
     _gaps(patches, found)
+    if found.moved:
+        paths = [shown(path) for path in sorted(found.moved)]
+        found.notes.append(
+            f"files differ from the versions that the patches were made for, hunks move: {_few(paths)}"
+        )
     return Ordering(
         order=resolved.order,
         reasons=_reasons(resolved, found.applied, words),
         notes=tuple(found.notes),
-        contradictions=tuple(dict.fromkeys(found.contradictions)),
+        contradictions=tuple(found.contradictions),
         claims=resolved.claims,
         patches=patches,
         applied=tuple(sorted(found.applied)),
         missing=tuple(found.missing),
+        given_up=tuple(sorted(found.given_up)),
     )
 
 
@@ -274,34 +285,48 @@ def _gaps(patches: Sequence[Patch], found: _Findings) -> None:
             )
 
 
+def _by_kind(said: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """One line for each kind: the first of it, and how many more there are."""
+    kinds: dict[str, dict[str, None]] = {}
+    for kind, text in said:
+        kinds.setdefault(kind, {})[text] = None
+    for texts in kinds.values():
+        more = f" (and {len(texts) - 1} more like it)" if len(texts) > 1 else ""
+        yield f"{next(iter(texts))}{more}"
+
+
 def _contradictions(
     patches: Sequence[Patch], postings: _Postings, resolved: Resolution
-) -> Iterator[str]:
-    """In words, what was given up."""
+) -> Iterator[tuple[str, str]]:
+    """In words, what was given up; before it what kind of contradiction it is."""
     named: set[int] = set()
     if resolved.misnumbered:
         for before, after, one in resolved.claims:
             if one.kind.strength > Kind.NUMBERING.strength and postings.against(before, after):
                 named |= {before, after}
                 yield (
+                    "number",
                     f"the numbering puts {patches[after].name} before {patches[before].name}, "
-                    f"but it {one.text}"
+                    f"but it {one.text}",
                 )
     for circle in resolved.circles:
         if circle.kind is not Kind.NUMBERING:
             # A patch and its revert: where numbers order them, nothing is left open.
             if not postings.all_in_one(circle.patches):
-                yield from _circle_words(patches, circle)
+                for text in _circle_words(patches, circle):
+                    yield f"circle of {circle.kind}", text
         elif named.isdisjoint(circle.patches):
-            yield f"the numbers of {_names(patches, circle.patches)} contradict the other evidence"
+            names = _names(patches, circle.patches)
+            yield "numbers", f"the numbers of {names} contradict the other evidence"
     for wrong in resolved.refuted:
         # What a change means for earlier uses is only a guess: it may have come to fit them.
         if wrong.evidence.kind is Kind.CHANGED_SYMBOL:
             continue
         why = "; ".join(f"{patches[after].name} {one.text}" for _, after, one in wrong.path)
         yield (
+            f"refuted {wrong.evidence.kind}",
             f"{patches[wrong.after].name} {wrong.evidence.text}, yet it must come first"
-            + (f": {why}" if why else "")
+            + (f": {why}" if why else ""),
         )
 
 
@@ -319,9 +344,12 @@ def _circle_words(patches: Sequence[Patch], circle: Circle) -> Iterator[str]:
 
 
 def _names(patches: Sequence[Patch], indexes: Sequence[int]) -> str:
-    names = [patches[index].name for index in indexes[:_MOST_NAMED]]
-    more = len(indexes) - len(names)
-    return ", ".join(names) + (f" and {more} more" if more else "")
+    return _few([patches[index].name for index in indexes])
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 # -- what the patches prove
@@ -359,7 +387,7 @@ def _by_context(
     known: dict[int, set[int]] = {}
     for earlier, later, _ in found.claims:
         known.setdefault(later, set()).add(earlier)
-    strange = {(index, change.path) for index, change in chains.strangers}
+    strange = {change.path for _, change in chains.strangers}
     has: dict[int, set[bytes]] = {}
     lost: dict[int, bytes] = {}
     todo = [family for family in families(patches) if not open_paths.isdisjoint(family[0])]
@@ -383,9 +411,12 @@ def _by_context(
                 numbered=numbered,
                 ranked=ranked.issuperset(item.patch for item in there),
             )
+            found.given_up |= set(fits.given_up)
             _take(patches, fits, found, lost)
             _note_applied(fits, has)
-            _note_moved(fits, strange, found)
+            if not numbered:
+                # Numbers order them wherever their hunks stand.
+                found.moved |= set(fits.moved) & strange
         fresh = {one.patch for one in found.missing} - set(lost)
         todo = [
             family
@@ -402,13 +433,6 @@ def _by_context(
 def _note_applied(fits: Fits, has: dict[int, set[bytes]]) -> None:
     for index, path in fits.applied:
         has.setdefault(index, set()).add(path)
-
-
-def _note_moved(fits: Fits, strange: set[tuple[int, bytes]], found: _Findings) -> None:
-    for path in fits.moved:
-        note = f"{shown(path)} differs from the version the patches were made for: hunks move"
-        if any(at == path for _, at in strange) and note not in found.notes:
-            found.notes.append(note)
 
 
 def _take(patches: Sequence[Patch], fits: Fits, found: _Findings, lost: Collection[int]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from series.binary import decode_line, inflate
@@ -32,6 +32,11 @@ _EPOCH = re.compile(
     rb"|\(nonexistent\))\s*\Z"
 )
 """The time stamp of a file that is not there: the beginning of 1970, wherever the clock stood."""
+# Between two diffs these are no words: blank lines, rulers, and what programs write above a diff.
+_NO_WORDS = re.compile(
+    rb"\s*\Z|[-=_*]{2,}\s*\Z|-- \Z|Index: |diff |index |RCS file: |retrieving revision |={3}|Only in "
+    rb"|\S+\s*\Z|(?:old|new|deleted file|new file) mode |Property changes on|Submodule |\\ |similarity |[+-]{3} "
+)
 # What lists put below a mail, and the boundaries of its parts.
 _RULER = re.compile(rb"-{5,}|--[^\s-]\S*\s*\Z|_{5,}")
 _STAMP = re.compile(
@@ -65,16 +70,35 @@ class PathError(DiffError):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What a text holds: its changes, and the lines of words between two of them (number, text).
+
+    git and patch(1) pass over such words; they may be another patch's author and message.
+    """
+
+    changes: tuple[FileChange, ...]
+    words: tuple[tuple[int, bytes], ...] = ()
+
+
 def parse_diff(
     data: bytes, where: str, *, strip: int = 1, first_line: int = 1, partial: bool = False
 ) -> tuple[FileChange, ...]:
+    """The changes that `read_diff` finds."""
+    return read_diff(data, where, strip=strip, first_line=first_line, partial=partial).changes
+
+
+def read_diff(
+    data: bytes, where: str, *, strip: int = 1, first_line: int = 1, partial: bool = False
+) -> Diff:
     """Read all changes in ``data``.
 
     ``strip`` is what ``-p`` is to ``git apply``; ``first_line`` is the number that ``data``'s
     first line has in the file ``where``, for errors.  ``partial`` takes a diff that has lost its hunks
-    as it is.  Empty when there is no diff in it.
+    as it is.  Without changes when there is no diff in it.
     """
-    return _Parser(data, where, strip, first_line, partial=partial).run()
+    parser = _Parser(data, where, strip, first_line, partial=partial)
+    return Diff(parser.run(), tuple(parser.words))
 
 
 class _Parser:
@@ -84,6 +108,7 @@ class _Parser:
         self, data: bytes, where: str, strip: int, first_line: int, *, partial: bool
     ) -> None:
         self.partial = partial
+        self.words: list[tuple[int, bytes]] = []
         self.lines = split_lines(data)
         self.where, self.strip, self.first_line = where, strip, first_line
         self.at = 0
@@ -94,9 +119,18 @@ class _Parser:
     def run(self) -> tuple[FileChange, ...]:
         changes: list[FileChange] = []
         lines = self.lines
+        passed: list[int] = []
+        seen = 0
         while self.at < len(lines):
             line = lines[self.at]
+            if len(changes) > seen:
+                if seen:
+                    self.words += [(self.first_line + at, lines[at]) for at in passed]
+                seen = len(changes)
+                passed = []
             if not line.startswith(_STARTS):
+                if not _NO_WORDS.match(line):
+                    passed.append(self.at)
                 self.at += 1
             elif line.startswith(b"diff --git "):
                 changes.append(self.git_change())
@@ -115,6 +149,8 @@ class _Parser:
                 self.at += 1
             else:
                 self.fail("a combined diff of a merge cannot be applied; take the commits instead")
+        if len(changes) > seen > 0:
+            self.words += [(self.first_line + at, lines[at]) for at in passed]
         return tuple(changes)
 
     # -- names

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from series.errors import SeriesError
-from series.model import Account, Cover, Fate, Oid, Patch, Series
-from series.reading.diff import DiffError, parse_diff
+from series.model import Account, Cover, Fate, Oid, Patch, Series, shown
+from series.reading.diff import Diff, DiffError, read_diff
 from series.reading.pieces import Piece, holds_diff, read_pieces
 from series.reading.rules import DEFAULT, Rules
 from series.reading.thread import Choice, Letter, Taken, choose
@@ -32,6 +32,10 @@ _COVER_LIKE = re.compile(
 )
 _CONTEXT_ROW = b"\n***************"
 _PATCH_NAME = re.compile(r"\.(?:patch|diff|eml|mbox|mbx|dpatch)(?:\.[a-z0-9]+)?$", re.IGNORECASE)
+_ANOTHER = re.compile(
+    rb"(?:From|Subject|Author|Description|# User|# HG changeset patch):? ?|commit [0-9a-f]{7,64}\b",
+    re.IGNORECASE,
+)
 _NUMBERED_NAME = re.compile(r"(?:v\d{1,3}-)?(\d{1,12})(?!\d)")
 
 
@@ -93,13 +97,15 @@ def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch
         from series.reading.context_diff import as_unified
 
         diff = as_unified(diff, where, first)
-    changes = parse_diff(
+    found = read_diff(
         diff,
         where,
         strip=strip if rules.strip is None else rules.strip,
         first_line=first,
         partial=rules.partial,
     )
+    if found.words and not rules.partial:
+        _refuse_another_patch(found, where)
     from series.reading.foreign import find_foreign
 
     lost = find_foreign(info.diff)
@@ -111,7 +117,7 @@ def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch
         author=info.author,
         date=info.date,
         message=info.message,
-        changes=changes,
+        changes=found.changes,
         commit=Oid(piece.commit) if piece.commit else None,
         numbering=piece.tags.numbering,
         message_id=info.message_id,
@@ -119,7 +125,30 @@ def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch
         trailers=parse_trailers(info.message),
         position=position,
         file=piece.where,
-        notes=(*info.notes, *(one.what for one in lost)),
+        notes=(*info.notes, *_words_note(found), *(one.what for one in lost)),
+    )
+
+
+def _refuse_another_patch(found: Diff, where: str) -> None:
+    """Stop where the words between two diffs name another author or subject: then it is another patch."""
+    for line, text in found.words:
+        if _ANOTHER.match(text):
+            raise DiffError(
+                where,
+                line,
+                f"'{shown(text.strip()[:60])}' between two diffs: another patch begins here without a"
+                " separator; cut the file there, or --partial takes all as one patch",
+            )
+
+
+def _words_note(found: Diff) -> tuple[str, ...]:
+    if not found.words:
+        return ()
+    line, text = found.words[0]
+    count = len(found.words)
+    lines = "1 line" if count == 1 else f"{count} lines"
+    return (
+        f"{lines} of words between its diffs left aside, from line {line}: '{shown(text.strip()[:60])}'",
     )
 
 

@@ -441,3 +441,18 @@ def test_a_changeset_in_a_mail() -> None:
     patch = only(letter("[PATCH 1 of 1] timer: x", diff("f"), body=body))
     assert (patch.author.name, patch.message) == (b"Bob B", b"timer: x\n\nWhy.\n")
     assert patch.date == When(1400296253, -240)
+
+
+def test_words_between_two_diffs_are_said_and_another_patch_stops() -> None:
+    both = b"Fix it\n\n" + DIFF + b"1234567 and that\n" + diff("g").encode()
+    assert "1 line of words between its diffs left aside, from line 8" in quilted(both).notes[0]
+    apart = b"Fix it\n\n" + DIFF + b"\nIndex: g\n" + b"=" * 67 + b"\n" + diff("g").encode()
+    assert quilted(apart).notes == ()
+    other = (
+        b"Description: one\n\n"
+        + DIFF
+        + b"\nDescription: two\nAuthor: B <b@c.d>\n\n"
+        + diff("g").encode()
+    )
+    with pytest.raises(DiffError, match=r"x\.patch:9: 'Description: two' between two diffs"):
+        quilted(other)

@@ -96,7 +96,7 @@ def recover_order(series: Series, base: Base) -> Ordering:
     rank, words, known = _ranks(patches)
     found = _Findings()
     postings = _Postings(patches)
-    chains = find_chains(patches, base, rank, known)
+    chains = find_chains(patches, base, rank, known & _paired(patches))
     found.applied |= chains.applied
     found.claims += _by_blobs(patches, chains)
     resolved = _resolved(patches, postings, found, rank)
@@ -214,6 +214,20 @@ def _digest(patch: Patch) -> bytes:
         for hunk in change.hunks:
             digest.update(b"".join(line.op + line.text for line in hunk.lines))
     return digest.digest()
+
+
+def _paired(patches: Sequence[Patch]) -> frozenset[int]:
+    """Patches that are numbered, and reverts with what they revert: of others the date of writing says
+    less than the base does."""
+    reverts = {patch.subject for patch in patches if patch.subject.startswith(b'Revert "')}
+    return frozenset(
+        index
+        for index, patch in enumerate(patches)
+        if patch.numbering is not None
+        or patch.listed is not None
+        or patch.subject in reverts
+        or b'Revert "%s"' % patch.subject in reverts
+    )
 
 
 class _Postings:

@@ -271,3 +271,10 @@ def test_applied_patches_whose_file_goes_on_changing() -> None:
     found = recover(patches[::-1], {b"f": run(patches[:2], base)[b"f"]})
     assert found.applied == (1, 2)
     assert found.order == (2, 1, 0)
+
+
+def test_dates_do_not_outweigh_the_base() -> None:
+    """A file that is made and deleted: the base has none, though the deletion was written first."""
+    patches = as_patches({}, [{b"f": LINES}, {}], blobs=True)
+    dated = [replace(one, date=When(9 - n, 0)) for n, one in enumerate(patches)]
+    assert recover(dated, {}).order == (0, 1)

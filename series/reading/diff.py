@@ -35,7 +35,8 @@ _EPOCH = re.compile(
 # Between two diffs these are no words: blank lines, rulers, and what programs write above a diff.
 _NO_WORDS = re.compile(
     rb"\s*\Z|[-=_*]{2,}\s*\Z|-- \Z|Index: |diff |index |RCS file: |retrieving revision |={3}|Only in "
-    rb"|\S+\s*\Z|(?:old|new|deleted file|new file) mode |Property changes on|Submodule |\\ |similarity |[+-]{3} "
+    rb"|\S+\s*\Z|(?:old|new|deleted file|new file) mode |Property changes on|Submodule |\\ "
+    rb"|similarity |[+-]{3} "
 )
 # What lists put below a mail, and the boundaries of its parts.
 _RULER = re.compile(rb"-{5,}|--[^\s-]\S*\s*\Z|_{5,}")

@@ -83,7 +83,7 @@ def _with_already(clashes: tuple[Clash, ...], changes: list[Change]) -> tuple[Cl
     if not clashes or not there:
         return clashes
     more = ", ..." if len(there) > 3 else ""
-    word = f"partly there already: {', '.join(there[:3])}{more}"
+    word = f"in part already: {', '.join(there[:3])}{more}"
     return (replace(clashes[0], reason=f"{clashes[0].reason}; {word}"), *clashes[1:])
 
 

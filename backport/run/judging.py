@@ -130,7 +130,7 @@ def _in_part(picked: Picked) -> tuple[str, ...]:
         return ()
     paths = ", ".join(map(shown, there[:_MOST_NAMED]))
     more = ", ..." if len(there) > _MOST_NAMED else ""
-    return (f"partly there already: {paths}{more} ({len(there)} of {len(picked.changes)} files)",)
+    return (f"in part already: {paths}{more}, {len(there)} of {len(picked.changes)} files",)
 
 
 def _fork(repo: Repo, state: RunState) -> Oid | None:

@@ -80,4 +80,4 @@ def test_a_stop_names_the_files_that_need_nothing(tmp_path: Path) -> None:
     git(repo, "checkout", "-q", "-B", "stable", "HEAD^")
     commit(repo, {"f": lines((5, "five")), "g": lines((5, "other"))}, "ours")
     (clash,) = Given(repo, mail).pick().clashes
-    assert clash.path == b"g" and clash.reason.endswith("; partly there already: f")
+    assert clash.path == b"g" and clash.reason.endswith("; in part already: f")

@@ -167,4 +167,4 @@ def test_a_patch_that_is_there_in_part_says_so(repo: Path, tmp_path: Path) -> No
     git(repo, "checkout", "-q", "stable")
     git(repo, "cherry-pick", "topic~2")
     (step,) = applied(repo, box)["steps"]
-    assert "partly there already: a.c (1 of 2 files)" in step["notes"]
+    assert "in part already: a.c, 1 of 2 files" in step["notes"]

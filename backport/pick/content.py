@@ -185,6 +185,12 @@ def _by_context(
 
 def _only_context(fuzzy: Fuzzy) -> str:
     count = len(fuzzy.differences)
+    if fuzzy.bare and not count:
+        places = ", ".join(map(str, fuzzy.bare))
+        return (
+            f"a hunk without context fits in one other place, at line {places}:"
+            f" --fuzz {fuzzy.fuzz} takes it"
+        )
     if not count:
         return (
             "a missing line of context, as at the end of a file, is all that differs:"
@@ -198,7 +204,14 @@ def _fuzz_notes(fuzzy: Fuzzy) -> tuple[str, ...]:
     return tuple(
         f"fuzz {fuzzy.fuzz}: line {one.line} is {quoted(one.found)}, the patch has {quoted(one.expected)}"
         for one in fuzzy.differences
-    ) or (f"fuzz {fuzzy.fuzz}: the hunk's context ends where the file does not",)
+    ) or (
+        *(f"fuzz {fuzzy.fuzz}: a hunk without context, at line {line}" for line in fuzzy.bare),
+        *(
+            []
+            if fuzzy.bare
+            else [f"fuzz {fuzzy.fuzz}: the hunk's context ends where the file does not"]
+        ),
+    )
 
 
 def _hint(line: int) -> str:

@@ -36,6 +36,8 @@ class Fuzzy:
     text: bytes
     fuzz: int
     differences: tuple[Difference, ...]
+    bare: tuple[int, ...] = ()
+    """Where hunks without any context went (line, 1-based) that are not at their stated line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,15 @@ def place_with_fuzz(pre: bytes, change: FileChange, most: int = MOST_FUZZ) -> Fu
     for fuzz in range(1, min(most, MOST_FUZZ) + 1):
         made = _placed(split_lines(pre), change.hunks, fuzz)
         if made is not None:
-            text, differences = made
-            return Fuzzy(text, fuzz, differences)
+            return Fuzzy(made[0], fuzz, made[1], made[2])
     return None
 
 
 def _placed(
     lines: list[bytes], hunks: Sequence[Hunk], fuzz: int
-) -> tuple[bytes, tuple[Difference, ...]] | None:
+) -> tuple[bytes, tuple[Difference, ...], tuple[int, ...]] | None:
     found: list[Difference] = []
+    bare: list[int] = []
     end = shift = 0
     for hunk in hunks:
         core = _core(hunk, fuzz)
@@ -72,10 +74,12 @@ def _placed(
         if at is None:
             return None
         found += _differences(lines, core, at)
+        if at != core.start + shift and not any(line.op == b" " for line in hunk.lines):
+            bare.append(at + 1)
         lines[at : at + len(core.before)] = core.after
         shift = at - core.start + len(core.after) - len(core.before)
         end = at + len(core.after)
-    return b"".join(lines), tuple(found)
+    return b"".join(lines), tuple(found), tuple(bare)
 
 
 def _core(hunk: Hunk, fuzz: int) -> _Core:

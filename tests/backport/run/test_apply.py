@@ -475,3 +475,16 @@ def test_a_binary_file_without_data_is_left_when_that_is_allowed(
     assert done.exit_code == 0, done.output
     (step,) = json.loads(done.stdout)["steps"]
     assert "bin: left unchanged: the patch has no data for this binary file" in step["notes"]
+
+
+def test_a_hunk_without_context_that_moved_says_where(repo: Path, tmp_path: Path) -> None:
+    text = git(repo, "show", "stable:a.c").splitlines()
+    box = tmp_path / "one.patch"
+    box.write_text(
+        "From: A <a@b.c>\nSubject: one\n\n--- a/a.c\n+++ b/a.c\n@@ -3 +3 @@\n"
+        f"-{text[5]}\n+changed\n"
+    )
+    stopped = backport(repo, "apply", "--branch", "stable", "--series", str(box))
+    assert stopped.exit_code == 3
+    words = "a hunk without context fits in one other place, at line 6: --fuzz 1 takes it"
+    assert words in " ".join(stopped.output.split())

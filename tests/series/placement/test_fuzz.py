@@ -50,4 +50,5 @@ def test_a_hunk_without_context_that_moved() -> None:
     (bare,) = parse_diff(b"--- a/f\n+++ b/f\n@@ -11 +11 @@\n-line 11\n+line ELEVEN\n", "t")
     fuzzy = place_with_fuzz(b"new\n" + TEXT, bare)
     assert fuzzy is not None and fuzzy.text == b"new\n" + AFTER
+    assert fuzzy.bare == (12,)
     assert place_with_fuzz(b"line 11\n" + TEXT, bare) is None

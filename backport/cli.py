@@ -42,6 +42,7 @@ app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Assemble a patch series onto a stable branch and prove every step.",
 )
 

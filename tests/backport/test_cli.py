@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from backport import cli
 from backport.distribution import DISTRIBUTION
@@ -44,3 +45,11 @@ def test_the_distribution_is_the_one_that_is_published() -> None:
     assert setup["metadata"]["name"] == DISTRIBUTION
     commands = setup["options.entry_points"]["console_scripts"].split()
     assert {"backport", "git-backport"} <= set(commands)
+
+
+def test_help_has_one_letter() -> None:
+    for words in (["-h"], ["apply", "-h"]):
+        short = CliRunner().invoke(cli.app, words)
+        long = CliRunner().invoke(cli.app, [*words[:-1], "--help"])
+        assert short.exit_code == 0
+        assert short.output == long.output != ""

@@ -20,7 +20,9 @@ _DATED = re.compile(
 )
 _MAIL_HEADER = re.compile(
     rb"(?:from|subject|date|to|cc|message-id|return-path|received|delivered-to|reply-to|sender"
-    rb"|mime-version|content-type|in-reply-to|references|list-[a-z-]+|status|x-[a-z0-9-]+):",
+    rb"|mime-version|content-[a-z-]+|in-reply-to|references|list-[a-z-]+|status|x-[a-z0-9-]+|bcc"
+    rb"|user-agent|dkim-[a-z-]+|arc-[a-z-]+|authentication-results|precedence|errors-to|organization"
+    rb"|envelope-to|delivery-date|mail-followup-to|thread-[a-z]+|archived-at|lines|importance):",
     re.IGNORECASE,
 )
 _OWN_HEADER = re.compile(rb"(?:from|subject):", re.IGNORECASE)
@@ -29,6 +31,10 @@ _HEADED = re.compile(
     rb"\n\r?\n(?:\x01{4}\n)*(?=(?:From|Return-Path|Received|Subject|Date|Message-Id|Message-ID): )"
 )
 _MMDF = b"\1\1\1\1\n"
+_BOUNDARY = re.compile(
+    rb"^Content-Type:\s*multipart/[^\n]*(?:\n[ \t][^\n]*)*?boundary=(\"[^\"\n]+\"|[^\s;]+)",
+    re.M | re.I,
+)
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _FORMAT_PATCH = re.compile(rb"From ([0-9a-f]{40,64}) Mon Sep 17 00:00:00 2001\s*\Z")
 _MOST_HEADERS = 200
@@ -51,6 +57,8 @@ def split_mbox(data: bytes) -> tuple[RawMail, ...]:
     """
     if data.startswith(_MMDF):
         data = data.replace(_MMDF, b"\n")  # each mail stands between two of them
+    if _is_one_of_parts(data):
+        return (RawMail(data, 1),)
     cuts = [match for match in _SEPARATOR.finditer(data) if _is_separator(data, match)]
     if not cuts and b"\nSubject:" in data:
         return _headed(data)
@@ -74,6 +82,16 @@ def split_mbox(data: bytes) -> tuple[RawMail, ...]:
             )
         )
     return tuple(mails)
+
+
+def _is_one_of_parts(data: bytes) -> bool:
+    """Whether a file is one mail of several parts, without a separator before it: what looks like one
+    inside belongs to a part, as git format-patch's first line does in an attachment."""
+    if data.startswith(b"From ") or not _heads_a_mail(data, 0):
+        return False
+    head = data[: data.find(b"\n\n") + 1]
+    match = _BOUNDARY.search(head)
+    return match is not None and b"--" + match[1].strip(b'"') + b"--" in data
 
 
 def _headed(data: bytes) -> tuple[RawMail, ...]:

@@ -456,3 +456,17 @@ def test_words_between_two_diffs_are_said_and_another_patch_stops() -> None:
     )
     with pytest.raises(DiffError, match=r"x\.patch:\d+: 'Description: two' between two diffs"):
         quilted(other)
+
+
+def test_a_mail_file_is_not_cut_inside_its_parts() -> None:
+    mark = b"From " + b"1" * 40 + b" Mon Sep 17 00:00:00 2001\n"
+    two = letter("[PATCH 2/2] two", diff("g"), separator="")[1:]
+    parts = b"".join(
+        b"--BB\nContent-Type: text/x-patch\n\n" + mark + part + b"\n"
+        for part in (MAIL.replace(b"[PATCH]", b"[PATCH 1/2]"), two)
+    )
+    head = b"From: F W <f@w.x>\nSubject: two\nMIME-Version: 1.0\n"
+    head += b'Content-Type: multipart/mixed;\n boundary="BB"\n\n'
+    patches = read_mbox(head + parts + b"--BB--\n", "t").patches
+    assert [p.subject for p in patches] == [b"fix it", b"two"]
+    assert [p.changes[0].path for p in patches] == [b"f", b"g"]

@@ -136,7 +136,7 @@ def _drive(
             refuse_failed(repo, state, verdicts)
             state = replace(state, phase=Phase.MOVE)
             journal.write(state)
-        counted = tally(plan, state.steps)
+        counted = tally(plan, state.steps, only=bool(state.settings.only))
         move(repo, state)
     except (BackportError, SeriesError) as error:
         if not _waits(journal, error):

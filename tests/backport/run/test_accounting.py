@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from backport.planning.plan import Plan
 from backport.run.accounting import tally
 from backport.run.steps import Reason, Step, StepState
 from series.model import Account, Fate, Identity, Patch, Series
-from tests.backport.trees import backport, commit, git, lines, mbox
+from tests.backport.trees import backport, branch_with, commit, git, lines, mbox, new_repo
 
 SEPARATOR = b"From x@y Fri Apr 15 09:20:00 2022\n"
 
@@ -24,14 +25,15 @@ SEPARATOR = b"From x@y Fri Apr 15 09:20:00 2022\n"
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     """``stable``, and ``topic`` with three patches more."""
-    path = tmp_path / "repo"
-    subprocess.run(["git", "init", "-q", "-b", "stable", str(path)], check=True)
-    commit(path, {"a.c": lines(), "b.c": lines()}, "base")
-    git(path, "checkout", "-q", "-b", "topic")
-    commit(path, {"a.c": lines((5, "five"))}, "a: five")
-    commit(path, {"b.c": lines((5, "five"))}, "b: five")
-    commit(path, {"a.c": lines((5, "FIVE"))}, "a: FIVE")
-    git(path, "checkout", "-q", "stable")
+    path = new_repo(tmp_path / "repo", {"a.c": lines(), "b.c": lines()})
+    branch_with(
+        path,
+        "topic",
+        "stable",
+        ("a: five", {"a.c": lines((5, "five"))}),
+        ("b: five", {"b.c": lines((5, "five"))}),
+        ("a: FIVE", {"a.c": lines((5, "FIVE"))}),
+    )
     return path
 
 
@@ -79,10 +81,13 @@ def _steps(*positions: int) -> tuple[Step, ...]:
 
 def test_a_sum_that_does_not_come_out_stops() -> None:
     assert tally(_plan(2), _steps(0, 1)).already == 2
+    short = replace(_plan(2), items=(Posted(0),))
+    assert tally(short, _steps(0), only=True).left_out == 1
     for plan, steps in (
         (_plan(2), _steps(0)),
         (_plan(2), _steps(0, 0)),
         (_plan(2, accounts=3), _steps(0, 1)),
+        (short, _steps(0)),
     ):
         with pytest.raises(Unaccounted) as info:
             tally(plan, steps)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ def apply(
     upstream: opt.Upstream = None,
     sibling: opt.SiblingBranch = None,
     to: Annotated[
-        Optional[str],  # noqa: UP045 - typer evaluates it at run time
+        str | None,
         typer.Option(
             "--to",
             metavar="NAME",

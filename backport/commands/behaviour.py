@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -18,7 +18,7 @@ def behaviour(
     ],
     repo: opt.RepoDir = None,
     reference: Annotated[
-        Optional[str],  # noqa: UP045 - typer evaluates it at run time
+        str | None,
         typer.Option("--reference", metavar="REV", help="Compare the last commit with this one."),
     ] = None,
     every: Annotated[

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -17,11 +17,11 @@ def bisect(
     series: opt.SeriesSrc = None,
     repo: opt.RepoDir = None,
     commits: Annotated[
-        Optional[str],  # noqa: UP045 - typer evaluates it at run time
+        str | None,
         typer.Option("--range", metavar="A..B", help="Bisect commits instead of a series."),
     ] = None,
     command: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--command",
             metavar="CMD",

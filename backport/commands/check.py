@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def check(
     repo: opt.RepoDir = None,
     commit: Annotated[
-        Optional[str],  # noqa: UP045 - typer evaluates it at run time
+        str | None,
         typer.Option("--commit", metavar="REV", help="Check this commit (for `git bisect run`)."),
     ] = None,
     commits: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--range", metavar="A..B", help="Check every commit of a range."),
     ] = None,
     validate: opt.Validate = None,

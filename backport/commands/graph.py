@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,11 +29,11 @@ def graph(
     prerequisites: opt.Wanted = None,
     partial: opt.Partial = None,
     form: Annotated[
-        Optional[_Format],  # noqa: UP045 - typer evaluates it at run time
+        _Format | None,
         typer.Option("--format", help="The format (default: by the output's extension, else dot)."),
     ] = None,
     needs: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             "--needs",
             metavar="N|SUBJECT",
@@ -41,7 +41,7 @@ def graph(
         ),
     ] = None,
     needed_by: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             "--needed-by",
             metavar="N|SUBJECT",
@@ -59,7 +59,7 @@ def graph(
         ),
     ] = False,
     output: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write here instead of stdout."),
     ] = None,
 ) -> None:

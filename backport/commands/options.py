@@ -7,7 +7,7 @@ Command modules are imported at every start, so they import nothing heavy at the
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from backport.planning.sources import Source
 
 RepoDir = Annotated[
-    Optional[Path],  # noqa: UP045 - typer evaluates it at run time
+    Path | None,
     typer.Option("--repo", metavar="DIR", help="The repository (default: the current directory)."),
 ]
 Branch = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         "--branch", metavar="NAME", help="The stable branch.", autocompletion=lambda: _branches()
     ),
 ]
 SeriesSrc = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Option(
         "--series",
         metavar="SRC",
@@ -38,11 +38,11 @@ SeriesSrc = Annotated[
     ),
 ]
 Upstream = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option("--upstream", metavar="REF", help="The branch to look for prerequisites on."),
 ]
 SiblingBranch = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Option(
         "--sibling",
         metavar="NAME",
@@ -51,23 +51,23 @@ SiblingBranch = Annotated[
     ),
 ]
 Validate = Annotated[
-    Optional[Level],  # noqa: UP045
+    Level | None,
     typer.Option("--validate", help="How far to validate each step."),
 ]
 Build = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         "--build", metavar="CMD", help="The build command (default: git config backport.build)."
     ),
 ]
 Profile = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         "--profile", metavar="NAME", help="The emulation profile: a built-in one or a file."
     ),
 ]
 Accept = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Option(
         "--accept",
         metavar="INVARIANT:SCENARIO",
@@ -75,17 +75,17 @@ Accept = Annotated[
     ),
 ]
 Partial = Annotated[
-    Optional[bool],  # noqa: UP045
+    bool | None,
     typer.Option("--partial", help="Accept an incomplete series."),
 ]
 Author = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         "--author", metavar="NAME <ADDRESS>", help="The author of patches that name none."
     ),
 ]
 Strip = Annotated[
-    Optional[int],  # noqa: UP045
+    int | None,
     typer.Option(
         "-p",
         "--strip",
@@ -96,26 +96,26 @@ Strip = Annotated[
     ),
 ]
 Kept = Annotated[
-    Optional[Keep],  # noqa: UP045
+    Keep | None,
     typer.Option("--keep", help="Which bracketed tags to keep in subjects."),
 ]
 Trailers = Annotated[
-    Optional[bool],  # noqa: UP045
+    bool | None,
     typer.Option("--trailers", help="Add Reviewed-by and similar trailers from replies."),
 ]
 Signoff = Annotated[
-    Optional[bool],  # noqa: UP045
+    bool | None,
     typer.Option("--signoff", help="Add your Signed-off-by to every commit."),
 ]
 Allowed = Annotated[
-    Optional[list[Allow]],  # noqa: UP045
+    list[Allow] | None,
     typer.Option(
         "--allow",
         help="binary-stub: leave a binary file as it is where the patch has no data for it.",
     ),
 ]
 Fuzz = Annotated[
-    Optional[int],  # noqa: UP045
+    int | None,
     typer.Option(
         "--fuzz",
         metavar="N",
@@ -125,7 +125,7 @@ Fuzz = Annotated[
     ),
 ]
 Base = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         "--base",
         metavar="REV",
@@ -133,13 +133,13 @@ Base = Annotated[
     ),
 ]
 Guard = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Option(
         "--guard", metavar="NAME", help="Set this guard for a series.conf; 'none' sets none."
     ),
 ]
 Only = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Option(
         "--only",
         metavar="N,M...|SUBJECT",
@@ -148,21 +148,21 @@ Only = Annotated[
     ),
 ]
 Jobs = Annotated[
-    Optional[int],  # noqa: UP045
+    int | None,
     typer.Option(
         "--jobs", metavar="N", min=0, help="Processes for validation (0: one per processor)."
     ),
 ]
 Json = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option("--json", metavar="FILE", help="Write the result as JSON ('-' for stdout)."),
 ]
 Wanted = Annotated[
-    Optional[Prerequisites],  # noqa: UP045
+    Prerequisites | None,
     typer.Option("--prerequisites", help="What to do about prerequisites that upstream has."),
 ]
 Recorded = Annotated[
-    Optional[Record],  # noqa: UP045
+    Record | None,
     typer.Option("--record", help="The provenance to add to messages of picked commits."),
 ]
 KeepGoing = Annotated[

@@ -10,20 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.backport.trees import backport, commit, git, lines, mbox
+from tests.backport.trees import backport, branch_with, git, lines, mbox, new_repo
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     """``stable``, and ``topic`` with three patches that build on each other."""
-    path = tmp_path / "repo"
-    subprocess.run(["git", "init", "-q", "-b", "stable", str(path)], check=True)
-    commit(path, {"a.c": lines(), "b.c": lines()}, "base")
-    git(path, "checkout", "-q", "-b", "topic")
-    commit(path, {"a.c": lines((5, "five"))}, "a: five")
-    commit(path, {"a.c": lines((5, "55"))}, "a: 55")
-    commit(path, {"b.c": lines((5, "five"))}, "b: five")
-    git(path, "checkout", "-q", "stable")
+    path = new_repo(tmp_path / "repo", {"a.c": lines(), "b.c": lines()})
+    branch_with(
+        path,
+        "topic",
+        "stable",
+        ("a: five", {"a.c": lines((5, "five"))}),
+        ("a: 55", {"a.c": lines((5, "55"))}),
+        ("b: five", {"b.c": lines((5, "five"))}),
+    )
     return path
 
 

@@ -461,12 +461,17 @@ def test_words_between_two_diffs_are_said_and_another_patch_stops() -> None:
 def test_a_mail_file_is_not_cut_inside_its_parts() -> None:
     mark = b"From " + b"1" * 40 + b" Mon Sep 17 00:00:00 2001\n"
     two = letter("[PATCH 2/2] two", diff("g"), separator="")[1:]
+    one = MAIL.replace(b"[PATCH] fix it", b"[PATCH 1/2] a = b")
     parts = b"".join(
-        b"--BB\nContent-Type: text/x-patch\n\n" + mark + part + b"\n"
-        for part in (MAIL.replace(b"[PATCH]", b"[PATCH 1/2]"), two)
+        b"--BB\nContent-Type: text/x-patch\nContent-Transfer-Encoding: quoted-printable\n\n"
+        + (mark + part).replace(b"=", b"=3D")
+        + b"\n"
+        for part in (one, two)
     )
     head = b"From: F W <f@w.x>\nSubject: two\nMIME-Version: 1.0\n"
     head += b'Content-Type: multipart/mixed;\n boundary="BB"\n\n'
-    patches = read_mbox(head + parts + b"--BB--\n", "t").patches
-    assert [p.subject for p in patches] == [b"fix it", b"two"]
+    series = read_mbox(head + parts + b"--BB--\n", "t")
+    patches = series.patches
+    assert not series.notes
+    assert [p.subject for p in patches] == [b"a = b", b"two"]
     assert [p.changes[0].path for p in patches] == [b"f", b"g"]

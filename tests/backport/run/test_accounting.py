@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from backport.errors import ExitCode, Unaccounted
+from backport.history.siblings import Chosen, Siblings
 from backport.planning.items import Posted
 from backport.planning.plan import Plan
 from backport.run.accounting import tally
@@ -173,3 +174,22 @@ def test_a_patch_that_is_there_in_part_says_so(repo: Path, tmp_path: Path) -> No
     git(repo, "cherry-pick", "topic~2")
     (step,) = applied(repo, box)["steps"]
     assert "in part already: a.c, 1 of 2 files" in step["notes"]
+
+
+def test_a_file_that_picking_forgets_stops(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = Siblings.choose
+
+    def forgetful(*given: Any) -> Chosen:
+        chosen = choose(*given)
+        return replace(chosen, picked=replace(chosen.picked, changes=chosen.picked.changes[1:]))
+
+    monkeypatch.setattr(Siblings, "choose", forgetful)
+    box = tmp_path / "t.mbox"
+    box.write_bytes(mbox(repo, "stable..topic"))
+    before = git(repo, "rev-parse", "stable")
+    done = backport(repo, "apply", "--branch", "stable", "--series", str(box))
+    assert done.exit_code == ExitCode.BUG
+    assert "0 of 1 files of" in done.output
+    assert git(repo, "rev-parse", "stable") == before

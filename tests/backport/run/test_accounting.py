@@ -193,3 +193,18 @@ def test_a_file_that_picking_forgets_stops(
     assert done.exit_code == ExitCode.BUG
     assert "0 of 1 files of" in done.output
     assert git(repo, "rev-parse", "stable") == before
+
+
+def test_a_patch_without_a_date_has_its_branchs(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = tmp_path / "five.patch"
+    box.write_bytes(
+        b"From: A <a@b.c>\nSubject: [PATCH] a: five\n\n"
+        + git(repo, "diff", "topic~3", "topic~2").encode()
+        + b"\n"
+    )
+    tip = git(repo, "log", "-1", "--format=%ct", "stable")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1700000000 +0000")
+    applied(repo, box)
+    assert git(repo, "log", "-1", "--format=%s %at", "stable").strip() == f"a: five {tip.strip()}"

@@ -475,3 +475,9 @@ def test_a_mail_file_is_not_cut_inside_its_parts() -> None:
     assert not series.notes
     assert [p.subject for p in patches] == [b"a = b", b"two"]
     assert [p.changes[0].path for p in patches] == [b"f", b"g"]
+
+
+def test_a_nul_in_the_message_or_the_author_stops() -> None:
+    for mail in (MAIL.replace(b"Why.", b"Wh\0y."), MAIL.replace(b"A U Thor", b"A\0Thor")):
+        with pytest.raises(MailError, match="holds a NUL byte"):
+            read_mbox(mail, "t")

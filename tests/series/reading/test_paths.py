@@ -27,6 +27,10 @@ from series.reading.paths import path_fault, strip_components, unquote
         (".g\u200cit/config".encode(), "repository"),
         (b"a\0b", "NUL"),
         (b"a" * 5000, "long"),
+        (b"/".join([b"a"] * 257), "257 components deep"),
+        (b"d/" + b"a" * 256, "component of 256 bytes"),
+        (b"a\\..\\..\\x", "leaves"),
+        (b"a\\.git\\config", "repository"),
     ],
 )
 def test_refused(path: bytes, word: str) -> None:

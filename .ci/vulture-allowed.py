@@ -9,6 +9,7 @@ exists_prefix_cb
 write_cb
 refresh_cb
 XEN  # backport.levels: an option's value; the branch for it is an else
+ZDIFF3  # backport.run.markers: as XEN
 skipped  # backport.run.accounting: read through asdict
 variants  # backport.sample.write: read by the tests
 SMI  # emu.hardware.lapic: delivery modes are looked up by number

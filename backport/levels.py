@@ -19,7 +19,10 @@ class Prerequisites(StrEnum):
     """What to do about commits that the series needs, and about what it declares that it needs."""
 
     REPORT = "report"
+    """Stop as on a conflict, and name them beside it."""
     TAKE = "take"
+    STOP = "stop"
+    """End the run with an exit code of its own; nothing is to be resolved."""
     IGNORE = "ignore"
 
 

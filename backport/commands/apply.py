@@ -94,39 +94,51 @@ def continue_(
     validate: opt.Validate = None,
     build: opt.Build = None,
     accept: opt.Accept = None,
+    prerequisites: opt.Wanted = None,
     keep_going: opt.KeepGoing = False,
     json: opt.Json = None,
 ) -> None:
     """Resume a run that stopped on a conflict or was interrupted."""
-    from backport.commands.here import open_repo
+    from backport.commands.here import leave_conflict, open_repo, say_where
     from backport.run.life import resume
 
     found = open_repo(repo)
-    changed = {"validate": validate, "build": build, "accept": tuple(accept or ())}
+    stood, json = leave_conflict(found, json)
+    changed = {
+        "validate": validate,
+        "build": build,
+        "accept": tuple(accept or ()),
+        "prerequisites": prerequisites,
+    }
     given = {key: value for key, value in changed.items() if value}
     proof = _proof(keep_going)
-    _carry(found, proof, lambda progress: resume(found, proof, progress, given), json, None)
+    with say_where(stood, found):
+        _carry(found, proof, lambda progress: resume(found, proof, progress, given), json, None)
 
 
 def skip(
     repo: opt.RepoDir = None, keep_going: opt.KeepGoing = False, json: opt.Json = None
 ) -> None:
     """Leave out the patch that a run stopped on, and go on."""
-    from backport.commands.here import open_repo
+    from backport.commands.here import leave_conflict, open_repo, say_where
     from backport.run.life import skip as skip_patch
 
     found = open_repo(repo)
+    stood, json = leave_conflict(found, json)
     proof = _proof(keep_going)
-    _carry(found, proof, lambda progress: skip_patch(found, proof, progress), json, None)
+    with say_where(stood, found):
+        _carry(found, proof, lambda progress: skip_patch(found, proof, progress), json, None)
 
 
 def abort(repo: opt.RepoDir = None) -> None:
     """Drop the run and leave everything as it was before."""
-    from backport.commands.here import open_repo
+    from backport.commands.here import leave_conflict, open_repo, say_where
     from backport.run.life import abort as abort_run
 
     found = open_repo(repo)
-    state = abort_run(found)
+    stood, _ = leave_conflict(found, None)
+    with say_where(stood, found):
+        state = abort_run(found)
     if state is None:
         print("the journal could not be read and was removed; no branch has moved")
         return
@@ -139,7 +151,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     """Show where a run stands."""
     from backport.commands.here import open_repo
     from backport.report.out import write_json
-    from backport.report.summary import conflict_json
+    from backport.report.summary import conflict_json, missing_json
     from backport.run.journal import Journal
 
     found = open_repo(repo)
@@ -161,6 +173,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
             "total": len(state.items),
             "tip": state.tip,
             "conflict": conflict_json(state),
+            "missing": missing_json(state),
             "worktree": state.worktree,
         },
     )
@@ -175,13 +188,14 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
         from pathlib import Path
 
         from backport.run import conflict
+        from backport.run.stop import help_lines
 
         print(f"stopped on a conflict, laid out in {state.worktree}:")
         folder = Path(state.worktree)
         left = conflict.unresolved(found, folder) if folder.is_dir() else ()
-        for path, reason in clash.clashes:
-            mark = "unresolved" if path in left else "resolved"
-            print(f"  {mark:10}  {path}: {reason}")
+        marks = {path: "unresolved" if path in left else "resolved" for path, _ in clash.clashes}
+        for line in help_lines(clash, state.branch.removeprefix("refs/heads/"), marks):
+            print(line)
         print("then `backport continue`; or `backport skip`, or `backport abort`")
     elif owner is not None:
         print(f"running in process {owner}")

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,3 +26,34 @@ def open_repo(path: Path | None = None) -> Repo:
     from backport.gateway.repository import open_repo as opened
 
     return opened(path, environment())
+
+
+def leave_conflict(repo: Repo, json: str | None) -> tuple[Path | None, str | None]:
+    """Step out of the worktree of a conflict, which may go while we work there.
+
+    Returns where the process stood, None where that was elsewhere, and the ``--json`` file as it was
+    meant from there.
+    """
+    stood = Path.cwd()
+    if not stood.is_relative_to(repo.state_dir):
+        return None, json
+    if json is not None and json != "-":
+        json = str(stood / json)
+        if Path(json).is_relative_to(repo.state_dir):
+            from backport.errors import UsageError
+
+            raise UsageError(
+                f"--json {json}: that folder goes with the conflict", "name a file outside of it"
+            )
+    os.chdir(repo.top)
+    return stood, json
+
+
+@contextlib.contextmanager
+def say_where(stood: Path | None, repo: Repo) -> Iterator[None]:
+    """At the end, a word to somebody whose shell stands in a folder that is gone."""
+    try:
+        yield
+    finally:
+        if stood is not None and not stood.is_dir():
+            print(f"{stood} is gone, and your shell stands there: cd {repo.top}", file=sys.stderr)

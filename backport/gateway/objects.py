@@ -37,7 +37,7 @@ class Objects:
 
     def __init__(self, repo: pygit2.Repository) -> None:
         self.repo = repo
-        self.common_dir = _common_dir(Path(repo.path))
+        self.common_dir = common_dir(Path(repo.path))
         self._folder = self.common_dir / "objects"
         self._trees: dict[Oid, Tree] = {}
         self._fresh: dict[Oid, Fresh] = {}
@@ -180,7 +180,7 @@ class _Waiting(pygit2.OdbBackend):
         """There is nothing to look for anew."""
 
 
-def _common_dir(git_dir: Path) -> Path:
+def common_dir(git_dir: Path) -> Path:
     """Of a linked worktree the repository's own folder."""
     named = git_dir / "commondir"
     return ((git_dir / named.read_text().strip()) if named.is_file() else git_dir).resolve()

@@ -21,7 +21,7 @@ from backport.environment import Environment
 from backport.errors import NotARepository, UnknownRevision
 from backport.gateway.git_runner import GitRunner
 from backport.gateway.identity import Signature, committer
-from backport.gateway.objects import Objects
+from backport.gateway.objects import Objects, common_dir
 from backport.gateway.trees import TreeView
 from series.model import Oid, Patch, When
 from series.reading.trailers import upstream_commit
@@ -211,6 +211,11 @@ def open_repo(path: Path | None, environment: Environment) -> Repo:
             f"{start} is not in a git repository", "go to one, or name it with --repo DIR"
         )
     try:
-        return Repo(pygit2.Repository(found), environment)
+        native = pygit2.Repository(found)
+        common = common_dir(Path(native.path))
+        if native.workdir and Path(native.workdir).is_relative_to(common / "backport"):
+            # A worktree of ours, the one of a conflict: it may go while we work.
+            native = pygit2.Repository(str(common))
+        return Repo(native, environment)
     except pygit2.GitError as error:
         raise NotARepository(f"the repository at {start} cannot be opened: {error}") from error

@@ -177,7 +177,10 @@ class Siblings:
             clashing = _paths(clash.path for clash in theirs.clashes)
             return Chosen(direct, patch, None, (f"{named}, which clashes in {clashing}",))
         first, *more = direct.clashes
-        first = replace(first, reason=f"{first.reason} ({named}: `git show` it)")
+        first = replace(
+            first,
+            reason=f"{first.reason} ({version.branch} has it: `git show {version.commit[:12]}`)",
+        )
         return Chosen(replace(direct, clashes=(first, *more)), patch)
 
     def _is_copy(self, patch: Patch) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from backport.errors import BackportError
@@ -138,6 +139,7 @@ def stopped_json(error: BackportError, state: RunState | None) -> dict[str, Any]
         "resumable": state is not None,
         "worktree": state.worktree if state else None,
         "conflict": conflict_json(state),
+        "missing": missing_json(state),
     }
 
 
@@ -146,6 +148,13 @@ def conflict_json(state: RunState | None) -> list[dict[str, str]] | None:
     if state is None or state.clash is None:
         return None
     return [{"path": path, "reason": reason} for path, reason in state.clash.clashes]
+
+
+def missing_json(state: RunState | None) -> list[dict[str, str]]:
+    """What upstream has that the patch waits for which a run stopped on."""
+    if state is None or state.clash is None:
+        return []
+    return [asdict(one) for one in state.clash.missing]
 
 
 def verdict_json(step: StepVerdict | None) -> list[dict[str, Any]]:

@@ -16,11 +16,12 @@ from backport.levels import Phase, Prerequisites, Record
 from backport.pick.outcome import How, Picked
 from backport.planning.items import Item, Taken
 from backport.planning.plan import Plan
-from backport.run.journal import RunState, Stop, with_step
+from backport.run.journal import RunState, with_step
 from backport.run.judging import Judge
 from backport.run.origin_lines import recorded, signed_off
 from backport.run.steps import Step, StepState
-from series.model import Oid, Patch, shown
+from backport.run.stop import stopped_at
+from series.model import Oid, Patch
 
 if TYPE_CHECKING:
     from backport.history.upstream import Blocker
@@ -35,8 +36,7 @@ OnStep = Callable[[int, int, Patch, Step], None]
 class Assembly:
     """How far it came: the state with its steps, and what it stopped on.
 
-    With ``blockers`` the stop is no conflict to resolve: upstream has what the patch waits for, and
-    it may not be taken unasked.
+    With ``blockers`` upstream has what the patch waits for, and it may not be taken unasked.
     """
 
     state: RunState
@@ -64,18 +64,13 @@ def assemble(
             continue
         assert picked is not None
         blockers = find_blocking(repo, state, patch, picked)
-        if not blockers:
-            clashes = tuple((shown(clash.path), clash.reason) for clash in picked.clashes)
-            stop = Stop(item, clashes)
-            return Assembly(replace(state, phase=Phase.STOPPED, clash=stop), (patch, picked))
-        taken = len(_taken(state))
-        if (
-            state.settings.prerequisites is not Prerequisites.TAKE
-            or taken + len(blockers) > _MOST_TAKEN
-        ):
+        new = tuple(Taken(blocker.commit) for blocker in blockers if blocker.sure)
+        too_many = len(_taken(state)) + len(new) > _MOST_TAKEN
+        if state.settings.prerequisites is not Prerequisites.TAKE or not new or too_many:
+            stop = stopped_at(item, patch, picked, blockers)
+            state = replace(state, phase=Phase.STOPPED, clash=stop)
             return Assembly(state, (patch, picked), blockers)
         at = len(state.steps)
-        new = tuple(Taken(blocker.commit) for blocker in blockers)
         state = replace(state, items=(*state.items[:at], *new, *state.items[at:]))
     return checked(repo, plan, state, judge.siblings)
 
@@ -104,16 +99,22 @@ def checked(repo: Repo, plan: Plan, state: RunState, siblings: Siblings) -> Asse
     return Assembly(replace(state, steps=tuple(steps)), noticed=tuple(lacking))
 
 
-def missing(patch: Patch, blockers: tuple[Blocker, ...], state: RunState) -> MissingPrerequisite:
-    """The error that names what is missing and where it is to be had."""
+def refuse_missing(patch: Patch, blockers: tuple[Blocker, ...], state: RunState) -> None:
+    """Raise `MissingPrerequisite` with ``--prerequisites stop``, and where too many have been taken."""
     taken = len(_taken(state))
+    wanted = state.settings.prerequisites
+    if wanted is not Prerequisites.STOP and not (
+        wanted is Prerequisites.TAKE and taken + len(blockers) > _MOST_TAKEN
+    ):
+        return
     lines = "".join(f"\n  {blocker.explain()}" for blocker in blockers)
     upstream = state.settings.upstream
     over = f"; {taken} have been taken already, which looks like the wrong branch" if taken else ""
-    return MissingPrerequisite(
+    raise MissingPrerequisite(
         f"{patch.name} {patch.subject.decode('utf-8', 'replace')!r} needs what is neither in the"
         f" series nor on {state.branch.removeprefix('refs/heads/')}, and {upstream} has{over}:{lines}",
-        "--prerequisites take picks them from there, each before the patch that needs it",
+        "--prerequisites take picks them from there, each before the patch that needs it;"
+        " report stops as on a conflict, to be resolved by hand",
     )
 
 

@@ -2,8 +2,9 @@
 """A conflict, laid out in a worktree of its own where the user's own tools work on it.
 
 The worktree stands at the last commit that went on; what of the patch fits is staged, each path that
-clashes has its index stages, as git would leave them, and a file with diff3 markers where lines can
-be merged.  The user edits, ``git add``s (or commits), and ``backport continue`` takes the result.
+clashes has its index stages, as git would leave them, and a file with markers where lines can be merged
+(see markers).  What git's rerere knows of it is written there, and not added.  The user edits, ``git add``s
+(or commits), and ``backport continue`` takes the result.
 
 What he did there is taken whole or not at all: a file that he made and did not add, markers that he
 left, a worktree that he moved elsewhere are named and refused.
@@ -11,39 +12,107 @@ left, a worktree that he moved elsewhere are named and refused.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backport.errors import Conflict
+from backport.errors import Conflict, UsageError
 from backport.gateway.repository import Repo
 from backport.gateway.trees import SYMLINK, TreeView
 from backport.pick.outcome import Clash, Picked
+from backport.run import rerere
+from backport.run.markers import Style, styled
+from backport.run.stop import Laid
 from series.model import Oid, Patch, shown
 
 
-def lay_out(repo: Repo, tip: Oid, patch: Patch, picked: Picked, branch: str) -> Path:
-    """Make the worktree; returns its folder."""
+@dataclass(frozen=True, slots=True)
+class LaidOut:
+    """The worktree's folder, each file that is open in it, and what the user should know."""
+
+    folder: Path
+    files: tuple[Laid, ...]
+    notes: tuple[str, ...] = ()
+
+
+def lay_out(repo: Repo, tip: Oid, patch: Patch, picked: Picked, branch: str) -> LaidOut:
+    """Make the worktree."""
     folder = repo.state_dir / "conflict"
-    remove(repo, folder)
+    empty(repo, folder)
+    style = _style(repo)
     repo.objects.store()
     repo.git("worktree", "add", "--detach", "--force", str(folder), tip)
     repo.git("read-tree", "-m", "-u", tip, picked.tree.id, cwd=folder)
     labels = (branch, f"what {patch.name} was made from", f"{patch.name} {_subject(patch)}")
     stages: list[str] = []
     for clash in picked.clashes:
-        stages += _lay(repo, folder, patch, clash, labels)
+        stages += _lay(repo, folder, patch, clash, labels, style)
     repo.objects.store()
     feed = "".join(f"{line}\0" for line in stages).encode("utf-8", "surrogateescape")
     repo.git.feed(feed, "update-index", "-z", "--index-info", cwd=folder)
-    return folder
+    _propose_message(repo, folder, patch, picked)
+    before = [_id(folder, clash) for clash in picked.clashes]
+    wrong = rerere.lay_out(repo, folder)
+    files = []
+    for clash, blob in zip(picked.clashes, before, strict=True):
+        now = _id(folder, clash)
+        sides = ((1, clash.base), (2, clash.ours), (3, clash.theirs))
+        there = "".join(str(number) for number, oid in sides if oid is not None)
+        files.append(Laid(shown(clash.path), now, now != blob, there))
+    return LaidOut(folder, tuple(files), (wrong,) if wrong else ())
+
+
+def _style(repo: Repo) -> Style:
+    """What ``merge.conflictStyle`` says."""
+    wanted = repo.git.config.get("merge.conflictstyle", (Style.DIFF3.value,))[-1].lower()
+    try:
+        return Style(wanted)
+    except ValueError:
+        raise UsageError(
+            f"git config merge.conflictStyle: {wanted!r} should be one of {', '.join(Style)}"
+        ) from None
+
+
+def _propose_message(repo: Repo, folder: Path, patch: Patch, picked: Picked) -> None:
+    """What ``git commit`` there begins with, as after a cherry-pick that clashed."""
+    mark = repo.git.config.get("core.commentchar", ("#",))[-1].encode()
+    mark = b"#" if mark == b"auto" else mark
+    lines = b"".join(mark + b"\t" + clash.path + b"\n" for clash in picked.clashes)
+    message = patch.message.rstrip(b"\n") + b"\n\n" + mark + b" Conflicts:\n" + lines
+    place = repo.git("rev-parse", "--path-format=absolute", "--git-path", "MERGE_MSG", cwd=folder)
+    Path(place).write_bytes(message)
+
+
+def _id(folder: Path, clash: Clash) -> str:
+    """A name for what the file of a clash holds now."""
+    path = folder / os.fsdecode(clash.path)
+    if path.is_symlink() or not path.is_file():
+        return ""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def is_touched(folder: Path, laid: Sequence[Laid], left: Sequence[str]) -> bool:
+    """Whether the user has begun to resolve what was laid out; ``left`` are the paths still unmerged."""
+    for one in laid:
+        path = folder / one.path
+        now = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        if one.path not in left or now != one.blob:
+            return True
+    return False
 
 
 def _lay(
-    repo: Repo, folder: Path, patch: Patch, clash: Clash, labels: tuple[str, str, str]
+    repo: Repo,
+    folder: Path,
+    patch: Patch,
+    clash: Clash,
+    labels: tuple[str, str, str],
+    style: Style,
 ) -> list[str]:
     """Write the file of one clash; its lines for ``git update-index --index-info``."""
     path = clash.path.decode("utf-8", "surrogateescape")
@@ -51,7 +120,7 @@ def _lay(
     if content is None and clash.ours is None and theirs is None and clash.base is None:
         content = _as_text(patch, clash)
     if content is not None and clash.mode != SYMLINK:
-        content = _labelled(content, labels)
+        content = styled(content, style, labels)
         _write_file(folder, clash.path, content, clash.their_mode or clash.mode)
         if theirs is None and not clash.deleted:
             # Without the post-image as a blob the marked file stands for it, so that the path counts
@@ -141,15 +210,33 @@ def _committed(repo: Repo, folder: Path, tip: Oid, patch: Patch) -> tuple[str, .
             f"`git -C {folder} reset --soft {tip[:12]}` keeps what is staged there, then"
             " `backport continue`",
         )
-    if repo.message(head).rstrip() == patch.message.rstrip():
+    if _plain(repo, repo.message(head)) == _plain(repo, patch.message):
         return ()
     return (f"the patch keeps its own author and message; those of {head[:12]} were not used",)
 
 
+def _plain(repo: Repo, message: bytes) -> bytes:
+    """A message as git leaves it after the editor."""
+    mark = repo.git.config.get("core.commentchar", ("#",))[-1].encode()
+    mark = b"#" if mark == b"auto" else mark
+    lines = (line.rstrip() for line in message.split(b"\n") if not line.startswith(mark))
+    return re.sub(rb"\n{3,}", b"\n\n", b"\n".join(lines)).strip()
+
+
 def remove(repo: Repo, folder: Path) -> None:
     """Take the worktree away, whatever state it is in."""
-    if folder.exists():
-        shutil.rmtree(folder)
+    empty(repo, folder)
+    if folder.is_dir():
+        folder.rmdir()
+
+
+def empty(repo: Repo, folder: Path) -> None:
+    """The same, but for the folder itself: a shell that stands in it finds the next conflict there."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     if (repo.common_dir / "worktrees").is_dir():
         repo.git("worktree", "prune")
 
@@ -184,15 +271,6 @@ def _with_markers(repo: Repo, tip: Oid, tree: Oid, patch: Patch) -> tuple[str, .
         if _markers(new.read(path) or b"") - _markers(old.read(path) or b"") - brought:
             found.append(shown(path))
     return tuple(found)
-
-
-def _labelled(content: bytes, labels: tuple[str, str, str]) -> bytes:
-    for mark, label in zip((b"<", rb"\|", b">"), labels, strict=True):
-        text = label.encode("utf-8", "replace").replace(b"\\", rb"\\")
-        # In a file with CRLF the markers end so as well.
-        line = re.compile(rb"^(" + mark + rb"{7}) file(?=\r?$)", re.MULTILINE)
-        content = line.sub(rb"\1 " + text, content)
-    return content
 
 
 def _write_file(folder: Path, path: bytes, content: bytes, mode: int) -> None:

@@ -15,7 +15,7 @@ Format 2, in ``.git/backport/run/``:
     ``sources``    kind, given, file names and sizes, or the two ends of a range
     ``items``      the order: ``p<n>`` patch n of the sources, ``c<commit>`` a prerequisite from upstream
     ``steps``      item, state, how, commit, notes, in that order, as far as the run has come
-    ``clash``      what the run stopped on, null otherwise
+    ``clash``      what the run stopped on (see stop), null otherwise
     ``worktree``   the folder with the conflict laid out, null otherwise
 ``source/<n>``
     the bytes of the files of source n as they were read, one after the other; ``sizes`` cuts them
@@ -47,20 +47,13 @@ from backport.levels import Level, Phase, Prerequisites, Record
 from backport.planning.items import Item, parse_item
 from backport.planning.sources import Source
 from backport.run.steps import Step, StepState, parse_way
+from backport.run.stop import Stop, read_stop
 from backport.store.files import write_atomic
 from series.model import Identity, Oid, When
 
 VERSION = 2
 _READ = (1, VERSION)
 RUN_REF = "refs/backport/run"
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Where a run stopped: the item, and for each path why."""
-
-    item: Item
-    clashes: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +185,7 @@ class Journal:
             sources=tuple(sources),
             items=tuple(map(parse_item, data["items"])),
             steps=tuple(map(_read_step, data["steps"])),
-            clash=_read_stop(data["clash"]) if data["clash"] else None,
+            clash=read_stop(data["clash"]) if data["clash"] else None,
             worktree=data["worktree"],
             siblings=tuple(Sibling(name, tip) for name, tip in data.get("siblings", ())),
         )
@@ -235,9 +228,7 @@ def _to_json(state: RunState) -> dict[str, Any]:
             }
             for step in state.steps
         ],
-        "clash": {"item": str(state.clash.item), "clashes": [list(x) for x in state.clash.clashes]}
-        if state.clash
-        else None,
+        "clash": state.clash.to_json() if state.clash else None,
         "worktree": state.worktree,
         "siblings": [[sibling.name, sibling.tip] for sibling in state.siblings],
     }
@@ -258,11 +249,6 @@ def _read_step(data: dict[str, Any]) -> Step:
     state = StepState(data["state"])
     way = parse_way(state, data["how"])
     return Step(parse_item(data["item"]), state, way, data["commit"], tuple(data["notes"]))
-
-
-def _read_stop(data: dict[str, Any]) -> Stop:
-    clashes = tuple((path, reason) for path, reason in data["clashes"])
-    return Stop(parse_item(data["item"]), clashes)
 
 
 def with_step(state: RunState, step: Step) -> RunState:

@@ -7,6 +7,7 @@ objects; the user's branch moves once, at the end.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +24,10 @@ from backport.errors import (
 from backport.gateway import refs, worktrees
 from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings
-from backport.levels import Phase
+from backport.levels import Phase, Prerequisites
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
 from backport.run.accounting import tally
-from backport.run.assembly import assemble, commit_tree, missing
+from backport.run.assembly import assemble, commit_tree, refuse_missing
 from backport.run.declared import base_notes, find_missing, refuse_undeclared
 from backport.run.journal import RUN_REF, Journal, RunState, with_step
 from backport.run.move import move
@@ -81,9 +82,36 @@ def resume(
         if changed:
             state = replace(state, settings=with_options(state.settings, **changed))
             journal.write(state)
-        if state.phase is Phase.STOPPED:
+        if state.phase is Phase.STOPPED and _takes(repo, state, changed or {}):
+            state = replace(state, phase=Phase.APPLY, clash=None)
+            journal.write(state)
+            _drop_worktree(repo, state, unresolved=True)
+            state = replace(state, worktree=None)
+        elif state.phase is Phase.STOPPED:
             state = _resolved(repo, journal, state, progress)
         return _drive(repo, journal, state, validation, progress)
+
+
+def _takes(repo: Repo, state: RunState, changed: Mapping[str, Any]) -> bool:
+    """Whether the patch that the run stopped on is to be put on again, behind what it waits for."""
+    if changed.get("prerequisites") is not Prerequisites.TAKE or state.clash is None:
+        return False
+    if not state.clash.missing:
+        raise UsageError(
+            "--prerequisites take: no commit of upstream was found that the patch waits for",
+            "resolve the conflict, then `backport continue`",
+        )
+    if state.worktree is not None and Path(state.worktree).is_dir():
+        from backport.run import conflict
+
+        folder = Path(state.worktree)
+        if conflict.is_touched(folder, state.clash.laid, conflict.unresolved(repo, folder)):
+            raise UsageError(
+                f"--prerequisites take would throw away what you have done in {folder}",
+                "`backport continue` uses it; to take the prerequisites, too, `backport abort`"
+                " and apply again",
+            )
+    return True
 
 
 def skip(repo: Repo, validation: Validation, progress: Progress) -> Result:
@@ -99,7 +127,7 @@ def skip(repo: Repo, validation: Validation, progress: Progress) -> Result:
         step = Step(state.clash.item, StepState.SKIPPED, Reason("left out by hand"), None)
         state = replace(with_step(state, step), phase=Phase.APPLY, clash=None)
         journal.write(state)
-        _drop_worktree(repo, state)
+        _drop_worktree(repo, state, unresolved=True)
         return _drive(repo, journal, state, validation, progress)
 
 
@@ -115,9 +143,12 @@ def abort(repo: Repo) -> RunState | None:
             if state is None:
                 raise UsageError("no run in progress: nothing to abort")
         journal.end()
-        from backport.run import conflict
+        from backport.run import conflict, rerere
 
-        conflict.remove(repo, repo.state_dir / "conflict")
+        folder = repo.state_dir / "conflict"
+        if folder.is_dir():
+            rerere.forget(repo, folder)
+        conflict.remove(repo, folder)
         refs.delete(repo, RUN_REF)
         return state
 
@@ -168,6 +199,8 @@ def _waits(journal: Journal, error: Exception) -> bool:
 
 def _forget(repo: Repo, journal: Journal) -> None:
     journal.end()
+    with contextlib.suppress(OSError):  # not there, or something of the user's stands in it
+        (repo.state_dir / "conflict").rmdir()
     refs.delete(repo, RUN_REF)
 
 
@@ -201,7 +234,7 @@ def _applied(
         subject = shown(plan.patch(repo, step.item).subject)
         progress.note(f"{number + 1}/{len(state.items)} {subject}: {step.notes[-1]}")
     if assembly.stopped is not None and assembly.blockers:
-        raise missing(assembly.stopped[0], assembly.blockers, state)
+        refuse_missing(assembly.stopped[0], assembly.blockers, state)
     refs.keep(repo, RUN_REF, state.tip)
     if assembly.stopped is None:
         state = replace(state, phase=Phase.VALIDATE)
@@ -211,21 +244,26 @@ def _applied(
     branch = state.branch.removeprefix("refs/heads/")
     from backport.run import conflict
 
-    folder = conflict.lay_out(repo, state.tip, patch, picked, branch)
-    state = replace(state, worktree=str(folder))
+    assert state.clash is not None
+    laid = conflict.lay_out(repo, state.tip, patch, picked, branch)
+    for note in laid.notes:
+        progress.note(note)
+    stop = replace(state.clash, laid=laid.files)
+    state = replace(state, worktree=str(laid.folder), clash=stop)
     journal.write(state)
-    raise conflict_error(state, patch, folder)
+    raise conflict_error(state, patch, laid.folder)
 
 
 def _resolved(repo: Repo, journal: Journal, state: RunState, progress: Progress) -> RunState:
     assert state.clash is not None and state.worktree is not None
-    from backport.run import conflict
+    from backport.run import conflict, rerere
 
     plan = Plan(combine(repo, state.sources, state.settings, repo.tree(state.onto)), state.items)
     patch = plan.patch(repo, state.clash.item)
     taken = conflict.take_result(repo, Path(state.worktree), state.tip, patch)
-    for note in taken.notes:
-        progress.note(note)
+    for note in (*taken.notes, rerere.record(repo, Path(state.worktree))):
+        if note:
+            progress.note(note)
     if taken.tree == repo.tree(state.tip).id:
         step = Step(
             state.clash.item, StepState.SKIPPED, Reason("the resolution changes nothing"), None
@@ -240,11 +278,15 @@ def _resolved(repo: Repo, journal: Journal, state: RunState, progress: Progress)
     return replace(state, worktree=None)
 
 
-def _drop_worktree(repo: Repo, state: RunState) -> None:
+def _drop_worktree(repo: Repo, state: RunState, *, unresolved: bool = False) -> None:
+    """Empty the worktree of a conflict; its folder goes with the run."""
     if state.worktree is not None:
-        from backport.run import conflict
+        from backport.run import conflict, rerere
 
-        conflict.remove(repo, Path(state.worktree))
+        folder = Path(state.worktree)
+        if unresolved and folder.is_dir():
+            rerere.forget(repo, folder)
+        conflict.empty(repo, folder)
 
 
 def _target(repo: Repo, name: str) -> str:

@@ -46,7 +46,8 @@ class Outlook:
     @property
     def exit_code(self) -> int:
         """The code with which ``apply`` would end before validation."""
-        if self.blockers or self.undeclared:
+        unwanted = self.state.settings.prerequisites is Prerequisites.STOP
+        if self.undeclared or (self.blockers and unwanted):
             return int(ExitCode.PREREQUISITE)
         return int(ExitCode.CONFLICT) if self.stopped else 0
 

@@ -12,6 +12,7 @@ from backport.gateway import refs
 from backport.gateway.repository import Repo
 from backport.levels import Phase
 from backport.run.journal import Journal, RunState
+from backport.run.stop import help_lines
 from backport.verdicts import State, StepVerdict
 from series.model import Patch, shown
 
@@ -34,13 +35,19 @@ def refuse_second(journal: Journal) -> None:
 def conflict_error(state: RunState, patch: Patch, folder: Path) -> Conflict:
     """What a person reads when a run stops."""
     assert state.clash is not None
-    reasons = "".join(f"\n  {path}: {reason}" for path, reason in state.clash.clashes)
+    branch = state.branch.removeprefix("refs/heads/")
+    reasons = "".join(f"\n{line}" for line in help_lines(state.clash, branch))
+    take = (
+        "; or `backport continue --prerequisites take` picks what upstream has first"
+        if state.clash.missing
+        else ""
+    )
     subject = shown(patch.subject)
     return Conflict(
         f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not"
         f" apply:{reasons}",
         f"resolve it in {folder} and `git add` there, then `backport continue`;"
-        f" or `backport skip`, or `backport abort`{_other_order(state)}",
+        f" or `backport skip`, or `backport abort`{take}{_other_order(state)}",
     )
 
 

@@ -123,7 +123,7 @@ def test_neither_goes_on_and_the_clash_names_the_version(repo: Path) -> None:
     git(repo, "checkout", "-q", "master")
     code, output = apply(repo)
     assert code == 3
-    assert f"(stable-4.11 has it as {made[:12]}: `git show` it)" in output
+    assert f"(stable-4.11 has it: `git show {made[:12]}`)" in output
     assert backport(repo, "abort").exit_code == 0
 
 

@@ -164,7 +164,7 @@ def test_a_prerequisite_on_upstream_is_named_then_taken(repo: Path, tmp_path: Pa
     git(repo, "branch", "-q", "-D", "work")
     before = refs(repo)
     words = ("apply", "--branch", "stable", "--series", str(box), "--upstream", "master")
-    refused = backport(repo, *words)
+    refused = backport(repo, *words, "--prerequisites", "stop")
     assert refused.exit_code == 4
     assert "'prep: what is needed' writes 'prepared'" in refused.output
     assert refs(repo) == before

@@ -16,8 +16,9 @@ from backport.history.siblings import AsBranch
 from backport.levels import Level, Phase, Prerequisites, Record
 from backport.pick.outcome import How
 from backport.planning.items import Posted, Taken, parse_item
-from backport.run.journal import Journal, RunState, Stop
+from backport.run.journal import Journal, RunState
 from backport.run.steps import Reason, Step, StepState
+from backport.run.stop import Lacked, Laid, Stop
 from series.model import Identity, Oid, When
 
 _OID = Oid("5" * 40)
@@ -106,3 +107,16 @@ def test_what_no_release_has_written_is_damage(tmp_path: Path, key: str, value: 
 @pytest.mark.parametrize("item", [Posted(0), Posted(12), Taken(_OID)])
 def test_an_item_is_read_as_it_was_written(item: Posted | Taken) -> None:
     assert parse_item(str(item)) == item
+
+
+def test_what_helps_to_resolve_comes_back(tmp_path: Path) -> None:
+    stop = Stop(
+        Posted(1),
+        (("a.c", "clashes"),),
+        (("a.c", "hunk 1 is done"),),
+        (Lacked(_OID, "prep", "writes it"),),
+        (Laid("a.c", "5" * 64, True, "123"),),
+    )
+    journal = Journal(tmp_path)
+    journal.begin(replace(_STATE, clash=stop))
+    assert journal.read() == replace(_STATE, clash=stop)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where a run stopped, with all that helps to resolve it: for the message, ``status`` and the journal."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from backport.pick.outcome import Clash, Picked
+from backport.planning.items import Item, parse_item
+from backport.run.markers import open_hunks
+from series.model import Patch, shown
+
+if TYPE_CHECKING:
+    from backport.history.upstream import Blocker
+
+_MOST_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Lacked:
+    """A commit of upstream that the patch waits for, and what it does to the file."""
+
+    commit: str
+    subject: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A file as it was laid out: its content's id; ``known`` where rerere had a resolution for it."""
+
+    path: str
+    blob: str
+    known: bool = False
+    stages: str = ""
+    """Which sides there are, as the stages of git's index: 1 the base, 2 the branch, 3 the patch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a run stopped: the item, and for each path why.
+
+    ``hunks`` say which of them are done; ``missing`` what upstream has and the branch lacks; ``laid``
+    how the files were laid out.
+    """
+
+    item: Item
+    clashes: tuple[tuple[str, str], ...]
+    hunks: tuple[tuple[str, str], ...] = ()
+    missing: tuple[Lacked, ...] = ()
+    laid: tuple[Laid, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As the journal has it; what is empty is left out, as releases before did not know it."""
+        data: dict[str, Any] = {
+            "item": str(self.item),
+            "clashes": [list(clash) for clash in self.clashes],
+        }
+        if self.hunks:
+            data["hunks"] = [list(one) for one in self.hunks]
+        if self.missing:
+            data["missing"] = [[one.commit, one.subject, one.why] for one in self.missing]
+        if self.laid:
+            data["laid"] = [[one.path, one.blob, one.known, one.stages] for one in self.laid]
+        return data
+
+
+def help_lines(stop: Stop, branch: str, marks: Mapping[str, str] | None = None) -> list[str]:
+    """The reasons, which hunks are done, what upstream has, and how to see each side.
+
+    ``marks`` are words to put before paths.
+    """
+    lines = []
+    hunks, laid = dict(stop.hunks), {one.path: one for one in stop.laid}
+    for path, reason in stop.clashes:
+        mark = f"{marks.get(path, ''):10}  " if marks is not None else ""
+        lines.append(f"  {mark}{path}: {reason}")
+        if path in hunks:
+            lines.append(f"    {hunks[path]}")
+        if path in laid and laid[path].known:
+            lines.append(
+                "    git's rerere has written a resolution that it knows: look at it, then `git add` it"
+            )
+    if stop.missing:
+        lines.append(f"  upstream has what {branch} lacks, and what the patch waits for:")
+        lines += [f"    {one.why}" for one in stop.missing]
+    seen = next((one for one in stop.laid if len(one.stages) > 1), None)
+    if seen is not None:
+        lines.append(f"  to see the sides of {seen.path}, in the folder of the conflict:")
+        lines += [f"    {line}" for line in _sides(seen, branch)]
+    return lines
+
+
+def _sides(file: Laid, branch: str) -> list[str]:
+    path = shlex.quote(file.path)
+    if "1" not in file.stages:
+        return [f"`git diff :2:{path} :3:{path}` (from {branch} to the patch)"]
+    found = []
+    if "3" in file.stages:
+        found.append(f"`git diff :1:{path} :3:{path}` (what the patch does)")
+    if "2" in file.stages:
+        found.append(f"`git diff :1:{path} :2:{path}` (what {branch} has done)")
+    return found
+
+
+def read_stop(data: dict[str, Any]) -> Stop:
+    """A stop as `Stop.to_json` writes it."""
+    return Stop(
+        parse_item(data["item"]),
+        tuple((path, reason) for path, reason in data["clashes"]),
+        tuple((path, text) for path, text in data.get("hunks", ())),
+        tuple(Lacked(*one) for one in data.get("missing", ())),
+        tuple(Laid(*one) for one in data.get("laid", ())),
+    )
+
+
+def stopped_at(item: Item, patch: Patch, picked: Picked, blockers: Iterable[Blocker]) -> Stop:
+    """The stop of ``patch``, as far as it is known before anything is laid out."""
+    clashes = tuple((shown(clash.path), clash.reason) for clash in picked.clashes)
+    hunks = ((shown(clash.path), _hunks(patch, picked, clash)) for clash in picked.clashes)
+    missing = tuple(Lacked(one.commit, one.subject, one.explain()) for one in blockers)
+    return Stop(item, clashes, tuple(one for one in hunks if one[1]), missing)
+
+
+def _hunks(patch: Patch, picked: Picked, clash: Clash) -> str:
+    """Which hunks of a change are in the file and which are left to the user; empty for none to tell."""
+    changes = [c for c in patch.changes if clash.path in (c.old_path, c.new_path)]
+    if len(changes) != 1 or clash.content is None or clash.ours is None:
+        return ""
+    hunks = changes[0].hunks
+    theirs = None
+    if clash.theirs is not None and clash.base is not None:
+        theirs = picked.tree.objects.blob(clash.theirs)
+    left = open_hunks(clash.content, theirs, hunks)
+    if len(hunks) < 2 or not left or len(left) == len(hunks):
+        return ""
+    done = [number for number in range(1, len(hunks) + 1) if number not in left]
+    return f"of {len(hunks)} hunks {_listed(done)} done, {_listed(left)} left to you"
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    some = list(numbers)
+    more = ", ..." if len(some) > _MOST_NAMED else ""
+    named = ", ".join(map(str, some[:_MOST_NAMED])) + more
+    return f"{named} {'is' if len(some) == 1 else 'are'}"

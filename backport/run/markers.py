@@ -116,7 +116,12 @@ def open_hunks(content: bytes, theirs: bytes | None, hunks: Sequence[Hunk]) -> t
         lead = next((n for n, line in enumerate(hunk.lines) if line.op != b" "), 0)
         trail = next((n for n, line in enumerate(reversed(hunk.lines)) if line.op != b" "), 0)
         begin, end = first + lead, first + hunk.new_count - trail
-        if any(begin <= last and start <= end for start, last in places):
+        # A deletion is at a point, and at the edge of a block it may be the block's.
+        touch = begin == end
+        if any(
+            begin < last + (touch or start == last) and start < end + (touch or start == last)
+            for start, last in places
+        ):
             found.append(number)
     return tuple(found)
 

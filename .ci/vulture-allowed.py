@@ -18,5 +18,5 @@ VCPU0  # emu.profile.scenario: names that a profile uses, looked up by value
 VCPU1
 PIRQ
 STRUCTURES  # emu.rules.state: every area is checked, in a loop
-STRIP  # series.reading.rules: an option's value
+STRIP  # series.reading.choices: an option's value
 backport_to  # series.reading.trailers: `Backport: 4.10+` is read; `check` will use it

@@ -9,16 +9,32 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 import typer
-from typer.core import TyperGroup
 
-from backport.commands import apply, behaviour, bisect, check, emulate, graph, hook, plan, sample
+from backport.commands.parsing import LazyGroup
 
 
-class _Group(TyperGroup):
+class _Group(LazyGroup):
     """Translates errors once, here, so that a test runner sees the same codes as a shell."""
+
+    verbs: ClassVar = {
+        "apply": "apply:apply",
+        "plan": "plan:plan",
+        "graph": "graph:graph",
+        "status": "apply:status",
+        "continue": "apply:continue_",
+        "skip": "apply:skip",
+        "abort": "apply:abort",
+        "bisect": "bisect:bisect",
+        "behaviour": "behaviour:behaviour",
+        "check": "check:check",
+        "emulate": "emulate:emulate",
+        "config": "config:config",
+        "sample": "sample:sample",
+        "hook": "hook:app",
+    }
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -66,21 +82,6 @@ def _main(
     """Options of the program itself."""
 
 
-app.command("apply")(apply.apply)
-app.command("plan")(plan.plan)
-app.command("graph")(graph.graph)
-app.command("status")(apply.status)
-app.command("continue")(apply.continue_)
-app.command("skip")(apply.skip)
-app.command("abort")(apply.abort)
-app.command("bisect")(bisect.bisect)
-app.command("behaviour")(behaviour.behaviour)
-app.command("check")(check.check)
-app.command("emulate")(emulate.emulate)
-app.command("sample")(sample.sample)
-app.add_typer(hook.app, name="hook")
-
-
 def main() -> None:
     """The entry point of ``backport`` and ``git-backport``."""
     # A run makes many values and drops few: to look for garbage at every 700th costs `apply` 8 %.
@@ -114,14 +115,14 @@ def _translate(error: Exception) -> int | None:
 
 
 def _say(message: str, hint: str = "") -> None:
-    from backport.report.page import fold, page_width
+    from backport.report.page import coloured, fold, page_width
 
     # The reasons are paragraphs; what went wrong is one line, however long, where programs read it.
     width, live = page_width(sys.stderr), sys.stderr.isatty()
     first, *reasons = message.split("\n")
     first = fold(first, width - len("backport: ")) if live else first
     message = "\n".join((first, *(fold(line, width) for line in reasons)))
-    red, dim, off = ("\033[1;31m", "\033[2m", "\033[0m") if live else ("", "", "")
+    red, dim, off = ("\033[1;31m", "\033[2m", "\033[0m") if coloured(sys.stderr) else ("", "", "")
     print(f"{red}backport: {off}{message}", file=sys.stderr)
     if hint:
         print(f"{dim}{fold(f'  {hint}', width)}{off}", file=sys.stderr)

@@ -9,15 +9,15 @@ and never run before the user has named it himself with ``git config backport.bu
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from backport.accepted import accept_error
 from backport.errors import UsageError
 from backport.levels import Allow, Level, Prerequisites, Record
-from series.reading.rules import Keep
+from series.reading.choices import Keep, QuotedCr
 
 TREE_FILE = b"backport.toml"
 _TREE_MAY_SET = frozenset({"profile", "upstream"})
@@ -26,7 +26,10 @@ _CHOICES: dict[str, type[StrEnum]] = {
     "prerequisites": Prerequisites,
     "record": Record,
     "keep": Keep,
+    "quoted_cr": QuotedCr,
 }
+_RANGES = {"jobs": (0, 4096), "build_timeout": (1, 1 << 31), "strip": (0, 99), "fuzz": (0, 3)}
+_YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
 _BUILT_IN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?<!\.toml)")
 
 
@@ -99,10 +102,22 @@ def with_options(settings: Settings, **options: Any) -> Settings:
     given = {k: v for k, v in options.items() if v is not None and v != ()}
     # A choice that is compared by identity is never left a string.
     given |= {k: choices(given[k]) for k, choices in _CHOICES.items() if k in given}
+    _refuse_unknown_findings(given.get("accept", ()), "--accept")
     return replace(settings, **given)
 
 
+def tree_sets(data: bytes | None) -> frozenset[str]:
+    """The settings that a tree's file makes."""
+    if data is None:
+        return frozenset()
+    import tomllib
+
+    return frozenset(tomllib.loads(data.decode("utf-8"))) & _TREE_MAY_SET
+
+
 def _from_tree(settings: Settings, data: bytes) -> Settings:
+    import tomllib  # few trees have that file, and every command would load its parser
+
     where = TREE_FILE.decode()
     try:
         table = tomllib.loads(data.decode("utf-8"))
@@ -128,7 +143,7 @@ def _from_tree(settings: Settings, data: bytes) -> Settings:
 
 def _set(settings: Settings, key: str, values: list[Any], where: str) -> Settings:
     name = key.lower().replace("-", "_")
-    name = {"buildtimeout": "build_timeout"}.get(name, name)
+    name = {"buildtimeout": "build_timeout", "quotedcr": "quoted_cr"}.get(name, name)
     known = {field.name for field in fields(Settings)} - {"only", "proposed_build"}
     if name not in known:
         raise UsageError(f"{where}: unknown setting", f"known: {', '.join(sorted(known))}")
@@ -137,13 +152,21 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
         raise UsageError(f"{where}: should be one of {', '.join(Allow)}")
     if name in ("series", "sibling", "writable", "accept", "guard", "allow"):
         value = tuple(str(x) for x in values)
-    elif name in ("jobs", "build_timeout", "strip", "fuzz"):
+        if name == "accept":
+            _refuse_unknown_findings(value, where)
+    elif name in _RANGES:
+        least, most = _RANGES[name]
         try:
             value = int(value)
         except ValueError:
             raise UsageError(f"{where}: {value!r} is not an integer") from None
+        if not least <= value <= most:
+            raise UsageError(f"{where}: {value} should be between {least} and {most}")
     elif name in ("sandbox", "partial", "replay", "trailers", "signoff", "scissors"):
-        value = str(value).lower() in ("true", "yes", "on", "1")
+        word = str(value).lower()
+        if word not in (*_YES, *_NO):
+            raise UsageError(f"{where}: {value!r} should be true or false")
+        value = word in _YES
     else:
         choices: type[StrEnum] | None = _CHOICES.get(name)
         try:
@@ -154,6 +177,12 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
             options = f"one of {', '.join(choices)}" if choices is not None else "text"
             raise UsageError(f"{where}: {value!r} should be {options}") from None
     return replace(settings, **{name: value})
+
+
+def _refuse_unknown_findings(patterns: Sequence[str], where: str) -> None:
+    for pattern in patterns:
+        if wrong := accept_error(pattern):
+            raise UsageError(f"{where}: {pattern!r} {wrong}")
 
 
 def level_of(settings: Settings) -> tuple[Level, str]:

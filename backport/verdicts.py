@@ -45,12 +45,12 @@ class Verdict:
     data: dict[str, Any] | None = None
     """What the validator found, in full, for ``--json``."""
     how: str = ""
-    """How the answer was come by: the commands that were run, why it was the full build."""
+    """How the verdict was reached: the commands that were run, why it was the full build."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepVerdict:
-    """All that was said of one step."""
+    """All verdicts on one step."""
 
     number: int
     commit: Oid
@@ -76,7 +76,7 @@ class StepVerdict:
         return sum(verdict.seconds for verdict in self.verdicts if not verdict.cached)
 
     def explain(self, most: int = 12) -> str:
-        """Why it failed, or cannot be told: for a person."""
+        """Why it failed, or could not be judged: for a person."""
         out: list[str] = []
         for verdict in self.verdicts:
             if verdict.state in (State.FAILED, State.CANNOT_TELL):

@@ -33,6 +33,8 @@ GROUND: dict[str, tuple[str, ...]] = {
     "backport": (
         "accepted",
         "config",
+        "config_keys",
+        "counted",
         "distribution",
         "environment",
         "errors",
@@ -274,6 +276,7 @@ FILES_OF_ONE_NAME: dict[str, dict[str, set[str]]] = {
     "backport": {  # a verb, what it does, and how its result is shown
         "behaviour": {"backport/commands", "backport/report", "backport/validate"},
         "bisect": {"backport/commands", "backport/validate"},
+        "config": {"backport/commands", "backport"},
         "graph": {"backport/commands", "backport/report"},
         "plan": {"backport/commands", "backport/planning"},
     },

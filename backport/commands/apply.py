@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def apply(
+    commits: opt.Commits = None,
     branch: opt.Branch = None,
     series: opt.SeriesSrc = None,
     repo: opt.RepoDir = None,
@@ -28,6 +29,7 @@ def apply(
         str | None,
         typer.Option(
             "--to",
+            "-t",
             metavar="NAME",
             help="Put the result on this new branch and leave the other alone.",
         ),
@@ -84,7 +86,7 @@ def apply(
         jobs=jobs,
     )
     name = opt.branch_of(settings)
-    request = Request(name, opt.sources_of(found, settings, series), settings, to)
+    request = Request(name, opt.sources_of(found, settings, series, commits), settings, to)
     proof = _proof(keep_going)
     _carry(found, proof, lambda progress: start(found, request, proof, progress), json, settings)
 

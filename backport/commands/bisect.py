@@ -13,12 +13,13 @@ from backport.levels import Level
 
 
 def bisect(
+    picked: opt.Commits = None,
     branch: opt.Branch = None,
     series: opt.SeriesSrc = None,
     repo: opt.RepoDir = None,
     commits: Annotated[
         str | None,
-        typer.Option("--range", metavar="A..B", help="Bisect commits instead of a series."),
+        typer.Option("--range", "-r", metavar="A..B", help="Bisect commits instead of a series."),
     ] = None,
     command: Annotated[
         str | None,
@@ -68,7 +69,7 @@ def bisect(
     else:
         start = found.commit(opt.branch_of(settings))
         targets = core.series_targets(
-            found, start, opt.sources_of(found, settings, series), settings
+            found, start, opt.sources_of(found, settings, series, picked), settings
         )
     if settings.validate is None:
         settings = replace(settings, validate=Level.OBJECT if settings.build else Level.BUILD)

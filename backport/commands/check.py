@@ -24,7 +24,7 @@ def check(
     ] = None,
     commits: Annotated[
         str | None,
-        typer.Option("--range", metavar="A..B", help="Check every commit of a range."),
+        typer.Option("--range", "-r", metavar="A..B", help="Check every commit of a range."),
     ] = None,
     validate: opt.Validate = None,
     build: opt.Build = None,

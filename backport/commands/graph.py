@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from backport.commands import options as opt
+from backport.counted import counted
 
 _Format = Literal["dot", "mermaid", "json", "svg"]
 _SUFFIXES: dict[str, _Format] = {
@@ -22,6 +23,7 @@ _SUFFIXES: dict[str, _Format] = {
 
 
 def graph(
+    commits: opt.Commits = None,
     branch: opt.Branch = None,
     series: opt.SeriesSrc = None,
     repo: opt.RepoDir = None,
@@ -78,7 +80,7 @@ def graph(
     )
     name = opt.branch_of(settings)
     onto = found.commit(name)
-    outlook = foresee(found, onto, opt.sources_of(found, settings, series), settings)
+    outlook = foresee(found, onto, opt.sources_of(found, settings, series, commits), settings)
     relation = relate(found, onto, outlook)
     part = narrow(relation, needs or (), needed_by or (), less=less, connected=hide_independent)
     picture = draw.Picture(part, relation.places)
@@ -91,11 +93,12 @@ def graph(
     elif chosen == "json":
         text = json.dumps(draw.to_json(picture), indent=1) + "\n"
     else:
-        named = f"{count} patches" if count == whole else f"{count} of {whole} patches"
+        named = f"{'' if count == whole else f'{count} of '}{counted(whole, 'patch')}"
         text = draw.to_svg(picture, f"{named} onto {name}")
     if output is None:
         print(text, end="")
         return
     write_atomic(output, text.encode(), durable=False)
     left = f" ({whole - count} not shown)" if count < whole else ""
-    print(f"{output}: {count} patches, {part.number_of_edges()} dependencies{left}")
+    edges = counted(part.number_of_edges(), "dependency")
+    print(f"{output}: {counted(count, 'patch')}, {edges}{left}")

@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from backport.commands import options as opt
+from backport.commands.parsing import Command
 
 app = typer.Typer(no_args_is_help=True, help="Check what is staged before every commit.")
 
 
-@app.command("install")
+@app.command("install", cls=Command)
 def install(
     repo: opt.RepoDir = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Keep an existing hook, and run it before ours.")
+        bool, typer.Option("--force", "-f", help="Keep an existing hook, and run it before ours.")
     ] = False,
 ) -> None:
     """Install the pre-commit hook."""
@@ -26,7 +27,7 @@ def install(
     print(f"installed {install_hook(open_repo(repo), force=force)}")
 
 
-@app.command("uninstall")
+@app.command("uninstall", cls=Command)
 def uninstall(repo: opt.RepoDir = None) -> None:
     """Remove the pre-commit hook; one that was there before comes back."""
     from backport.commands.here import open_repo

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backport.levels import Allow, Level, Prerequisites, Record
-from series.reading.rules import Keep
+from series.reading.choices import Keep
 
 if TYPE_CHECKING:
     from backport.config import Settings
@@ -21,25 +21,41 @@ if TYPE_CHECKING:
 
 RepoDir = Annotated[
     Path | None,
-    typer.Option("--repo", metavar="DIR", help="The repository (default: the current directory)."),
+    typer.Option(
+        "--repo", "-C", metavar="DIR", help="The repository (default: the current directory)."
+    ),
 ]
 Branch = Annotated[
     str | None,
     typer.Option(
-        "--branch", metavar="NAME", help="The stable branch.", autocompletion=lambda: _branches()
+        "--branch",
+        "-b",
+        metavar="NAME",
+        help="The stable branch.",
+        autocompletion=lambda: _branches(),
     ),
 ]
 SeriesSrc = Annotated[
     list[str] | None,
     typer.Option(
         "--series",
+        "-s",
         metavar="SRC",
         help="An mbox, a folder of patches, a quilt series file or a git range A..B; may be repeated.",
     ),
 ]
+Commits = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[COMMIT|A..B|FILE]...",
+        help="Commits to pick, ranges, or anything else that --series takes.",
+    ),
+]
 Upstream = Annotated[
     str | None,
-    typer.Option("--upstream", metavar="REF", help="The branch to look for prerequisites on."),
+    typer.Option(
+        "--upstream", "-u", metavar="REF", help="The branch to look for prerequisites on."
+    ),
 ]
 SiblingBranch = Annotated[
     list[str] | None,
@@ -52,7 +68,7 @@ SiblingBranch = Annotated[
 ]
 Validate = Annotated[
     Level | None,
-    typer.Option("--validate", help="How far to validate each step."),
+    typer.Option("--validate", "-V", help="How far to validate each step."),
 ]
 Build = Annotated[
     str | None,
@@ -150,12 +166,12 @@ Only = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option(
-        "--jobs", metavar="N", min=0, help="Processes for validation (0: one per processor)."
+        "--jobs", "-j", metavar="N", min=0, help="Processes for validation (0: one per processor)."
     ),
 ]
 Json = Annotated[
     str | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON ('-' for stdout)."),
+    typer.Option("--json", "-J", metavar="FILE", help="Write the result as JSON ('-' for stdout)."),
 ]
 Wanted = Annotated[
     Prerequisites | None,
@@ -166,24 +182,28 @@ Recorded = Annotated[
     typer.Option("--record", help="The provenance to add to messages of picked commits."),
 ]
 KeepGoing = Annotated[
-    bool, typer.Option("--keep-going", help="Validate every step, even after one has failed.")
+    bool,
+    typer.Option("--keep-going", "-k", help="Validate every step, even after one has failed."),
 ]
 
 
 def settings_of(repo: Repo, branch: str | None, **options: object) -> Settings:
     """The settings in force: tree, git configuration, options."""
-    from backport.config import TREE_FILE, load_settings, with_options
+    from backport.config import load_settings, with_options
     from backport.gateway.mail_settings import mail_settings
 
-    configured = repo.settings()
-    name = branch or (configured.get("branch") or (None,))[-1]
-    tree_file = None
-    if name is not None:
-        tree_file = repo.tree(repo.commit(name)).read(TREE_FILE)
-    elif (head := repo.head()) is not None:
-        tree_file = repo.tree(head).read(TREE_FILE)
-    settings = load_settings({**mail_settings(repo), **configured}, tree_file)
+    configured = {**mail_settings(repo), **repo.settings()}
+    settings = load_settings(configured, tree_file_of(repo, branch))
     return with_options(settings, branch=branch, **options)
+
+
+def tree_file_of(repo: Repo, branch: str | None) -> bytes | None:
+    """The settings that the tree of the branch, or of what is checked out, comes with."""
+    from backport.config import TREE_FILE
+
+    name = branch or (repo.settings().get("branch") or (None,))[-1]
+    commit = repo.commit(name) if name is not None else repo.head()
+    return repo.tree(commit).read(TREE_FILE) if commit is not None else None
 
 
 def branch_of(settings: Settings) -> str:
@@ -195,17 +215,23 @@ def branch_of(settings: Settings) -> str:
     return settings.branch
 
 
-def sources_of(repo: Repo, settings: Settings, given: list[str] | None) -> tuple[Source, ...]:
-    """The sources named by the user; those of the configuration are relative to the worktree."""
+def sources_of(
+    repo: Repo, settings: Settings, series: list[str] | None, commits: list[str] | None = None
+) -> tuple[Source, ...]:
+    """The sources named by the user: those of ``--series``, then the ``commits`` that follow the options.
+
+    Those of the configuration, which count where neither is given, are relative to the worktree.
+    """
     from backport.errors import UsageError
     from backport.planning.sources import find_source
 
+    given = [*(series or ()), *(commits or ())]
     if given:
         return tuple(find_source(repo, src) for src in given)
     if not settings.series:
         raise UsageError(
             "no series given",
-            "--series SRC (an mbox, a folder, a quilt series file or A..B)",
+            "name commits, A..B, or --series SRC (an mbox, a folder or a quilt series file)",
         )
     return tuple(find_source(repo, src, repo.top) for src in settings.series)
 

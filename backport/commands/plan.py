@@ -11,6 +11,7 @@ from backport.commands import options as opt
 
 
 def plan(
+    commits: opt.Commits = None,
     branch: opt.Branch = None,
     series: opt.SeriesSrc = None,
     repo: opt.RepoDir = None,
@@ -58,7 +59,7 @@ def plan(
         only=tuple(only or ()),
     )
     name = opt.branch_of(settings)
-    sources = opt.sources_of(found, settings, series)
+    sources = opt.sources_of(found, settings, series, commits)
     outlook = foresee(found, found.commit(name), sources, settings, whole=True)
     write_json(json, plan_json(outlook) if json else {})
     if json != "-":

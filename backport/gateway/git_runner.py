@@ -32,8 +32,8 @@ _MOST_LETTERS = 50_000
 
 @dataclass(frozen=True)
 class GitRunner:
-    """Runs git in one repository.  ``top`` is where it stands unless told otherwise: the worktree's top,
-    or ``git_dir`` where there is none."""
+    """Runs git in one repository: in ``top``, the worktree's top, or ``git_dir`` where there is none.  A
+    call may name another folder."""
 
     git_dir: Path
     common_dir: Path

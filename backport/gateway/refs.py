@@ -62,7 +62,7 @@ def move_branch(
 
 def unlock(repo: Repo, ref: str, since: float) -> None:
     """Remove the ref's lock when a killed run of ours left it: not older than ``since`` (seconds
-    since the epoch), and nobody has let go of it for as long as no git holds one."""
+    since the epoch), and still there after longer than a git at work holds one."""
     lock = repo.common_dir / f"{ref}.lock"
     for _ in range(_PATIENCE):
         try:

@@ -69,7 +69,7 @@ def find_lacking(
         missing = frozenset(
             name
             for name in unknown[suspect.number] & absent
-            if bringing[name] <= (name in once)  # nobody else brings it
+            if bringing[name] <= (name in once)  # no other patch of the run adds it
         )
         if not missing:
             continue

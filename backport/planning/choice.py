@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from backport.counted import counted
 from backport.errors import UsageError
 
 _MOST_LISTED = 20
@@ -46,7 +47,7 @@ def _titled(text: str, subjects: Sequence[str], option: str) -> int:
         return fits[0]
     if fits:
         raise UsageError(
-            f"{option} {text!r} matches {len(fits)} subjects:\n{_listed(fits, subjects)}",
+            f"{option} {text!r} matches {counted(len(fits), 'subject')}:\n{_listed(fits, subjects)}",
             "give more of the subject, or the number",
         )
     raise UsageError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from backport.config import Settings
+from backport.counted import counted
 from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
@@ -19,9 +20,10 @@ from backport.planning.sources import Source, read_source
 from series.model import FileChange, Patch, Series, shown
 from series.numbering import listed, missing_numbers
 from series.ordering.recovery import Ordering, recover_order
+from series.reading.choices import QuotedCr
 from series.reading.mailinfo import parse_author
 from series.reading.names import settle_names
-from series.reading.rules import QuotedCr, Rules
+from series.reading.rules import Rules
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -148,7 +150,7 @@ def refuse_gaps(series: Series) -> None:
     for (_, total), have in found.items():
         if gaps := missing_numbers(have, total):
             raise UsageError(
-                f"{series.origin} holds {len(have)} of {total} patches: {listed(gaps, 8)} missing",
+                f"{series.origin} holds {len(have)} of {counted(total, 'patch')}: {listed(gaps, 8)} missing",
                 "--partial accepts an incomplete series",
             )
 
@@ -176,7 +178,7 @@ def _refuse_given_up(series: Series, ordering: Ordering) -> None:
     names = [series.patches[index].name for index in ordering.given_up]
     few = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     raise UsageError(
-        f"no order was found for {len(names)} of {len(series.patches)} patches, and the search was"
+        f"no order was found for {len(names)} of {counted(len(series.patches), 'patch')}, and the search was"
         f" given up: {few}",
         "number them ([PATCH 3/27]), keep their index lines and dates, or name a quilt series file",
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from backport.counted import counted
 from backport.errors import UnknownRevision, UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
@@ -161,7 +162,9 @@ def _range(repo: Repo, given: str, first: Oid, last: Oid) -> Series:
         raise UsageError(
             f"{given}: no commits there to take", "A..B means the commits in B that are not in A"
         )
-    notes = (f"{len(merges)} merge commits left out, as git format-patch does",) if merges else ()
+    notes = (
+        (f"{counted(len(merges), 'merge')} left out, as git format-patch does",) if merges else ()
+    )
     patches = tuple(commit_patch(repo, c, n) for n, c in enumerate(picked))
     accounts = (
         *(Account(patch.name, patch.subject, Fate.PATCH) for patch in patches),

@@ -13,6 +13,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from backport.counted import counted
 from backport.report.page import page_width
 from backport.validate.behaviour import Seen
 from emu.findings.ladder import Change, Kind
@@ -117,7 +118,7 @@ def _fold(new: Sequence[Change]) -> Iterator[str]:
         names = [name for name, how in first.items() if how == treatment]
         yield f"+ {treatment}: {', '.join(names)}"
     if len(new) > len(first):
-        yield f"  {len(new)} cases of {len(first)} operations (--all)"
+        yield f"  {counted(len(new), 'case')} of {counted(len(first), 'operation')} (--all)"
 
 
 def _ladder(steps: Sequence[Seen]) -> Iterator[str]:
@@ -134,7 +135,8 @@ def _ladder(steps: Sequence[Seen]) -> Iterator[str]:
     states = Counter(step.state for step in steps)
     changed = sum(1 for step in steps if step.changes)
     said = ", ".join(f"{count} {state}" for state, count in states.most_common())
-    yield f"{len(steps)} trees: {said}; {changed} steps change what the guest can see"
+    change = "step changes" if changed == 1 else "steps change"
+    yield f"{counted(len(steps), 'tree')}: {said}; {changed} {change} what the guest can see"
 
 
 def _has(step: Seen, name: str) -> bool:

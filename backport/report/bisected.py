@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backport.report.page import fold, page_width
+from backport.report.page import alarm, fold, page_width
 from backport.run.bisection import Bisection
 from backport.validate.bisect import describe
 
@@ -42,7 +42,8 @@ def _left_out(done: Bisection) -> str:
 
 def show_bisect(done: Bisection) -> None:
     """The step that breaks, the one that repairs it, and why it is broken."""
-    print(describe(done.found, done.subjects))
+    said = describe(done.found, done.subjects, [step.commit for step in done.steps[1:]])
+    print(said if done.found.first_bad is None else alarm(said))
     if done.found.first_bad:
         print(_left_out(done))
     if done.found.first_bad is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from backport.report.page import fold, page_width
+from backport.counted import counted
+from backport.report.page import alarm, fold, page_width
 from backport.report.summary import verdict_json
 from backport.run.checks import Checked, Staged
-from backport.verdicts import State, StepVerdict
+from backport.verdicts import State, StepVerdict, Validator
 from series.model import Oid
 
 
@@ -27,18 +28,22 @@ def show_staged(staged: Staged) -> None:
     looked, verdict = staged.looked, staged.verdict
     for complaint in looked.complaints:
         where = "" if complaint.what.startswith(complaint.path) else f"{complaint.path}: "
-        print(f"{where}{complaint.what}")
+        print(alarm(f"{where}{complaint.what}"))
     if verdict is not None:
-        print(f"core: {verdict.state.value}: {', '.join(v.summary for v in verdict.verdicts)}")
+        said = ", ".join(v.summary for v in verdict.verdicts)
+        print(_alarmed(verdict, f"{_judged(verdict)} {verdict.state.value}: {said}"))
         _show_reasons(verdict)
     elif not looked.complaints:
-        print(f"checked: {staged.changed} paths, {looked.patches} patches; {staged.why}")
+        paths, patches = counted(staged.changed, "path"), counted(looked.patches, "patch")
+        print(f"checked: {paths}, {patches}; {staged.why}")
 
 
 def show_commit(verdict: StepVerdict) -> None:
     """One commit, for a person."""
     said = ", ".join(f"{v.validator}: {v.summary}" for v in verdict.verdicts)
-    print(f"{verdict.state.value}: {verdict.commit[:12]} {verdict.subject}: {said}")
+    print(
+        _alarmed(verdict, f"{verdict.state.value}: {verdict.commit[:12]} {verdict.subject}: {said}")
+    )
     _show_reasons(verdict)
 
 
@@ -64,19 +69,30 @@ def range_json(checked: Checked) -> dict[str, Any]:
 def show_range(checked: Checked) -> None:
     """A range, for a person: what is wrong with patches in it, and the counts."""
     for commit, complaint in checked.complaints:
-        print(f"{_short(commit)}: {complaint.path}: {complaint.what}")
+        print(alarm(f"{_short(commit)}: {complaint.path}: {complaint.what}"))
     failed = sum(v.failed for v in checked.verdicts)
     unclear = sum(v.state is State.CANNOT_TELL for v in checked.verdicts)
     left = checked.total - len(checked.verdicts)
-    print(
-        f"{len(checked.verdicts)} of {checked.total} commits checked: {failed} fail,"
+    said = (
+        f"{len(checked.verdicts)} of {counted(checked.total, 'commit')} checked: {failed} failed,"
         f" {unclear} could not be judged" + (f"; {left} not reached" if left else "")
     )
+    print(alarm(said) if failed else said)
 
 
 def _show_reasons(verdict: StepVerdict) -> None:
     if text := verdict.explain():
         print(fold(text, page_width()))
+
+
+def _judged(verdict: StepVerdict) -> str:
+    """What was looked at: a tree that does not build says nothing about its core."""
+    last = verdict.verdicts[-1].validator
+    return "build" if last is Validator.BUILD else "core"
+
+
+def _alarmed(verdict: StepVerdict, text: str) -> str:
+    return alarm(text) if verdict.failed else text
 
 
 def _short(commit: Oid) -> str:

@@ -31,6 +31,20 @@ def page_width(stream: TextIO | None = None) -> int:
     return max(_NARROW, width or PAGE)
 
 
+def coloured(stream: TextIO) -> bool:
+    """Whether ``stream`` shows colours and the user wants them (no-color.org)."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and stream.isatty()
+
+
+def alarm(text: str) -> str:
+    """The first line of ``text``, to be printed on stdout, in red where there are colours."""
+    if not coloured(sys.stdout):
+        return text
+    first, newline, rest = text.partition("\n")
+    return f"\033[1;31m{first}\033[0m{newline}{rest}"
+
+
 def fold(text: str, width: int) -> str:
     """Each line of ``text`` that is wider than ``width``, broken between words, the rest indented."""
     return "\n".join(_folded(line, width) for line in text.splitlines())

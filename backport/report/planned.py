@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from backport.counted import counted
 from backport.history.upstream import Blocker
 from backport.pick.outcome import Picked
 from backport.planning.items import Posted, Taken
@@ -45,7 +46,7 @@ _LETTER = {Need.TEXT: "", Need.FILE: "f", Need.SYMBOL: "s", Need.DECLARED: "d"}
 def show_plan(outlook: Outlook, relation: Relation, branch: str, *, why: bool = False) -> None:
     """Print the plan as a table, or with all the evidence, then what would stop the run."""
     subjects = [shown(patch.subject) for patch in outlook.patches]
-    title = f"{len(subjects)} patches onto {branch}"
+    title = f"{counted(len(subjects), 'patch')} onto {branch}"
     if why:
         print(title)
         _show_evidence(outlook, relation, subjects)
@@ -69,7 +70,7 @@ def show_plan(outlook: Outlook, relation: Relation, branch: str, *, why: bool = 
     if not why:
         print("all the evidence: --why")
     if outlook.plan.left_out:
-        print(f"left out by --only: {outlook.plan.left_out} patches")
+        print(f"left out by --only: {counted(outlook.plan.left_out, 'patch')}")
     if read := read_words(count_fates(outlook.plan.series.accounts)):
         print(read)
     for note in (*outlook.plan.notes, *outlook.plan.contradictions):

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+from backport.counted import counted
 from backport.errors import BackportError
 from backport.planning.items import Item, Taken
 from backport.report.accounts import accounts_json, tally_json
@@ -28,7 +29,7 @@ def summary(result: Result, seconds: float) -> str:
         lines.append(f"{branch}: nothing to do, it has {all_of} already ({seconds:.1f} s)")
     else:
         at = f"{state.onto[:12]} -> {state.tip[:12]}"
-        lines.append(f"{branch}: {_patches(len(done))} applied, {at} ({seconds:.1f} s)")
+        lines.append(f"{branch}: {counted(len(done), 'patch')} applied, {at} ({seconds:.1f} s)")
     how = Counter(str(step.how) for step in done)
     if how:
         lines.append("  applied: " + ", ".join(f"{n} {name}" for name, n in how.most_common()))
@@ -39,7 +40,7 @@ def summary(result: Result, seconds: float) -> str:
             lines.append(f"  {title}: {len(steps)}")
             lines += [f"    {subject}: {step.how}" for step, subject in steps[:8]]
     if result.plan.left_out:
-        lines.append(f"  left out by --only: {_patches(result.plan.left_out)}")
+        lines.append(f"  left out by --only: {counted(result.plan.left_out, 'patch')}")
     taken = [
         f"    {step.item.commit[:12]} {subject}"
         for step, subject in named
@@ -52,10 +53,6 @@ def summary(result: Result, seconds: float) -> str:
         lines += taken
     lines += _proof(result)
     return "\n".join(lines)
-
-
-def _patches(count: int) -> str:
-    return "1 patch" if count == 1 else f"{count} patches"
 
 
 def _proof(result: Result) -> list[str]:
@@ -76,8 +73,8 @@ def _proof(result: Result) -> list[str]:
     if others:
         absent = sum(v.state is State.ABSENT for v in others)
         parts.append(
-            f"{len(ran)} cores emulated ({sum(v.cached for v in ran)} from the cache"
-            + (f"; {absent} steps have no core yet)" if absent else ")")
+            f"{counted(len(ran), 'core')} emulated ({sum(v.cached for v in ran)} from the cache"
+            + (f"; {counted(absent, 'step')} without a core)" if absent else ")")
         )
     lines = [f"  proven: {', '.join(parts)}"]
     lines += [

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from backport.counted import counted
 from backport.errors import Unaccounted
 from backport.planning.items import Posted, Taken
 from backport.planning.plan import Plan
@@ -41,7 +42,7 @@ def read_words(fates: dict[Fate, int]) -> str:
     total = sum(fates.values())
     if total == fates.get(Fate.PATCH, 0):
         return ""
-    listed = ", ".join(f"{count} {_word(fate, count)}" for fate, count in fates.items())
+    listed = ", ".join(f"{_counted(fate, count)}" for fate, count in fates.items())
     return f"of {total} mails and files: {listed}"
 
 
@@ -82,7 +83,7 @@ def _taken(items: list[Posted | Taken]) -> set[Posted | Taken]:
     return {item for item in items if isinstance(item, Taken)}
 
 
-def _word(fate: Fate, count: int) -> str:
-    if count == 1 or fate in (Fate.REPEATED, Fate.NO_PATCH, Fate.GUARDED):
-        return fate.value
-    return {Fate.PATCH: "patches", Fate.REPLY: "replies"}.get(fate, f"{fate.value}s")
+def _counted(fate: Fate, count: int) -> str:
+    if fate in (Fate.REPEATED, Fate.NO_PATCH, Fate.GUARDED):
+        return f"{count} {fate.value}"
+    return counted(count, fate.value)

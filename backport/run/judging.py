@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from backport.counted import counted
 from backport.errors import Unaccounted
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
@@ -114,7 +115,8 @@ def _settled(item: Item, patch: Patch, chosen: Chosen, based: Based | None) -> S
     notes = (*chosen.notes, *_in_part(picked), *(based.notes if based else ()), *notes)
     if len(picked.changes) != len(chosen.patch.changes):
         raise Unaccounted(
-            f"{len(picked.changes)} of {len(chosen.patch.changes)} files of {patch.name} were dealt with"
+            f"{len(picked.changes)} of {counted(len(chosen.patch.changes), 'file')} of {patch.name} were"
+            " dealt with"
         )
     if picked.already and patch.changes:
         return Step(item, StepState.ALREADY, Reason("the tree has all of it"), None, notes)
@@ -130,7 +132,9 @@ def _in_part(picked: Picked) -> tuple[str, ...]:
         return ()
     paths = ", ".join(map(shown, there[:_MOST_NAMED]))
     more = ", ..." if len(there) > _MOST_NAMED else ""
-    return (f"in part already: {paths}{more}, {len(there)} of {len(picked.changes)} files",)
+    return (
+        f"in part already: {paths}{more}, {len(there)} of {counted(len(picked.changes), 'file')}",
+    )
 
 
 def _fork(repo: Repo, state: RunState) -> Oid | None:

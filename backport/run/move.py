@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from backport.counted import counted
 from backport.errors import DirtyWorktree, GitFailed
 from backport.gateway import refs, worktrees
 from backport.gateway.repository import Repo
@@ -28,4 +29,6 @@ def move(repo: Repo, state: RunState) -> None:
                     "move or commit what is there, then `backport continue`",
                 ) from error
 
-    refs.move_branch(repo, state.target, new, state.old, f"backport: {done} patches", files_first)
+    refs.move_branch(
+        repo, state.target, new, state.old, f"backport: {counted(done, 'patch')}", files_first
+    )

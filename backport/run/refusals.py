@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backport.accepted import is_accepted
+from backport.counted import counted
 from backport.errors import CannotTest, Conflict, RunInProgress, StepFailed
 from backport.gateway import refs
 from backport.gateway.repository import Repo
@@ -25,7 +26,11 @@ def refuse_second(journal: Journal) -> None:
     if state is None:
         return
     branch = state.branch.removeprefix("refs/heads/")
-    done = f"{len(state.steps)} of {len(state.items)} patches" if state.items else "just begun"
+    done = (
+        f"{len(state.steps)} of {counted(len(state.items), 'patch')}"
+        if state.items
+        else "just begun"
+    )
     how = "stopped on a conflict" if state.phase is Phase.STOPPED else "was interrupted"
     raise RunInProgress(
         f"a run onto {branch} {how} ({done})", "`backport continue` or `backport abort` first"
@@ -70,14 +75,14 @@ def refuse_failed(repo: Repo, state: RunState, verdicts: Sequence[StepVerdict]) 
     first = failed[0]
     more = f", and {len(failed) - 1} later ones" if len(failed) > 1 else ""
     raise StepFailed(
-        f"step {first.number} of {len(state.items)}, {first.subject!r}, failed its"
-        f" validation{more}; {_left_alone(state)}:\n{first.explain()}",
+        f"{_named(state, first)} failed its validation{more};"
+        f" {_left_alone(state)}:\n{first.explain()}",
         f"the commits are kept at {REJECTED_REF}; `backport bisect` finds what repairs it",
     )
 
 
 def _refuse_unproven(state: RunState, verdicts: Sequence[StepVerdict]) -> None:
-    """A step that cannot be told is not proven: the branch moves only when the user accepts that."""
+    """A step that could not be judged is not proven: the branch moves only when the user accepts that."""
     unproven = [
         (step, verdict)
         for step in verdicts
@@ -91,10 +96,14 @@ def _refuse_unproven(state: RunState, verdicts: Sequence[StepVerdict]) -> None:
     more = f", and {len(unproven) - 1} more" if len(unproven) > 1 else ""
     act = "moves the branch" if state.old else "creates the branch"
     raise CannotTest(
-        f"step {step.number} of {len(state.items)}, {step.subject!r}, could not be judged{more};"
-        f" {_left_alone(state)}:\n{step.explain()}",
+        f"{_named(state, step)} could not be judged{more}; {_left_alone(state)}:\n{step.explain()}",
         f"--accept 'unproven:{verdict.validator}' {act} anyway",
     )
+
+
+def _named(state: RunState, step: StepVerdict) -> str:
+    """A step by its number, its commit and its subject: the commit is what `git show` takes."""
+    return f"step {step.number} of {len(state.items)}, {step.commit[:12]} {step.subject!r},"
 
 
 def _left_alone(state: RunState) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from backport.counted import counted
 from backport.verdicts import State
 
 Test = Callable[[int], State]
@@ -128,16 +129,17 @@ def _untested(steps: _Steps, end: int) -> tuple[int, ...]:
     return tuple(n for n in range(1, end) if n not in steps.answers)
 
 
-def describe(found: Found, subjects: Sequence[str]) -> str:
-    """The finding in words; ``subjects[n - 1]`` belongs to step n."""
+def describe(found: Found, subjects: Sequence[str], commits: Sequence[str] = ()) -> str:
+    """The finding in words; ``subjects[n - 1]`` belongs to step n, and ``commits[n - 1]``."""
 
     def name(number: int) -> str:
         if number == 0:
             return "the branch itself"
-        return f"step {number} of {len(subjects)} {subjects[number - 1]!r}"
+        commit = f" {commits[number - 1][:12]}" if commits else ""
+        return f"step {number} of {len(subjects)},{commit} {subjects[number - 1]!r},"
 
     if found.first_bad is None:
-        left = f"; {len(found.untested)} steps were not tested" if found.untested else ""
+        left = f"; not tested: {counted(len(found.untested), 'step')}" if found.untested else ""
         return f"no step fails ({found.tested} tested{left})"
     lines = [f"{name(found.first_bad)} is the first that fails ({found.tested} tested)"]
     if found.first_bad == 0:
@@ -145,16 +147,16 @@ def describe(found: Found, subjects: Sequence[str]) -> str:
     if found.untestable:
         which = ", ".join(map(str, found.untestable))
         lines = [
-            f"the first that fails is {name(found.first_bad)}, or one of the steps {which}, which"
+            f"the first that fails is {name(found.first_bad)} or one of the steps {which}, which"
             " could not be tested"
         ]
     if found.untested:
         lines.append(
-            f"{name(found.last_good or 0)} is good; {len(found.untested)} steps before that were not"
-            " tested (--all tests every one)"
+            f"{name(found.last_good or 0)} is good; not tested before it:"
+            f" {counted(len(found.untested), 'step')} (--all tests every one)"
         )
     if found.repaired_by is not None:
-        lines.append(f"repaired by {name(found.repaired_by)}")
+        lines.append(f"repaired by {name(found.repaired_by).rstrip(',')}")
     elif found.first_bad < len(subjects):
         lines.append("not repaired later in the series")
     return "\n".join(lines)

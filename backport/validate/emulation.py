@@ -17,6 +17,7 @@ from tempfile import mkstemp
 from typing import Any
 
 from backport.accepted import is_accepted
+from backport.counted import counted
 from backport.merged_findings import merge_findings
 from backport.store.cache import ArtefactGone, Cache, digest, tool_version
 from backport.verdicts import State, Validator, Verdict
@@ -152,9 +153,9 @@ def judge_object(
         and (not result.findings or any(f in live for f in result.findings))
         for result in report.results
     )
-    parts = [f"{counts[Outcome.PASSED]} scenarios pass"]
-    parts += [f"{failed} fail"] if failed else []
-    parts += [f"{waived} findings accepted"] if waived else []
+    parts = [f"{counted(counts[Outcome.PASSED], 'scenario')} passed"]
+    parts += [f"{failed} failed"] if failed else []
+    parts += [f"{counted(waived, 'finding')} accepted"] if waived else []
     parts += [f"{counts[o]} {o.value}" for o in (Outcome.CANNOT_TELL,) if counts[o]]
     parts += [f"{counts[Outcome.ABSENT]} not there yet"] if counts[Outcome.ABSENT] else []
     state = _state(report.outcome, bool(failed))
@@ -170,11 +171,11 @@ def judge_boot(report: BootReport, accepted: Sequence[str] = (), cached: bool = 
     """A boot as one verdict: how far up the ladder, and what was found."""
     live, waived = _weigh(report.findings, accepted)
     reached = [milestone for milestone in report.ladder if milestone.reached]
-    parts = [f"{len(reached)} of {len(report.ladder)} milestones"]
+    parts = [f"{len(reached)} of {counted(len(report.ladder), 'milestone')}"]
     parts += [f"to {reached[-1].name!r}"] if reached else []
-    parts += [f"{report.calls} hypercalls"] if report.calls else []
-    parts += [f"{len(live)} findings"] if live else []
-    parts += [f"{waived} findings accepted"] if waived else []
+    parts += [counted(report.calls, "hypercall")] if report.calls else []
+    parts += [counted(len(live), "finding")] if live else []
+    parts += [f"{counted(waived, 'finding')} accepted"] if waived else []
     state = _state(report.outcome, bool(live))
     return Verdict(
         Validator.BOOT,

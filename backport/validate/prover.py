@@ -109,7 +109,7 @@ class Prover:
         *,
         keep_going: bool = False,
     ) -> tuple[StepVerdict, ...]:
-        """Prove each commit in turn; stops after the first that fails unless told to go on."""
+        """Prove each commit in turn; stops after the first that fails unless ``keep_going``."""
         from backport.validate.regressions import Regressions
 
         found: list[StepVerdict] = []

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from backport.accepted import is_accepted
+from backport.counted import counted
 from backport.verdicts import State, StepVerdict, Validator, Verdict
 
 
@@ -45,9 +46,8 @@ class Regressions:
         )
         for name in lost:  # the step that lost it is to blame, none after it
             del self._could[name]
-        more = Verdict(
-            Validator.BEHAVIOUR, State.FAILED, f"{len(lost)} things no longer work", lines
-        )
+        summary = f"{counted(len(lost), 'operation')} worked before and no longer"
+        more = Verdict(Validator.BEHAVIOUR, State.FAILED, summary, lines)
         return StepVerdict(step.number, step.commit, step.subject, (*step.verdicts, more))
 
 

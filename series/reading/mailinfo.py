@@ -24,7 +24,8 @@ from itertools import count, repeat
 from typing import NamedTuple
 
 from series.model import Identity, When, shown
-from series.reading.rules import DEFAULT, Keep, QuotedCr, Rules
+from series.reading.choices import Keep, QuotedCr
+from series.reading.rules import DEFAULT, Rules
 
 _SPACE = b" \t\n\r"
 _HEADER = re.compile(rb"([!-9;-~]+):[ \t]*(.*)", re.DOTALL)

@@ -4,28 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from series.model import Identity
-
-
-class QuotedCr(StrEnum):
-    """What becomes of CR LF inside a base64 or quoted-printable body (``mailinfo.quotedCr``)."""
-
-    AUTO = "auto"
-    """Removed where every line of the body has it: then the transport added it."""
-    KEEP = "nowarn"
-    STRIP = "strip"
-
-
-class Keep(StrEnum):
-    """Which ``[tags]`` of a subject stay in the commit's subject."""
-
-    NONE = "none"
-    NON_PATCH = "non-patch"
-    """All but those that hold the word PATCH (``git am --keep-non-patch``)."""
-    ALL = "all"
-    """All of them (``git am --keep``)."""
+from series.reading.choices import Keep, QuotedCr
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from backport.builds.recorded.recording import Recording, Run
 from backport.builds.recorded.rerun import Runner, Stopped
 from backport.builds.recorded.storage import Writer, load
 from backport.builds.recorded.watch import read_log, watcher, works
+from backport.counted import counted
 from backport.gateway.repository import Repo
 from backport.store.cache import digest, tool_version
 from series.model import Oid
@@ -184,7 +185,7 @@ class Replay:
             commands=self.tally.commands + len(runner.ran),
         )
         put_off = f", {len(runner.late)} put off" if runner.late else ""
-        self.told = f"{len(runner.ran)} commands{put_off}"
+        self.told = f"{counted(len(runner.ran), 'command')}{put_off}"
         return True
 
     def keep(self, commit: Oid, status: int, fresh: bool) -> bool:

@@ -190,7 +190,7 @@ def test_reduced_draws_less(tmp_path: Path) -> None:
 def test_places_stay_those_of_the_whole_plan(repo: Path, tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"part.{suffix}"
     done = backport(repo, *words("graph", "--needs", "4", "-o", str(out)))
-    assert done.output == f"{out}: 2 patches, 1 dependencies (4 not shown)\n"
+    assert done.output == f"{out}: 2 patches, 1 dependency (4 not shown)\n"
     text = out.read_text()
     assert "b: capitals" in text
     assert "a: capitals" not in text

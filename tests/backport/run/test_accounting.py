@@ -191,7 +191,7 @@ def test_a_file_that_picking_forgets_stops(
     before = git(repo, "rev-parse", "stable")
     done = backport(repo, "apply", "--branch", "stable", "--series", str(box))
     assert done.exit_code == ExitCode.BUG
-    assert "0 of 1 files of" in done.output
+    assert "0 of 1 file of" in done.output
     assert git(repo, "rev-parse", "stable") == before
 
 

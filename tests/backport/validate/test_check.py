@@ -150,10 +150,10 @@ def test_every_commit_of_a_range(repo: Path) -> None:
     )
     stopped = backport(repo, *words)
     assert stopped.exit_code == 1
-    assert "2 of 3 commits checked: 1 fail" in stopped.output
+    assert "2 of 3 commits checked: 1 failed" in stopped.output
     whole = backport(repo, *words, "--keep-going")
     assert whole.exit_code == 1
-    assert "3 of 3 commits checked: 1 fail" in whole.output
+    assert "3 of 3 commits checked: 1 failed" in whole.output
 
 
 def test_a_build_failure_that_only_the_incremental_build_has_is_no_failure(repo: Path) -> None:

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How the command line is read: each verb loaded when it is named, and no option lost.
+
+Building a parser for all verbs takes longer than what many of them do: `status` and a hook's `check` would
+spend half of their time on the options of others.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command_from_info, get_group
+from typer.models import CommandInfo
+
+
+class Command(TyperCommand):
+    """A verb, which refuses the second value of an option that holds one.
+
+    Click takes the last of them and says nothing: of two branches one would be left out unseen.
+    """
+
+    def make_parser(self, ctx: Any) -> Any:
+        parser: Any = super().make_parser(ctx)
+        read = parser.parse_args
+
+        def parse_args(args: list[str]) -> Any:
+            opts, rest, order = read(args=args)
+            for param in order:
+                if takes_one_value(param) and order.count(param) > 1:
+                    name = max(param.opts, key=len)
+                    ctx.fail(f"{name} is given {order.count(param)} times and takes one value.")
+            return opts, rest, order
+
+        parser.parse_args = parse_args
+        return parser
+
+
+class LazyGroup(TyperGroup):
+    """The verbs by name, each as ``module:function`` of this room; a verb with verbs of its own is a
+    Typer object."""
+
+    verbs: ClassVar[dict[str, str]]
+
+    def list_commands(self, _: Any) -> list[str]:
+        return list(self.verbs)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.verbs and not args[0].startswith("-"):
+            near = ", ".join(get_close_matches(args[0], self.verbs))
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def get_command(self, _: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.verbs:
+            return None
+        module, _, function = self.verbs[cmd_name].partition(":")
+        verb = getattr(import_module(f"backport.commands.{module}"), function)
+        if isinstance(verb, typer.Typer):
+            return get_group(verb)
+        info = CommandInfo(cmd_name, cls=Command, callback=verb)
+        return get_command_from_info(
+            info, pretty_exceptions_short=False, rich_markup_mode=self.rich_markup_mode
+        )
+
+
+def takes_one_value(param: Any) -> bool:
+    """An option with one value; neither a flag, nor one that may be repeated."""
+    is_option = param.param_type_name == "option"
+    return is_option and not param.multiple and not param.is_flag and not param.count

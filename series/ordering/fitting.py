@@ -25,6 +25,7 @@ from series.binary import apply_delta
 from series.graph.line_history import LineHistory, TreeHistory
 from series.lines import split_lines
 from series.model import Base, FileChange, Hunk, Patch
+from series.ordering.line_beam import foresighted_order
 from series.ordering.many import walk_exactly, walked
 from series.placement.exact import place_exactly
 from series.placement.hunks import PlaceError, apply_change, apply_hunks, is_applied
@@ -134,9 +135,17 @@ def fit_family(
         if all(_is_there(item, start) for item in there):
             paths_there = [(item.patch, x.path) for item in there for x in item.changes]
             return Fits((), (), tuple(paths_there), tuple(sorted(walk.moved)))
-    if len(items) >= _MANY and (fits := _fit_many(wanted, start, rank, known)) is not None:
+    edits = _edits_of_one(wanted, start)
+    if edits and len(items) >= _MANY and (fits := _fit_many(wanted, start, edits, rank, known, 1)):
         return fits
-    walk = (_past_there(wanted, start) if ranked else None) or _best_walk(wanted, start, known)
+    whole = _past_there(wanted, start) if ranked else None
+    if whole is None and edits:
+        whole = _foreseen(wanted, start, edits, rank, known)
+        if whole is None and len(items) >= _MANY:
+            fits = _fit_many(wanted, start, edits, rank, known, _MOSTLY)
+            if fits is not None:
+                return fits
+    walk = whole or _best_walk(wanted, start, known)
     applied: list[tuple[int, bytes]] = []
     unplaced: list[Unplaced] = []
     left = walk.left(wanted)
@@ -153,21 +162,61 @@ def fit_family(
     return Fits(bounds, tuple(unplaced), tuple(applied), tuple(sorted(walk.moved)))
 
 
-def _fit_many(
-    items: Sequence[Item], start: State, rank: Sequence[int], known: Mapping[int, Collection[int]]
-) -> Fits | None:
-    """What `walk_exactly` finds, for patches that do no more than edit one text each once."""
+def _edits_of_one(items: Sequence[Item], start: State) -> dict[int, FileChange] | None:
+    """What each patch does, where all do no more than edit one text."""
     changes = [change for item in items for change in item.changes]
-    text = start.get(changes[0].path)
-    if text is None or len(changes) != len(items):
-        return None
-    if any(x.kind != "modify" or x.binary or x.path != changes[0].path for x in changes):
-        return None
     path = changes[0].path
-    for shift in (0, *_drifts(items, start)[:2]):
+    if start.get(path) is None or len(changes) != len(items):
+        return None
+    if any(x.kind != "modify" or x.binary or x.path != path for x in changes):
+        return None
+    return {item.patch: item.changes[0] for item in items}
+
+
+def _foreseen(
+    items: Sequence[Item],
+    start: State,
+    edits: Mapping[int, FileChange],
+    rank: Sequence[int],
+    known: Mapping[int, Collection[int]],
+) -> _Walk | None:
+    """The walk in which all fit exactly: the one that trying finds at once, or that foresight finds."""
+    if len(items) < _MANY:
+        walk = _search(items, start, known, (0,), turns=0)
+        if len(walk.sequence) == len(items):
+            return walk
+    path = items[0].changes[0].path
+    order = foresighted_order(start[path] or [], edits, rank, known)
+    if order is None:
+        return None
+    walk = _Walk(start)
+    for patch in order:
+        fit = walk.exact(Item(patch, (edits[patch],)), walk.state)
+        if fit is None:
+            return None
+        walk.take(*fit)
+    return walk
+
+
+def _fit_many(
+    items: Sequence[Item],
+    start: State,
+    edits: Mapping[int, FileChange],
+    rank: Sequence[int],
+    known: Mapping[int, Collection[int]],
+    share: float,
+) -> Fits | None:
+    """What `walk_exactly` finds, where that places such a share of them.
+
+    For patches that do no more than edit one text each once.
+    """
+    path = items[0].changes[0].path
+    text = start[path]
+    assert text is not None
+    for shift in (0, *_drifts(items, start)[:2]) if share < 1 else (0,):
         edits = {item.patch: _shifted(item.changes[0], shift) for item in items}
         found = walk_exactly(text, edits, rank, known)
-        if found is not None and len(found[0]) >= _MOSTLY * len(items):
+        if found is not None and len(found[0]) >= share * len(items):
             break
     else:
         return None
@@ -442,8 +491,9 @@ def _search(
     start: State,
     known: Mapping[int, Collection[int]],
     shifts: tuple[int, ...],
+    turns: int = _BUDGET,
 ) -> _Walk:
-    """The longest sequence of exact fits found within the budget."""
+    """The longest sequence of exact fits found within the budget, and with so many turnings back."""
     here = {item.patch for item in items}
     needs = {item.patch: set(known.get(item.patch, ())) & here for item in items}
     best = walk = _Walk(start, shifts)
@@ -489,8 +539,9 @@ def _search(
             break
         else:
             dead.add(frozenset(item.patch for item in sequence))
-            if not stack:
+            if not stack or not turns:
                 return best
+            turns -= 1
             state, sequence, current = stack.pop()
 
 

@@ -25,9 +25,9 @@ Edits = Mapping[int, FileChange]
 
 
 def line_order(base: Sequence[bytes], edits: Edits) -> list[tuple[int, int]]:
-    """Pairs of patches whose order single lines prove; one that is in ``base`` more than once proves
-    nothing.  Cost: linear in the lines of the hunks and of ``base``."""
-    there = Counter(base)
+    """Pairs of patches whose order single lines prove; one that there are two copies of, at
+    whatever time, proves nothing.  Cost: linear in the lines of the hunks and of ``base``."""
+    copies = Counter(base)
     makers: dict[bytes, set[int]] = {}
     takers: dict[bytes, set[int]] = {}
     users: dict[bytes, set[int]] = {}
@@ -36,10 +36,12 @@ def line_order(base: Sequence[bytes], edits: Edits) -> list[tuple[int, int]]:
             for line in hunk.lines:
                 by_op = {b"+": makers, b"-": takers}.get(line.op, users)
                 by_op.setdefault(line.text, set()).add(patch)
+                if line.op == b"+":
+                    copies[line.text] += 1
     pairs: set[tuple[int, int]] = set()
     for text in makers.keys() | takers.keys():
         made, taken, used = (by.get(text, set()) for by in (makers, takers, users))
-        if there[text] + len(made) != 1 or len(taken) > 1:
+        if copies[text] != 1 or len(taken) > 1:
             continue
         for maker in made:
             pairs |= {(maker, other) for other in taken | used if other != maker}

@@ -64,6 +64,8 @@ class Settings:
     """Cut a mail at its scissors line (git's ``mailinfo.scissors``)."""
     quoted_cr: str = "auto"
     """CR LF in encoded mails (git's ``mailinfo.quotedCr``): auto, nowarn or strip."""
+    commit_encoding: str = ""
+    """Of new commits, where it is not UTF-8 (git's ``i18n.commitEncoding``)."""
     trailers: bool = False
     """Add the trailers that replies give."""
     signoff: bool = False
@@ -93,6 +95,9 @@ def load_settings(git_config: Mapping[str, tuple[str, ...]], tree_file: bytes | 
     if tree_file is not None:
         settings = _from_tree(settings, tree_file)
     for key, values in git_config.items():
+        if key == "commit_encoding":
+            settings = replace(settings, commit_encoding=values[-1])
+            continue
         settings = _set(settings, key, list(values), f"git config backport.{key}")
     return settings
 
@@ -144,7 +149,7 @@ def _from_tree(settings: Settings, data: bytes) -> Settings:
 def _set(settings: Settings, key: str, values: list[Any], where: str) -> Settings:
     name = key.lower().replace("-", "_")
     name = {"buildtimeout": "build_timeout", "quotedcr": "quoted_cr"}.get(name, name)
-    known = {field.name for field in fields(Settings)} - {"only", "proposed_build"}
+    known = {field.name for field in fields(Settings)} - {"only", "proposed_build", "commit_encoding"}
     if name not in known:
         raise UsageError(f"{where}: unknown setting", f"known: {', '.join(sorted(known))}")
     value: Any = values[-1]

@@ -25,7 +25,12 @@ def open_repo(path: Path | None = None) -> Repo:
     """The repository that holds ``path`` (default: where the process stands)."""
     from backport.gateway.repository import open_repo as opened
 
-    return opened(path, environment())
+    repo = opened(path, environment())
+    if sys.stdout.isatty() or sys.stderr.isatty():
+        from backport.report.page import heed_colour
+
+        heed_colour(repo.git.config.get("color.ui", ("auto",))[-1])
+    return repo
 
 
 def leave_conflict(repo: Repo, json: str | None) -> tuple[Path | None, str | None]:

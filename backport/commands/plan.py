@@ -36,6 +36,7 @@ def plan(
     """Show the order of a series and why; change nothing."""
     from backport.commands.here import open_repo
     from backport.report.out import write_json
+    from backport.report.pager import paged
     from backport.report.planned import plan_json, show_plan
     from backport.run.preview import foresee
     from backport.run.relating import relate
@@ -63,6 +64,8 @@ def plan(
     outlook = foresee(found, found.commit(name), sources, settings, whole=True)
     write_json(json, plan_json(outlook) if json else {})
     if json != "-":
-        show_plan(outlook, relate(found, outlook.state.onto, outlook), name, why=why)
+        relation = relate(found, outlook.state.onto, outlook)
+        with paged(found.environment, found.git.config):
+            show_plan(outlook, relation, name, why=why)
     if outlook.exit_code:
         raise typer.Exit(outlook.exit_code)

@@ -109,7 +109,8 @@ class GitRunner:
         )
         _, said = process.communicate(data)
         if process.returncode:
-            raise GitFailed(f"git {words[0]} failed: {said.decode('utf-8', 'replace').strip()}")
+            verb = next((w for w in words if not w.startswith("-") and "=" not in w), "")
+            raise GitFailed(f"git {verb} failed: {said.decode('utf-8', 'replace').strip()}")
 
     def words(self, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
         """Those of ``names`` (identifiers) that some text file of a stored tree holds as a whole word.

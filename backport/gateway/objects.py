@@ -93,6 +93,10 @@ class Objects:
         """A new commit; returns its id."""
         return self._write("commit", raw, None)
 
+    def raw_commit(self, oid: Oid) -> bytes:
+        """The bytes of a commit."""
+        return self.repo.read(pygit2.Oid(hex=oid))[1]
+
     def _write(self, kind: Kind, raw: bytes, base: Oid | None, edits: tuple[Edit, ...] = ()) -> Oid:
         # Without a watch for collisions, which takes thrice as long: `store` has it.
         digest = hashlib.sha1(b"%s %d\0" % (kind.encode(), len(raw)))

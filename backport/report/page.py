@@ -7,11 +7,13 @@ reads as a paragraph, a path or a number is never cut in two, and a search for i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
 import textwrap
-from typing import TextIO
+from collections.abc import Iterator
+from typing import Literal, TextIO
 
 PAGE = 100
 """Columns of a page: what a mail archive or the log of a CI job shows without a scroll bar."""
@@ -21,9 +23,17 @@ _COMMAND, _HELD = re.compile(r"`[^`]{1,40}`"), "\0"
 """What is to be typed stays on one line."""
 
 
+_pager_width: list[int] = []
+"""Of the terminal, while stdout goes to a pager on it."""
+_no_colour: list[bool] = []
+"""What the user's ``color.ui`` says, where it has been read."""
+
+
 def page_width(stream: TextIO | None = None) -> int:
     """Columns of what ``stream`` (stdout) is read on; ``COLUMNS`` in the environment says otherwise."""
     stream = stream or sys.stdout
+    if stream is sys.stdout and _pager_width:
+        return _pager_width[-1]
     told = os.environ.get("COLUMNS", "")
     width = int(told) if told.isdecimal() else 0
     if not width and stream.isatty():
@@ -31,10 +41,35 @@ def page_width(stream: TextIO | None = None) -> int:
     return max(_NARROW, width or PAGE)
 
 
+@contextlib.contextmanager
+def through_pager(width: int) -> Iterator[None]:
+    """While this holds, stdout is a pager on a terminal of ``width`` columns."""
+    _pager_width.append(width)
+    try:
+        yield
+    finally:
+        _pager_width.pop()
+
+
+def is_live(stream: TextIO) -> bool:
+    """Whether a person reads ``stream`` on a terminal, perhaps in a pager."""
+    return bool(stream is sys.stdout and _pager_width) or stream.isatty()
+
+
+def heed_colour(wanted: str) -> None:
+    """Take the value of git's ``color.ui``.  ``always`` is ``auto``: no log or pipe is coloured."""
+    _no_colour[:] = [wanted.lower() in ("never", "false", "no", "off", "0")]
+
+
 def coloured(stream: TextIO) -> bool:
-    """Whether ``stream`` shows colours and the user wants them (no-color.org)."""
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return wanted and stream.isatty()
+    """Whether colours fit: a terminal that has them, ``color.ui``, and no ``NO_COLOR`` (no-color.org)."""
+    wished = not os.environ.get("NO_COLOR") and not any(_no_colour)
+    return wished and os.environ.get("TERM") != "dumb" and is_live(stream)
+
+
+def colour_system(stream: TextIO) -> Literal["auto"] | None:
+    """The same for rich; None is neither colours nor bold letters."""
+    return "auto" if coloured(stream) else None
 
 
 def alarm(text: str) -> str:

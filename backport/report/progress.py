@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from backport.report.page import fold, page_width, step_text
+from backport.report.page import colour_system, fold, page_width, step_text
 from backport.run.steps import Step, StepState
 from backport.verdicts import State, StepVerdict, Validator
 from series.model import Patch, shown
@@ -62,7 +62,9 @@ class Reporter:
                 MofNCompleteColumn(),
                 TimeRemainingColumn(elapsed_when_finished=True),
                 TextColumn("[dim]{task.fields[now]}", table_column=None),
-                console=Console(stderr=True, highlight=False),
+                console=Console(
+                    stderr=True, highlight=False, color_system=colour_system(sys.stderr)
+                ),
                 transient=True,
             )
             self._bar.start()

@@ -28,7 +28,7 @@ def summary(result: Result, seconds: float) -> str:
         all_of = "the patch" if len(state.steps) == 1 else f"all {len(state.steps)} patches"
         lines.append(f"{branch}: nothing to do, it has {all_of} already ({seconds:.1f} s)")
     else:
-        at = f"{state.onto[:12]} -> {state.tip[:12]}"
+        at = f"{state.onto[:12]} -> {state.end[:12]}"
         lines.append(f"{branch}: {counted(len(done), 'patch')} applied, {at} ({seconds:.1f} s)")
     how = Counter(str(step.how) for step in done)
     if how:
@@ -90,11 +90,12 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
     """The whole run for a program."""
     state = result.state
     verdicts = {verdict.commit: verdict for verdict in result.verdicts}
+    finals = state.finals
     return {
         "branch": state.branch,
         "target": state.target,
         "onto": state.onto,
-        "tip": state.tip,
+        "tip": state.end,
         "seconds": round(seconds, 3),
         "proven": result.proven,
         "notes": list(result.plan.notes),
@@ -109,7 +110,7 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
                 "file": _file(result, step.item),
                 "state": step.state,
                 "how": str(step.how),
-                "commit": step.commit,
+                "commit": finals[step.commit] if step.commit else None,
                 "notes": list(step.notes),
                 "verdicts": verdict_json(verdicts.get(step.commit)) if step.commit else [],
             }

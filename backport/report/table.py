@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from backport.report.page import page_width
+from backport.report.page import colour_system, is_live, page_width
 
 _GAP = "  "
 _ALARM = "bold red"
@@ -35,7 +35,7 @@ def show_table(
 
     Cells that begin with one of ``alarms`` stand out.
     """
-    if sys.stdout.isatty():
+    if is_live(sys.stdout):
         from rich import box
         from rich.console import Console
         from rich.table import Table
@@ -49,7 +49,10 @@ def show_table(
             table.add_column(head, style=style, overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell, _ALARM if cell.startswith(alarms) else "") for cell in row))
-        Console().print(table)
+        console = Console(
+            color_system=colour_system(sys.stdout), force_terminal=True, width=page_width()
+        )
+        console.print(table)
         return
     if title:
         print(title)

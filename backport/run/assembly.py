@@ -16,6 +16,7 @@ from backport.levels import Phase, Prerequisites, Record
 from backport.pick.outcome import How, Picked
 from backport.planning.items import Item, Taken
 from backport.planning.plan import Plan
+from backport.run.encoding import encoded
 from backport.run.journal import RunState, with_step
 from backport.run.judging import Judge
 from backport.run.origin_lines import recorded, signed_off
@@ -128,7 +129,11 @@ def commit_tree(repo: Repo, state: RunState, patch: Patch, tree: Oid, item: Item
     message = recorded(patch, record)
     if state.settings.signoff:
         message = signed_off(message, state.committer.who)
-    return repo.write_commit(tree, state.tip, author, state.committer, message, patch.encoding)
+    committer, header = state.committer, patch.encoding
+    if header is None:
+        wanted = state.settings.commit_encoding
+        message, author, committer, header = encoded(message, author, committer, wanted)
+    return repo.write_commit(tree, state.tip, author, committer, message, header)
 
 
 def find_blocking(repo: Repo, state: RunState, patch: Patch, picked: Picked) -> tuple[Blocker, ...]:

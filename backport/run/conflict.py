@@ -30,6 +30,9 @@ from backport.run.markers import Style, styled
 from backport.run.stop import Laid
 from series.model import Oid, Patch, shown
 
+_NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+"""The user's hooks are for what he does there himself (docs/git.md)."""
+
 
 @dataclass(frozen=True, slots=True)
 class LaidOut:
@@ -46,15 +49,15 @@ def lay_out(repo: Repo, tip: Oid, patch: Patch, picked: Picked, branch: str) -> 
     empty(repo, folder)
     style = _style(repo)
     repo.objects.store()
-    repo.git("worktree", "add", "--detach", "--force", str(folder), tip)
-    repo.git("read-tree", "-m", "-u", tip, picked.tree.id, cwd=folder)
+    repo.git(*_NO_HOOKS, "worktree", "add", "--detach", "--force", str(folder), tip)
+    repo.git(*_NO_HOOKS, "read-tree", "-m", "-u", tip, picked.tree.id, cwd=folder)
     labels = (branch, f"what {patch.name} was made from", f"{patch.name} {_subject(patch)}")
     stages: list[str] = []
     for clash in picked.clashes:
         stages += _lay(repo, folder, patch, clash, labels, style)
     repo.objects.store()
     feed = "".join(f"{line}\0" for line in stages).encode("utf-8", "surrogateescape")
-    repo.git.feed(feed, "update-index", "-z", "--index-info", cwd=folder)
+    repo.git.feed(feed, *_NO_HOOKS, "update-index", "-z", "--index-info", cwd=folder)
     _propose_message(repo, folder, patch, picked)
     before = [_id(folder, clash) for clash in picked.clashes]
     wrong = rerere.lay_out(repo, folder)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The journal of a run, so that it can be killed at any instant and continued.
 
-Format 2, in ``.git/backport/run/``:
+Format 3, in ``.git/backport/run/``:
 
 ``state.json``
-    ``version``    2; a newer one is refused, 1 (without ``siblings``) is read
+    ``version``    3; a newer one is refused, 1 (without ``siblings``) and 2 (without ``signed``) are read
     ``phase``      plan -> apply -> (stopped -> apply)* -> validate -> move; absent when no run is on
     ``settings``   the `config.Settings` in force when the run began
     ``branch``     full name of the stable branch; ``target`` the ref that will move
@@ -15,6 +15,7 @@ Format 2, in ``.git/backport/run/``:
     ``sources``    kind, given, file names and sizes, or the two ends of a range
     ``items``      the order: ``p<n>`` patch n of the sources, ``c<commit>`` a prerequisite from upstream
     ``steps``      item, state, how, commit, notes, in that order, as far as the run has come
+    ``signed``     the ids of the signed commits, once there are any (see signed)
     ``clash``      what the run stopped on (see stop), null otherwise
     ``worktree``   the folder with the conflict laid out, null otherwise
 ``source/<n>``
@@ -51,8 +52,8 @@ from backport.run.stop import Stop, read_stop
 from backport.store.files import write_atomic
 from series.model import Identity, Oid, When
 
-VERSION = 2
-_READ = (1, VERSION)
+VERSION = 3
+_READ = (1, 2, VERSION)
 RUN_REF = "refs/backport/run"
 
 
@@ -73,11 +74,24 @@ class RunState:
     clash: Stop | None = None
     worktree: str | None = None
     siblings: tuple[Sibling, ...] = ()
+    signed: tuple[Oid, ...] = ()
+    """The commits of the steps that have one, signed; empty until then, and where nobody signs."""
 
     @property
     def tip(self) -> Oid:
-        """The newest commit of the run."""
+        """The newest commit of the run, as the steps have it."""
         return next((s.commit for s in reversed(self.steps) if s.commit), self.onto)
+
+    @property
+    def end(self) -> Oid:
+        """Where the target is to point: the newest commit, signed if the user signs."""
+        return self.signed[-1] if self.signed else self.tip
+
+    @property
+    def finals(self) -> dict[Oid, Oid]:
+        """The commits of the steps, each with the one that the target gets for it."""
+        made = [step.commit for step in self.steps if step.commit is not None]
+        return dict(zip(made, self.signed or made, strict=True))
 
 
 class Journal:
@@ -188,6 +202,7 @@ class Journal:
             clash=read_stop(data["clash"]) if data["clash"] else None,
             worktree=data["worktree"],
             siblings=tuple(Sibling(name, tip) for name, tip in data.get("siblings", ())),
+            signed=tuple(data.get("signed", ())),
         )
 
 
@@ -231,6 +246,7 @@ def _to_json(state: RunState) -> dict[str, Any]:
         "clash": state.clash.to_json() if state.clash else None,
         "worktree": state.worktree,
         "siblings": [[sibling.name, sibling.tip] for sibling in state.siblings],
+        "signed": list(state.signed),
     }
 
 

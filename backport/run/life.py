@@ -33,6 +33,7 @@ from backport.run.journal import RUN_REF, Journal, RunState, with_step
 from backport.run.move import move
 from backport.run.refusals import conflict_error, refuse_failed, refuse_second
 from backport.run.request import Progress, Request, Result, Validation, pinned
+from backport.run.signed import signed
 from backport.run.steps import Reason, Step, StepState
 from backport.verdicts import StepVerdict
 from series.errors import SeriesError
@@ -168,6 +169,7 @@ def _drive(
             state = replace(state, phase=Phase.MOVE)
             journal.write(state)
         counted = tally(plan, state.steps, only=bool(state.settings.only))
+        state = signed(repo, journal, state)
         move(repo, state)
     except (BackportError, SeriesError) as error:
         if not _waits(journal, error):

@@ -11,8 +11,8 @@ from backport.run.journal import RunState
 
 
 def move(repo: Repo, state: RunState) -> None:
-    """Move the target to the run's tip; does nothing where it is there already."""
-    new = state.tip
+    """Move the target to the run's end; does nothing where it is there already."""
+    new = state.end
     if repo.ref(state.target) == new:
         return
     done = sum(1 for step in state.steps if step.commit)

@@ -50,7 +50,7 @@ class Result:
     @property
     def tip(self) -> Oid:
         """The commit the target now points at."""
-        return self.state.tip
+        return self.state.end
 
 
 class Validation(Protocol):

@@ -149,7 +149,11 @@ def _from_tree(settings: Settings, data: bytes) -> Settings:
 def _set(settings: Settings, key: str, values: list[Any], where: str) -> Settings:
     name = key.lower().replace("-", "_")
     name = {"buildtimeout": "build_timeout", "quotedcr": "quoted_cr"}.get(name, name)
-    known = {field.name for field in fields(Settings)} - {"only", "proposed_build", "commit_encoding"}
+    known = {field.name for field in fields(Settings)} - {
+        "only",
+        "proposed_build",
+        "commit_encoding",
+    }
     if name not in known:
         raise UsageError(f"{where}: unknown setting", f"known: {', '.join(sorted(known))}")
     value: Any = values[-1]

@@ -51,6 +51,11 @@ def through_pager(width: int) -> Iterator[None]:
         _pager_width.pop()
 
 
+def pager_width() -> int | None:
+    """Columns of the terminal that stdout reaches through a pager; None where it goes to none."""
+    return _pager_width[-1] if _pager_width else None
+
+
 def is_live(stream: TextIO) -> bool:
     """Whether a person reads ``stream`` on a terminal, perhaps in a pager."""
     return bool(stream is sys.stdout and _pager_width) or stream.isatty()

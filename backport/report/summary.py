@@ -30,6 +30,8 @@ def summary(result: Result, seconds: float) -> str:
     else:
         at = f"{state.onto[:12]} -> {state.end[:12]}"
         lines.append(f"{branch}: {counted(len(done), 'patch')} applied, {at} ({seconds:.1f} s)")
+    if state.signed:
+        lines.append(f"  signed: {len(state.signed)}")
     how = Counter(str(step.how) for step in done)
     if how:
         lines.append("  applied: " + ", ".join(f"{n} {name}" for name, n in how.most_common()))

@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from backport.report.page import colour_system, is_live, page_width
+from backport.report.page import colour_system, is_live, page_width, pager_width
 
 _GAP = "  "
 _ALARM = "bold red"
@@ -50,7 +50,7 @@ def show_table(
         for row in rows:
             table.add_row(*(Text(cell, _ALARM if cell.startswith(alarms) else "") for cell in row))
         console = Console(
-            color_system=colour_system(sys.stdout), force_terminal=True, width=page_width()
+            color_system=colour_system(sys.stdout), force_terminal=True, width=pager_width()
         )
         console.print(table)
         return

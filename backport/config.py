@@ -50,7 +50,7 @@ class Settings:
     jobs: int = 0
     """Processes for validation; 0 is one a processor."""
     prerequisites: Prerequisites = Prerequisites.REPORT
-    record: Record = Record.NONE
+    record: Record = Record.AUTO
     writable: tuple[str, ...] = ()
     """Folders outside the worktree that a sandboxed build may write to (a ccache, say)."""
     partial: bool = False

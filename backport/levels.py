@@ -27,9 +27,10 @@ class Prerequisites(StrEnum):
 
 
 class Record(StrEnum):
-    """The provenance line added to a message: none, ``git cherry-pick -x``'s, Xen's, or the patch
-    file's name."""
+    """The provenance line added to a message: the branch's own convention (for commits that are picked),
+    none, ``git cherry-pick -x``'s, Xen's, or the patch file's name."""
 
+    AUTO = "auto"
     NONE = "none"
     CHERRY = "cherry"
     XEN = "xen"

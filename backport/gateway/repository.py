@@ -113,6 +113,16 @@ class Repo:
         found = self._commit(commit)
         return When(found.commit_time, found.commit_time_offset)
 
+    def committed_by(self, commit: Oid) -> bytes:
+        """The address of a commit's committer."""
+        return bytes(self._commit(commit).committer.raw_email or b"")
+
+    def reaches(self, tip: Oid, commit: Oid) -> bool:
+        """Whether ``commit`` is ``tip`` or an ancestor of it."""
+        return tip == commit or self.native.descendant_of(
+            pygit2.Oid(hex=tip), pygit2.Oid(hex=commit)
+        )
+
     def branch_ref(self, branch: str) -> str:
         """The full name of a local branch; raises `UnknownRevision` when there is none."""
         ref = branch if branch.startswith("refs/") else f"refs/heads/{branch}"

@@ -66,15 +66,17 @@ class Present:
     def find(self, patch: Patch) -> Claim | None:
         """What says that the branch has ``patch``; None when nothing does."""
         subjects, origins, commits = self._index
-        own = patch.commit or upstream_commit(patch)
         claim: Claim | None = None
-        if own is not None and own in commits:
-            claim = Claim(own, f"the branch contains that very commit, {own[:12]}", False)
-        elif own is not None and own[:ABBREVIATED] in origins:
-            commit = origins[own[:ABBREVIATED]]
-            claim = Claim(
-                commit, f"the branch has it as {commit[:12]}, picked from {own[:12]}", False
-            )
+        for own in (patch.commit, upstream_commit(patch)):
+            if own is None or claim is not None:
+                continue
+            if own in commits:
+                claim = Claim(own, f"the branch contains that very commit, {own[:12]}", False)
+            elif own[:ABBREVIATED] in origins:
+                commit = origins[own[:ABBREVIATED]]
+                claim = Claim(
+                    commit, f"the branch has it as {commit[:12]}, picked from {own[:12]}", False
+                )
         namesakes = subjects.get(patch.subject, ())
         same = fingerprint(patch.changes) if claim is not None or namesakes else ""
         if claim is not None and self._fingerprint(claim.commit) == same:

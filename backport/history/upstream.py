@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import islice
 
-from backport.errors import UnknownRevision
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.text_diff import line_edits
@@ -131,15 +130,13 @@ def _change(patch: Patch, clash: Clash) -> FileChange | None:
 
 def _own_parent(repo: Repo, upstream: Oid, patch: Patch) -> Oid | None:
     """What the patch was made on, where upstream has it; None where that is not known."""
-    named = patch.commit or upstream_commit(patch)
-    if named is None:
-        return None
-    try:
-        commit = repo.commit(named)
-    except UnknownRevision:  # a commit id from a stranger's mail may name nothing here
-        return None
-    parents = repo.parents(commit)
-    return parents[0] if parents and repo.merge_base(commit, upstream) == commit else None
+    for named in (patch.commit, upstream_commit(patch)):
+        # A commit id from a stranger's mail may name nothing here.
+        commit = repo.find_commit(named) if named is not None else None
+        parents = repo.parents(commit) if commit is not None else ()
+        if commit is not None and parents and repo.reaches(upstream, commit):
+            return parents[0]
+    return None
 
 
 def _touching(repo: Repo, start: Oid, fork: Oid | None, path: bytes) -> list[Oid]:

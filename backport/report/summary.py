@@ -9,6 +9,7 @@ from typing import Any
 
 from backport.counted import counted
 from backport.errors import BackportError
+from backport.levels import Record
 from backport.planning.items import Item, Taken
 from backport.report.accounts import accounts_json, tally_json
 from backport.report.page import fold, page_width
@@ -30,6 +31,12 @@ def summary(result: Result, seconds: float) -> str:
     else:
         at = f"{state.onto[:12]} -> {state.end[:12]}"
         lines.append(f"{branch}: {counted(len(done), 'patch')} applied, {at} ({seconds:.1f} s)")
+    if state.convention is not Record.NONE and any(_picked(result, step.item) for step in done):
+        words = {Record.CHERRY: "cherry picked from", Record.XEN: "master commit:"}
+        lines.append(
+            f"  origin: {words[state.convention]!r}, as the branch's last commits have it"
+            " (--record none leaves it out)"
+        )
     if state.signed:
         lines.append(f"  signed: {len(state.signed)}")
     how = Counter(str(step.how) for step in done)
@@ -121,6 +128,13 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
             )
         ],
     }
+
+
+def _picked(result: Result, item: Item) -> bool:
+    """Whether the patch was read from a commit."""
+    if isinstance(item, Taken):
+        return True
+    return result.plan.series.patches[item.position].parent is not None
 
 
 def _file(result: Result, item: Item) -> str | None:

@@ -124,9 +124,13 @@ def commit_tree(repo: Repo, state: RunState, patch: Patch, tree: Oid, item: Item
     # Without a date of its own a patch has its branch's: the same input gives the same objects.
     author = Signature(patch.author, patch.date or repo.when(state.onto))
     record = state.settings.record
-    if isinstance(item, Taken) and record is Record.NONE:
+    if record is Record.AUTO:
+        # Of a mail that names a commit the message stays as it is.
+        record = state.convention if patch.parent is not None else Record.NONE
+    if isinstance(item, Taken) and record in (Record.NONE, Record.NAME):
         record = Record.CHERRY  # a commit that the user did not post must say where it is from
-    message = recorded(patch, record)
+    known = repo.known_commit(patch) if patch.commit is not None else None
+    message = recorded(patch, record, repo.when(known) if known is not None else None)
     if state.settings.signoff:
         message = signed_off(message, state.committer.who)
     committer, header = state.committer, patch.encoding

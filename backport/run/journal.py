@@ -15,6 +15,7 @@ Format 3, in ``.git/backport/run/``:
     ``sources``    kind, given, file names and sizes, or the two ends of a range
     ``items``      the order: ``p<n>`` patch n of the sources, ``c<commit>`` a prerequisite from upstream
     ``steps``      item, state, how, commit, notes, in that order, as far as the run has come
+    ``convention`` the origin lines of ``--record auto``: none, cherry or xen
     ``signed``     the ids of the signed commits, once there are any (see signed)
     ``clash``      what the run stopped on (see stop), null otherwise
     ``worktree``   the folder with the conflict laid out, null otherwise
@@ -74,6 +75,8 @@ class RunState:
     clash: Stop | None = None
     worktree: str | None = None
     siblings: tuple[Sibling, ...] = ()
+    convention: Record = Record.NONE
+    """The origin lines that ``--record auto`` writes."""
     signed: tuple[Oid, ...] = ()
     """The commits of the steps that have one, signed; empty until then, and where nobody signs."""
 
@@ -203,6 +206,7 @@ class Journal:
             worktree=data["worktree"],
             siblings=tuple(Sibling(name, tip) for name, tip in data.get("siblings", ())),
             signed=tuple(data.get("signed", ())),
+            convention=Record(data.get("convention", "none")),
         )
 
 
@@ -247,6 +251,7 @@ def _to_json(state: RunState) -> dict[str, Any]:
         "worktree": state.worktree,
         "siblings": [[sibling.name, sibling.tip] for sibling in state.siblings],
         "signed": list(state.signed),
+        "convention": state.convention,
     }
 
 

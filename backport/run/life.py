@@ -28,6 +28,7 @@ from backport.levels import Phase, Prerequisites
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
 from backport.run.accounting import tally
 from backport.run.assembly import assemble, commit_tree, refuse_missing
+from backport.run.conventions import convention_of
 from backport.run.declared import base_notes, find_missing, refuse_undeclared
 from backport.run.journal import RUN_REF, Journal, RunState, with_step
 from backport.run.move import move
@@ -53,6 +54,7 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
             branch = target = repo.branch_ref(request.branch)
             onto = repo.commit(branch)
         worktrees.refuse_dirty(repo, target)
+        who = repo.committer()
         state = RunState(
             phase=Phase.PLAN,
             settings=pinned(repo, request.settings),
@@ -60,8 +62,9 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
             target=target,
             onto=onto,
             old=None if request.to else onto,
-            committer=repo.committer(),
+            committer=who,
             sources=request.sources,
+            convention=convention_of(repo, onto, request.sources, request.settings, who),
             siblings=find_siblings(repo, branch, request.settings.sibling),
         )
         journal.begin(state)

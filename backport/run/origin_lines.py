@@ -6,42 +6,44 @@ from __future__ import annotations
 import time
 
 from backport.levels import Record
-from series.model import Identity, Patch
-from series.reading.trailers import parse_trailers
+from series.model import Identity, Patch, When
+from series.reading.trailers import ends_with_trailers
 
 
-def recorded(patch: Patch, record: Record) -> bytes:
+def recorded(patch: Patch, record: Record, committed: When | None) -> bytes:
     """The message of ``patch`` with its provenance; byte for byte the same with ``none``.
 
     ``cherry`` appends git's ``(cherry picked from commit …)``, ``xen`` the ``master commit:`` and
-    ``master date:`` lines of Xen's stable branches.  Only a patch read from a commit has either.
+    ``master date:`` lines of Xen's stable branches, unless the patch has them.  Only a patch read from a
+    commit has either; ``committed`` is when that was committed, None where this is not known.
     ``name`` appends ``Patch-name:`` with the name of the file that the patch stood in.
     """
     if record is Record.NAME:
         if not patch.file:
             return patch.message
-        return _with_trailer(patch.message, b"Patch-name: " + patch.file.encode())
+        return _with_lines(patch.message, b"Patch-name: " + patch.file.encode())
     if record is Record.NONE or patch.commit is None:
         return patch.message
+    commit = patch.commit.encode()
     if record is Record.CHERRY:
-        line = b"(cherry picked from commit %s)\n" % patch.commit.encode()
-        gap = b"" if patch.trailers else b"\n"
-        return patch.message.rstrip(b"\n") + b"\n" + gap + line
-    lines = b"master commit: %s\n" % patch.commit.encode()
-    if patch.date is not None:
-        shifted = time.gmtime(patch.date.seconds + 60 * patch.date.offset)
-        sign, minutes = "-" if patch.date.offset < 0 else "+", abs(patch.date.offset)
+        return _with_lines(patch.message, b"(cherry picked from commit %s)" % commit)
+    if any(trailer.key == "master commit" for trailer in patch.trailers):
+        return patch.message  # from a branch that had it from master
+    lines = b"master commit: %s" % commit
+    if committed is not None:
+        shifted = time.gmtime(committed.seconds + 60 * committed.offset)
+        sign, minutes = "-" if committed.offset < 0 else "+", abs(committed.offset)
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", shifted)
-        lines += f"master date: {stamp} {sign}{minutes // 60:02}{minutes % 60:02}\n".encode()
-    return patch.message.rstrip(b"\n") + b"\n" + lines
+        lines += f"\nmaster date: {stamp} {sign}{minutes // 60:02}{minutes % 60:02}".encode()
+    return _with_lines(patch.message, lines)
 
 
 def signed_off(message: bytes, who: Identity) -> bytes:
     """``message`` with the committer's ``Signed-off-by:``, unless it ends with that already."""
     line = b"Signed-off-by: %s <%s>" % (who.name, who.email)
-    return message if message.rstrip().endswith(line) else _with_trailer(message, line)
+    return message if message.rstrip().endswith(line) else _with_lines(message, line)
 
 
-def _with_trailer(message: bytes, line: bytes) -> bytes:
-    gap = b"" if parse_trailers(message) else b"\n"
-    return message.rstrip(b"\n") + b"\n" + gap + line + b"\n"
+def _with_lines(message: bytes, lines: bytes) -> bytes:
+    gap = b"" if ends_with_trailers(message) else b"\n"
+    return message.rstrip(b"\n") + b"\n" + gap + lines + b"\n"

@@ -21,6 +21,7 @@ from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
 from backport.planning.sources import Source
 from backport.run.assembly import assemble, checked
 from backport.run.behind import Behind, look_behind
+from backport.run.conventions import convention_of
 from backport.run.declared import base_notes, find_missing
 from backport.run.journal import RunState
 from backport.run.judging import Judge
@@ -90,6 +91,7 @@ def begin(
         refuse_gaps(series)
     plan = make_plan(series, repo.tree(onto), settings.only)
     plan = replace(plan, notes=(*plan.notes, *base_notes(repo, onto, series)))
+    who = repo.committer()
     state = RunState(
         phase=Phase.APPLY,
         settings=pinned(repo, settings),
@@ -97,7 +99,8 @@ def begin(
         target="",
         onto=onto,
         old=None,
-        committer=repo.committer(),
+        committer=who,
+        convention=convention_of(repo, onto, sources, settings, who),
         sources=(),
         items=plan.items,
         siblings=find_siblings(repo, branch or settings.branch or "", settings.sibling),

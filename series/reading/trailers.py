@@ -48,6 +48,12 @@ def parse_trailers(message: bytes) -> tuple[Trailer, ...]:
     return tuple(found)
 
 
+def ends_with_trailers(message: bytes) -> bool:
+    """Whether the last paragraph is one of trailers, to which another line may be added."""
+    paragraphs = message.rstrip().split(b"\n\n")
+    return len(paragraphs) > 1 and _is_block(paragraphs[-1].split(b"\n"))
+
+
 def _is_block(lines: list[bytes]) -> bool:
     hits = own = misses = 0
     for line in lines:

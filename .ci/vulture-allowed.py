@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Names that look unused to the dead-code finder and are not, each with its user."""
 
+apply  # backport.cli: verbs are loaded by name
+continue_
+sample
+__doc__  # backport.commands.config: the help of the verb
+list_commands  # backport.commands.parsing: Click calls them
+get_command
 _main  # backport.cli: Typer calls it for the program's own options
 read_header_cb  # backport.gateway.objects: libgit2 calls these by name
 read_prefix_cb

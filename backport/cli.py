@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import typer
 
+from backport import interrupts
 from backport.commands.parsing import LazyGroup
 
 
@@ -42,10 +43,7 @@ class _Group(LazyGroup):
         except (typer.Exit, typer.Abort):
             raise
         except KeyboardInterrupt:
-            _say("interrupted: `backport continue` resumes the run, `backport abort` drops it")
-            from backport.errors import ExitCode
-
-            raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+            raise typer.Exit(_interrupted(ctx.invoked_subcommand)) from None
         except Exception as error:
             code = _translate(error)
             if code is None:
@@ -89,13 +87,28 @@ def main() -> None:
     try:
         app()
     except Exception as error:
+        if interrupts.came():
+            sys.exit(_interrupted(None))
         _bug(error)
+
+
+def _interrupted(verb: str | None) -> int:
+    """Say what an interrupt leaves; what waits to be continued says so itself (`errors.Interrupted`)."""
+    from backport.errors import ExitCode
+
+    kept = verb in ("check", "bisect", "behaviour")
+    left = "what was proven is kept, and the same command goes on from there" if kept else ""
+    _say(f"interrupted; {left or 'nothing was changed'}")
+    return int(ExitCode.INTERRUPTED)
 
 
 def _translate(error: Exception) -> int | None:
     """Say an expected error and give its exit code; None for what nobody expected."""
-    from backport.errors import BackportError, ExitCode
+    from backport.errors import BackportError, ExitCode, Interrupted
 
+    if interrupts.came() and not isinstance(error, Interrupted):
+        # git and others in the foreground are interrupted with us: that is no failure.
+        return _interrupted(None)
     if isinstance(error, BackportError):
         _say(error.message, error.hint)
         return int(error.exit_code)
@@ -146,7 +159,3 @@ def _bug(error: Exception) -> None:
         f"please report this with the log in {name}",
     )
     sys.exit(int(ExitCode.BUG))
-
-
-if __name__ == "__main__":
-    main()

@@ -16,7 +16,7 @@ from typing import Any
 
 from backport.accepted import accept_error
 from backport.errors import UsageError
-from backport.levels import Allow, Level, Prerequisites, Record
+from backport.levels import NO_BUILD, NOT_ASKED, Allow, Level, Prerequisites, Record
 from series.reading.choices import Keep, QuotedCr
 
 TREE_FILE = b"backport.toml"
@@ -198,7 +198,7 @@ def level_of(settings: Settings) -> tuple[Level, str]:
     """The level in force and a phrase for it; an explicit level without a build is an error."""
     wanted = settings.validate
     if wanted is Level.NONE:
-        return Level.NONE, "nothing was proven: --validate none"
+        return Level.NONE, NOT_ASKED
     if settings.build is None:
         proposed = (
             f"; the tree proposes {settings.proposed_build!r}: accept it with"
@@ -207,7 +207,7 @@ def level_of(settings: Settings) -> tuple[Level, str]:
             else ""
         )
         if wanted is None:
-            return Level.NONE, f"nothing was proven: no build command is configured{proposed}"
+            return Level.NONE, f"{NO_BUILD}{proposed}"
         raise UsageError(
             f"--validate {wanted} needs a build command{proposed}",
             "name it with --build '...' or `git config backport.build '...'`",

@@ -12,6 +12,7 @@
     ├── StepFailed            1   a step did not pass its validation
     ├── Conflict              3   a patch does not go on; the run waits to be continued
     ├── MissingPrerequisite   4   something that the series needs is not there
+    ├── Interrupted         130   the user ended it; the hint says what is left
     ├── CannotTest          125   the validation itself could not be done
     └── Unaccounted         128   our own sum over what was read does not come out
 
@@ -98,6 +99,12 @@ class CannotTest(BackportError):
     """Neither good nor bad can be said."""
 
     exit_code = ExitCode.CANNOT_TEST
+
+
+class Interrupted(BackportError):
+    """The user ended it."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 class Unaccounted(BackportError):

@@ -15,6 +15,10 @@ class Level(StrEnum):
     BOOT = "boot"
 
 
+NOT_ASKED = "nothing was proven: --validate none"
+NO_BUILD = "nothing was proven: no build command is configured"
+
+
 class Prerequisites(StrEnum):
     """What to do about commits that the series needs, and about what it declares that it needs."""
 

@@ -47,6 +47,11 @@ class Verdict:
     how: str = ""
     """How the verdict was reached: the commands that were run, why it was the full build."""
 
+    @property
+    def failed(self) -> bool:
+        """True when the validator found the step wanting."""
+        return self.state is State.FAILED
+
 
 @dataclass(frozen=True, slots=True)
 class StepVerdict:
@@ -60,7 +65,7 @@ class StepVerdict:
     @property
     def failed(self) -> bool:
         """True when a validator found the step wanting."""
-        return any(verdict.state is State.FAILED for verdict in self.verdicts)
+        return any(verdict.failed for verdict in self.verdicts)
 
     @property
     def state(self) -> State:

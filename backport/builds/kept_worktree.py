@@ -71,6 +71,14 @@ class KeptWorktree:
             return None
         return before
 
+    def remove(self) -> None:
+        """Leave neither the worktree nor git's entry for it: who interrupts wants it gone."""
+        end_leftovers(self.folder)
+        admin = self._admin()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if admin is not None:
+            shutil.rmtree(admin, ignore_errors=True)
+
     def drop_unmade(self, before: Oid, commit: Oid, names: Iterable[str]) -> None:
         """Remove files that another makefile may no longer make, where the two commits' differ."""
         old, new = self.repo.tree(before).id, self.repo.tree(commit).id

@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backport import interrupts
 from backport.commands import options as opt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from backport.errors import Interrupted
     from backport.gateway.repository import Repo
+    from backport.run.journal import Journal
     from backport.run.proof import Proof
     from backport.run.request import Progress, Result
 
@@ -151,8 +155,14 @@ def abort(repo: opt.RepoDir = None) -> None:
 
 def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     """Show where a run stands."""
-    from backport.commands.here import open_repo
     from backport.report.out import write_json
+
+    if not _may_run(repo):
+        write_json(json, {"phase": None})
+        if json != "-":
+            print("no run in progress")
+        return
+    from backport.commands.here import open_repo
     from backport.report.summary import conflict_json, missing_json
     from backport.run.journal import Journal
 
@@ -187,8 +197,6 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     owner = journal.owner()
     print(f"{branch}: {len(state.steps)} of {len(state.items) or '?'} patches, phase {state.phase}")
     if clash is not None and state.worktree is not None:
-        from pathlib import Path
-
         from backport.run import conflict
         from backport.run.stop import help_lines
 
@@ -203,6 +211,15 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
         print(f"running in process {owner}")
     else:
         print("interrupted: `backport continue` or `backport abort`")
+
+
+def _may_run(repo: Path | None) -> bool:
+    """False where there is certainly no run: most of what reads one need not be loaded then."""
+    from backport.commands.here import environment
+    from backport.gateway.stage import Stage
+
+    common = Stage(repo or Path(), environment().for_git()).common_dir()
+    return common is None or (common / "backport" / "run").exists()
 
 
 def _proof(keep_going: bool) -> Proof:
@@ -221,17 +238,32 @@ def _carry(
     from backport.run.journal import Journal
 
     begun = time.monotonic()
+    journal = Journal(repo.state_dir)
     try:
         validating = _validating(repo, settings)
         with Reporter(validating=validating, ends_at_failure=not proof.keep_going) as progress:
             result = go(progress)
+    except KeyboardInterrupt:
+        raise _interrupted(journal) from None
     except BackportError as error:
-        write_json(json, stopped_json(error, Journal(repo.state_dir).read()) if json else {})
+        if interrupts.came():  # a git that ran in the foreground was interrupted with us
+            raise _interrupted(journal) from None
+        write_json(json, stopped_json(error, journal.read()) if json else {})
         raise
     seconds = time.monotonic() - begun
     write_json(json, to_json(result, seconds) if json else {})
     if json != "-":
         print(summary(result, seconds))
+
+
+def _interrupted(journal: Journal) -> Interrupted:
+    """What is left of a run that the user has interrupted."""
+    from backport.errors import Interrupted
+
+    if not journal.file.exists():
+        return Interrupted("interrupted before the run had begun; nothing was changed")
+    again = "`backport continue` resumes the run, `backport abort` drops it"
+    return Interrupted("interrupted; no branch has moved", again)
 
 
 def _validating(repo: Repo, settings: object) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from backport.commands import options as opt
+from backport.commands.parsing import OPTIONAL_RANGE
 from backport.levels import Level
 
 
@@ -19,7 +20,12 @@ def bisect(
     repo: opt.RepoDir = None,
     commits: Annotated[
         str | None,
-        typer.Option("--range", "-r", metavar="A..B", help="Bisect commits instead of a series."),
+        typer.Option(
+            "--range",
+            "-r",
+            metavar=OPTIONAL_RANGE,
+            help="Bisect commits, not a series; without A..B, those that upstream does not have.",
+        ),
     ] = None,
     command: Annotated[
         str | None,
@@ -71,8 +77,8 @@ def bisect(
         targets = core.series_targets(
             found, start, opt.sources_of(found, settings, series, picked), settings
         )
-    if settings.validate is None:
-        settings = replace(settings, validate=Level.OBJECT if settings.build else Level.BUILD)
+    if settings.validate is None and settings.build is None:
+        settings = replace(settings, validate=Level.BUILD)
     with Reporter(validating=True) as progress:
         done = core.bisect(found, settings, start, targets, progress, every=every)
     write_json(json, bisect_json(done))

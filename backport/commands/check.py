@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backport.commands import options as opt
+from backport.commands.parsing import OPTIONAL_RANGE
 from backport.levels import Level
 
 if TYPE_CHECKING:
@@ -24,7 +26,12 @@ def check(
     ] = None,
     commits: Annotated[
         str | None,
-        typer.Option("--range", "-r", metavar="A..B", help="Check every commit of a range."),
+        typer.Option(
+            "--range",
+            "-r",
+            metavar=OPTIONAL_RANGE,
+            help="Check every commit of a range; without A..B, those that upstream does not have.",
+        ),
     ] = None,
     validate: opt.Validate = None,
     build: opt.Build = None,
@@ -37,14 +44,17 @@ def check(
     """Check what is staged: patches parse, their order holds, the core still translates."""
     from backport.commands.here import open_repo
     from backport.errors import UsageError
-    from backport.report import checked as report
     from backport.report.out import write_json
+
+    if commit is not None and commits is not None:
+        raise UsageError("give either --commit or --range, not both")
+    if commit is None and commits is None and _nothing_to_do(repo, validate, build, profile, json):
+        return
+    from backport.report import checked as report
     from backport.report.progress import Reporter
     from backport.run import checks
     from series.model import shown
 
-    if commit is not None and commits is not None:
-        raise UsageError("give either --commit or --range, not both")
     found = open_repo(repo)
     settings = opt.settings_of(
         found,
@@ -81,9 +91,36 @@ def check(
         _exit_with(wrong=bool(staged.looked.complaints) or staged.failed)
 
 
+def _nothing_to_do(
+    repo: Path | None,
+    validate: Level | None,
+    build: str | None,
+    profile: str | None,
+    json: str | None,
+) -> bool:
+    """Whether nothing that is staged concerns the checks; that is said, and nothing else is loaded."""
+    from backport.commands.here import environment
+    from backport.report.out import write_json
+    from backport.report.unconcerned import show_unconcerned, unconcerned_json
+    from backport.run.unconcerned import unconcerned
+
+    around = environment()
+    index = around.get("GIT_INDEX_FILE")
+    env = around.for_git() | ({"GIT_INDEX_FILE": index} if index else {})
+    why = unconcerned(repo or Path(), env, validate, build, profile)
+    if why is None:
+        return False
+    write_json(json, unconcerned_json())
+    if json != "-":
+        show_unconcerned(why)
+    return True
+
+
 def _needing_build(settings: Settings) -> Settings:
     """An explicit check without a build command is an error, not a silent pass."""
-    return replace(settings, validate=settings.validate or Level.OBJECT)
+    if settings.validate is None and settings.build is None:
+        return replace(settings, validate=Level.OBJECT)
+    return settings
 
 
 def _exit_with(*states: State, wrong: bool = False) -> None:

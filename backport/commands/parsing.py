@@ -16,12 +16,20 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info, get_group
 from typer.models import CommandInfo
 
+OPTIONAL_RANGE = "[A..B]"
+"""The metavar of an option whose value is a range, or `UNPUSHED` where it stands alone."""
+UNPUSHED = "@{upstream}.."
+"""git's words for the commits that the branch's upstream does not have."""
+
 
 class Command(TyperCommand):
     """A verb, which refuses the second value of an option that holds one.
 
     Click takes the last of them and says nothing: of two branches one would be left out unseen.
     """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _completed(args, self.params))
 
     def make_parser(self, ctx: Any) -> Any:
         parser: Any = super().make_parser(ctx)
@@ -65,6 +73,20 @@ class LazyGroup(TyperGroup):
         return get_command_from_info(
             info, pretty_exceptions_short=False, rich_markup_mode=self.rich_markup_mode
         )
+
+
+def _completed(args: list[str], params: list[Any]) -> list[str]:
+    """The arguments with the value of an option that may stand without one (its metavar is ``[...]``)."""
+    without = {word for param in params if param.metavar == OPTIONAL_RANGE for word in param.opts}
+    found: list[str] = []
+    for number, word in enumerate(args):
+        found.append(word)
+        if word == "--":
+            return found + args[number + 1 :]
+        following = args[number + 1 : number + 2]
+        if word in without and (not following or following[0].startswith("-")):
+            found.append(UNPUSHED)
+    return found
 
 
 def takes_one_value(param: Any) -> bool:

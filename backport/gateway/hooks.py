@@ -37,7 +37,7 @@ def install(repo: Repo, *, force: bool = False) -> Path:
             )
         path.rename(before)
     # -P: the folder of the commit, a stranger's tree perhaps, is no place to import from.
-    program = f"{shlex.quote(sys.executable)} -P -m backport.cli"
+    program = f"{shlex.quote(sys.executable)} -P -m backport"
     script = (
         f"#!/bin/sh\n{_MARK}\n"
         f'before="$(dirname "$0")/{_BEFORE}"\n'

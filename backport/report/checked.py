@@ -8,6 +8,7 @@ from typing import Any
 from backport.counted import counted
 from backport.report.page import alarm, fold, page_width
 from backport.report.summary import verdict_json
+from backport.report.unconcerned import staged_line
 from backport.run.checks import Checked, Staged
 from backport.verdicts import State, StepVerdict, Validator
 from series.model import Oid
@@ -34,8 +35,7 @@ def show_staged(staged: Staged) -> None:
         print(_alarmed(verdict, f"{_judged(verdict)} {verdict.state.value}: {said}"))
         _show_reasons(verdict)
     elif not looked.complaints:
-        paths, patches = counted(staged.changed, "path"), counted(looked.patches, "patch")
-        print(f"checked: {paths}, {patches}; {staged.why}")
+        print(staged_line(staged.changed, looked.patches, staged.why))
 
 
 def show_commit(verdict: StepVerdict) -> None:
@@ -78,6 +78,8 @@ def show_range(checked: Checked) -> None:
         f" {unclear} could not be judged" + (f"; {left} not reached" if left else "")
     )
     print(alarm(said) if failed else said)
+    if checked.proven:
+        print(f"  {checked.proven}")
 
 
 def _show_reasons(verdict: StepVerdict) -> None:

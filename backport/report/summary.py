@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backport.counted import counted
-from backport.errors import BackportError
 from backport.levels import Record
 from backport.planning.items import Item, Taken
-from backport.report.accounts import accounts_json, tally_json
 from backport.report.page import fold, page_width
-from backport.run.journal import RunState
-from backport.run.request import Result
 from backport.run.steps import StepState
 from backport.verdicts import State, StepVerdict, Validator
+
+if TYPE_CHECKING:
+    from backport.errors import BackportError
+    from backport.run.journal import RunState
+    from backport.run.request import Result
 
 
 def summary(result: Result, seconds: float) -> str:
@@ -97,6 +98,8 @@ def _proof(result: Result) -> list[str]:
 
 def to_json(result: Result, seconds: float) -> dict[str, Any]:
     """The whole run for a program."""
+    from backport.report.accounts import accounts_json, tally_json
+
     state = result.state
     verdicts = {verdict.commit: verdict for verdict in result.verdicts}
     finals = state.finals

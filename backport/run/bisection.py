@@ -15,6 +15,7 @@ from backport.run.journal import Journal
 from backport.run.preview import foresee
 from backport.run.request import Progress
 from backport.validate.bisect import Found, search
+from backport.validate.core import settled
 from backport.validate.prover import Prover, Target
 from backport.verdicts import State, StepVerdict
 from series.model import Oid, shown
@@ -73,6 +74,7 @@ def bisect(
 ) -> Bisection:
     """Find the first of ``targets`` that fails; ``every`` tries them all, in order."""
     steps = (Target(0, start, "the branch itself"), *targets)
+    settings, _ = settled(settings, (repo.tree(step.commit) for step in reversed(steps)))
     verdicts: dict[int, StepVerdict] = {}
     known: dict[int, State] = {}
     with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:

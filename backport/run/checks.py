@@ -14,8 +14,11 @@ from backport.levels import Level
 from backport.run.journal import Journal
 from backport.run.range import read_range
 from backport.run.request import Progress
+from backport.run.unconcerned import DOCUMENTS, NO_CORE, NOTHING
+from backport.validate.core import settled
 from backport.validate.prover import Prover, Target
-from backport.validate.staged import Complaint, Looked, look_at_patches, reaches_core
+from backport.validate.reach import documents_alone, reaches_core
+from backport.validate.staged import Complaint, Looked, TreeFiles, look_at_patches
 from backport.verdicts import State, StepVerdict
 from series.model import Oid
 
@@ -42,6 +45,8 @@ class Checked:
     total: int
     verdicts: tuple[StepVerdict, ...]
     complaints: tuple[tuple[Oid, Complaint], ...]
+    proven: str
+    """How far each commit was proven, or why not at all."""
 
 
 def check_staged(repo: Repo, settings: Settings) -> Staged:
@@ -51,13 +56,14 @@ def check_staged(repo: Repo, settings: Settings) -> Staged:
     changed = changed_paths(repo, repo.tree(head).id if head else None, tree.id)
     looked = look_at_patches(repo, tree, changed)
     if looked.complaints or not changed:
-        return Staged(len(changed), looked, None, "nothing that the core is built from changed")
+        return Staged(len(changed), looked, None, NOTHING)
     verdict, why = _check_core(repo, settings, tree, head, list(changed))
     return Staged(len(changed), looked, verdict, why)
 
 
 def check_commit(repo: Repo, settings: Settings, commit: Oid, subject: str) -> StepVerdict:
     """One commit, proven as far as the settings say."""
+    settings, _ = settled(settings, [repo.tree(commit)])
     with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
         return prover.prove_one(Target(1, commit, subject))
 
@@ -76,6 +82,7 @@ def check_range(
         old = repo.tree(patch.parent).id if patch.parent else None
         looked = look_at_patches(repo, tree, changed_paths(repo, old, tree.id))
         complaints += [(patch.commit, complaint) for complaint in looked.complaints]
+    settings, phrase = settled(settings, (repo.tree(target.commit) for target in targets))
     with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
         for note in prover.notes:
             progress.note(note)
@@ -85,20 +92,24 @@ def check_range(
             progress.verdict(verdict.number, len(targets), verdict)
 
         verdicts = prover.prove(targets, tell, keep_going=keep_going)
-    return Checked(len(targets), verdicts, tuple(complaints))
+    return Checked(len(targets), verdicts, tuple(complaints), phrase)
 
 
 def _check_core(
     repo: Repo, settings: Settings, tree: TreeView, head: Oid | None, changed: list[bytes]
 ) -> tuple[StepVerdict | None, str]:
-    from emu.profile import load_profile
+    from emu.core_source import core_source
 
-    level, why = level_of(settings)
+    given = settings.validate
+    settings, why = settled(settings, [tree])
+    level = level_of(settings)[0]
     if level is Level.NONE or head is None:
         return None, why
-    source = load_profile(settings.profile).core_source.encode()
-    if level is Level.OBJECT and not reaches_core(tree, source, changed):
-        return None, "nothing that reaches the core"
+    source = core_source(settings.profile).encode()
+    if level is Level.OBJECT and not reaches_core(TreeFiles(tree), source, changed):
+        return None, NO_CORE
+    if given is None and level is Level.BUILD and documents_alone(changed):
+        return None, DOCUMENTS
     who = repo.committer()
     staged = repo.write_commit(tree.id, head, who, who, b"staged\n")
     with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from backport import interrupts
 from backport.config import with_options
 from backport.errors import (
     BackportError,
@@ -174,6 +175,7 @@ def _drive(
         counted = tally(plan, state.steps, only=bool(state.settings.only))
         state = signed(repo, journal, state)
         move(repo, state)
+        interrupts.finish()
     except (BackportError, SeriesError) as error:
         if not _waits(journal, error):
             _forget(repo, journal)

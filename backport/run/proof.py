@@ -25,9 +25,9 @@ class Proof:
     def __call__(
         self, repo: Repo, plan: Plan, state: RunState, progress: Progress
     ) -> tuple[tuple[StepVerdict, ...], str]:
-        level, proven = level_of(state.settings)
-        if level is Level.NONE:
-            return (), proven
+        if level_of(state.settings)[0] is Level.NONE:
+            return (), level_of(state.settings)[1]
+        from backport.validate.core import settled
         from backport.validate.prover import Prover, Target
 
         targets = [
@@ -35,7 +35,9 @@ class Proof:
             for number, step in enumerate(state.steps, 1)
             if step.commit is not None
         ]
-        with Prover(repo, state.settings) as prover:
+        trees = (repo.tree(target.commit) for target in reversed(targets))
+        settings, proven = settled(state.settings, trees)
+        with Prover(repo, settings) as prover:
             for note in prover.notes:
                 progress.note(note)
             progress.phase("validate", len(targets))

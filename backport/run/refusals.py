@@ -14,7 +14,7 @@ from backport.gateway.repository import Repo
 from backport.levels import Phase
 from backport.run.journal import Journal, RunState
 from backport.run.stop import help_lines
-from backport.verdicts import State, StepVerdict
+from backport.verdicts import State, StepVerdict, Validator
 from series.model import Patch, shown
 
 REJECTED_REF = "refs/backport/rejected"
@@ -75,7 +75,7 @@ def refuse_failed(repo: Repo, state: RunState, verdicts: Sequence[StepVerdict]) 
     first = failed[0]
     more = f", and {len(failed) - 1} later ones" if len(failed) > 1 else ""
     raise StepFailed(
-        f"{_named(state, first)} failed its validation{more};"
+        f"{_named(state, first)} {_what_failed(first)}{more};"
         f" {_left_alone(state)}:\n{first.explain()}",
         f"the commits are kept at {REJECTED_REF}; `backport bisect` finds what repairs it",
     )
@@ -99,6 +99,12 @@ def _refuse_unproven(state: RunState, verdicts: Sequence[StepVerdict]) -> None:
         f"{_named(state, step)} could not be judged{more}; {_left_alone(state)}:\n{step.explain()}",
         f"--accept 'unproven:{verdict.validator}' {act} anyway",
     )
+
+
+def _what_failed(step: StepVerdict) -> str:
+    """A tree that does not build is called that: nothing else of it was validated."""
+    build = any(v.failed and v.validator is Validator.BUILD for v in step.verdicts)
+    return "does not build" if build else "failed its validation"
 
 
 def _named(state: RunState, step: StepVerdict) -> str:

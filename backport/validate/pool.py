@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing import parent_process
+from multiprocessing import active_children, parent_process
 from pathlib import Path
+from signal import SIG_BLOCK, SIG_SETMASK, SIGINT, pthread_sigmask
 from tempfile import TemporaryDirectory
 from threading import Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backport.config import Settings
 from backport.store.cache import Cache
@@ -72,8 +73,9 @@ class Emulations:
         """Have the processes started, while there is a build to wait for."""
         with self._lock, suppress(BrokenExecutor):  # `begin` will say so
             if self._executor is None:
+                pool = self._pool()
                 for _ in range(self._processes):
-                    self._pool().submit(warm)
+                    pool.submit(warm)
 
     def early(self, name: str, sha: str, answers: Answers | None) -> None:
         """Begin with a file as soon as it is made; of use if the build goes on to make no other, and the
@@ -114,10 +116,13 @@ class Emulations:
         self._begun = frozenset(emulation.key for _, _, emulation in begun if emulation is not None)
         return lambda: tuple(self._finish(oracles, *each) for each in begun)
 
-    def close(self) -> None:
-        """End the processes; what is under way is given up."""
+    def close(self, *, at_once: bool = False) -> None:
+        """End the processes; what is under way is given up, ``at_once`` without its end."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
+            if at_once:
+                for worker in active_children():
+                    worker.kill()
         self._folder.cleanup()
 
     def _finish(
@@ -162,10 +167,27 @@ class Emulations:
             from multiprocessing import get_context
 
             # Forking a process that has threads (a progress display) can deadlock: spawn.
-            self._executor = ProcessPoolExecutor(
-                self._processes, get_context("spawn"), end_with_parent
+            self._executor = _Sheltered(
+                ProcessPoolExecutor(self._processes, get_context("spawn"), end_with_parent)
             )
         return self._executor
+
+
+class _Sheltered(Executor):
+    """Starts its workers deaf to interrupts, which a terminal sends to all of them: they end with us."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+
+    def submit(self, *what: Any, **named: Any) -> Future[Any]:
+        before = pthread_sigmask(SIG_BLOCK, {SIGINT})
+        try:
+            return self._pool.submit(*what, **named)
+        finally:
+            pthread_sigmask(SIG_SETMASK, before)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
 def end_with_parent() -> None:

@@ -79,11 +79,14 @@ class Prover:
     def __enter__(self) -> Prover:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.cache.prune()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        interrupted = kind is not None and not issubclass(kind, Exception)
         if self._prepared is not None:
-            self._prepared.result().close()
+            self._prepared.result().close(at_once=interrupted)
         self._thread.shutdown()
+        if interrupted and self._builder is not None:
+            self._builder.worktree.remove()
+        self.cache.prune()
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -3,21 +3,21 @@
 
 Three questions, cheapest first: does every staged patch parse; does every staged quilt series still
 go on in its order; and, only where something staged can reach the core's object file, does the core
-still build and translate.  What reaches it is told from the staged tree itself: the core's source,
-the closure of its ``#include``s, and whatever is neither code nor a document.
+still build and translate.  `reach` answers that from the staged tree itself: by the core's source, the
+closure of its ``#include``s, and everything that is neither code nor a document.
 """
 
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from backport.gateway.repository import Repo
 from backport.gateway.trees import DIRECTORY, TreeView
 from backport.pick.patch import pick_patch
+from backport.validate.reach import PATCHES, SOURCES
 from series.errors import SeriesError
 from series.model import Identity, Oid, Patch, shown
 from series.ordering.blobs import find_chains
@@ -25,15 +25,6 @@ from series.reading.mail import read_mbox, read_patch_files
 from series.reading.quilt import parse_series, read_quilt
 from series.reading.rules import Rules
 
-_PATCHES = (b".patch", b".diff", b".mbox", b".eml")
-_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"\n]+)[>"]', re.M)
-_NO_PART = re.compile(
-    rb"(^|/)(docs?|Documentation|LICENSES)/|(^|/)(README|COPYING|CHANGELOG|MAINTAINERS|CREDITS)[^/]*$"
-    rb"|\.(md|rst|txt|pandoc|patch|diff|mbox|eml)$|(^|/)(series|\.git[a-z]+)$"
-)
-_CODE = re.compile(rb"\.(c|h|S|s|inc)$")
-_GENERATOR = re.compile(rb"offset|(^|/)(tools|scripts)/")
-_MOST_INCLUDES = 4000
 # Who signs a patch that names no author is asked when it goes on, not when it is staged.
 _ANYBODY = Rules(author=Identity(b"nobody", b""), partial=True, guards=frozenset())
 
@@ -58,7 +49,7 @@ class Looked:
 def look_at_patches(repo: Repo, tree: TreeView, changed: dict[bytes, bool]) -> Looked:
     """Parse every changed patch; try every quilt series that has a changed part."""
     complaints: list[Complaint] = []
-    patches = [path for path, there in changed.items() if there and path.endswith(_PATCHES)]
+    patches = [path for path, there in changed.items() if there and path.endswith(PATCHES)]
     for path in patches:
         complaints += _parse(tree, path)
     lists = {posixpath.join(posixpath.dirname(path), b"series") for path in patches}
@@ -70,46 +61,26 @@ def look_at_patches(repo: Repo, tree: TreeView, changed: dict[bytes, bool]) -> L
     return Looked(len(patches), len(known), tuple(complaints))
 
 
-def reaches_core(tree: TreeView, core: bytes, changed: Iterable[bytes]) -> list[bytes]:
-    """The changed paths that the core's object file can depend on.
+@dataclass(frozen=True, slots=True)
+class TreeFiles:
+    """A tree's files, as `reach.Files`."""
 
-    C and assembly count where the core includes them, or where they look like the source of a
-    generated header; documents do not; everything else (makefiles, lists, scripts) may, and does.
-    """
-    touched = {path for path in changed if not _NO_PART.search(path)}
-    code = {path for path in touched if _CODE.search(path) and not _GENERATOR.search(path)}
-    if not code:
-        return sorted(touched)
-    return sorted((touched - code) | (code & _closure(tree, core)))
+    tree: TreeView
 
+    def sources(self) -> Iterator[bytes]:
+        """The paths of code."""
+        return _walk(self.tree, self.tree.id, b"")
 
-def _closure(tree: TreeView, core: bytes) -> set[bytes]:
-    """The core and all it includes, by base name: a header counts wherever it lies in the tree.
-
-    Include paths are the build's business; a suffix match reads a little too much, never too little.
-    """
-    by_name: dict[bytes, list[bytes]] = {}
-    for path in _walk(tree, tree.id, b""):
-        by_name.setdefault(posixpath.basename(path), []).append(path)
-    closure = {core}
-    waiting = [core]
-    while waiting and len(closure) < _MOST_INCLUDES:
-        text = tree.read(waiting.pop()) or b""
-        for name in _INCLUDE.findall(text):
-            clean = posixpath.normpath(name).lstrip(b"./")
-            tail = b"/" + clean.split(b"/", 1)[-1] if clean.startswith(b"asm/") else b"/" + clean
-            for path in by_name.get(posixpath.basename(clean), ()):
-                if path not in closure and (b"/" + path).endswith(tail):
-                    closure.add(path)
-                    waiting.append(path)
-    return closure
+    def read(self, path: bytes) -> bytes | None:
+        """A file's content."""
+        return self.tree.read(path)
 
 
 def _walk(tree: TreeView, oid: Oid, prefix: bytes) -> Iterator[bytes]:
     for name, entry in tree.objects.tree(oid).entries.items():
         if entry.mode == DIRECTORY:
             yield from _walk(tree, entry.oid, prefix + name + b"/")
-        elif name.endswith((b".h", b".c", b".S", b".inc")):
+        elif name.endswith(SOURCES):
             yield prefix + name
 
 

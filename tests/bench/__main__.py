@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from tests.bench import peers, replay
-from tests.bench.timing import Sample, Timed, clocked, race
+from tests.bench.timing import Sample, Timed, clocked, processor, race
 
 _BARE = "import typer\napp = typer.Typer()\n@app.command()\ndef a() -> None: ...\n"
 _BARE += "@app.command()\ndef b() -> None: ...\napp()\n"
@@ -54,6 +54,7 @@ def main() -> None:
         _applying(course, given.runs)
         _graph(course, given.runs)
         _start_up(folder, given.runs)
+        _hook(repo, folder, given.runs)
         if built is not None:
             _emulation(built, given.runs)
         if image is not None:
@@ -103,6 +104,22 @@ def _start_up(folder: Path, runs: int) -> None:
         "git --version": start("git", "--version"),
     }
     _table("start-up", race(contestants, max(runs, 9)), "a bare Typer program --help")
+
+
+def _hook(repo: Path, folder: Path, runs: int) -> None:
+    """Processor time: a hook waits for `check` at every commit, and most have nothing for it."""
+    bare = folder / "bare.py"
+    python = [sys.executable, "-m", "backport"]
+
+    def spent(*words: str) -> Timed:
+        return lambda: processor(lambda: subprocess.run(words, capture_output=True, check=True))
+
+    contestants = {
+        "a bare Typer program": spent(sys.executable, str(bare), "a"),
+        "check, nothing relevant staged": spent(*python, "check", "-C", str(repo)),
+        "status": spent(*python, "status", "-C", str(repo)),
+    }
+    _table("processor time", race(contestants, max(runs, 9)), "a bare Typer program")
 
 
 def _emulation(built: Path, runs: int) -> None:

@@ -64,7 +64,7 @@ def hanging(repo: Path, tmp_path: Path, boxed: str, replay: str) -> subprocess.P
             pytest.skip(why or "ptrace is not allowed here")
     for key, value in (("sandbox", boxed), ("replay", replay), ("build", "make -s")):
         git(repo, "config", f"backport.{key}", value)
-    words = [sys.executable, "-m", "backport.cli", "check", "--repo", str(repo)]
+    words = [sys.executable, "-m", "backport", "check", "--repo", str(repo)]
     process = subprocess.Popen(
         [*words, "--range", "stable..hang", "--validate", "build"],
         cwd=ROOT,

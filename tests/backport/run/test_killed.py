@@ -92,7 +92,7 @@ def test_killed_in_the_middle_of_a_build(tmp_path: Path) -> None:
     before = git(repo, "rev-parse", "stable")
     slow = f"touch building; sleep 30; {BUILD}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "backport.cli", *words(repo, slow)],
+        [sys.executable, "-m", "backport", *words(repo, slow)],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -118,7 +118,7 @@ def test_what_a_killed_run_was_building_is_ended(tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     endless = f"while :; do echo >> {alive}; sleep 0.02; done;"
     process = subprocess.Popen(
-        [sys.executable, "-m", "backport.cli", *words(repo, f"{endless} {BUILD}")],
+        [sys.executable, "-m", "backport", *words(repo, f"{endless} {BUILD}")],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -40,7 +40,7 @@ def words(*more: str) -> tuple[str, ...]:
 def typed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line as a user types it, in ``folder``."""
     return subprocess.run(
-        [sys.executable, "-P", "-m", "backport.cli", *arguments],
+        [sys.executable, "-P", "-m", "backport", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -186,9 +186,9 @@ def test_the_next_conflict_is_where_the_shell_stands(tmp_path: Path) -> None:
     assert backport(repo, "apply", *where).exit_code == 3
     script = (
         f'cd "{conflict(repo)}"; git checkout -q --theirs a.c; git add a.c;'
-        f' "{sys.executable}" -P -m backport.cli continue;'
+        f' "{sys.executable}" -P -m backport continue;'
         " ls b.c && git checkout -q --theirs b.c && git add b.c &&"
-        f' "{sys.executable}" -P -m backport.cli continue'
+        f' "{sys.executable}" -P -m backport continue'
     )
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

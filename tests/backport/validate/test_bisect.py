@@ -159,7 +159,7 @@ def test_a_series_is_bisected_in_memory(repo: Path) -> None:
 def test_inside_git_bisect_run(repo: Path) -> None:
     git(repo, "checkout", "-q", "topic~5")
     git(repo, "bisect", "start", "topic~5", "stable")
-    check = [sys.executable, "-m", "backport.cli", "check", "--commit", "HEAD"]
+    check = [sys.executable, "-m", "backport", "check", "--commit", "HEAD"]
     words = [*check, "--validate", "build", "--build", MAKE]
     done = subprocess.run(
         ["git", "bisect", "run", *words], cwd=repo, capture_output=True, text=True, check=False

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The entry point of ``backport``, ``git-backport`` and ``python -m backport``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from backport import interrupts
+
+
+def main() -> None:
+    """Run the command line; an interrupt is answered from the first import on."""
+    interrupts.install()
+    try:
+        from backport.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        interrupts.say("interrupted; nothing was changed")
+    except SystemExit as ended:
+        if not (interrupts.came() and ended.code):
+            raise
+    else:
+        return
+    finally:
+        interrupts.finish()
+    # Not by way of Python's own end: an interrupt inside of `exec` makes that end look like a kill.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(interrupts.CODE)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,9 @@ from typing import Any
 
 from series.model import Oid
 
+IDLE = "ran, but changed no file"
+"""The summary of a build command that has built nothing."""
+
 
 class State(Enum):
     """The answer of one validator to one step."""

@@ -40,7 +40,7 @@ def tables() -> dict[str, str]:
     options: dict[tuple[str, str, str], list[str]] = {}
     for verb, command in verbs().items():
         for param in command.params:
-            if param.param_type_name == "option":
+            if param.param_type_name == "option" and not param.hidden:
                 options.setdefault(_option(param), []).append(verb)
     rows = ["| option | values | what it does | verbs |", "|---|---|---|---|"]
     rows += [

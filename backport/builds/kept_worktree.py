@@ -79,6 +79,11 @@ class KeptWorktree:
         if admin is not None:
             shutil.rmtree(admin, ignore_errors=True)
 
+    @property
+    def untouched(self) -> bool:
+        """Whether there are no files but the commit's own, as it has them."""
+        return not self._git("status", "--porcelain", "--ignored", "-unormal", "--no-renames")
+
     def drop_unmade(self, before: Oid, commit: Oid, names: Iterable[str]) -> None:
         """Remove files that another makefile may no longer make, where the two commits' differ."""
         old, new = self.repo.tree(before).id, self.repo.tree(commit).id

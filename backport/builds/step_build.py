@@ -24,10 +24,11 @@ from backport.builds.leftovers import MARK
 from backport.builds.process import run_bounded
 from backport.builds.recorded.replay import Replay
 from backport.builds.sandbox import Sandbox, sandbox
+from backport.environment import Environment
 from backport.errors import CannotTest
 from backport.gateway.repository import Repo
 from backport.store.cache import Cache, digest
-from backport.verdicts import State, Validator, Verdict
+from backport.verdicts import IDLE, State, Validator, Verdict
 from emu.elf.bare import without_debug
 from series.model import Oid
 
@@ -38,13 +39,35 @@ if TYPE_CHECKING:
     Early = Callable[[str, str, Answers | None], None]
     """(path, SHA-256 in the cache, what the tree is likely to say of the profile)."""
 
-_KIND = "build"
+KIND = "build"
+"""Of the answers in the cache."""
 _FORMAT = "build-2"
 _COMPILED = "compiled"
 """What is said of a step whose links were put off."""
 _CANNOT_TEST = 125
 _NO_TOOL = re.compile(r"\*\*\* .*Error 127$", re.M)
 """How make says that a program of the recipe is not there: no verdict on any patch."""
+
+
+def build_key(tree: Oid, command: str, compiler: str) -> str:
+    """What the answer of a build depends on."""
+    return digest(_FORMAT, tree, command, compiler)
+
+
+def default_compiler(environment: Environment) -> str:
+    """The default compiler's own name: another one may well say something else."""
+    words = (environment.get("CC") or "cc").split()
+    try:
+        done = subprocess.run(
+            [words[0], "--version"],
+            env=environment.for_builds(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return "no compiler"
+    return done.stdout.partition("\n")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +113,7 @@ class BuildTree:
         temporary.mkdir(parents=True, exist_ok=True)
         self.sandbox: Sandbox = sandbox(self.folder, temporary, writable, boxed)
         self._early: Early | None = None
+        self._may_be_idle = True
         self._answers: Answers | None = None
         """What the tree of the last build said: the next is likely to say the same."""
         self.replay: Replay | None = None
@@ -107,24 +131,15 @@ class BuildTree:
 
     def key(self, commit: Oid) -> str:
         """What the answer depends on: the tree, the command, the compiler."""
-        return digest(_FORMAT, self.repo.tree(commit).id, self.command, self._compiler)
+        return build_key(self.repo.tree(commit).id, self.command, self._compiler)
 
     @cached_property
     def _compiler(self) -> str:
-        """The default compiler's own name: another one may well say something else."""
-        words = (self.repo.environment.get("CC") or "cc").split()
-        env = self.repo.environment.for_builds()
-        try:
-            done = subprocess.run(
-                [words[0], "--version"], env=env, capture_output=True, text=True, check=False
-            )
-        except OSError:
-            return "no compiler"
-        return done.stdout.partition("\n")[0]
+        return default_compiler(self.repo.environment)
 
     def known(self, commit: Oid, *, whole: bool = True) -> Built | None:
         """The answer from the cache, with every artefact at hand; None when it must be built."""
-        answer = self.cache.get(_KIND, self.key(commit))
+        answer = self.cache.get(KIND, self.key(commit))
         if answer is None or (whole and not answer["whole"]):
             return None
         if not self.wanted.keys() <= set(answer["wanted"]):
@@ -175,6 +190,7 @@ class BuildTree:
         self._answers = built.answers
         if code >= 0:
             answer = {
+                "command": self.command,
                 "state": built.verdict.state.value,
                 "summary": built.verdict.summary,
                 "lines": list(built.verdict.lines),
@@ -187,7 +203,7 @@ class BuildTree:
                 from backport.builds.probe import to_json
 
                 answer |= {"asked": asked, "answers": to_json(built.answers)}
-            self.cache.put(_KIND, self.key(commit), answer)
+            self.cache.put(KIND, self.key(commit), answer)
         return built
 
     def _question(self, artefacts: Mapping[str, str]) -> str:
@@ -278,6 +294,9 @@ class BuildTree:
                 artefacts[name] = self.cache.put_blob(data)
         whole = self.replay is None or self.replay.is_whole
         summary = "built" if whole else _COMPILED
+        if self._may_be_idle:  # once a build has left something, no later one is asked
+            self._may_be_idle = self.worktree.untouched
+            summary = IDLE if self._may_be_idle else summary
         verdict = Verdict(Validator.BUILD, State.PASSED, summary, (), seconds, how=how)
         return Built(verdict, artefacts, whole)
 

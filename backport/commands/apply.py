@@ -15,8 +15,10 @@ from backport.commands import options as opt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from backport.config import Settings
     from backport.errors import Interrupted
     from backport.gateway.repository import Repo
+    from backport.planning.sources import Source
     from backport.run.journal import Journal
     from backport.run.proof import Proof
     from backport.run.request import Progress, Result
@@ -57,6 +59,12 @@ def apply(
     base: opt.Base = None,
     only: opt.Only = None,
     jobs: opt.Jobs = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", "-n", help="Show what would be applied and built; change nothing."
+        ),
+    ] = False,
     json: opt.Json = None,
 ) -> None:
     """Put a series on a stable branch, and prove every step."""
@@ -90,9 +98,33 @@ def apply(
         jobs=jobs,
     )
     name = opt.branch_of(settings)
-    request = Request(name, opt.sources_of(found, settings, series, commits), settings, to)
+    sources = opt.sources_of(found, settings, series, commits)
+    if dry_run:
+        _rehearse(found, name, sources, settings, to or name, json)
+        return
+    request = Request(name, sources, settings, to)
     proof = _proof(keep_going)
     _carry(found, proof, lambda progress: start(found, request, proof, progress), json, settings)
+
+
+def _rehearse(
+    repo: Repo,
+    branch: str,
+    sources: tuple[Source, ...],
+    settings: Settings,
+    target: str,
+    json: str | None,
+) -> None:
+    from backport.report.out import write_json
+    from backport.report.rehearsed import rehearsal_json, show_rehearsal
+    from backport.run.rehearsal import rehearse
+
+    found = rehearse(repo, branch, sources, settings)
+    write_json(json, rehearsal_json(found) if json else {})
+    if json != "-":
+        show_rehearsal(found, target)
+    if found.outlook.exit_code:
+        raise typer.Exit(found.outlook.exit_code)
 
 
 def continue_(
@@ -233,6 +265,7 @@ def _carry(
 ) -> None:
     from backport.errors import BackportError
     from backport.report.out import write_json
+    from backport.report.page import say
     from backport.report.progress import Reporter
     from backport.report.summary import stopped_json, summary, to_json
     from backport.run.journal import Journal
@@ -253,7 +286,7 @@ def _carry(
     seconds = time.monotonic() - begun
     write_json(json, to_json(result, seconds) if json else {})
     if json != "-":
-        print(summary(result, seconds))
+        say(summary(result, seconds))
 
 
 def _interrupted(journal: Journal) -> Interrupted:

@@ -15,6 +15,7 @@ from backport.levels import Level
 
 if TYPE_CHECKING:
     from backport.config import Settings
+    from backport.gateway.repository import Repo
     from backport.verdicts import State
 
 
@@ -33,6 +34,19 @@ def check(
             help="Check every commit of a range; without A..B, those that upstream does not have.",
         ),
     ] = None,
+    message: Annotated[
+        Path | None,
+        typer.Option(
+            "--message",
+            metavar="FILE",
+            help="Check a commit message: the commits that it names exist, are on upstream, and"
+            " have the subject that it quotes.",
+        ),
+    ] = None,
+    pushed: Annotated[
+        str | None,
+        typer.Option("--pushed", metavar="REMOTE", help="As a pre-push hook.", hidden=True),
+    ] = None,
     validate: opt.Validate = None,
     build: opt.Build = None,
     profile: opt.Profile = None,
@@ -46,9 +60,10 @@ def check(
     from backport.errors import UsageError
     from backport.report.out import write_json
 
-    if commit is not None and commits is not None:
-        raise UsageError("give either --commit or --range, not both")
-    if commit is None and commits is None and _nothing_to_do(repo, validate, build, profile, json):
+    asked = [one for one in (commit, commits, message, pushed) if one is not None]
+    if len(asked) > 1:
+        raise UsageError("give one of --commit, --range and --message")
+    if not asked and _nothing_to_do(repo, validate, build, profile, json):
         return
     from backport.report import checked as report
     from backport.report.progress import Reporter
@@ -65,7 +80,11 @@ def check(
         accept=tuple(accept or ()),
         jobs=jobs,
     )
-    if commits is not None:
+    if message is not None:
+        _check_message(found, message, settings, json)
+    elif pushed is not None:
+        _check_pushed(found, pushed, settings)
+    elif commits is not None:
         with Reporter(validating=True) as progress:
             checked = checks.check_range(
                 found, _needing_build(settings), commits, progress, keep_going=keep_going
@@ -89,6 +108,40 @@ def check(
             report.show_staged(staged)
         # A hook lets pass what cannot be judged: else it would stop every commit to such a tree.
         _exit_with(wrong=bool(staged.looked.complaints) or staged.failed)
+
+
+def _check_message(repo: Repo, file: Path, settings: Settings, json: str | None) -> None:
+    from dataclasses import asdict
+
+    from backport.report.checked import show_message
+    from backport.report.out import write_json
+    from backport.run.message_check import check_message
+
+    done = check_message(repo, file.read_bytes(), settings.upstream)
+    write_json(json, asdict(done))
+    if json != "-":
+        show_message(done)
+    _exit_with(wrong=bool(done.wrong))
+
+
+def _check_pushed(repo: Repo, remote: str, settings: Settings) -> None:
+    """Every commit that is pushed; what cannot be judged is said and lets pass, as before a commit."""
+    import sys
+
+    from backport.report import checked as report
+    from backport.report.progress import Reporter
+    from backport.run import checks
+    from backport.run.pushed import pushed_ranges
+    from backport.verdicts import State
+
+    wrong = False
+    for commits in pushed_ranges(repo, remote, sys.stdin):
+        with Reporter(validating=True) as progress:
+            checked = checks.check_range(repo, settings, commits, progress, keep_going=False)
+        report.show_range(checked)
+        failed = any(verdict.state is State.FAILED for verdict in checked.verdicts)
+        wrong = wrong or failed or bool(checked.complaints)
+    _exit_with(wrong=wrong)
 
 
 def _nothing_to_do(

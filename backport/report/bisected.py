@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backport.report.page import alarm, fold, page_width
+from backport.report.page import alarm, fold, page_width, say
 from backport.run.bisection import Bisection
 from backport.validate.bisect import describe
 
@@ -43,8 +43,8 @@ def _left_out(done: Bisection) -> str:
 def show_bisect(done: Bisection) -> None:
     """The step that breaks, the one that repairs it, and why it is broken."""
     said = describe(done.found, done.subjects, [step.commit for step in done.steps[1:]])
-    print(said if done.found.first_bad is None else alarm(said))
+    say(said if done.found.first_bad is None else alarm(said))
     if done.found.first_bad:
-        print(_left_out(done))
+        say(_left_out(done))
     if done.found.first_bad is not None:
-        print(fold(done.verdicts[done.found.first_bad].explain(), page_width()))
+        say(fold(done.verdicts[done.found.first_bad].explain(), page_width()))

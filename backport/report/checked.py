@@ -6,11 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 from backport.counted import counted
-from backport.report.page import alarm, fold, page_width
+from backport.report.page import alarm, fold, page_width, say
 from backport.report.summary import verdict_json
 from backport.report.unconcerned import staged_line
 from backport.run.checks import Checked, Staged
-from backport.verdicts import State, StepVerdict, Validator
+from backport.run.message_check import MessageCheck
+from backport.verdicts import IDLE, State, StepVerdict, Validator
 from series.model import Oid
 
 
@@ -29,19 +30,19 @@ def show_staged(staged: Staged) -> None:
     looked, verdict = staged.looked, staged.verdict
     for complaint in looked.complaints:
         where = "" if complaint.what.startswith(complaint.path) else f"{complaint.path}: "
-        print(alarm(f"{where}{complaint.what}"))
+        say(alarm(f"{where}{complaint.what}"))
     if verdict is not None:
         said = ", ".join(v.summary for v in verdict.verdicts)
-        print(_alarmed(verdict, f"{_judged(verdict)} {verdict.state.value}: {said}"))
+        say(_alarmed(verdict, f"{_judged(verdict)} {verdict.state.value}: {said}"))
         _show_reasons(verdict)
     elif not looked.complaints:
-        print(staged_line(staged.changed, looked.patches, staged.why))
+        say(staged_line(staged.changed, looked.patches, staged.why))
 
 
 def show_commit(verdict: StepVerdict) -> None:
     """One commit, for a person."""
     said = ", ".join(f"{v.validator}: {v.summary}" for v in verdict.verdicts)
-    print(
+    say(
         _alarmed(verdict, f"{verdict.state.value}: {verdict.commit[:12]} {verdict.subject}: {said}")
     )
     _show_reasons(verdict)
@@ -69,7 +70,10 @@ def range_json(checked: Checked) -> dict[str, Any]:
 def show_range(checked: Checked) -> None:
     """A range, for a person: what is wrong with patches in it, and the counts."""
     for commit, complaint in checked.complaints:
-        print(alarm(f"{_short(commit)}: {complaint.path}: {complaint.what}"))
+        say(alarm(f"{_short(commit)}: {complaint.path}: {complaint.what}"))
+    if checked.total and not checked.verdicts:
+        say(f"{counted(checked.total, 'commit')}: {checked.proven}")
+        return
     failed = sum(v.failed for v in checked.verdicts)
     unclear = sum(v.state is State.CANNOT_TELL for v in checked.verdicts)
     left = checked.total - len(checked.verdicts)
@@ -77,14 +81,26 @@ def show_range(checked: Checked) -> None:
         f"{len(checked.verdicts)} of {counted(checked.total, 'commit')} checked: {failed} failed,"
         f" {unclear} could not be judged" + (f"; {left} not reached" if left else "")
     )
-    print(alarm(said) if failed else said)
-    if checked.proven:
-        print(f"  {checked.proven}")
+    say(alarm(said) if failed else said)
+    if any(one.summary == IDLE for verdict in checked.verdicts for one in verdict.verdicts):
+        say("  the build command changed no file, so it has built nothing")
+    elif checked.proven:
+        say(f"  {checked.proven}")
+
+
+def show_message(done: MessageCheck) -> None:
+    """A commit message, for a person: nothing where it names no commit."""
+    for line in done.wrong:
+        say(alarm(line))
+    if done.named and not done.upstream:
+        say(
+            "not looked for on upstream: neither backport.upstream nor the branch's upstream is set"
+        )
 
 
 def _show_reasons(verdict: StepVerdict) -> None:
     if text := verdict.explain():
-        print(fold(text, page_width()))
+        say(fold(text, page_width()))
 
 
 def _judged(verdict: StepVerdict) -> str:

@@ -90,12 +90,18 @@ def fold(text: str, width: int) -> str:
     return "\n".join(_folded(line, width) for line in text.splitlines())
 
 
+def say(text: str) -> None:
+    """Print on stdout, folded where a person reads it: a terminal cuts an id in two, a file does not."""
+    live = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    print(fold(text, page_width()) if live else text)
+
+
 def step_text(head: str, subject: str, details: str, width: int) -> str:
     """A step's line: ``head subject  [details]`` where that fits, else the details under the subject."""
     line = f"{head}{subject}  [{details}]"
     if len(line) <= width:
         return line
-    return f"{head}{subject}\n{_folded(' ' * len(head) + details, width, 0)}"
+    return f"{_folded(f'{head}{subject}', width, len(head))}\n{_folded(' ' * len(head) + details, width, 0)}"
 
 
 def _folded(line: str, width: int, deeper: int = 2) -> str:

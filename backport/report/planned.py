@@ -12,6 +12,7 @@ from backport.history.upstream import Blocker
 from backport.pick.outcome import Picked
 from backport.planning.items import Posted, Taken
 from backport.report.accounts import accounts_json
+from backport.report.page import say
 from backport.report.table import show_table
 from backport.run.accounting import count_fates, read_words
 from backport.run.behind import Behind
@@ -48,7 +49,7 @@ def show_plan(outlook: Outlook, relation: Relation, branch: str, *, why: bool = 
     subjects = [shown(patch.subject) for patch in outlook.patches]
     title = f"{counted(len(subjects), 'patch')} onto {branch}"
     if why:
-        print(title)
+        say(title)
         _show_evidence(outlook, relation, subjects)
     else:
         rows = [
@@ -64,38 +65,38 @@ def show_plan(outlook: Outlook, relation: Relation, branch: str, *, why: bool = 
         heads = ("#", "posted", "subject", "goes on", "needs")
         styles = ("dim", "dim", "", "cyan", "yellow")
         show_table(heads, rows, title=title, styles=styles, alarms=(CONFLICT, PREREQUISITE))
-        print("needs: by lines; f by the life of a file, s by a symbol or option, d as declared")
+        say("needs: by lines; f by the life of a file, s by a symbol or option, d as declared")
     for line in _legend([_fate(outlook, at) for at in range(len(subjects))]):
-        print(line)
+        say(line)
     if not why:
-        print("all the evidence: --why")
+        say("all the evidence: --why")
     if outlook.plan.left_out:
-        print(f"left out by --only: {counted(outlook.plan.left_out, 'patch')}")
+        say(f"left out by --only: {counted(outlook.plan.left_out, 'patch')}")
     if read := read_words(count_fates(outlook.plan.series.accounts)):
-        print(read)
+        say(read)
     for note in (*outlook.plan.notes, *outlook.plan.contradictions):
-        print(f"note: {note}")
+        say(f"note: {note}")
     for at, subject in enumerate(subjects):
         step = _step(outlook, at)
         for note in step.notes if step is not None else ():
-            print(f"note: {at + 1} {subject}: {note}")
+            say(f"note: {at + 1} {subject}: {note}")
     for use in relation.premature:
         user, maker = relation.places[use.user], relation.places[use.maker]
-        print(
+        say(
             f"note: {user} {subjects[user - 1]!r} comes before {maker}, which it needs:"
             f" {use.evidence.explain()}; step {user} may not build"
         )
-    _show_stop(outlook)
+    show_stop(outlook)
 
 
 def _show_evidence(outlook: Outlook, relation: Relation, subjects: list[str]) -> None:
     for at, (item, node) in enumerate(zip(outlook.items, relation.graph, strict=True)):
-        print(f"{at + 1:>3} {subjects[at]}  [{_fate(outlook, at)}]")
+        say(f"{at + 1:>3} {subjects[at]}  [{_fate(outlook, at)}]")
         for reason in outlook.plan.reasons.get(item, ()):
-            print(f"      {reason}")
+            say(f"      {reason}")
         for place, found in _needed(relation, node):
             for evidence in found:
-                print(f"      needs {place}: {evidence.explain()}")
+                say(f"      needs {place}: {evidence.explain()}")
 
 
 def _step(outlook: Outlook, at: int) -> Step | None:
@@ -147,32 +148,33 @@ def _needs(relation: Relation, node: int) -> str:
     return ", ".join(found) or "-"
 
 
-def _show_stop(outlook: Outlook) -> None:
+def show_stop(outlook: Outlook) -> None:
+    """What would stop the run, if anything would."""
     for line in outlook.undeclared:
-        print(f"declared, but neither in the series nor on the branch: {line}")
+        say(f"declared, but neither in the series nor on the branch: {line}")
     if outlook.undeclared:
-        print("  --prerequisites ignore goes on without it")
+        say("  --prerequisites ignore goes on without it")
     if outlook.stopped is None:
         return
     patch, picked = outlook.stopped
     sys.stdout.flush()
-    print(f"\nstops at {patch.name} {patch.subject.decode('utf-8', 'replace')!r}:")
+    say(f"\nstops at {patch.name} {patch.subject.decode('utf-8', 'replace')!r}:")
     _show_clashes(picked, outlook.blockers)
     if outlook.blockers:
-        print("  --prerequisites take picks them from there")
+        say("  --prerequisites take picks them from there")
     first = len(outlook.state.steps) + 1
     for place, behind in enumerate(outlook.behind[1:], first + 1):
         if behind.step is None and behind.picked is not None:
             after = f", {FOLLOWS} {', '.join(map(str, behind.follows))}" if behind.follows else ""
-            print(f"as things are, so would {place} {shown(behind.patch.subject)!r}{after}:")
+            say(f"as things are, so would {place} {shown(behind.patch.subject)!r}{after}:")
             _show_clashes(behind.picked, behind.blockers)
 
 
 def _show_clashes(picked: Picked, blockers: Sequence[Blocker]) -> None:
     for clash in picked.clashes:
-        print(f"  {shown(clash.path)}: {clash.reason}")
+        say(f"  {shown(clash.path)}: {clash.reason}")
     for blocker in blockers:
-        print(f"  upstream: {blocker.explain()}")
+        say(f"  upstream: {blocker.explain()}")
 
 
 def plan_json(outlook: Outlook) -> dict[str, Any]:

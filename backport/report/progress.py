@@ -9,6 +9,9 @@ Everything here goes to stderr; results go to stdout.
 from __future__ import annotations
 
 import sys
+import time
+from dataclasses import dataclass
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from backport.report.page import colour_system, fold, page_width, step_text
@@ -17,7 +20,16 @@ from backport.verdicts import State, StepVerdict, Validator
 from series.model import Patch, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.live import Live
     from rich.progress import Progress as Bar
+    from rich.text import Text
+
+_LEAST = 20
+"""Letters of a subject that are shown in any case."""
+_FIRST, _AGAIN = 10.0, 60.0
+"""Seconds after which a line in a log names the step that takes so long, and seconds until the next."""
 
 MARKS = {
     State.PASSED: ("ok", "green"),
@@ -31,6 +43,46 @@ _DETAIL = {
     StepState.SKIPPED: "yellow",
     StepState.RESOLVED: "magenta",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """The step at work, since a moment of the monotonic clock."""
+
+    number: int
+    total: int
+    subject: str
+    what: str
+    begun: float
+
+    def text(self, width: int = 0) -> str:
+        """In one line; one that is wider than ``width`` loses of its subject, then of the command."""
+        seconds = f", {int(time.monotonic() - self.begun)} s"
+        place = f"{self.number}/{self.total} " if self.number else ""
+        head, subject, what = f"  now {place}", self.subject, f": {self.what}"
+        over = len(head) + len(subject) + len(what) + len(seconds) - width
+        if width and over > 0:
+            subject = _shortened(subject, max(_LEAST, len(subject) - over))
+            what = _shortened(what, width - len(head) - len(subject) - len(seconds))
+        return head + subject + what + seconds
+
+
+class _Line:
+    """What is under way, as rich draws it anew: cut at the end of the line, but never its time."""
+
+    def __init__(self, now: Callable[[], _UnderWay | None]) -> None:
+        self._now = now
+
+    def __rich__(self) -> Text:
+        from rich.text import Text
+
+        now = self._now()
+        said = now.text(page_width(sys.stderr) - 1) if now is not None else ""
+        return Text(said, "dim", no_wrap=True, end="")
+
+
+def _shortened(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: max(0, room - 3)]}..."
 
 
 class Reporter:
@@ -49,10 +101,14 @@ class Reporter:
         self._bar: Bar | None = None
         self._steps: dict[int, Step] = {}
         self._judged_by: frozenset[str] = frozenset()
+        self._now: _UnderWay | None = None
+        self._timer: Timer | None = None
+        self._live_view: Live | None = None
 
     def __enter__(self) -> Reporter:
         if self._live:
-            from rich.console import Console
+            from rich.console import Console, Group
+            from rich.live import Live
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
@@ -61,30 +117,33 @@ class Reporter:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(elapsed_when_finished=True),
-                TextColumn("[dim]{task.fields[now]}", table_column=None),
                 console=Console(
                     stderr=True, highlight=False, color_system=colour_system(sys.stderr)
                 ),
-                transient=True,
             )
-            self._bar.start()
+            view = Group(self._bar, _Line(lambda: self._now))
+            self._live_view = Live(
+                view, console=self._bar.console, transient=True, refresh_per_second=4
+            )
+            self._live_view.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._over()
+        if self._live_view is not None:
+            self._live_view.stop()
 
     def phase(self, name: str, total: int) -> None:
         """A phase begins."""
         if self._bar is not None:
             for task in self._bar.task_ids:
                 self._bar.remove_task(task)
-            self._bar.add_task(name, total=total, now="")
+            self._bar.add_task(name, total=total)
 
     def step(self, number: int, total: int, patch: Patch, step: Step) -> None:
         """A patch has been dealt with."""
         self._steps[number] = step
-        self._advance(shown(patch.subject))
+        self._advance()
         if not self._validating or step.commit is None or step.notes:
             mark = (
                 ("ok", "green")
@@ -99,7 +158,9 @@ class Reporter:
 
     def verdict(self, number: int, total: int, verdict: StepVerdict) -> None:
         """A step has been validated."""
-        self._advance(verdict.subject)
+        if self._now is not None and self._now.number == number:
+            self._over()
+        self._advance()
         parts = []
         if number in self._steps:
             parts.append(str(self._steps[number].how))
@@ -130,11 +191,35 @@ class Reporter:
         """Something the user should know."""
         self._say(f"note: {text}", "yellow")
 
-    def _advance(self, now: str) -> None:
-        if self._bar is not None and self._bar.task_ids:
-            from rich.markup import escape
+    def under_way(self, number: int, total: int, subject: str, what: str) -> None:
+        """A step is being built, or its emulation is waited for: a line with the time it takes.
 
-            self._bar.update(self._bar.task_ids[-1], advance=1, now=escape(now[:50]))
+        Where nothing can be drawn again, the line comes when it takes long, and again as it goes on.
+        """
+        self._over()
+        self._now = _UnderWay(number, total, subject, what, time.monotonic())
+        if self._bar is None and not self._quiet:
+            self._later(_FIRST)
+
+    def _later(self, seconds: float) -> None:
+        self._timer = Timer(seconds, self._still)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _still(self) -> None:
+        now = self._now
+        if now is not None:
+            print(fold(now.text(), page_width(sys.stderr)), file=sys.stderr, flush=True)
+            self._later(_AGAIN)
+
+    def _over(self) -> None:
+        self._now = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _advance(self) -> None:
+        if self._bar is not None and self._bar.task_ids:
+            self._bar.update(self._bar.task_ids[-1], advance=1)
 
     def _line(
         self, mark: tuple[str, str], number: int, total: int, subject: str, detail: str, style: str

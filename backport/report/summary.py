@@ -12,7 +12,7 @@ from backport.levels import Record
 from backport.planning.items import Item, Taken
 from backport.report.page import fold, page_width
 from backport.run.steps import StepState
-from backport.verdicts import State, StepVerdict, Validator
+from backport.verdicts import IDLE, State, StepVerdict, Validator
 
 if TYPE_CHECKING:
     from backport.errors import BackportError
@@ -87,6 +87,12 @@ def _proof(result: Result) -> list[str]:
             + (f"; {counted(absent, 'step')} without a core)" if absent else ")")
         )
     lines = [f"  proven: {', '.join(parts)}"]
+    idle = sum(v.summary == IDLE for v in built)
+    if idle:
+        lines.append(
+            f"  the build command changed no file in {counted(idle, 'step')}, so it has built nothing:"
+            f" {result.state.settings.build}"
+        )
     lines += [
         f"  could not be judged: step {verdict.number} {verdict.subject}\n"
         + fold(verdict.explain(4), page_width())

@@ -86,6 +86,9 @@ def bisect(
                 verdicts[step.number] = cached
                 known[step.number] = cached.state
         progress.phase("bisect", len(steps) - len(known))
+        prover.begun = lambda target, what: progress.under_way(
+            target.number, len(targets), target.subject, what
+        )
 
         def test(number: int) -> State:
             verdicts[number] = prover.prove_one(steps[number], whole=False)

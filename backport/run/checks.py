@@ -87,6 +87,9 @@ def check_range(
         for note in prover.notes:
             progress.note(note)
         progress.phase("check", len(targets))
+        prover.begun = lambda target, what: progress.under_way(
+            target.number, len(targets), target.subject, what
+        )
 
         def tell(verdict: StepVerdict) -> None:
             progress.verdict(verdict.number, len(targets), verdict)

@@ -41,6 +41,9 @@ class Proof:
             for note in prover.notes:
                 progress.note(note)
             progress.phase("validate", len(targets))
+            prover.begun = lambda target, what: progress.under_way(
+                target.number, len(state.steps), target.subject, what
+            )
 
             def tell(verdict: StepVerdict) -> None:
                 progress.verdict(verdict.number, len(state.steps), verdict)

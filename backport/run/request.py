@@ -26,6 +26,9 @@ class Progress(Protocol):
     def step(self, number: int, total: int, patch: Patch, step: Step) -> None:
         """A patch has been dealt with."""
 
+    def under_way(self, number: int, total: int, subject: str, what: str) -> None:
+        """A step is being built (``what`` is the command), or its emulation is waited for."""
+
     def verdict(self, number: int, total: int, verdict: StepVerdict) -> None:
         """A step has been validated."""
 

@@ -9,9 +9,11 @@ stale; entries unused for 90 days are dropped when `prune` is called.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import time
 import zlib
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +50,14 @@ class Cache:
         except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) else None
+
+    def recent(self, kind: str, most: int) -> Iterator[dict[str, Any]]:
+        """The newest answers of a kind, in no order."""
+        paths = (self.folder / kind).glob("*/*.json")
+        for path in heapq.nlargest(most, paths, key=lambda path: path.stat().st_mtime):
+            answer = self.get(kind, path.stem)
+            if answer is not None:
+                yield answer
 
     def put(self, kind: str, key: str, answer: dict[str, Any]) -> None:
         """Keep an answer."""

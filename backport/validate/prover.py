@@ -44,6 +44,8 @@ class Prover:
         self.settings = settings
         self.level, self.why = level_of(settings)
         self.cache = Cache(repo.state_dir / "cache")
+        self.begun: Callable[[Target, str], None] = lambda *_: None
+        """Called when a step is about to be built, or waited for."""
         self._builder: BuildTree | None = None
         self._profile: Profile | None = None
         self._thread = ThreadPoolExecutor(1)
@@ -148,17 +150,23 @@ class Prover:
         waiting: Callable[[], StepVerdict] | None = None
         for number, target in enumerate(targets, 1):
             all_of_it = self.level is Level.BUILD or (whole and number == len(targets))
-            built = self._build(builder, target.commit, whole=all_of_it)
+            built = self._build(builder, target, whole=all_of_it)
             if waiting is not None:
                 yield waiting()
             waiting = self._begin(target, built)
+            if self._profile is None:  # nothing runs beside the next build
+                yield waiting()
+                waiting = None
         if waiting is not None:
+            self.begun(targets[-1], "emulation")
             yield waiting()
 
-    def _build(self, builder: BuildTree, commit: Oid, *, whole: bool = True) -> Built:
+    def _build(self, builder: BuildTree, target: Target, *, whole: bool = True) -> Built:
+        commit = target.commit
         known = builder.known(commit, whole=whole)
         if known is not None:
             return known
+        self.begun(target, builder.command)
         if self._profile is None:
             return builder.make(commit, whole=whole)
         self._prepare().add_done_callback(_warm)
@@ -192,7 +200,7 @@ class Prover:
             finish = self._prepare().result().begin(built.artefacts, built.answers)
         except ArtefactGone:
             assert self._builder is not None
-            return self._begin(target, self._build(self._builder, target.commit))
+            return self._begin(target, self._build(self._builder, target))
         return lambda: step(*finish())
 
 

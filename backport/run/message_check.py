@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commits that a message names, checked before it is a commit itself.
+
+Do they exist, are they on upstream, and is the subject that is quoted theirs?  Looked at are ``Fixes:``, and
+where a commit was picked from (``cherry picked from commit``, ``master commit:``, ``commit … upstream.``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from backport.errors import UnknownRevision
+from backport.gateway.repository import Repo
+from series.model import Oid, shown
+from series.reading.trailers import PICKED, UPSTREAM, parse_trailers
+
+_SHA = re.compile(rb"(?:commit\s+)?([0-9a-fA-F]{7,64})\b")
+_QUOTED = re.compile(rb"\(?[\"'](.+)[\"']\)?\s*\Z", re.S)
+_SCISSORS = re.compile(rb"^. -+ >8 -+$", re.M)
+_ORIGINS = (PICKED, UPSTREAM, "master commit")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCheck:
+    """``named`` commits were looked up on ``upstream`` (names of branches); what is ``wrong`` with them."""
+
+    named: int
+    upstream: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
+def check_message(repo: Repo, message: bytes, upstream: str | None) -> MessageCheck:
+    """Check the message that an editor has left; ``upstream`` is ``backport.upstream``."""
+    branches = tuple(_branches(repo, upstream))
+    named = tuple(_named(_without_comments(repo, message)))
+    wrong = tuple(line for each in named for line in _wrong(repo, *each, branches))
+    return MessageCheck(len(named), tuple(name for name, _ in branches), wrong)
+
+
+def _branches(repo: Repo, upstream: str | None) -> Iterator[tuple[str, Oid]]:
+    if upstream is not None:
+        yield upstream, repo.commit(upstream)
+    try:
+        yield "@{upstream}", repo.commit("@{upstream}")
+    except UnknownRevision:
+        return
+
+
+def _without_comments(repo: Repo, message: bytes) -> bytes:
+    """As git will strip it."""
+    config = repo.git.config
+    char = (config.get("core.commentchar") or ("#",))[-1].encode()
+    cut = _SCISSORS.search(message)
+    lines = message[: cut.start() if cut else len(message)].split(b"\n")
+    mark = b"#" if char == b"auto" else char
+    return b"\n".join(line for line in lines if not line.startswith(mark))
+
+
+def _named(message: bytes) -> Iterator[tuple[str, Oid, bytes | None]]:
+    """What the message says of it, its id, and the subject that is quoted."""
+    for trailer in parse_trailers(message):
+        if trailer.key.lower() != "fixes" and trailer.key not in _ORIGINS:
+            continue
+        sha = _SHA.match(trailer.value)
+        if sha is not None:
+            quoted = _QUOTED.search(trailer.value, sha.end())
+            yield trailer.key, Oid(sha[1].decode().lower()), quoted[1] if quoted else None
+
+
+def _wrong(
+    repo: Repo, key: str, named: Oid, quoted: bytes | None, branches: tuple[tuple[str, Oid], ...]
+) -> Iterator[str]:
+    commit = repo.find_commit(named)
+    if commit is None:
+        yield f"{key} {named}: no such commit here"
+        return
+    subject = repo.message(commit).split(b"\n", 1)[0]
+    if quoted is not None and quoted.split() != subject.split():
+        yield f"{key} {named}: its subject is {shown(subject)!r}, not {shown(quoted)!r}"
+    tips = [tip for _, tip in branches]
+    if tips and not any(tip == commit or repo.merge_base(tip, commit) == commit for tip in tips):
+        yield f"{key} {named}: not on {' or '.join(name for name, _ in branches)}"

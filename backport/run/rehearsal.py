@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `apply` would do: which steps it would build, and about how long that takes; nothing is written."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backport.builds.step_build import KIND, build_key, default_compiler
+from backport.config import Settings, level_of
+from backport.gateway.repository import Repo
+from backport.levels import Level
+from backport.planning.sources import Source
+from backport.run.preview import Outlook, foresee
+from backport.store.cache import Cache
+from backport.validate.core import settled
+from series.model import shown
+
+_MOST = 50
+"""Earlier builds that an estimate is made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """One step: ``cached`` where its build is known."""
+
+    number: int
+    subject: str
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """``steps`` would make commits; ``each`` is the median of ``builds`` earlier builds, in seconds."""
+
+    outlook: Outlook
+    command: str | None
+    proven: str
+    steps: tuple[Rehearsed, ...]
+    builds: int
+    each: float
+
+
+def rehearse(repo: Repo, branch: str, sources: Sequence[Source], settings: Settings) -> Rehearsal:
+    """Put the series on the branch in memory, and look its builds up in the cache."""
+    outlook = foresee(repo, repo.commit(branch), sources, settings)
+    made = [
+        (number, step.commit, shown(patch.subject))
+        for number, (step, patch) in enumerate(
+            zip(outlook.state.steps, outlook.patches, strict=False), 1
+        )
+        if step.commit is not None
+    ]
+    if level_of(settings)[0] is Level.NONE:
+        steps = tuple(Rehearsed(number, subject, True) for number, _, subject in made)
+        return Rehearsal(outlook, None, level_of(settings)[1], steps, 0, 0.0)
+    settings, proven = settled(settings, (repo.tree(commit) for _, commit, _ in made))
+    command = settings.build or ""
+    cache, compiler = Cache(repo.state_dir / "cache"), default_compiler(repo.environment)
+    steps = tuple(
+        Rehearsed(
+            number,
+            subject,
+            cache.get(KIND, build_key(repo.tree(commit).id, command, compiler)) is not None,
+        )
+        for number, commit, subject in made
+    )
+    took = [
+        float(answer["seconds"])
+        for answer in cache.recent(KIND, _MOST)
+        if answer.get("command") == command
+    ]
+    each = statistics.median(took) if took else 0.0
+    return Rehearsal(outlook, command, proven, steps, len(took), each)

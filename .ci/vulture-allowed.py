@@ -7,6 +7,7 @@ sample
 __doc__  # backport.commands.config: the help of the verb
 list_commands  # backport.commands.parsing: Click calls them
 get_command
+_common_dir  # backport.gateway.git_runner: GitPython reads it
 _main  # backport.cli: Typer calls it for the program's own options
 read_header_cb  # backport.gateway.objects: libgit2 calls these by name
 read_prefix_cb

@@ -13,7 +13,8 @@ from typing import Protocol
 
 PATCHES = (b".patch", b".diff", b".mbox", b".eml")
 SOURCES = (b".h", b".c", b".S", b".inc")
-_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"\n]+)[>"]', re.M)
+_INCLUDE = re.compile(rb'#[ \t]*include[ \t]*[<"]([^>"\n]+)[>"]')
+"""Anywhere in a line, a comment too: bound to the line's beginning it takes nine times as long."""
 _NO_PART = re.compile(
     rb"(^|/)(docs?|Documentation|LICENSES)/|(^|/)(README|COPYING|CHANGELOG|MAINTAINERS|CREDITS)[^/]*$"
     rb"|(?<!CMakeLists)\.txt$|\.(md|rst|pandoc|patch|diff|mbox|eml)$|(^|/)(series|\.git[a-z]+)$"

@@ -76,35 +76,97 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
-def find_siblings(repo: Repo, branch: str, wanted: Sequence[str]) -> tuple[Sibling, ...]:
-    """The branches to look into, nearest first.
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The branches to look into, nearest first, and what the user should know of how they were found."""
+
+    siblings: tuple[Sibling, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find_siblings(repo: Repo, branch: str, wanted: Sequence[str]) -> Looked:
+    """The branches to look into.
 
     ``wanted``: ``auto`` takes the next newer ones whose names differ from ``branch`` in the version
     alone, ``none`` none; else branches by name.  Raises `UnknownRevision` for one that is not there.
+
+    Of a local branch and remote ones of its name the fresher counts.
     """
     if tuple(wanted) == (NONE,):
-        return ()
+        return Looked(())
     if tuple(wanted) != (AUTO,):
         if AUTO in wanted or NONE in wanted:
             raise UsageError(
                 f"--sibling {' '.join(wanted)}: {AUTO} and {NONE} stand alone",
                 "name branches, or one of the two words",
             )
-        return tuple(Sibling(name, repo.commit(name)) for name in wanted)
+        named = tuple(Sibling(name, repo.commit(name)) for name in wanted)
+        return Looked(named, tuple(_stale(repo, named)))
     short = branch.removeprefix("refs/heads/")
     family = _family(short)
     if family is None:
-        return ()
+        why = f"no newer branch was looked for: {short!r} names no version, or more than one"
+        return Looked((), (f"{why}; --sibling NAME names one, --sibling none says there is none",))
     stem, own = family
-    remote = [(name.split("/", 1)[-1], name) for name in sorted(repo.branches(remote=True))]
-    newer: dict[tuple[int, ...], str] = {}
-    # A local branch comes last and counts.
-    for local, name in (*remote, *((name, name) for name in repo.branches())):
+    newer: dict[tuple[int, ...], list[str]] = {}
+    for local, name in _names(repo):
         found = _family(local)
         if found is not None and found[0] == stem and found[1] > own:
-            newer[found[1]] = name
-    nearest = sorted(newer.items())[:_NEAREST]
-    return tuple(Sibling(name, repo.commit(name)) for _, name in nearest)
+            newer.setdefault(found[1], []).append(name)
+    chosen, notes = [], []
+    for _, names in sorted(newer.items())[:_NEAREST]:
+        fresher, note = _fresher(repo, [Sibling(name, repo.commit(name)) for name in names])
+        chosen.append(fresher)
+        notes += [note] if note else []
+    return Looked(tuple(chosen), tuple(notes))
+
+
+def _names(repo: Repo) -> Iterator[tuple[str, str]]:
+    """Every branch, local ones first, as its name would be here and as it is."""
+    yield from ((name, name) for name in repo.branches())
+    for name in sorted(repo.branches(remote=True)):
+        yield name.split("/", 1)[-1], name
+
+
+def _fresher(repo: Repo, same: Sequence[Sibling]) -> tuple[Sibling, str]:
+    """Of branches of one name (the local one first) the freshest, and a word where they differ."""
+    best = same[0]
+    for other in same[1:]:
+        ahead = repo.reaches(other.tip, best.tip)
+        apart = not ahead and not repo.reaches(best.tip, other.tip)
+        later = repo.when(other.tip).seconds > repo.when(best.tip).seconds
+        if other.tip != best.tip and (ahead or (apart and later)):
+            best = other
+    behind = [one for one in same if one.tip != best.tip]
+    if not behind:
+        return best, ""
+    old = behind[0]
+    if repo.reaches(best.tip, old.tip):
+        count = sum(1 for _ in repo.log(best.tip, hide=(old.tip,)))
+        how = f"is {count} commit{'s' * (count != 1)} ahead of {old.name}"
+    else:
+        how = f"and {old.name} have diverged; its last commit is the newer one"
+    return best, f"newer branch: {best.name} {how}, and counts"
+
+
+def _stale(repo: Repo, named: Iterable[Sibling]) -> Iterator[str]:
+    """A word where a branch that the user named is behind another of its name."""
+    known = list(_names(repo))
+    for one in named:
+        own = next((local for local, name in known if name == one.name), None)
+        same = [one] + [
+            Sibling(name, repo.commit(name))
+            for local, name in known
+            if local == own and name != one.name
+        ]
+        best, _ = _fresher(repo, same)
+        if best != one and repo.reaches(best.tip, one.tip):
+            yield f"newer branch: {best.name} is ahead of {one.name}, which was named and counts"
+
+
+def is_named(patch: Patch) -> bool:
+    """Whether another branch could name ``patch`` as the origin of its version."""
+    return bool(_named(patch))
 
 
 def _family(name: str) -> tuple[str, tuple[int, ...]] | None:

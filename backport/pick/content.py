@@ -51,6 +51,8 @@ class Made:
     blob: Oid
     how: How
     notes: tuple[str, ...] = ()
+    had: str = ""
+    """Which hunks the file has already, in words."""
 
 
 def made_anew(change: FileChange) -> bytes:
@@ -86,7 +88,8 @@ def new_content(
     if merge.blob is not None:
         if change.hunks:
             old, ours, new, merged = map(objects.blob, (base, there.oid, theirs, merge.blob))
-            notes = (*merged_notes(old, ours, new, merged, change.hunks), *notes)
+            had = merged_notes(old, ours, new, merged, change.hunks)
+            return Made(merge.blob, How.MERGED, (*had, *notes), ", ".join(had))
         return Made(merge.blob, How.MERGED, notes)
     if there.mode == SYMLINK:
         reason = "is a symbolic link, and both sides changed it" + BINARY_HINT

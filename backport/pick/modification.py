@@ -119,7 +119,7 @@ def changed_file(work: Work, change: FileChange, there: Entry) -> Done | Clash:
         return Done(Change(target, How.ALREADY, notes))
     # The content may be there and yet the name or the mode be new.
     how = How.MERGED if made.how is How.ALREADY else made.how
-    return Done(Change(target, how, notes), ((target, Entry(made.blob, mode)),))
+    return Done(Change(target, how, notes, made.had), ((target, Entry(made.blob, mode)),))
 
 
 def _advanced(there: Entry, change: FileChange) -> Made | Clash:

@@ -32,6 +32,8 @@ class Change:
     path: bytes
     how: How
     notes: tuple[str, ...] = ()
+    had: str = ""
+    """Which of its hunks the branch has already, in words; all of them where ``how`` says so."""
 
 
 @dataclass(frozen=True, slots=True)

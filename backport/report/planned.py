@@ -19,6 +19,7 @@ from backport.run.behind import Behind
 from backport.run.preview import Outlook
 from backport.run.relation import Relation
 from backport.run.steps import Step, StepState
+from backport.run.worth import parts_json, worth_words
 from series.graph.evidence import Dependency, Need
 from series.model import shown
 
@@ -66,6 +67,9 @@ def show_plan(outlook: Outlook, relation: Relation, branch: str, *, why: bool = 
         styles = ("dim", "dim", "", "cyan", "yellow")
         show_table(heads, rows, title=title, styles=styles, alarms=(CONFLICT, PREREQUISITE))
         say("needs: by lines; f by the life of a file, s by a symbol or option, d as declared")
+    steps = (_step(outlook, at) for at in range(len(subjects)))
+    if said := worth_words(step.worth for step in steps if step is not None):
+        say(said)
     for line in _legend([_fate(outlook, at) for at in range(len(subjects))]):
         say(line)
     if not why:
@@ -210,6 +214,8 @@ def _judged_json(outlook: Outlook, at: int) -> dict[str, Any]:
         "state": step.state if step is not None else None,
         "how": str(step.how) if step is not None else None,
         "notes": list(step.notes) if step is not None else [],
+        "worth": step.worth if step is not None else None,
+        "there_already": parts_json(step.parts) if step is not None else [],
         "follows_from": list(behind.follows) if behind is not None else [],
     }
     if step is None and behind is not None and behind.picked is not None:

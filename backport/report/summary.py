@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,15 @@ from backport.levels import Record
 from backport.planning.items import Item, Taken
 from backport.report.page import fold, page_width
 from backport.run.steps import StepState
+from backport.run.worth import Worth, parts_json, worth_words
 from backport.verdicts import IDLE, State, StepVerdict, Validator
 
 if TYPE_CHECKING:
     from backport.errors import BackportError
     from backport.run.journal import RunState
     from backport.run.request import Result
+
+_MOST_LISTED = 12
 
 
 def summary(result: Result, seconds: float) -> str:
@@ -45,10 +49,13 @@ def summary(result: Result, seconds: float) -> str:
         lines.append("  applied: " + ", ".join(f"{n} {name}" for name, n in how.most_common()))
     named = tuple(zip(state.steps, result.subjects, strict=True))
     for title, wanted in (("already there", StepState.ALREADY), ("skipped", StepState.SKIPPED)):
-        steps = [(step, subject) for step, subject in named if step.state is wanted]
-        if steps:
-            lines.append(f"  {title}: {len(steps)}")
-            lines += [f"    {subject}: {step.how}" for step, subject in steps[:8]]
+        steps = [
+            f"{_titled(result, step.item, subject)}: {step.how}"
+            for step, subject in named
+            if step.state is wanted
+        ]
+        lines += _listed(title, steps)
+    lines += _worth(result)
     if result.plan.left_out:
         lines.append(f"  left out by --only: {counted(result.plan.left_out, 'patch')}")
     taken = [
@@ -63,6 +70,35 @@ def summary(result: Result, seconds: float) -> str:
         lines += taken
     lines += _proof(result)
     return "\n".join(lines)
+
+
+def _worth(result: Result) -> list[str]:
+    """What is obsolete, in part and still needed, where not all patches are needed as they are."""
+    said = worth_words(step.worth for step in result.state.steps)
+    if not said:
+        return []
+    partly = [
+        f"{_titled(result, step.item, subject)}: {'; '.join(map(str, step.parts))}"
+        for step, subject in zip(result.state.steps, result.subjects, strict=True)
+        if step.worth is Worth.IN_PART
+    ]
+    return [*_listed("there in part, needed for the rest", partly), f"  {said}"]
+
+
+def _listed(title: str, lines: Sequence[str]) -> list[str]:
+    if not lines:
+        return []
+    more = [f"    and {len(lines) - _MOST_LISTED} more (--json names all)"]
+    listed = [f"    {line}" for line in lines[:_MOST_LISTED]]
+    return [f"  {title}: {len(lines)}", *listed, *(more if len(lines) > _MOST_LISTED else [])]
+
+
+def _titled(result: Result, item: Item, subject: str) -> str:
+    """A patch as its user calls it: by its file, where it stood in one of its own."""
+    if isinstance(item, Taken):
+        return subject
+    patch = result.plan.series.patches[item.position]
+    return f"{patch.file} {subject}" if patch.file and patch.file == patch.name else subject
 
 
 def _proof(result: Result) -> list[str]:
@@ -119,6 +155,7 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
         "notes": list(result.plan.notes),
         "left_out": result.plan.left_out,
         "tally": tally_json(result.tally),
+        "worth": {worth: sum(step.worth is worth for step in state.steps) for worth in Worth},
         "accounts": accounts_json(result.plan.series.accounts),
         "steps": [
             {
@@ -129,6 +166,8 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
                 "state": step.state,
                 "how": str(step.how),
                 "commit": finals[step.commit] if step.commit else None,
+                "worth": step.worth,
+                "there_already": parts_json(step.parts),
                 "notes": list(step.notes),
                 "verdicts": verdict_json(verdicts.get(step.commit)) if step.commit else [],
             }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What ``--record auto`` comes to for one run."""
+"""What ``--record auto`` comes to for one run, and what is to be said of newer branches."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from backport.config import Settings
 from backport.gateway.identity import Signature
 from backport.gateway.repository import Repo
 from backport.history.convention import find_convention, on_master
+from backport.history.siblings import find_siblings, is_named
 from backport.levels import Prerequisites, Record
 from backport.planning.sources import Source
-from series.model import Oid
+from series.model import Oid, Series
 
 
 def convention_of(
@@ -26,3 +27,10 @@ def convention_of(
     if found is Record.XEN and not on_master(repo, settings.upstream, ends):
         return Record.CHERRY
     return found
+
+
+def sibling_notes(repo: Repo, branch: str, settings: Settings, series: Series) -> tuple[str, ...]:
+    """How newer branches were looked for, where one could have a patch of the series."""
+    if not any(map(is_named, series.patches)):
+        return ()
+    return find_siblings(repo, branch, settings.sibling).notes

@@ -14,7 +14,8 @@ Format 3, in ``.git/backport/run/``:
                    which is what makes the objects of a continued run the same
     ``sources``    kind, given, file names and sizes, or the two ends of a range
     ``items``      the order: ``p<n>`` patch n of the sources, ``c<commit>`` a prerequisite from upstream
-    ``steps``      item, state, how, commit, notes, in that order, as far as the run has come
+    ``steps``      item, state, how, commit, notes, parts that are there already, if any, in that
+                   order, as far as the run has come
     ``convention`` the origin lines of ``--record auto``: none, cherry or xen
     ``signed``     the ids of the signed commits, once there are any (see signed)
     ``clash``      what the run stopped on (see stop), null otherwise
@@ -50,6 +51,7 @@ from backport.planning.items import Item, parse_item
 from backport.planning.sources import Source
 from backport.run.steps import Step, StepState, parse_way
 from backport.run.stop import Stop, read_stop
+from backport.run.worth import Part
 from backport.store.files import write_atomic
 from series.model import Identity, Oid, When
 
@@ -245,6 +247,7 @@ def _to_json(state: RunState) -> dict[str, Any]:
                 "commit": step.commit,
                 "notes": list(step.notes),
             }
+            | ({"parts": [[part.path, part.hunks] for part in step.parts]} if step.parts else {})
             for step in state.steps
         ],
         "clash": state.clash.to_json() if state.clash else None,
@@ -269,7 +272,8 @@ def _read_settings(data: dict[str, Any]) -> Settings:
 def _read_step(data: dict[str, Any]) -> Step:
     state = StepState(data["state"])
     way = parse_way(state, data["how"])
-    return Step(parse_item(data["item"]), state, way, data["commit"], tuple(data["notes"]))
+    parts = tuple(Part(path, hunks) for path, hunks in data.get("parts", ()))
+    return Step(parse_item(data["item"]), state, way, data["commit"], tuple(data["notes"]), parts)
 
 
 def with_step(state: RunState, step: Step) -> RunState:

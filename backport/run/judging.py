@@ -22,6 +22,7 @@ from backport.planning.items import Item, Posted
 from backport.planning.plan import Plan
 from backport.run.journal import RunState
 from backport.run.steps import Reason, Step, StepState
+from backport.run.worth import Part
 from series.model import Oid, Patch, shown
 
 _MOST_NAMED = 6
@@ -122,7 +123,13 @@ def _settled(item: Item, patch: Patch, chosen: Chosen, based: Based | None) -> S
         return Step(item, StepState.ALREADY, Reason("the tree has all of it"), None, notes)
     if not patch.changes:
         return Step(item, StepState.ALREADY, Reason("changes nothing"), None, notes)
-    return Step(item, StepState.APPLIED, chosen.how or picked.how, None, notes)
+    return Step(item, StepState.APPLIED, chosen.how or picked.how, None, notes, _parts(picked))
+
+
+def _parts(picked: Picked) -> tuple[Part, ...]:
+    """What the tree has of a patch that goes on."""
+    there = (c for c in picked.changes if c.how is How.ALREADY or c.had)
+    return tuple(Part(shown(c.path), "" if c.how is How.ALREADY else c.had) for c in there)
 
 
 def _in_part(picked: Picked) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from backport.levels import Phase, Prerequisites
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
 from backport.run.accounting import tally
 from backport.run.assembly import assemble, commit_tree, refuse_missing
-from backport.run.conventions import convention_of
+from backport.run.conventions import convention_of, sibling_notes
 from backport.run.declared import base_notes, find_missing, refuse_undeclared
 from backport.run.journal import RUN_REF, Journal, RunState, with_step
 from backport.run.move import move
@@ -66,7 +66,7 @@ def start(repo: Repo, request: Request, validation: Validation, progress: Progre
             committer=who,
             sources=request.sources,
             convention=convention_of(repo, onto, request.sources, request.settings, who),
-            siblings=find_siblings(repo, branch, request.settings.sibling),
+            siblings=find_siblings(repo, branch, request.settings.sibling).siblings,
         )
         journal.begin(state)
         return _drive(repo, journal, state, validation, progress)
@@ -222,7 +222,8 @@ def _planned(
     refuse_undeclared(find_missing(repo, state.onto, series), state)
     progress.phase("order", len(series.patches))
     plan = make_plan(series, repo.tree(state.onto), state.settings.only)
-    plan = replace(plan, notes=(*plan.notes, *base_notes(repo, state.onto, series)))
+    looked = sibling_notes(repo, state.branch, state.settings, series)
+    plan = replace(plan, notes=(*plan.notes, *base_notes(repo, state.onto, series), *looked))
     for note in (*plan.notes, *plan.contradictions):
         progress.note(note)
     state = replace(state, phase=Phase.APPLY, items=plan.items)

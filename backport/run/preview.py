@@ -21,7 +21,7 @@ from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
 from backport.planning.sources import Source
 from backport.run.assembly import assemble, checked
 from backport.run.behind import Behind, look_behind
-from backport.run.conventions import convention_of
+from backport.run.conventions import convention_of, sibling_notes
 from backport.run.declared import base_notes, find_missing
 from backport.run.journal import RunState
 from backport.run.judging import Judge
@@ -90,7 +90,9 @@ def begin(
     if not settings.partial:
         refuse_gaps(series)
     plan = make_plan(series, repo.tree(onto), settings.only)
-    plan = replace(plan, notes=(*plan.notes, *base_notes(repo, onto, series)))
+    name = branch or settings.branch or ""
+    looked = sibling_notes(repo, name, settings, series) if name else ()
+    plan = replace(plan, notes=(*plan.notes, *base_notes(repo, onto, series), *looked))
     who = repo.committer()
     state = RunState(
         phase=Phase.APPLY,
@@ -103,6 +105,6 @@ def begin(
         convention=convention_of(repo, onto, sources, settings, who),
         sources=(),
         items=plan.items,
-        siblings=find_siblings(repo, branch or settings.branch or "", settings.sibling),
+        siblings=find_siblings(repo, name, settings.sibling).siblings,
     )
     return plan, state

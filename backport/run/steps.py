@@ -10,6 +10,7 @@ from enum import StrEnum
 from backport.history.siblings import AsBranch
 from backport.pick.outcome import How
 from backport.planning.items import Item
+from backport.run.worth import Part, Worth
 from series.model import Oid
 
 
@@ -48,6 +49,17 @@ class Step:
     how: Way
     commit: Oid | None
     notes: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    """What of it the branch has already, where it does not have all of it."""
+
+    @property
+    def worth(self) -> Worth | None:
+        """Whether the patch is still needed; None where the user left it out."""
+        if self.state is StepState.SKIPPED:
+            return None
+        if self.state is StepState.ALREADY:
+            return Worth.OBSOLETE
+        return Worth.IN_PART if self.parts else Worth.NEEDED
 
 
 _AS_BRANCH = re.compile(r"as (.+) has it")

@@ -225,7 +225,9 @@ def test_the_next_newer_ones_by_name(
     repo = new_repo(tmp_path / "repo", {"a": "a\n"}, branch)
     for name in others:
         git(repo, "branch", name)
-    names = [s.name for s in find_siblings(open_repo(repo), f"refs/heads/{branch}", ("auto",))]
+    names = [
+        s.name for s in find_siblings(open_repo(repo), f"refs/heads/{branch}", ("auto",)).siblings
+    ]
     wanted = found.split()
     assert len(names) == len(wanted)
     assert all(version in name for version, name in zip(wanted, names, strict=True))
@@ -254,3 +256,66 @@ def test_a_merge_is_no_series_of_one(repo: Path) -> None:
     git(repo, "merge", "-q", "--no-ff", "-m", "merge", "side")
     code, output = apply(repo, series="master")
     assert code == 2 and "is a merge" in output
+
+
+def remote(repo: Path, name: str, tip: str) -> None:
+    git(repo, "update-ref", f"refs/remotes/origin/{name}", tip)
+
+
+def test_the_fresher_of_a_branch_and_its_remote_one_counts(repo: Path) -> None:
+    made = adapt(repo, "stable-4.11", ADAPTED)
+    remote(repo, "stable-4.11", made)
+    git(repo, "branch", "-f", "stable-4.11", "stable-4.12")
+    code, output = apply(repo)
+    assert code == 0, output
+    assert "origin/stable-4.11 is 1 commit ahead of stable-4.11, and counts" in output
+    assert f"origin/stable-4.11 has it as {made[:12]}" in output
+
+
+def test_a_local_branch_that_is_ahead_counts(repo: Path) -> None:
+    remote(repo, "stable-4.11", git(repo, "rev-parse", "stable-4.11"))
+    made = adapt(repo, "stable-4.11", ADAPTED)
+    code, output = apply(repo)
+    assert code == 0, output
+    assert "note: newer branch: stable-4.11 is 1 commit ahead of origin/stable-4.11" in output
+    assert f"  stable-4.11 has it as {made[:12]}" in output
+
+
+def test_nothing_is_said_where_both_are_the_same(repo: Path) -> None:
+    made = adapt(repo, "stable-4.11", ADAPTED)
+    remote(repo, "stable-4.11", made)
+    code, output = apply(repo)
+    assert code == 0, output
+    assert "newer branch" not in output
+
+
+def test_diverged_the_later_one_counts(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(repo, "checkout", "-q", "stable-4.11")
+    commit(repo, {"c.c": "c\n"}, "of the remote")
+    remote(repo, "stable-4.11", git(repo, "rev-parse", "HEAD"))
+    git(repo, "reset", "-q", "--hard", "stable-4.12")
+    git(repo, "checkout", "-q", "master")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1516009999 +0000")
+    adapt(repo, "stable-4.11", ADAPTED)
+    code, output = apply(repo)
+    assert code == 0, output
+    assert "stable-4.11 and origin/stable-4.11 have diverged" in output
+
+
+def test_a_branch_that_was_named_counts_and_the_fresher_is_mentioned(repo: Path) -> None:
+    made = adapt(repo, "stable-4.11", ADAPTED)
+    remote(repo, "stable-4.11", made)
+    git(repo, "branch", "-f", "stable-4.11", "stable-4.12")
+    code, output = apply(repo, "--sibling", "stable-4.11")
+    assert code == 3, output
+    assert "origin/stable-4.11 is ahead of stable-4.11, which was named and counts" in output
+
+
+@pytest.mark.parametrize(("words", "said"), [((), True), (("--sibling", "none"), False)])
+def test_a_name_without_a_version_is_said(repo: Path, words: tuple[str, ...], said: bool) -> None:
+    git(repo, "branch", "debian/sid", "stable-4.10")
+    where = ("--branch", "debian/sid", "--series", "master~1..master")
+    for verb in ("plan", "apply"):
+        output = backport(repo, verb, *where, *words).output
+        assert ("no newer branch was looked for: 'debian/sid' names no version" in output) is said
+        assert ("--sibling NAME names one" in " ".join(output.split())) is said

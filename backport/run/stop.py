@@ -16,8 +16,6 @@ from series.model import Patch, shown
 if TYPE_CHECKING:
     from backport.history.upstream import Blocker
 
-_MOST_NAMED = 8
-
 
 @dataclass(frozen=True, slots=True)
 class Lacked:
@@ -142,7 +140,12 @@ def _hunks(patch: Patch, picked: Picked, clash: Clash) -> str:
 
 
 def _listed(numbers: Iterable[int]) -> str:
-    some = list(numbers)
-    more = ", ..." if len(some) > _MOST_NAMED else ""
-    named = ", ".join(map(str, some[:_MOST_NAMED])) + more
-    return f"{named} {'is' if len(some) == 1 else 'are'}"
+    """``1-4, 7 are``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    named = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+    return f"{named} {'is' if sum(map(len, runs)) == 1 else 'are'}"

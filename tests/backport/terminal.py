@@ -16,7 +16,7 @@ def on_terminal(folder: Path, *arguments: str, **variables: str) -> tuple[int, s
     if not pid:
         os.chdir(folder)
         environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm-256color", **variables}
-        words = [sys.executable, "-P", "-m", "backport.cli", *arguments]
+        words = [sys.executable, "-P", "-m", "backport", *arguments]
         os.execve(sys.executable, words, environment)
     seen = b""
     while select.select([terminal], [], [], 60)[0]:

@@ -263,3 +263,12 @@ def test_git_commit_there_has_the_patchs_words(repo: Path) -> None:
     done = backport(repo, "continue")
     assert done.exit_code == 0, done.output
     assert "were not used" not in done.output
+
+
+def test_hunks_are_listed_in_runs(tmp_path: Path) -> None:
+    changed = [(n, f"changed {n}") for n in range(5, 100, 10)]
+    repo = new_repo(tmp_path / "repo", {"a.c": lines(count=100)}, "stable-1.0")
+    branch_with(repo, "master", "stable-1.0", ("ten", {"a.c": lines(*changed, count=100)}))
+    commit(repo, {"a.c": lines((45, "ours"), (75, "ours"), count=100)}, "ours")
+    done = backport(repo, *words("--prerequisites", "ignore"))
+    assert "of 10 hunks 1-4, 6-7, 9-10 are done, 5, 8 are left to you" in done.output

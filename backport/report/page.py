@@ -19,7 +19,7 @@ PAGE = 100
 """Columns of a page: what a mail archive or the log of a CI job shows without a scroll bar."""
 _NARROW = 60
 """A terminal narrower than that breaks the lines itself."""
-_COMMAND, _HELD = re.compile(r"`[^`]{1,40}`"), "\0"
+_COMMAND, _HELD = re.compile(r"`[^`]{1,60}`"), "\0"
 """What is to be typed stays on one line."""
 
 

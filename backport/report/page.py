@@ -92,7 +92,7 @@ def fold(text: str, width: int) -> str:
 
 def say(text: str) -> None:
     """Print on stdout, folded where a person reads it: a terminal cuts an id in two, a file does not."""
-    live = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    live = is_live(sys.stdout) or os.environ.get("COLUMNS")
     print(fold(text, page_width()) if live else text)
 
 

@@ -32,6 +32,8 @@ from emu.elf.linked import image_header
 from emu.errors import ElfError, TruncatedElf
 
 _DEBUG = b".debug_"
+_FIELD = 8
+"""Bytes of an offset or a size."""
 
 
 def without_debug(data: bytes) -> bytes:
@@ -54,8 +56,8 @@ class _Range(NamedTuple):
     said: int
 
 
-def _layout(data: bytes) -> tuple[list[_Range], list[_Range]]:
-    """What goes, in order, and what stays."""
+def _layout(data: bytes) -> tuple[list[_Range], list[_Range], list[_Range]]:
+    """What goes, in order, what stays, and of that the segments."""
     header = image_header(data)
     segments, sections = segment_headers(data, header), section_headers(data, header)
     if header.names >= len(sections):
@@ -66,6 +68,7 @@ def _layout(data: bytes) -> tuple[list[_Range], list[_Range]]:
         end = segment.offset + segment.filled
         stay.append(_Range(segment.offset, end, at + OFFSET_IN_SEGMENT))
         at += SEGMENT_SIZE
+    loaded = stay[1:]
     at = header.sections_at
     stay.append(_Range(at, at + SECTION_SIZE * len(sections), SECTIONS_AT))
     go = []
@@ -78,16 +81,30 @@ def _layout(data: bytes) -> tuple[list[_Range], list[_Range]]:
         end = offset if section.type == SHT_NOBITS else offset + length
         stay.append(_Range(offset, end, at + OFFSET_IN_SECTION))
         at += SECTION_SIZE
-    return sorted(go), stay
+    return sorted(go), stay, loaded
 
 
-def _without(data: bytes, go: Sequence[_Range], stay: Sequence[_Range]) -> bytes:
+def _without(
+    data: bytes, go: Sequence[_Range], stay: Sequence[_Range], loaded: Sequence[_Range]
+) -> bytes:
     starts, ends = [cut.start for cut in go], [cut.end for cut in go]
     gone = [0, *accumulate(cut.end - cut.start for cut in go)]
     if not go or starts[0] < HEADER_SIZE or ends[-1] > len(data):
         return data
     if any(a.end > b.start for a, b in pairwise(go)):
         return data
+    # Tables that lie over the header or over each other: a place written there is read as something else.
+    written = sorted(each.said for each in (*go, *stay))
+    in_tables = written[2:]
+    if written[:2] != [SEGMENTS_AT, SECTIONS_AT] or in_tables[0] < HEADER_SIZE:
+        return data
+    if any(b - a < _FIELD for a, b in pairwise(in_tables)):
+        return data
+    # What a segment loads is what the guest sees, also where that is one of these tables.
+    for load in loaded:
+        nearest = bisect_left(written, load.start - _FIELD + 1)
+        if nearest < len(written) and written[nearest] < load.end:
+            return data
     for each in stay:
         nearest = bisect_right(ends, each.start)
         if nearest < len(go) and starts[nearest] < max(each.start, each.end):

@@ -133,6 +133,19 @@ def test_damage_is_not_made_worse_without_debug_information(data: st.DataObject)
     assert _read(without_debug(bytes(whole))) == _read(bytes(whole))
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        pytest.param(64 + 9, 0, id="a segment that loads the headers"),
+        pytest.param(41, 0, id="sections in the ELF header"),
+    ],
+)
+def test_tables_that_lie_where_something_else_is_stay(place: int, value: int) -> None:
+    whole = bytearray(sample_image())
+    whole[place] = value
+    assert _read(without_debug(bytes(whole))) == _read(bytes(whole))
+
+
 def _read(elf: bytes) -> object:
     try:
         image = parse_image(elf)

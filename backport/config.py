@@ -16,7 +16,7 @@ from typing import Any
 
 from backport.accepted import accept_error
 from backport.errors import UsageError
-from backport.levels import NO_BUILD, NOT_ASKED, Allow, Level, Prerequisites, Record
+from backport.levels import NO_BUILD, NOT_ASKED, Allow, Level, Prerequisites, Record, SandboxUse
 from series.reading.choices import Keep, QuotedCr
 
 TREE_FILE = b"backport.toml"
@@ -27,9 +27,15 @@ _CHOICES: dict[str, type[StrEnum]] = {
     "record": Record,
     "keep": Keep,
     "quoted_cr": QuotedCr,
+    "sandbox": SandboxUse,
 }
 _RANGES = {"jobs": (0, 4096), "build_timeout": (1, 1 << 31), "strip": (0, 99), "fuzz": (0, 3)}
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
+_SANDBOX_BEFORE = {
+    **dict.fromkeys(("true", "yes", "on", "1", "auto"), "auto"),
+    **dict.fromkeys(("false", "no", "off", "0"), "off"),
+}
+"""The setting was a boolean once, and git writes those in many ways."""
 _BUILT_IN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?<!\.toml)")
 
 
@@ -53,6 +59,10 @@ class Settings:
     record: Record = Record.AUTO
     writable: tuple[str, ...] = ()
     """Folders outside the worktree that a sandboxed build may write to (a ccache, say)."""
+    readable: tuple[str, ...] = ()
+    """Files and folders that a sandboxed build sees although the likes of them are hidden."""
+    passenv: tuple[str, ...] = ()
+    """Variables that builds get although their names or values look like secrets."""
     partial: bool = False
     """Accept an incomplete series."""
     author: str | None = None
@@ -77,7 +87,7 @@ class Settings:
     """Outer lines of a hunk's context that may differ."""
     guard: tuple[str, ...] = ()
     """Guards of a series.conf that are set; ``none`` for none."""
-    sandbox: bool = True
+    sandbox: SandboxUse = SandboxUse.AUTO
     replay: bool = False
     """Build a step by the commands that it changes, where a watched build shows which.  Off until it has
     been watched on more trees than two: watching costs, and a wrong object costs more."""
@@ -159,7 +169,7 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
     value: Any = values[-1]
     if name == "allow" and not set(values) <= {str(one) for one in Allow}:
         raise UsageError(f"{where}: should be one of {', '.join(Allow)}")
-    if name in ("series", "sibling", "writable", "accept", "guard", "allow"):
+    if name in ("series", "sibling", "writable", "readable", "passenv", "accept", "guard", "allow"):
         value = tuple(str(x) for x in values)
         if name == "accept":
             _refuse_unknown_findings(value, where)
@@ -171,13 +181,15 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
             raise UsageError(f"{where}: {value!r} is not an integer") from None
         if not least <= value <= most:
             raise UsageError(f"{where}: {value} should be between {least} and {most}")
-    elif name in ("sandbox", "partial", "replay", "trailers", "signoff", "scissors"):
+    elif name in ("partial", "replay", "trailers", "signoff", "scissors"):
         word = str(value).lower()
         if word not in (*_YES, *_NO):
             raise UsageError(f"{where}: {value!r} should be true or false")
         value = word in _YES
     else:
         choices: type[StrEnum] | None = _CHOICES.get(name)
+        if name == "sandbox":
+            value = _SANDBOX_BEFORE.get(str(value).lower(), value)
         try:
             if not isinstance(value, str):
                 raise ValueError

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backport.levels import Allow, Level, Prerequisites, Record
+from backport.levels import Allow, Level, Prerequisites, Record, SandboxUse
 from series.reading.choices import Keep, QuotedCr
 
 
@@ -45,8 +45,10 @@ KEYS = (
     Key("profile", "NAME|FILE", "what is emulated, and how"),
     Key("jobs", "N", "processes for validation; 0 is one per processor"),
     Key("accept", "PATTERN", "findings that do not fail a step", repeated=True),
-    Key("sandbox", "true|false", "build in a sandbox (bubblewrap)"),
+    Key("sandbox", one_of(SandboxUse), "build in a sandbox (bubblewrap)"),
     Key("writable", "DIR", "a folder that a sandboxed build may write to", repeated=True),
+    Key("readable", "PATH", "what a sandboxed build sees although it is hidden", repeated=True),
+    Key("passenv", "NAME", "a variable that builds get although it looks secret", repeated=True),
     Key("replay", "true|false", "build a step by the commands that it changes"),
     Key("prerequisites", one_of(Prerequisites), "what to do about missing prerequisites"),
     Key("record", one_of(Record), "the origin line that a picked commit gets"),

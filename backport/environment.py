@@ -9,7 +9,7 @@ environment stays as it is: whoever imports us keeps what he set.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -18,6 +18,24 @@ _FOR_THE_USER = re.compile(
     r"|TERMINAL|PYTHON).*"
 )
 """What of git's variables says who works and how, not where."""
+_AGENT = re.compile(
+    r"SSH_(AUTH_SOCK|AGENT_PID|ASKPASS|CONNECTION|CLIENT|TTY)|GPG_(AGENT_INFO|TTY)|SUDO_ASKPASS"
+    r"|DBUS_\w+_ADDRESS|XDG_RUNTIME_DIR|DISPLAY|WAYLAND_(DISPLAY|SOCKET)|XAUTHORITY|TMUX|STY"
+    r"|DOCKER_HOST|CONTAINER_HOST|KUBECONFIG|KRB5CCNAME|VSCODE_\w*(IPC|SOCK)\w*|GNOME_KEYRING_\w+"
+    r"|\w+_SOCK(ET)?|LISTEN_(FDS|PID|FDNAMES)|NOTIFY_SOCKET"
+)
+"""Ways to something that runs as the user, outside of the sandbox."""
+_SECRET = re.compile(
+    r"(^|_)(TOKENS?|SECRETS?|PASSWD|PASSWORD|PASS|PASSPHRASE|CREDENTIALS?|CREDS|AUTH|COOKIES?"
+    r"|APIKEY|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SERVICE|ACCOUNT|SSH|GPG|PGP|DEPLOY)_?KEYS?|PAT|JWT"
+    r"|DSN|WEBHOOK(_URL)?)(_|$)|PASSW(OR)?D|SECRET|TOKEN|APIKEY",
+    re.I,
+)
+_SECRET_VALUE = re.compile(
+    r"://[^/\s:@]*:[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_\w{20}|\bgithub_pat_\w{20}"
+    r"|\bglpat-[\w-]{16}|\bxox[abprs]-|\b(AKIA|ASIA)[0-9A-Z]{16}\b|\bsk-[\w-]{20}|\beyJ[\w-]{10,}\.eyJ"
+)
+"""A user and password in a URL, private keys, and tokens that say by their form what they are."""
 _ENGLISH = {"LANGUAGE": "C", "LC_ALL": "C"}
 """Messages of git that are shown, or searched, do not depend on the user's language."""
 
@@ -52,6 +70,23 @@ class Environment:
         kept = {name: value for name, value in self.variables.items() if name not in strays}
         return {**kept, **_ENGLISH}
 
-    def for_builds(self) -> dict[str, str]:
-        """For a build: nothing of git's, which says things about the user's repository."""
-        return {k: v for k, v in self.variables.items() if not k.startswith("GIT_")}
+    def for_builds(self, passed: Collection[str] = ()) -> dict[str, str]:
+        """For a build: nothing of git's, which says things about the user's repository, and none of
+        `withheld`."""
+        left_out = set(self.withheld(passed))
+        return {
+            k: v
+            for k, v in self.variables.items()
+            if not k.startswith("GIT_") and k not in left_out
+        }
+
+    def withheld(self, passed: Collection[str] = ()) -> tuple[str, ...]:
+        """What leads to the user's agents, or looks like a secret; ``passed`` are let through."""
+        return tuple(
+            sorted(
+                name
+                for name, value in self.variables.items()
+                if name not in passed
+                and (_AGENT.fullmatch(name) or _SECRET.search(name) or _SECRET_VALUE.search(value))
+            )
+        )

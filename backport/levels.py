@@ -41,6 +41,16 @@ class Record(StrEnum):
     NAME = "name"
 
 
+class SandboxUse(StrEnum):
+    """Whether builds run in a sandbox."""
+
+    AUTO = "auto"
+    """As far as this machine can; what does not hold is said before the first build."""
+    REQUIRED = "required"
+    """Nothing is built where it does not hold."""
+    OFF = "off"
+
+
 class Allow(StrEnum):
     """What a pick may do only when the user says so."""
 

@@ -7,6 +7,8 @@ its own folder is, and follows neither hooks nor a monitor that a build may have
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +21,7 @@ from series.model import Oid
 
 _TRUST_NOTHING = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 """The worktree is where the tree's own code runs; the user's hooks are not for it either."""
+_FILTER = re.compile(r"filter\..+\.(smudge|process)", re.DOTALL)
 
 
 class KeptWorktree:
@@ -27,6 +30,8 @@ class KeptWorktree:
     def __init__(self, repo: Repo) -> None:
         self.repo = repo
         self.folder = repo.state_dir / "build"
+        self.prefix: tuple[str, ...] = ()
+        """What goes before a command so that it runs in the sandbox."""
         self._unclean = repo.state_dir / "build-unclean"
         """There from before a build until it has succeeded: what lies in the worktree is suspect."""
 
@@ -120,4 +125,17 @@ class KeptWorktree:
         admin = self._admin()
         assert admin is not None
         where = (f"--git-dir={admin}", f"--work-tree={self.folder}")
-        return self.repo.git(*_TRUST_NOTHING, *where, *words, cwd=self.folder)
+        return self.repo.git(*_TRUST_NOTHING, *self._filters(), *where, *words, cwd=self.folder)
+
+    def _filters(self) -> tuple[str, ...]:
+        """The user's filters (gitattributes(5)) have them run where builds do: the tree says which of
+        them runs, and on what."""
+        if not self.prefix:
+            return ()
+        found: list[str] = []
+        for key, values in self.repo.git.config.items():
+            if _FILTER.fullmatch(key) and values[-1]:
+                script = values[-1].replace("%f", '"$1"')
+                boxed = shlex.join((*self.prefix, "/bin/sh", "-c", script, "sh"))
+                found += ["-c", f"{key}={boxed} %f"]
+        return tuple(found)

@@ -1,20 +1,49 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where a build may run: without network, and writing only to its own worktree.
+"""Where a build may run: it writes only to its own worktree, and reaches nobody.
 
-A build runs the tree's own code.  With bubblewrap (bwrap(1)) the file system is read-only but for
-the worktree, a private temporary folder and what the user names in ``backport.writable``; the network,
-other processes and the sockets in /run are out of reach.  Where bubblewrap is missing or may not make
-namespaces, the build runs without, and the run says so.
+A build runs the tree's own code.  bubblewrap (bwrap(1)) gives it, for root as for everyone:
+
+- no capability, and namespaces of its own for processes, network, IPC and the host's name;
+- a file system that is read-only but for the worktree, a private temporary folder, and what the user
+  names in ``backport.writable``;
+- a /tmp, /var/tmp and /run of its own, in which what a build needs is still there (`visible_places`);
+- nothing of the user's keys and configuration (`hidden_places`), and none of his sockets.
+
+What cannot be had here is said in `Sandbox.why` (nothing at all) and `Sandbox.gaps` (a part).
 """
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache
 from pathlib import Path
+from shutil import which
+
+from backport.builds.hidden_places import OWN, hidden_places, sockets
+from backport.builds.visible_places import visible_places
+from backport.levels import SandboxUse
+
+_BASE = ("--die-with-parent", "--new-session", "--cap-drop", "ALL")
+_SPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try")
+_NET = "--unshare-net"
+_ROOT = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+_KERNEL = (
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/irq",
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/acpi",
+    "/proc/scsi",
+    "/proc/mtrr",
+    "/proc/latency_stats",
+    "/proc/timer_stats",
+)
+"""What root may write by its mode alone, without any capability; container runtimes cover the same."""
+_NO_NET = "a build can reach the network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,33 +52,117 @@ class Sandbox:
 
     prefix: tuple[str, ...]
     why: str = ""
+    gaps: tuple[str, ...] = ()
+    """What the sandbox does not keep from a build on this machine."""
+    identity: tuple[str, ...] = ()
+    """What a build's result may depend on: not the sockets that are there just now."""
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What does not hold, for a person; empty where all of it does."""
+        if self.why:
+            return (f"builds run without a sandbox: {self.why}",)
+        return tuple(f"the sandbox is not complete: {gap}" for gap in self.gaps)
 
 
-def sandbox(worktree: Path, temporary: Path, writable: Sequence[str], wanted: bool) -> Sandbox:
-    """The sandbox for a build in ``worktree``."""
-    if not wanted:
+@dataclass(frozen=True, slots=True)
+class BuildPlaces:
+    """The folders that a build works in, and those that it needs or may write besides."""
+
+    worktree: Path
+    temporary: Path
+    writable: tuple[str, ...] = ()
+    readable: tuple[str, ...] = ()
+    """What stays in sight although it lies where everything else is hidden."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The user's environment: it says where his keys, programs and compiler cache are."""
+
+
+def sandbox(places: BuildPlaces, use: SandboxUse = SandboxUse.AUTO) -> Sandbox:
+    """The sandbox for builds in ``places.worktree``."""
+    if use is SandboxUse.OFF:
         return Sandbox((), "switched off by backport.sandbox")
-    why = _unusable()
+    flags, why, gaps = _usable()
     if why:
         return Sandbox((), why)
-    words = ["bwrap", "--die-with-parent", "--unshare-net", "--unshare-ipc", "--unshare-pid"]
-    words += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"]
-    for folder in (str(worktree), str(temporary), *writable):
-        words += ["--bind", folder, folder]
+    seen = ("sandbox-2", *gaps, "", *places.writable, "", *places.readable)
+    return Sandbox((*flags, *_mounts(places), "--"), gaps=gaps, identity=seen)
+
+
+def unusable() -> str:
+    """Why there can be no sandbox here; empty where there can."""
+    return _usable()[1]
+
+
+def _mounts(places: BuildPlaces) -> list[str]:
+    """The nearest folder above a path decides what a build sees there: hidden, shown, or writable."""
+    kinds: dict[Path, _Kind] = dict.fromkeys(map(Path, OWN), _Kind.HIDDEN)
+    kinds |= dict.fromkeys(hidden_places(places.variables), _Kind.HIDDEN)
+    for path in visible_places(places.readable, places.variables, tuple(kinds)):
+        kinds[path] = _Kind.SHOWN
+        secrets = path.glob("credentials*") if path.is_dir() else ()
+        kinds |= dict.fromkeys(secrets, _Kind.HIDDEN)
+    writable = (places.worktree, places.temporary, *map(Path, places.writable))
+    kinds |= dict.fromkeys(writable, _Kind.WRITABLE)
+    for path in sockets():
+        if _nearest(path.parent, kinds) is _Kind.SHOWN:
+            kinds[path] = _Kind.HIDDEN
+    words: list[str] = []
+    for path in sorted(kinds, key=lambda one: (len(one.parts), one)):
+        differs = path.exists() and kinds[path] is not _nearest(path.parent, kinds)
+        if differs or path in writable:  # the worktree is perhaps made later
+            words += _mount(path, kinds[path])
     # The worktree's .git says which repository git works on, with whose configuration and commands.
-    words += ["--ro-bind", str(worktree / ".git"), str(worktree / ".git")]
-    words += ["--setenv", "TMPDIR", str(temporary), "--chdir", str(worktree), "--"]
-    return Sandbox(tuple(words))
+    pointer = str(places.worktree / ".git")
+    words += ["--ro-bind", pointer, pointer]
+    return [*words, "--setenv", "TMPDIR", str(places.temporary), "--chdir", str(places.worktree)]
+
+
+class _Kind(Enum):
+    HIDDEN = 1
+    SHOWN = 2
+    WRITABLE = 3
+
+
+def _nearest(path: Path, kinds: Mapping[Path, _Kind]) -> _Kind:
+    for folder in (path, *path.parents):
+        if folder in kinds:
+            return kinds[folder]
+    return _Kind.SHOWN
+
+
+def _mount(path: Path, kind: _Kind) -> list[str]:
+    name = str(path)
+    if kind is _Kind.WRITABLE:
+        return ["--bind", name, name]
+    if kind is _Kind.SHOWN:
+        return ["--ro-bind", name, name]
+    return ["--tmpfs", name] if path.is_dir() else ["--ro-bind", "/dev/null", name]
 
 
 @cache
-def _unusable() -> str:
-    if shutil.which("bwrap") is None:
-        return "bubblewrap is not installed (Debian: apt install bubblewrap)"
-    probe = ["bwrap", "--unshare-net", "--unshare-pid", "--ro-bind", "/", "/", "--dev", "/dev"]
-    probe += ["--proc", "/proc", "--tmpfs", "/run", "true"]
-    done = subprocess.run(probe, capture_output=True, text=True, check=False)
+def _usable() -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """The flags that work here, or why none do, and what they do not keep from a build."""
+    if which("bwrap") is None:
+        return (), "bubblewrap is not installed (Debian: apt install bubblewrap)", ()
+    # In some containers root lacks the capability to mount, and may make a user namespace.
+    kernel = [word for path in _KERNEL if Path(path).exists() for word in ("--ro-bind", path, path)]
+    reason = ""
+    for with_net in (True, False):
+        for extra in ((), ("--unshare-user",)):
+            spaces = (*_SPACES, _NET) if with_net else _SPACES
+            flags = ("bwrap", *_BASE, *spaces, *extra, *_ROOT, *kernel)
+            said = _tried(flags)
+            if said is None:
+                return flags, "", () if with_net else (_NO_NET,)
+            reason = reason or said
+    return (), f"bubblewrap does not work here ({reason})", ()
+
+
+def _tried(flags: Sequence[str]) -> str | None:
+    words = [*flags, "--tmpfs", "/run", "--tmpfs", "/tmp", "--", "true"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        return ""
+        return None
     said = done.stderr.strip().splitlines()
-    return f"bubblewrap does not work here ({said[-1] if said else 'no reason given'})"
+    return said[-1] if said else "no reason given"

@@ -15,18 +15,20 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from backport.builds.compiler_errors import compiler_errors
 from backport.builds.kept_worktree import KeptWorktree
 from backport.builds.leftovers import MARK
+from backport.builds.named_files import named_files
 from backport.builds.process import run_bounded
 from backport.builds.recorded.replay import Replay
-from backport.builds.sandbox import Sandbox, sandbox
+from backport.builds.sandbox import BuildPlaces, Sandbox, sandbox
 from backport.environment import Environment
-from backport.errors import CannotTest
+from backport.errors import CannotTest, UsageError
 from backport.gateway.repository import Repo
+from backport.levels import SandboxUse
 from backport.store.cache import Cache, digest
 from backport.verdicts import IDLE, State, Validator, Verdict
 from emu.elf.bare import without_debug
@@ -94,7 +96,9 @@ class BuildTree:
         *,
         timeout: int,
         writable: Sequence[str] = (),
-        boxed: bool = True,
+        readable: Sequence[str] = (),
+        passed: Sequence[str] = (),
+        boxed: SandboxUse = SandboxUse.AUTO,
         replay: bool = False,
         profile: Profile | None = None,
     ) -> None:
@@ -111,7 +115,21 @@ class BuildTree:
         temporary = repo.state_dir / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)  # what killed compilers have left
         temporary.mkdir(parents=True, exist_ok=True)
-        self.sandbox: Sandbox = sandbox(self.folder, temporary, writable, boxed)
+        self._env = repo.environment.for_builds(passed)
+        self.withheld = repo.environment.withheld(passed)
+        """Variables that builds do not get."""
+        named = named_files(command, self.folder, self._env)
+        seen = (*readable, *map(str, (*repo.folders, *named)))
+        places = BuildPlaces(
+            self.folder, temporary, tuple(writable), seen, repo.environment.variables
+        )
+        self._box = partial(sandbox, places, boxed)
+        self.sandbox: Sandbox = self._box()
+        if boxed is SandboxUse.REQUIRED and (said := self.sandbox.complaints):
+            raise UsageError(
+                f"nothing is built: {'; '.join(said)}",
+                "mend that, or leave out `--sandbox required` (backport.sandbox)",
+            )
         self._early: Early | None = None
         self._may_be_idle = True
         self._answers: Answers | None = None
@@ -123,7 +141,8 @@ class BuildTree:
                 repo,
                 self.folder,
                 command,
-                self.sandbox.prefix,
+                self.sandbox,
+                self._env,
                 timeout=timeout,
                 writable=writable,
                 made=self._made,
@@ -176,6 +195,10 @@ class BuildTree:
         where a replay makes it.
         """
         begun = time.monotonic()
+        self.sandbox = self._box()  # who listens on a socket now is not who did at the start
+        if self.replay is not None:
+            self.replay.prefix = self.sandbox.prefix
+        self.worktree.prefix = self.sandbox.prefix
         before = self.worktree.check_out(commit)
         fresh = before is None
         if before is not None and not (self.replay and self.replay.active):  # who watches knows
@@ -256,7 +279,7 @@ class BuildTree:
         self.worktree.begin()
         shell = ("/bin/sh",) if self.replay is None else self.replay.words
         words = [*self.sandbox.prefix, *shell, "-c", self.command]
-        env = {**self.repo.environment.for_builds(), MARK: str(self.folder)}
+        env = {**self._env, MARK: str(self.folder)}
         code, text = run_bounded(words, self.folder, env, self.timeout)
         if code is None:
             return -1, f"{text}\nkilled after {self.timeout} s\n"

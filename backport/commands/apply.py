@@ -42,6 +42,7 @@ def apply(
     ] = None,
     validate: opt.Validate = None,
     build: opt.Build = None,
+    sandbox: opt.Sandboxed = None,
     profile: opt.Profile = None,
     accept: opt.Accept = None,
     prerequisites: opt.Wanted = None,
@@ -80,6 +81,7 @@ def apply(
         sibling=tuple(sibling or ()),
         validate=validate,
         build=build,
+        sandbox=sandbox,
         profile=profile,
         accept=tuple(accept or ()),
         prerequisites=prerequisites,
@@ -131,6 +133,7 @@ def continue_(
     repo: opt.RepoDir = None,
     validate: opt.Validate = None,
     build: opt.Build = None,
+    sandbox: opt.Sandboxed = None,
     accept: opt.Accept = None,
     prerequisites: opt.Wanted = None,
     keep_going: opt.KeepGoing = False,
@@ -145,6 +148,7 @@ def continue_(
     changed = {
         "validate": validate,
         "build": build,
+        "sandbox": sandbox,
         "accept": tuple(accept or ()),
         "prerequisites": prerequisites,
     }

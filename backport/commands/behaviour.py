@@ -25,6 +25,7 @@ def behaviour(
         bool, typer.Option("--all", help="Show every case of every operation.")
     ] = False,
     build: opt.Build = None,
+    sandbox: opt.Sandboxed = None,
     profile: opt.Profile = None,
     accept: opt.Accept = None,
     jobs: opt.Jobs = None,
@@ -41,7 +42,13 @@ def behaviour(
     found = open_repo(repo)
     settings = replace(
         opt.settings_of(
-            found, None, build=build, profile=profile, accept=tuple(accept or ()), jobs=jobs
+            found,
+            None,
+            build=build,
+            sandbox=sandbox,
+            profile=profile,
+            accept=tuple(accept or ()),
+            jobs=jobs,
         ),
         validate=Level.BOOT,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backport.levels import Allow, Level, Prerequisites, Record
+from backport.levels import Allow, Level, Prerequisites, Record, SandboxUse
 from series.reading.choices import Keep
 
 if TYPE_CHECKING:
@@ -74,6 +74,12 @@ Build = Annotated[
     str | None,
     typer.Option(
         "--build", metavar="CMD", help="The build command (default: git config backport.build)."
+    ),
+]
+Sandboxed = Annotated[
+    SandboxUse | None,
+    typer.Option(
+        "--sandbox", help="Whether builds run in a sandbox; required: build nothing without."
     ),
 ]
 Profile = Annotated[

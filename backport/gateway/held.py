@@ -32,7 +32,7 @@ def find_held(folder: Path, fresh: dict[Oid, Fresh]) -> frozenset[Oid]:
     newest = next((oid for oid in reversed(fresh) if fresh[oid].kind == "tree"), None)
     if newest is None or newest not in pygit2.Odb(str(folder)):
         return frozenset()
-    if not all(_mark(one, fresh) for one in (folder, *_alternates(folder))):
+    if not all(_mark(one, fresh) for one in (folder, *alternates(folder))):
         return frozenset()
     # Opened behind the marks: what a gc took before them is not in it.
     odb = pygit2.Odb(str(folder))
@@ -55,7 +55,7 @@ def _mark(folder: Path, oids: Collection[Oid]) -> bool:
     return True
 
 
-def _alternates(folder: Path, nested: int = 0) -> Iterator[Path]:
+def alternates(folder: Path, nested: int = 0) -> Iterator[Path]:
     """The object folders that this one borrows from (gitrepository-layout(5))."""
     named = folder / "info" / "alternates"
     if nested == _MOST_NESTED or not named.is_file():
@@ -64,4 +64,4 @@ def _alternates(folder: Path, nested: int = 0) -> Iterator[Path]:
         other = folder / os.fsdecode(line)
         if line and not line.startswith(b"#") and other.is_dir():
             yield other
-            yield from _alternates(other, nested + 1)
+            yield from alternates(other, nested + 1)

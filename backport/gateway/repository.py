@@ -20,6 +20,7 @@ import pygit2
 from backport.environment import Environment
 from backport.errors import NotARepository, UnknownRevision
 from backport.gateway.git_runner import GitRunner
+from backport.gateway.held import alternates
 from backport.gateway.identity import Signature, committer
 from backport.gateway.objects import Objects, common_dir
 from backport.gateway.trees import TreeView
@@ -43,6 +44,12 @@ class Repo:
         self.top = Path(native.workdir or native.path)
         """Of the worktree that the user stands in; the git directory where there is none."""
         self.git = GitRunner(self.git_dir, self.common_dir, self.top, environment)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where git finds this repository: worktree, git directories, and what they borrow from."""
+        borrowed = alternates(self.common_dir / "objects")
+        return tuple(dict.fromkeys((self.top, self.git_dir, self.common_dir, *borrowed)))
 
     # --- what is where -------------------------------------------------------------------
 

@@ -73,6 +73,8 @@ class Prover:
             wanted,
             timeout=settings.build_timeout,
             writable=settings.writable,
+            readable=settings.readable,
+            passed=settings.passenv,
             boxed=settings.sandbox,
             replay=settings.replay,
             profile=self._profile,
@@ -96,8 +98,12 @@ class Prover:
         if self._builder is None:
             return ()
         found: list[str] = []
-        if self._builder.sandbox.why:
-            found.append(f"builds run without a sandbox: {self._builder.sandbox.why}")
+        found += self._builder.sandbox.complaints
+        if withheld := self._builder.withheld:
+            found.append(
+                f"not passed to builds: {', '.join(withheld)}"
+                " (agents, and what looks like a secret; `git config --add backport.passenv NAME`)"
+            )
         if self._builder.replay is not None and self._builder.replay.why:
             found.append(f"every step is a full build: {self._builder.replay.why}")
         return tuple(found)

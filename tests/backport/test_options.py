@@ -85,7 +85,7 @@ def test_config_shows_each_value_and_where_it_is_from(repo: Path) -> None:
     assert shown["backport.quotedCr"] == ["strip", ".git/config"]
     assert shown["backport.scissors"] == ["true", ".git/config"]
     assert shown["backport.upstream"] == ["topic", "backport.toml"]
-    assert shown["backport.sandbox"] == ["true", "default"]
+    assert shown["backport.sandbox"] == ["auto", "default"]
 
 
 @pytest.mark.parametrize("words", [("--branch", "stable", "-b", "other"), ("--to=a", "-t", "b")])
@@ -147,7 +147,8 @@ def test_a_value_that_is_none(repo: Path, words: tuple[str, ...], said: str) -> 
         ("fuzz", "9", "between 0 and 3"),
         ("jobs", "-1", "between 0 and"),
         ("accept", "crahs:x", "did you mean crash:x?"),
-        ("sandbox", "perhaps", "true or false"),
+        ("sandbox", "perhaps", "one of auto, required, off"),
+        ("replay", "perhaps", "true or false"),
         ("quotedCr", "maybe", "one of auto"),
         ("keep", "some", "one of none"),
     ],

@@ -10,7 +10,7 @@ build after it is a clean one.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from backport.builds.recorded.recording import Recording, Run
 from backport.builds.recorded.rerun import Runner, Stopped
 from backport.builds.recorded.storage import Writer, load
 from backport.builds.recorded.watch import read_log, watcher, works
+from backport.builds.sandbox import Sandbox
 from backport.counted import counted
 from backport.gateway.repository import Repo
 from backport.store.cache import digest, tool_version
@@ -52,7 +53,8 @@ class Replay:
         repo: Repo,
         folder: Path,
         command: str,
-        prefix: Sequence[str],
+        box: Sandbox,
+        env: Mapping[str, str],
         *,
         timeout: int,
         writable: Sequence[str] = (),
@@ -62,7 +64,7 @@ class Replay:
         """``made`` is told of each path that a replay has written, from a thread of its own."""
         self.repo = repo
         self.folder = folder
-        self.prefix = tuple(prefix)
+        self.prefix = box.prefix
         self.timeout = timeout
         self.writable = tuple(writable)
         self.jobs = jobs or os.cpu_count() or 1
@@ -89,16 +91,16 @@ class Replay:
         """Why nothing is watched here, once that is known."""
         self.told = ""
         """How the last step was built, for a person."""
-        variables = (f"{k}={v}" for k, v in repo.environment.for_builds().items())
-        env = sorted(variable for variable in variables if not is_noise(variable))
+        variables = (f"{k}={v}" for k, v in env.items())
+        watched = sorted(variable for variable in variables if not is_noise(variable))
         self._key = digest(
             _FORMAT,
             tool_version("backport"),
             command,
             str(folder),
-            *self.prefix,
+            *box.identity,
             "",
-            *map(plain, env),
+            *map(plain, watched),
         )
 
     @cached_property

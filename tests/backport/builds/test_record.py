@@ -18,6 +18,7 @@ from backport.builds.recorded.storage import Writer, load
 from backport.builds.recorded.watch import read_log, watcher, works
 from backport.builds.step_build import BuildTree, Built
 from backport.gateway.repository import Repo
+from backport.levels import SandboxUse
 from backport.sample.write import write_sample
 from backport.store.cache import Cache
 from backport.verdicts import State
@@ -73,7 +74,15 @@ class Bench:
         repo = open_repo(folder)
         cache = Cache(repo.state_dir / "cache")
         reference = repo.state_dir / "reference"
-        tree = BuildTree(repo, cache, command, {}, timeout=120, boxed=boxed, replay=True)
+        tree = BuildTree(
+            repo,
+            cache,
+            command,
+            {},
+            timeout=120,
+            boxed=SandboxUse.AUTO if boxed else SandboxUse.OFF,
+            replay=True,
+        )
         if not reference.exists():
             git(folder, "worktree", "add", "-q", "--detach", str(reference))
         return cls(repo, tree, reference)

@@ -228,7 +228,11 @@ class Base(Protocol):
 
 
 # Controls, and the marks that turn the direction of writing: no terminal may obey a stranger's.
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Separators of lines, invisible tags, halves of characters and what no XML may hold go with them.
+_CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
+)
 
 
 def shown(text: bytes) -> str:

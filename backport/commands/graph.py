@@ -70,9 +70,9 @@ def graph(
 
     from backport.commands.here import open_repo
     from backport.report import graph as draw
+    from backport.report.out import write_text
     from backport.run.preview import foresee
     from backport.run.relating import narrow, relate
-    from backport.store.files import write_atomic
 
     found = open_repo(repo)
     settings = opt.settings_of(
@@ -98,7 +98,7 @@ def graph(
     if output is None:
         print(text, end="")
         return
-    write_atomic(output, text.encode(), durable=False)
+    write_text(output, text)
     left = f" ({whole - count} not shown)" if count < whole else ""
     edges = counted(part.number_of_edges(), "dependency")
     print(f"{output}: {counted(count, 'patch')}, {edges}{left}")

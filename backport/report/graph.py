@@ -8,17 +8,20 @@ crosses itself some hundred times and loses the order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from series.graph.evidence import Dependency, Need
-from series.model import Patch, shown
+from series.model import Patch, escaped, shown
 
 if TYPE_CHECKING:
     import networkx as nx
 
+_MERMAID = re.compile(r"[^\w .,:/()\[\]+=*?!-]")
+"""What could end a label of Mermaid's, or begin an entity or markup in it."""
 _COLOURS = {
     Need.TEXT: "#2563eb",
     Need.FILE: "#059669",
@@ -76,23 +79,26 @@ def to_dot(picture: Picture) -> str:
     """For graphviz; edges point from prerequisite to dependent."""
     out = ["digraph series {", "  rankdir=TB; node [shape=box, fontname=sans, fontsize=10];"]
     for node in picture.order:
-        label = f"{picture.places[node]}. {picture.subject(node)}".replace("\\", "\\\\").replace(
-            '"', '\\"'
-        )
-        out.append(f'  {picture.key(node)} [label="{label}"];')
+        label = _dot(f"{picture.places[node]}. {picture.subject(node)}")
+        out.append(f"  {picture.key(node)} [label={label}];")
     for one, other, evidence in picture.edges():
-        words = "\\n".join(x.explain() for x in evidence[:6])
-        tip = words.replace('"', '\\"')
-        look = f'color="{_COLOURS[evidence[0].need]}", tooltip="{tip}"'
+        tip = _dot(*(escaped(x.explain()) for x in evidence[:6]))
+        look = f'color="{_COLOURS[evidence[0].need]}", tooltip={tip}'
         out.append(f"  {picture.key(one)} -> {picture.key(other)} [{look}];")
     return "\n".join([*out, "}"]) + "\n"
+
+
+def _dot(*lines: str) -> str:
+    """A string of the DOT language: a backslash begins an escape there, also before a quote."""
+    quoted = (line.replace("\\", "\\\\").replace('"', '\\"') for line in lines)
+    return '"{}"'.format("\\n".join(quoted))
 
 
 def to_mermaid(picture: Picture) -> str:
     """For the Mermaid that GitHub, GitLab and many wikis draw."""
     out = ["flowchart TD"]
     for node in picture.order:
-        label = picture.subject(node).replace('"', "#quot;").replace("<", "&lt;")
+        label = _MERMAID.sub(lambda found: f"#{ord(found[0])};", picture.subject(node))
         out.append(f'  {picture.key(node)}["{picture.places[node]}. {label}"]')
     for one, other, evidence in picture.edges():
         out.append(f"  {picture.key(one)} {_ARROWS[evidence[0].need]} {picture.key(other)}")
@@ -171,7 +177,7 @@ def _arc(
     first, last = picture.places[edge[0]], picture.places[edge[1]]
     y1, y2 = _TOP + _ROW * start, _TOP + _ROW * end
     bulge = (left - 24) * (abs(end - start) / reach) ** 0.75 + 6
-    words = "\n".join(x.explain() for x in evidence[:12])
+    words = "\n".join(escaped(x.explain()) for x in evidence[:12])
     x = left - 3
     curve = f"M{x:.0f} {y1} C{x - bulge:.1f} {y1} {x - bulge:.1f} {y2} {x:.0f} {y2}"
     return (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``--json FILE``: ``-`` is stdout."""
+"""What is written where the user says: ``--json FILE`` (``-`` is stdout) and ``-o FILE``."""
 
 from __future__ import annotations
 
@@ -8,20 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from backport.errors import UsageError
-from backport.store.files import write_atomic
+from backport.store.files import write_named
 
 
 def write_json(where: str | None, document: dict[str, Any]) -> None:
     """Write ``document`` where the user wants it, if anywhere."""
     if where is None:
         return
-    text = json.dumps(document, indent=1, ensure_ascii=False)
+    text = json.dumps(document, indent=1)
     if where == "-":
         print(text)
         return
-    if not Path(where).absolute().parent.is_dir():
-        raise UsageError(f"--json {where}: there is no such folder")
+    _write("--json", Path(where), text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write what ``-o FILE`` names."""
+    _write("-o", path, text)
+
+
+def _write(option: str, path: Path, text: str) -> None:
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no such folder")
     try:
-        write_atomic(Path(where), text.encode() + b"\n", durable=False)
+        write_named(path, text.encode())
     except OSError as error:
-        raise UsageError(f"--json {where}: {error.strerror}") from error
+        raise UsageError(f"{option} {path}: {error.strerror}") from error

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 
@@ -40,3 +41,32 @@ def write_atomic(
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def write_named(path: Path, data: bytes) -> None:
+    """Write where a user said, as ``> PATH`` of a shell does: through a link, into a device or a FIFO.
+
+    Only a regular file is replaced as a whole, and keeps its mode; where its folder takes no new file it
+    is written over.  Raises `OSError`.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        write_atomic(path.resolve() if path.is_symlink() else path, data, durable=False)
+        return
+    if (
+        not stat.S_ISREG(found.st_mode)
+        or path.is_relative_to("/dev")
+        or path.is_relative_to("/proc")
+    ):
+        _write_into(path, data)
+        return
+    try:
+        write_atomic(path.resolve(), data, durable=False, mode=stat.S_IMODE(found.st_mode))
+    except PermissionError:
+        _write_into(path, data)
+
+
+def _write_into(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)

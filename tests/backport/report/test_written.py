@@ -78,13 +78,17 @@ def test_a_link_stays_one(repo: Path, tmp_path: Path, there: bool) -> None:
         assert stat.S_IMODE(target.stat().st_mode) == 0o640
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.mark.parametrize("words", [("graph", "-o"), ("plan", "--json")])
-def test_a_full_device_is_said(repo: Path, words: tuple[str, str]) -> None:
-    done = backport(repo, words[0], *WORDS[1:], words[1], "/dev/full")
+def test_a_full_device_is_said(repo: Path, tmp_path: Path, words: tuple[str, str]) -> None:
+    full = tmp_path / "full"  # one of our own: where this goes wrong, the machine keeps its own
+    try:
+        os.mknod(full, 0o600 | stat.S_IFCHR, os.makedev(1, 7))
+        full.open("wb").close()
+    except OSError:
+        pytest.skip("no device can be made or opened here")
+    done = backport(repo, words[0], *WORDS[1:], words[1], str(full))
     assert done.exit_code == 2
-    assert f"{words[1]} /dev/full: No space left on device" in done.output
-    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+    assert f"{words[1]} {full}: No space left on device" in done.output
 
 
 @pytest.fixture(params=HOSTILE, ids=range(len(HOSTILE)))

@@ -167,6 +167,7 @@ def test_what_a_killed_run_left_is_gone(tmp_path: Path) -> None:
 
 WARMED = """
 import sys, time
+from multiprocessing import active_children
 from pathlib import Path
 from backport.store.cache import Cache
 from backport.config import Settings
@@ -176,7 +177,7 @@ from tests.emu import mini
 if __name__ == "__main__":
     emulations = Emulations(Cache(Path(sys.argv[1])), Settings(jobs=2), mini.profile(), booted=False)
     emulations.warm()
-    print(*emulations._pool()._processes, flush=True)
+    print(*(worker.pid for worker in active_children()), flush=True)
     time.sleep(60)
 """
 

@@ -43,7 +43,7 @@ def leave_conflict(repo: Repo, json: str | None) -> tuple[Path | None, str | Non
     if not stood.is_relative_to(repo.state_dir):
         return None, json
     if json is not None and json != "-":
-        json = str(stood / json)
+        json = os.path.normpath(stood / json)
         if Path(json).is_relative_to(repo.state_dir):
             from backport.errors import UsageError
 

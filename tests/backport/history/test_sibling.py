@@ -289,17 +289,27 @@ def test_nothing_is_said_where_both_are_the_same(repo: Path) -> None:
     assert "newer branch" not in output
 
 
-def test_diverged_the_later_one_counts(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("later", ["stable-4.11", "origin/stable-4.11"])
+def test_diverged_the_later_one_counts(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, later: str
+) -> None:
     git(repo, "checkout", "-q", "stable-4.11")
-    commit(repo, {"c.c": "c\n"}, "of the remote")
-    remote(repo, "stable-4.11", git(repo, "rev-parse", "HEAD"))
+    commit(repo, {"c.c": "c\n"}, "early")
+    early = git(repo, "rev-parse", "HEAD")
     git(repo, "reset", "-q", "--hard", "stable-4.12")
     git(repo, "checkout", "-q", "master")
     monkeypatch.setenv("GIT_COMMITTER_DATE", "1516009999 +0000")
-    adapt(repo, "stable-4.11", ADAPTED)
+    made = adapt(repo, "stable-4.11", ADAPTED)
+    if later == "stable-4.11":
+        remote(repo, "stable-4.11", early)
+    else:
+        remote(repo, "stable-4.11", made)
+        git(repo, "branch", "-f", "stable-4.11", early)
     code, output = apply(repo)
     assert code == 0, output
-    assert "stable-4.11 and origin/stable-4.11 have diverged" in output
+    other = "stable-4.11" if later != "stable-4.11" else "origin/stable-4.11"
+    assert f"newer branch: {later} and {other} have diverged" in output
+    assert git(repo, "show", "stable-4.10:a.c") + "\n" == ADAPTED["a.c"]
 
 
 def test_a_branch_that_was_named_counts_and_the_fresher_is_mentioned(repo: Path) -> None:

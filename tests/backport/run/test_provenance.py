@@ -181,3 +181,33 @@ def test_a_run_that_is_continued_writes_the_same(tmp_path: Path) -> None:
     git(folder, "add", "b.c")
     assert backport(repo, "continue").exit_code == 0
     assert f"(cherry picked from commit {git(repo, 'rev-parse', 'master')})" in message(repo)
+
+
+def test_mails_beside_commits_are_kept_too(tmp_path: Path) -> None:
+    repo = branch(tmp_path, *[CHERRY] * 3)
+    box = tmp_path / "s.mbox"
+    box.write_bytes(mbox(repo, "master~2..master~1"))
+    apply(repo, "--series", str(box))
+    by_subject = {git(repo, "log", "-1", "--format=%s", f"stable-1.0~{n}"): n for n in (0, 1)}
+    assert message(repo, f"stable-1.0~{by_subject['one']}") == f"one\n\nwhy\n\n{SOB}"
+    assert "cherry picked from" in message(repo, f"stable-1.0~{by_subject['two']}")
+
+
+def test_a_pick_from_another_stable_branch_is_found_again(tmp_path: Path) -> None:
+    """Adapted by hand, under the name of the master's commit alone."""
+    repo = branch(tmp_path, *[XEN] * 3)
+    fix = f"fix\n\nwhy\n\n{SOB}\nmaster commit: {git(repo, 'rev-parse', 'master')}"
+    branch_with(repo, "stable-1.1", "stable-1.0~3", (fix, {"b.c": lines((5, "five"))}))
+    git(repo, "branch", "-f", "master", "stable-1.1")
+    commit(repo, {"b.c": lines((4, "vier"))}, "in the way")
+    assert (
+        backport(repo, "apply", "--branch", "stable-1.0", "--series", "stable-1.1").exit_code == 3
+    )
+    folder = repo / ".git/backport/conflict"
+    (folder / "b.c").write_text(lines((4, "vier"), (5, "adapted")))
+    git(folder, "add", "b.c")
+    assert backport(repo, "continue").exit_code == 0
+    assert "cherry picked" not in message(repo)
+    (repo / "b.c").write_text(lines((4, "vier"), (5, "adapted again")))
+    git(repo, "commit", "-qam", "later")
+    assert "nothing to do" in apply(repo, series="stable-1.1")

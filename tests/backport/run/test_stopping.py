@@ -165,8 +165,11 @@ def test_continue_works_inside_of_the_conflict(repo: Path) -> None:
     assert "unresolved  a.c" in typed(conflict(repo), "status").stdout
     (conflict(repo) / "a.c").write_text(lines((25, "unmap(d)")))
     git(conflict(repo), "add", "a.c")
-    done = typed(conflict(repo), "continue")
+    done = typed(
+        conflict(repo), "continue", "--validate", "build", "--build", "true", "--json", "../../../o"
+    )
     assert done.returncode == 0, done.stderr
+    assert json.loads((repo / "o").read_text())["steps"][0]["state"] == "resolved"
     assert f"cd {repo}" in done.stderr
     assert git(repo, "log", "-1", "--format=%s", "stable-1.0") == "fix: frames"
     assert not conflict(repo).exists()
@@ -272,3 +275,34 @@ def test_hunks_are_listed_in_runs(tmp_path: Path) -> None:
     commit(repo, {"a.c": lines((45, "ours"), (75, "ours"), count=100)}, "ours")
     done = backport(repo, *words("--prerequisites", "ignore"))
     assert "of 10 hunks 1-4, 6-7, 9-10 are done, 5, 8 are left to you" in done.output
+
+
+@pytest.mark.parametrize(("wanted", "taken"), [("report", False), ("take", False)])
+def test_what_only_common_lines_point_to_is_named_and_never_taken(
+    tmp_path: Path, wanted: str, taken: bool
+) -> None:
+    """The missing commit moved a line: nothing is new in the file, nothing gone."""
+    start = "".join(f"case {n}:\n" for n in range(1, 31))
+    moved = start.replace("case 10:\n", "") + "case 10:\n"
+    repo = new_repo(tmp_path / "repo", {"a.c": start}, "stable-1.0")
+    branch_with(
+        repo,
+        "master",
+        "stable-1.0",
+        ("move ten", {"a.c": moved}),
+        ("drop nine and eleven", {"a.c": moved.replace("case 9:\ncase 11:\n", "")}),
+    )
+    done = backport(repo, *words("--prerequisites", wanted))
+    assert done.exit_code == 3, done.output
+    assert "'move ten' removes 'case 10:' in a.c" in done.output
+    assert ("move ten" in git(repo, "log", "--format=%s", "--all", "--not", "master")) is taken
+
+
+def test_the_process_steps_out_of_a_folder_that_goes(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool of processes asks where it stands."""
+    assert backport(repo, *words()).exit_code == 3
+    monkeypatch.chdir(conflict(repo))
+    assert backport(repo, "abort").exit_code == 0
+    assert Path.cwd() == repo

@@ -15,6 +15,8 @@ exists_cb
 exists_prefix_cb
 write_cb
 refresh_cb
+mwindow_size  # pygit2.settings: setting it is a call
+mwindow_mapped_limit
 XEN  # backport.levels: an option's value; the branch for it is an else
 ZDIFF3  # backport.run.markers: as XEN
 skipped  # backport.run.accounting: read through asdict

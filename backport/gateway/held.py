@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pygit2
 
-from backport.gateway.packs import Fresh
+from backport.gateway.packs import Stored
 from series.model import Oid
 
 _MOST_NESTED = 5
 """Alternates of alternates, as git follows them."""
 
 
-def find_held(folder: Path, fresh: dict[Oid, Fresh]) -> frozenset[Oid]:
+def find_held(folder: Path, fresh: dict[Oid, Stored]) -> frozenset[Oid]:
     """Those of ``fresh`` that need not be stored; ``folder`` is the repository's ``objects``.
 
     To look for what is not there costs as much as to store it, so the newest tree is asked for first:

@@ -17,6 +17,7 @@ import pygit2
 from backport.gateway.held import find_held
 from backport.gateway.packs import Fresh, Kind, write_pack
 from backport.gateway.trees import Tree
+from backport.gateway.waiting import Waiting
 from series.model import Oid
 from series.placement.stated import Edit
 
@@ -24,6 +25,7 @@ UNPACK_LIMIT = 100
 """Fewer objects than this are stored one by one, as git does with a fetch (fetch.unpackLimit)."""
 _MOST_BYTES = 128 << 20
 """Of content that waits in memory; past that it is stored early."""
+_WINDOW = 16 << 20
 _FIRST = 3
 """Priority of a backend: above git's packs (2) and loose objects (1), so that all that libgit2 itself
 writes comes here, too."""
@@ -40,25 +42,30 @@ class Objects:
         self.common_dir = common_dir(Path(repo.path))
         self._folder = self.common_dir / "objects"
         self._trees: dict[Oid, Tree] = {}
-        self._fresh: dict[Oid, Fresh] = {}
-        self._bytes = 0
-        repo.odb.add_backend(_Waiting(self._fresh), _FIRST)
+        self._fresh = Waiting(self._folder)
+        repo.odb.add_backend(_Backend(self._fresh), _FIRST)
         # As git: what is received is hashed, not what is read; to libgit2 each read is a hash.
         pygit2.settings.enable_strict_hash_verification(False)
+        # Packs in small windows: what is mapped counts as this process's memory.
+        pygit2.settings.mwindow_size = _WINDOW
+        pygit2.settings.mwindow_mapped_limit = 2 * _WINDOW
 
     # --- blobs ---
 
     def blob(self, oid: Oid) -> bytes:
         """The content of a blob."""
-        fresh = self._fresh.get(oid)
-        if fresh is not None:
-            return fresh.raw
+        return self._content(oid)
+
+    def _content(self, oid: Oid) -> bytes:
+        if oid in self._fresh.objects:
+            return self._fresh.raw(oid)
         return self.repo.read(pygit2.Oid(hex=oid))[1]
 
     def size(self, oid: Oid) -> int:
         """The size in bytes of a blob, which need not be read for that."""
-        fresh = self._fresh.get(oid)
-        return len(fresh.raw) if fresh is not None else self.repo.odb.read_header(oid)[1]
+        if oid in self._fresh.objects:
+            return self._fresh.size(oid)
+        return self.repo.odb.read_header(oid)[1]
 
     def write_blob(self, data: bytes, base: Oid | None = None, edits: tuple[Edit, ...] = ()) -> Oid:
         """A new blob, made from ``base`` by ``edits`` if these are known; returns its id."""
@@ -80,12 +87,15 @@ class Objects:
         """One tree object."""
         tree = self._trees.get(oid)
         if tree is None:
-            tree = self._trees[oid] = Tree.parse(self.repo.read(pygit2.Oid(hex=oid))[1])
+            tree = self._trees[oid] = Tree.parse(self._content(oid))
         return tree
 
     def write_tree(self, tree: Tree, base: Oid | None = None) -> Oid:
         """A new tree, made from ``base`` if that is known; returns its id."""
         oid = self._write("tree", tree.raw, base)
+        if base in self._fresh.objects:
+            # The tree of one step is read no more, as a rule, once the next one has its own.
+            self._trees.pop(base, None)
         self._trees[oid] = tree
         return oid
 
@@ -102,11 +112,9 @@ class Objects:
         digest = hashlib.sha1(b"%s %d\0" % (kind.encode(), len(raw)))
         digest.update(raw)
         oid = Oid(digest.hexdigest())
-        if oid not in self._fresh:
-            self._fresh[oid] = Fresh(kind, raw, base, edits)
-            self._bytes += len(raw)
-            if self._bytes > _MOST_BYTES:
-                self.store()
+        self._fresh.add(oid, Fresh(kind, raw, base, edits))
+        if self._fresh.bytes > _MOST_BYTES:
+            self.store()
         return oid
 
     # --- storing ---
@@ -118,42 +126,43 @@ class Objects:
         does: by libgit2 what it writes, by us what goes into a pack.  What the repository has was
         hashed so when it came.
         """
-        if not self._fresh:
+        objects = self._fresh.objects
+        if not objects:
             return
-        if len(self._fresh) < UNPACK_LIMIT:
+        if len(objects) < UNPACK_LIMIT:
             disk = pygit2.Repository(
                 self.repo.path
             )  # without the backend that catches what is written
-            for fresh in self._fresh.values():
-                disk.write(_TYPES[fresh.kind], fresh.raw)
+            for oid, one in objects.items():
+                disk.write(_TYPES[one.kind], self._fresh.raw(oid))
         else:
-            held = find_held(self._folder, self._fresh)
-            new = [(oid, fresh) for oid, fresh in self._fresh.items() if oid not in held]
-            for _, fresh in new:
-                if fresh.kind == "blob":
-                    pygit2.hash(fresh.raw)
+            held = find_held(self._folder, objects)
+            new = [oid for oid in objects if oid not in held]
+            for oid in new:
+                self._fresh.check(oid)
             if new:
-                write_pack(self._folder / "pack", new)
+                write_pack(
+                    self._folder / "pack", [(oid, self._fresh.in_pack(oid, held)) for oid in new]
+                )
         self._fresh.clear()
-        self._bytes = 0
 
 
-class _Waiting(pygit2.OdbBackend):
+class _Backend(pygit2.OdbBackend):
     """The new objects, as libgit2 sees them (its callbacks; KeyError: not found, ValueError: ambiguous)."""
 
-    def __init__(self, fresh: dict[Oid, Fresh]) -> None:
+    def __init__(self, fresh: Waiting) -> None:
         super().__init__()
         self._fresh = fresh
 
     def read_cb(self, oid: pygit2.Oid) -> tuple[int, bytes]:
         """Type and content."""
-        fresh = self._fresh[Oid(str(oid))]
-        return _TYPES[fresh.kind], fresh.raw
+        name = Oid(str(oid))
+        return _TYPES[self._fresh.objects[name].kind], self._fresh.raw(name)
 
     def read_header_cb(self, oid: pygit2.Oid) -> tuple[int, int]:
         """Type and size in bytes."""
-        kind, raw = self.read_cb(oid)
-        return kind, len(raw)
+        name = Oid(str(oid))
+        return _TYPES[self._fresh.objects[name].kind], self._fresh.size(name)
 
     def read_prefix_cb(self, short: str) -> tuple[int, bytes, pygit2.Oid]:
         """Type, content and whole id of the one object that ``short`` begins."""
@@ -162,14 +171,14 @@ class _Waiting(pygit2.OdbBackend):
 
     def exists_cb(self, oid: pygit2.Oid) -> bool:
         """Whether it is one of ours."""
-        return str(oid) in self._fresh
+        return str(oid) in self._fresh.objects
 
     def exists_prefix_cb(self, short: str) -> pygit2.Oid:
         """The whole id of the one object that ``short`` begins."""
         if len(short) == _HEX:
-            found = [short] if short in self._fresh else []
+            found = [short] if short in self._fresh.objects else []
         else:
-            found = [oid for oid in self._fresh if oid.startswith(short)]
+            found = [oid for oid in self._fresh.objects if oid.startswith(short)]
         if not found:
             raise KeyError(short)
         if len(found) > 1:
@@ -178,7 +187,7 @@ class _Waiting(pygit2.OdbBackend):
 
     def write_cb(self, oid: pygit2.Oid, raw: bytes, kind: int) -> None:
         """Take what libgit2 has made."""
-        self._fresh.setdefault(Oid(str(oid)), Fresh(_KINDS[kind], raw))
+        self._fresh.add(Oid(str(oid)), Fresh(_KINDS[kind], raw))
 
     def refresh_cb(self) -> None:
         """There is nothing to look for anew."""

@@ -16,7 +16,7 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -59,10 +59,10 @@ class Fresh:
     edits: tuple[Edit, ...] = ()
 
 
-def write_pack(folder: Path, objects: Sequence[tuple[Oid, Fresh]]) -> Path:
+def write_pack(folder: Path, objects: Sequence[tuple[Oid, Stored]]) -> Path:
     """Write ``objects`` as a pack into ``folder`` (``.git/objects/pack``); its path.
 
-    A base must stand before what is made from it, or it does not count.  The name is a function of the
+    A base must stand before what is made from it.  The name is a function of the
     content, so that a run that is repeated finds its pack there.  The pack is in place before its
     index: until the index is there, nobody sees it.
     """
@@ -70,13 +70,12 @@ def write_pack(folder: Path, objects: Sequence[tuple[Oid, Fresh]]) -> Path:
     chunks: list[bytes] = [b"PACK" + struct.pack(">II", 2, len(objects))]
     at = len(chunks[0])
     where: dict[Oid, int] = {}
-    chosen = tuple(_chosen(objects))
-    deflated = _all_deflated([stored for _, stored in chosen])
-    for (oid, stored), data in zip(chosen, deflated, strict=True):
-        type_ = _TYPES[stored.kind] if stored.base is None else _OFS_DELTA
-        entry = _header(type_, len(stored.data))
-        if stored.base is not None:
-            entry += _distance(at - where[stored.base])
+    contents = _all_deflated([one for _, one in objects])
+    for (oid, one), data in zip(objects, contents, strict=True):
+        if one.base is None:
+            entry = _header(_TYPES[one.kind], one.raw_size)
+        else:
+            entry = _header(_OFS_DELTA, len(one.data)) + _distance(at - where[one.base])
         entry += data
         where[oid] = at
         places.append((oid, at, zlib.crc32(entry)))
@@ -96,41 +95,43 @@ def write_pack(folder: Path, objects: Sequence[tuple[Oid, Fresh]]) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class Stored:
     """An object as it stands in the pack: itself, or a delta to ``base``."""
 
     kind: Kind
     data: bytes
+    """Empty where ``deflated`` is the object itself."""
+    raw_size: int
     base: Oid | None = None
     depth: int = 0
+    deflated: bytes | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes that it takes in memory."""
+        return len(self.data) + len(self.deflated or b"")
 
 
-def _chosen(objects: Sequence[tuple[Oid, Fresh]]) -> Iterator[tuple[Oid, _Stored]]:
-    laid: dict[Oid, tuple[Fresh, int]] = {}
-    for oid, fresh in objects:
-        stored = _stored(fresh, laid.get(fresh.base) if fresh.base is not None else None)
-        laid[oid] = fresh, stored.depth
-        yield oid, stored
+def stored(fresh: Fresh, base: tuple[Kind, bytes, int] | None) -> Stored:
+    """The shorter form; ``base`` is kind, content and depth of what it was made from."""
+    size = len(fresh.raw)
+    if base is not None and size > _SMALL:
+        kind, raw, depth = base
+        if kind == fresh.kind and depth < _DEPTH:
+            delta = make_delta(raw, fresh.raw, fresh.edits)
+            if 2 * len(delta) < size:
+                return Stored(fresh.kind, delta, size, fresh.base, depth + 1)
+    return Stored(fresh.kind, fresh.raw, size)
 
 
-def _stored(fresh: Fresh, base: tuple[Fresh, int] | None) -> _Stored:
-    if base is not None and len(fresh.raw) > _SMALL:
-        of, depth = base
-        if of.kind == fresh.kind and depth < _DEPTH:
-            delta = make_delta(of.raw, fresh.raw, fresh.edits)
-            if 2 * len(delta) < len(fresh.raw):
-                return _Stored(fresh.kind, delta, fresh.base, depth + 1)
-    return _Stored(fresh.kind, fresh.raw)
-
-
-def _all_deflated(chosen: Sequence[_Stored]) -> list[bytes]:
+def _all_deflated(chosen: Sequence[Stored]) -> list[bytes]:
     """The data of each deflated, by all processors: zlib lets go of the interpreter."""
     found: dict[int, bytes] = {}
     largest_first = iter(sorted(range(len(chosen)), key=lambda index: -len(chosen[index].data)))
 
     def work() -> None:
         for index in largest_first:
-            found[index] = _deflated(chosen[index])
+            found[index] = deflated(chosen[index])
 
     helpers = [Thread(target=work) for _ in range(min(os.cpu_count() or 1, _MOST_THREADS) - 1)]
     for helper in helpers:
@@ -141,8 +142,11 @@ def _all_deflated(chosen: Sequence[_Stored]) -> list[bytes]:
     return [found[index] for index in range(len(chosen))]
 
 
-def _deflated(stored: _Stored) -> bytes:
-    return zlib.compress(stored.data, _TREE_LEVEL if stored.kind == "tree" else _LEVEL)
+def deflated(one: Stored) -> bytes:
+    """The object, or its delta, as the pack holds it."""
+    if one.deflated is not None:
+        return one.deflated
+    return zlib.compress(one.data, _TREE_LEVEL if one.kind == "tree" else _LEVEL)
 
 
 def _header(kind: int, size: int) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 
 from backport.gateway.held import find_held
 from backport.gateway.objects import Objects
-from backport.gateway.packs import Fresh
+from backport.gateway.packs import Stored
 from backport.gateway.trees import EMPTY, FILE, Entry
 from series.model import Oid
 from tests.backport.trees import git, lines, new_repo, open_repo
@@ -112,7 +112,8 @@ def test_what_cannot_be_marked_is_stored_again(
     objects = open_repo(repo).objects
     tree = make(objects)
     objects.store()
-    fresh = {tree: Fresh("tree", objects.tree(tree).raw)}
+    raw = objects.tree(tree).raw
+    fresh = {tree: Stored("tree", raw, len(raw))}
     folder = repo / ".git/objects"
     assert find_held(folder, fresh) == {tree}
     if why == "a cruft pack":

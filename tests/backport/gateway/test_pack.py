@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backport.gateway import packs as pack
-from backport.gateway.packs import Fresh, make_delta, write_pack
+from backport.gateway.packs import Fresh, Stored, make_delta, write_pack
+from backport.gateway.waiting import Waiting
 from series.binary import apply_delta
 from series.model import Oid
 from series.placement.stated import Edit, edits_as_stated
@@ -36,6 +37,14 @@ def versions(count: int) -> list[tuple[Oid, Fresh]]:
     return found
 
 
+def laid(objects: list[tuple[Oid, Fresh]]) -> list[tuple[Oid, Stored]]:
+    """As they wait to be stored."""
+    waiting = Waiting()
+    for oid, fresh in objects:
+        waiting.add(oid, fresh)
+    return [(oid, waiting.in_pack(oid, ())) for oid in waiting.objects]
+
+
 def depths(repo: Path, path: Path) -> list[int]:
     """The length of each delta's chain, as git counts it."""
     rows = git(repo, "verify-pack", "-v", str(path)).splitlines()
@@ -45,7 +54,7 @@ def depths(repo: Path, path: Path) -> list[int]:
 def test_git_reads_every_object(tmp_path: Path) -> None:
     repo = new_repo(tmp_path / "repo", {"a": "a\n"})
     objects = [*versions(20), blob(b""), blob(b"\0" * 100_000), blob(bytes(range(256)) * 300)]
-    write_pack(repo / ".git/objects/pack", objects)
+    write_pack(repo / ".git/objects/pack", laid(objects))
     for oid, fresh in objects:
         got = subprocess.run(
             ["git", "-C", str(repo), "cat-file", "blob", oid], capture_output=True, check=True
@@ -56,14 +65,14 @@ def test_git_reads_every_object(tmp_path: Path) -> None:
 
 def test_the_index_is_the_one_that_git_makes(tmp_path: Path) -> None:
     repo = new_repo(tmp_path / "repo", {"a": "a\n"})
-    path = write_pack(repo / ".git/objects/pack", versions(60))
+    path = write_pack(repo / ".git/objects/pack", laid(versions(60)))
     git(repo, "index-pack", "-o", str(tmp_path / "git.idx"), str(path))
     assert path.with_suffix(".idx").read_bytes() == (tmp_path / "git.idx").read_bytes()
 
 
 def test_what_is_made_of_another_one_is_a_delta_and_chains_end(tmp_path: Path) -> None:
     repo = new_repo(tmp_path / "repo", {"a": "a\n"})
-    path = write_pack(repo / ".git/objects/pack", versions(120))
+    path = write_pack(repo / ".git/objects/pack", laid(versions(120)))
     found = depths(repo, path)
     assert len(found) == 117  # each but the first of every chain
     assert max(found) == 50
@@ -74,23 +83,23 @@ def test_a_base_that_comes_later_or_never_does_not_count(tmp_path: Path) -> None
     (one, first), (two, second) = versions(2)
     absent = Fresh("blob", b"x" * 500, Oid("1" * 40))
     objects = [(two, second), (one, first), blob(absent.raw, absent.base)]
-    path = write_pack(repo / ".git/objects/pack", objects)
+    path = write_pack(repo / ".git/objects/pack", laid(objects))
     assert depths(repo, path) == []
     git(repo, "fsck", "--strict")
 
 
 def test_the_same_objects_are_the_same_pack(tmp_path: Path) -> None:
-    one = write_pack(tmp_path, versions(5))
+    one = write_pack(tmp_path, laid(versions(5)))
     before = one.stat().st_ino
-    assert write_pack(tmp_path, versions(5)) == one
+    assert write_pack(tmp_path, laid(versions(5))) == one
     assert one.stat().st_ino == before
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".idx", ".pack"]
 
 
 def test_a_pack_without_its_index_is_completed(tmp_path: Path) -> None:
-    path = write_pack(tmp_path, versions(5))
+    path = write_pack(tmp_path, laid(versions(5)))
     path.with_suffix(".idx").unlink()
-    write_pack(tmp_path, versions(5))
+    write_pack(tmp_path, laid(versions(5)))
     assert path.with_suffix(".idx").is_file()
 
 
@@ -139,7 +148,7 @@ def test_an_offset_beyond_two_gib(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     # A pack that large is not for a test: the border is moved instead.
     repo = new_repo(tmp_path / "repo", {"a": "a\n"})
     monkeypatch.setattr(pack, "_FAR", 200)
-    path = write_pack(tmp_path, versions(3))
+    path = write_pack(tmp_path, laid(versions(3)))
     git(repo, "index-pack", "--index-version=2,200", "-o", str(tmp_path / "git.idx"), str(path))
     ours = path.with_suffix(".idx").read_bytes()
     assert len(ours) == (tmp_path / "git.idx").stat().st_size

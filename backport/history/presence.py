@@ -94,11 +94,11 @@ class Present:
         subjects: dict[bytes, list[Oid]] = {}
         sources: dict[str, Oid] = {}
         commits: list[Oid] = []
-        for commit, message, named in standing(self._history()):
-            commits.append(commit)
-            subjects.setdefault(message.split(b"\n", 1)[0], []).append(commit)
-            for origin in named:
-                sources.setdefault(origin, commit)
+        for one in unreverted(told_by(*told) for told in self._history()):
+            commits.append(one.commit)
+            subjects.setdefault(one.subject, []).append(one.commit)
+            for origin in one.origins:
+                sources.setdefault(origin, one.commit)
         return subjects, sources, frozenset(commits)
 
     def _history(self) -> Iterator[tuple[Oid, bytes]]:
@@ -108,23 +108,54 @@ class Present:
         return ((commit, self._repo.message(commit)) for commit in beyond)
 
 
-def standing(
-    history: Iterable[tuple[Oid, bytes]],
-) -> Iterator[tuple[Oid, bytes, tuple[str, ...]]]:
-    """The commits of ``history`` (newest first) that no later one reverts, with their origins."""
-    reverted: set[str] = set()
-    for commit, message in history:
-        named = origins(message)
-        ids = (commit, *named)
-        if any(_names(short, oid) for short in reverted for oid in ids):
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the message of a commit says of others."""
+
+    commit: Oid
+    message: bytes
+    origins: tuple[str, ...]
+    reverts: tuple[str, ...]
+
+    @property
+    def subject(self) -> bytes:
+        """The first line of the message."""
+        return self.message.split(b"\n", 1)[0]
+
+
+def told_by(commit: Oid, message: bytes) -> Told:
+    """Read a message."""
+    reverts = tuple(match[1].decode() for match in _REVERT.finditer(message))
+    return Told(commit, message, origins(message), reverts)
+
+
+def unreverted(history: Iterable[Told]) -> Iterator[Told]:
+    """Those of ``history`` (newest first) that no later one reverts; linear in their number."""
+    reverted = _Ids()
+    for one in history:
+        if any(oid in reverted for oid in (one.commit, *one.origins)):
             continue
-        reverted |= {match[1].decode() for match in _REVERT.finditer(message)}
-        yield commit, message, named
+        for oid in one.reverts:
+            reverted.add(oid)
+        yield one
 
 
-def _names(short: str, oid: str) -> bool:
-    # Either may be the abbreviated one.
-    return oid.startswith(short) or short.startswith(oid)
+class _Ids:
+    """Ids in whatever abbreviation; one is in here under any abbreviation of `ABBREVIATED` or more."""
+
+    def __init__(self) -> None:
+        self._by_length: dict[int, set[str]] = {}
+        self._cut: set[str] = set()
+
+    def add(self, oid: str) -> None:
+        self._by_length.setdefault(len(oid), set()).add(oid)
+        if len(oid) > ABBREVIATED:
+            self._cut.add(oid[:ABBREVIATED])
+
+    def __contains__(self, oid: str) -> bool:
+        if len(oid) == ABBREVIATED and oid in self._cut:
+            return True
+        return any(oid[:length] in known for length, known in self._by_length.items())
 
 
 def origins(message: bytes) -> tuple[str, ...]:

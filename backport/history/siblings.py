@@ -21,7 +21,7 @@ from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.history.presence import ABBREVIATED, standing
+from backport.history.presence import ABBREVIATED, Told, told_by, unreverted
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.outcome import Picked
 from backport.pick.patch import pick_patch
@@ -44,6 +44,49 @@ class Sibling:
 
     name: str
     tip: Oid
+    until: int | None = None
+    """Only commits before that second count; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """What the commits of a branch say of others; each with its place (newest first) and its second."""
+
+    naming: dict[str, list[tuple[int, int, Told]]]
+    """By origin, abbreviated."""
+    reverting: list[tuple[int, int, Told]]
+
+
+class Versions:
+    """Which commit of a sibling says that it is a version of another; read once, for any number of runs."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._branches: dict[Oid, _Branch] = {}
+
+    def find(self, sibling: Sibling, onto: Oid, origin: str) -> Told | None:
+        """The newest commit that names ``origin`` (abbreviated) and still stands."""
+        branch = self._branches.get(sibling.tip) or self._read(sibling.tip, onto)
+        naming = branch.naming.get(origin)
+        if naming is None:
+            return None
+        told = {place: (when, one) for place, when, one in (*naming, *branch.reverting)}
+        until = sibling.until
+        then = (one for _, (when, one) in sorted(told.items()) if until is None or when < until)
+        return next((one for one in unreverted(then) if origin in one.origins), None)
+
+    def _read(self, tip: Oid, onto: Oid) -> _Branch:
+        fork = self._repo.merge_base(tip, onto)
+        log = islice(self._repo.log(tip, hide=(fork,) if fork else ()), _MOST_COMMITS)
+        found = self._branches[tip] = _Branch({}, [])
+        for place, commit in enumerate(log):
+            one = told_by(commit, self._repo.message(commit))
+            entry = (place, self._repo.when(commit).seconds, one)
+            for origin in one.origins:
+                found.naming.setdefault(origin, []).append(entry)
+            if one.reverts:
+                found.reverting.append(entry)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +232,14 @@ class Siblings:
         siblings: Iterable[Sibling],
         run: Iterable[Patch],
         allowance: Allowance = STRICT,
+        versions: Versions | None = None,
     ) -> None:
         self._repo = repo
+        self._versions = versions or Versions(repo)
         self._allowance = allowance
         self._onto = onto
         self._siblings = tuple(siblings)
         self._run = frozenset(origin for patch in run for origin in _named(patch))
-        self._picked: dict[Sibling, dict[str, tuple[Oid, frozenset[str]]]] = {}
 
     def version(self, patch: Patch) -> Version | None:
         """The nearest sibling's version of ``patch``; None where none has it under an id of its own."""
@@ -204,12 +248,12 @@ class Siblings:
             return None
         others = self._run.difference(own)
         for sibling in self._siblings:
-            picked = self._picks(sibling)
-            for commit, origins in (picked[origin] for origin in own if origin in picked):
+            for origin in own:
+                told = self._versions.find(sibling, self._onto, origin)
                 # One commit for several patches of the run would bring the others along.
-                if commit != patch.commit and not origins & others:
+                if told and told.commit != patch.commit and others.isdisjoint(told.origins):
                     is_it = patch.parent is not None or self._is_copy(patch)
-                    return self._version(patch, sibling, commit) if is_it else None
+                    return self._version(patch, sibling, told.commit) if is_it else None
         return None
 
     def choose(self, tree: TreeView, patch: Patch, made_on: MadeOn = unknown) -> Chosen:
@@ -251,19 +295,6 @@ class Siblings:
         if own is None:
             return False
         return fingerprint(commit_patch(self._repo, own).changes) == fingerprint(patch.changes)
-
-    def _picks(self, sibling: Sibling) -> dict[str, tuple[Oid, frozenset[str]]]:
-        """By the origin, abbreviated: the commit that names it, and all that it names."""
-        found = self._picked.get(sibling)
-        if found is None:
-            fork = self._repo.merge_base(sibling.tip, self._onto)
-            log = self._repo.log(sibling.tip, hide=(fork,) if fork else ())
-            history = ((c, self._repo.message(c)) for c in islice(log, _MOST_COMMITS))
-            found = self._picked[sibling] = {}
-            for commit, _, origins in standing(history):
-                for origin in origins:
-                    found.setdefault(origin, (commit, frozenset(origins)))
-        return found
 
     def _version(self, patch: Patch, sibling: Sibling, commit: Oid) -> Version | None:
         if len(self._repo.parents(commit)) != 1:

@@ -18,7 +18,7 @@ from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.text_diff import line_edits
 from backport.history.conflict_lines import Wanted, wanted_lines
-from backport.history.presence import standing
+from backport.history.presence import told_by, unreverted
 from backport.pick.outcome import Clash
 from series.lines import split_lines
 from series.model import FileChange, Oid, Patch, shown
@@ -204,5 +204,5 @@ def _subject(repo: Repo, commit: Oid) -> str:
 def _backported(repo: Repo, onto: Oid, fork: Oid | None) -> frozenset[str]:
     """The upstream commits, abbreviated, that the branch has under ids of its own and still holds."""
     log = islice(repo.log(onto, hide=(fork,) if fork else ()), _MOST_BACKPORTED)
-    history = ((commit, repo.message(commit)) for commit in log)
-    return frozenset(origin for _, _, named in standing(history) for origin in named)
+    told = unreverted(told_by(commit, repo.message(commit)) for commit in log)
+    return frozenset(origin for one in told for origin in one.origins)

@@ -13,7 +13,7 @@ from functools import cached_property
 from backport.errors import MissingPrerequisite
 from backport.gateway.commits import patch_id
 from backport.gateway.repository import Repo
-from backport.history.presence import standing
+from backport.history.presence import Told, told_by, unreverted
 from backport.levels import Prerequisites
 from backport.run.journal import RunState
 from series.model import Oid, Series, escaped
@@ -97,21 +97,21 @@ class _Look:
         if cover is not None and cover.message_id == f"<{wanted}>":
             return True
         mark = wanted.encode()
-        return any(mark in message for _, message, _ in self.branch)
+        return any(mark in one.message for one in self.branch)
 
     def has_commit(self, wanted: str) -> bool:
         if any((patch.commit or "").startswith(wanted) for patch in self.series.patches):
             return True
         return any(
-            commit.startswith(wanted) or any(_same(wanted, origin) for origin in origins)
-            for commit, _, origins in self.branch
+            one.commit.startswith(wanted) or any(_same(wanted, origin) for origin in one.origins)
+            for one in self.branch
         )
 
     def has_subject(self, wanted: str) -> bool:
         subject = wanted.encode()
         if any(patch.subject == subject for patch in self.series.patches):
             return True
-        return any(message.split(b"\n", 1)[0] == subject for _, message, _ in self.branch)
+        return any(one.subject == subject for one in self.branch)
 
     @cached_property
     def series_ids(self) -> frozenset[str]:
@@ -119,12 +119,13 @@ class _Look:
 
     @cached_property
     def branch_ids(self) -> frozenset[str]:
-        commits = [commit for commit, _, _ in self.branch[:_MOST_PATCH_IDS]]
+        commits = [one.commit for one in self.branch[:_MOST_PATCH_IDS]]
         return frozenset(patch_id(self.repo, commit) for commit in commits)
 
     @cached_property
-    def branch(self) -> list[tuple[Oid, bytes, tuple[str, ...]]]:
-        return list(standing(self.repo.recent(self.onto, _MOST_COMMITS)))
+    def branch(self) -> list[Told]:
+        recent = self.repo.recent(self.onto, _MOST_COMMITS)
+        return list(unreverted(told_by(*told) for told in recent))
 
 
 def _same(wanted: str, origin: str) -> bool:

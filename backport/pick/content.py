@@ -17,6 +17,7 @@ from backport.gateway.objects import Objects
 from backport.gateway.trees import SYMLINK, Entry
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.in_part import applied_hint, merged_notes
+from backport.pick.learnt_names import learnt_names, renamed
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Clash, How
 from series.lines import split_lines
@@ -38,6 +39,8 @@ BINARY_HINT = (
     "; `git checkout --ours` or `--theirs` on it in the worktree takes one side, `git add` marks it"
 )
 
+_MOST_NAMES = 3
+"""Shown of those that the branch calls otherwise."""
 NO_DATA = (
     "the patch says that this binary file differs, and not how (git diff --binary would);"
     " --allow binary-stub leaves it as it is"
@@ -91,6 +94,10 @@ def new_content(
             had = merged_notes(old, ours, new, merged, change.hunks)
             return Made(merge.blob, How.MERGED, (*had, *notes), ", ".join(had))
         return Made(merge.blob, How.MERGED, notes)
+    if merge.marked is not None:
+        named = _with_branch_names(objects, base, there, theirs)
+        if named is not None:
+            return named
     if there.mode == SYMLINK:
         reason = "is a symbolic link, and both sides changed it" + BINARY_HINT
     elif merge.marked is None:
@@ -108,6 +115,23 @@ def new_content(
         content=objects.blob(merge.marked) if merge.marked else None,
         missing=() if merge.marked is None else absent(objects.blob(there.oid), change),
     )
+
+
+def _with_branch_names(objects: Objects, base: Oid, there: Entry, theirs: Oid) -> Made | None:
+    """The merge once base and patch have the branch's names, where the file tells them."""
+    old, new = objects.blob(base), objects.blob(theirs)
+    names = learnt_names(old, objects.blob(there.oid))
+    if not names:
+        return None
+    sides = (objects.write_blob(renamed(text, names)) for text in (old, new))
+    first, second = sides
+    merge = merge_file(objects, first, there.oid, second)
+    if merge.blob is None or merge.blob == there.oid:
+        return None
+    used = [one for one in names if one in new]
+    told = ", ".join(f"{names[one].decode()} for {one.decode()}" for one in used[:_MOST_NAMES])
+    more = ", ..." if len(used) > _MOST_NAMES else ""
+    return Made(merge.blob, How.RENAMED, (f"with the branch's names: {told}{more}",))
 
 
 def from_base(objects: Objects, base: Oid | None, change: FileChange) -> Oid | None:

@@ -19,6 +19,8 @@ class How(StrEnum):
     """The tree already holds what the change would make of it."""
     MERGED = "merged"
     """3-way, against the blob that the patch names in its ``index`` line."""
+    RENAMED = "merged with the branch's names"
+    """As merged, once base and patch call an identifier what the branch calls it."""
     OFFSET = "by context"
     """No such blob at hand: every hunk's full context found, perhaps on another line."""
     FUZZ = "with fuzz"

@@ -30,6 +30,10 @@ _MEANINGS = (
     ("already", "the branch has it; nothing is committed"),
     ("merged", "a three-way merge with what the branch has changed"),
     (
+        "merged with the branch's names",
+        "as merged, once an identifier is called what the branch calls it",
+    ),
+    (
         "by context",
         "the lines around each change are found; what the patch was made for is not known",
     ),

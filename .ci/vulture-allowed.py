@@ -29,3 +29,5 @@ PIRQ
 STRUCTURES  # emu.rules.state: every area is checked, in a loop
 STRIP  # series.reading.choices: an option's value
 backport_to  # series.reading.trailers: `Backport: 4.10+` is read; `check` will use it
+unusable  # backport.builds.sandbox: asked by the tests
+backtest  # backport.cli: a verb

@@ -30,6 +30,7 @@ class _Group(LazyGroup):
         "abort": "apply:abort",
         "bisect": "bisect:bisect",
         "behaviour": "behaviour:behaviour",
+        "backtest": "backtest:backtest",
         "check": "check:check",
         "emulate": "emulate:emulate",
         "config": "config:config",

@@ -20,7 +20,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("cli",),
         ("commands",),
         ("report", "sample"),
-        ("run",),
+        ("run", "backtest"),
         ("validate",),
         ("history", "planning", "builds"),
         ("pick",),

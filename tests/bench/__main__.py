@@ -3,7 +3,6 @@
 
 make bench
 make bench ARGS="--repo DIR --range A..B --object FILE.o --runs 5"
-make bench ARGS="--repo DIR --replay FILE.jsonl"
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import peers, replay
+from tests.bench import peers
 from tests.bench.timing import Sample, Timed, clocked, processor, race
 
 _BARE = "import typer\napp = typer.Typer()\n@app.command()\ndef a() -> None: ...\n"
@@ -32,14 +31,7 @@ def main() -> None:
     parser.add_argument(
         "--mutants", type=int, default=300, help="of the sample's core; 0: none (default: 300)"
     )
-    parser.add_argument("--replay", type=Path, help="real backports of --repo, done again")
-    parser.add_argument("--replays", type=int, default=0, help="so many of them (0: all)")
     given = parser.parse_args()
-    if given.replay is not None:
-        if given.repo is None:
-            parser.error("--replay needs --repo DIR")
-        print("\n".join(replay.lines(given.repo, replay.read(given.replay, given.replays))))
-        return
     with tempfile.TemporaryDirectory(prefix="backport-bench-") as scratch:
         folder = Path(scratch)
         repo, revisions, built, image = given.repo, given.range, given.object, given.image

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All tasks, on all processors, beside git's own merge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from backport.backtest.engine import DAY, Answer, Engine, Outcome
+from backport.backtest.tasks import Task
+from backport.environment import Environment
+from backport.gateway.git_merge import GitMerge
+from backport.gateway.repository import Repo, open_repo
+
+_PORTION = 64
+"""Tasks of one branch that one process does in turn: neighbours' trees are alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One task: what the engine made of it, what it would have with old versions only, and git."""
+
+    task: Task
+    answer: Answer
+    old: Answer
+    """With versions at least a day old."""
+    git: Outcome
+
+
+def run(
+    repo: Repo, tasks: Sequence[Task], jobs: int, done: Callable[[int], None] = lambda count: None
+) -> tuple[Row, ...]:
+    """Do every task; rows in the order of ``tasks``.  ``done`` hears how many are done."""
+    where = (str(repo.git_dir), dict(repo.environment.variables))
+    portions = list(_portions(tasks))
+    processes = min(jobs or os.cpu_count() or 1, max(len(portions), 1))
+    rows: list[Row] = []
+    if processes == 1:
+        with _Worker(*where) as worker:
+            for portion in portions:
+                rows += worker.rows(portion)
+                done(len(rows))
+    else:
+        context = get_context("spawn")
+        with ProcessPoolExecutor(processes, context, _begin, where) as pool:
+            for found in pool.map(_rows, portions):
+                rows += found
+                done(len(rows))
+    return tuple(rows)
+
+
+def _portions(tasks: Sequence[Task]) -> Iterator[tuple[Task, ...]]:
+    for _, group in groupby(tasks, lambda task: task.branch):
+        same = tuple(group)
+        for at in range(0, len(same), _PORTION):
+            yield same[at : at + _PORTION]
+
+
+class _Worker:
+    """The engine and git's merge in one process."""
+
+    def __init__(self, git_dir: str, variables: dict[str, str]) -> None:
+        self._stack = ExitStack()
+        folder = self._stack.enter_context(TemporaryDirectory(prefix="backport-backtest-"))
+        self._repo = open_repo(Path(git_dir), Environment.copied(variables))
+        self._engine = Engine(self._repo)
+        self._git = GitMerge(self._repo, Path(folder))
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def rows(self, tasks: Sequence[Task]) -> list[Row]:
+        return [
+            Row(
+                task,
+                self._engine.answer(task),
+                self._engine.answer(task, least_age=DAY),
+                self._merged(task),
+            )
+            for task in tasks
+        ]
+
+    def _merged(self, task: Task) -> Outcome:
+        onto, parent = self._repo.parents(task.backport)[0], self._repo.parents(task.upstream)[0]
+        trees = (self._repo.tree(commit).id for commit in (parent, onto, task.upstream))
+        found = self._git.tree(*trees)
+        if found is None:
+            return Outcome.CONFLICT
+        same = found == self._repo.tree(task.backport).id
+        return Outcome.IDENTICAL if same else Outcome.DIFFERENT
+
+
+_worker: _Worker | None = None
+"""Of a process of the pool."""
+
+
+def _begin(git_dir: str, variables: dict[str, str]) -> None:
+    global _worker
+    _worker = _Worker(git_dir, variables)
+
+
+def _rows(tasks: Sequence[Task]) -> list[Row]:
+    assert _worker is not None
+    return _worker.rows(tasks)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a conflict could be resolved to, for every path of it or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backport.gateway.objects import Objects
+from backport.gateway.trees import Entry, TreeView
+from backport.pick.outcome import Picked
+from backport.pick.region_merge import Finer, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A tree without the conflict, and how finely the sides had to be taken apart."""
+
+    tree: TreeView
+    finer: Finer
+
+
+def propose(objects: Objects, picked: Picked) -> Proposal | None:
+    """The proposal for ``picked``, which stopped; None where a path cannot be resolved."""
+    edits: dict[bytes, Entry | None] = {}
+    finest = Finer.LINES
+    for clash in picked.clashes:
+        if clash.base is None or clash.ours is None or clash.theirs is None:
+            return None
+        found = resolve(clash.content) if clash.content is not None else None
+        if found is None:
+            return None
+        text, finer = found
+        finest = Finer.TOKENS if Finer.TOKENS in (finer, finest) else finest
+        edits[clash.path] = Entry(objects.write_blob(text), clash.mode)
+    return Proposal(picked.tree.edited(edits), finest)

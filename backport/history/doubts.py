@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What makes a clean result doubtful: it goes on, and may be wrong for the branch all the same.
+
+Each check compares three texts of a file: as the branch has it, as upstream has it behind the patch,
+and the result.  What holds upstream and in the result is no doubt: only what is wrong *here* is.
+
+A check that doubts what maintainers committed as often as what they did not is none: ``true`` in a file
+that writes 1 (7 doubts on 1,401 clean results of Xen, none of them right) is not looked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from backport.gateway.trees import TreeView
+from series.model import FileChange, Oid, Patch, shown
+from series.symbols.definitions import definitions
+from series.symbols.lexer import code_lines, language
+from series.symbols.pasted import bare
+
+Holds = Callable[[Oid, frozenset[bytes]], frozenset[bytes]]
+"""Those of the names that some file of the tree holds."""
+
+_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{2,}")
+_INCLUDE = re.compile(rb'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+_NUMBERED = re.compile(
+    rb"^\s*#\s*define\s+([A-Z][A-Z0-9_]{5,})\s+(0x[0-9a-fA-F]+|\d+)[uUlL]*\s*(?:/\*.*)?$"
+)
+_AT_MARGIN = re.compile(rb"^(?:(?:[A-Za-z_]|#\s*define\s).{6,}|\s+case \w+:.*|\s+\[\w+\]\s*=.*)$")
+_MAKE_OBJECT = re.compile(rb"\b([A-Za-z0-9_./-]+)\.o\b")
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a patch was put: the branch before and after, and upstream before and after."""
+
+    branch: TreeView
+    result: TreeView
+    before: TreeView
+    after: TreeView
+
+
+def doubts(where: Setting, patch: Patch, holds: Holds) -> tuple[str, ...]:
+    """What a person should look at in the result; empty where nothing is found."""
+    found = list(_names(where, patch, holds))
+    for change in patch.changes:
+        if change.kind == "delete" or change.binary:
+            continue
+        ours = where.branch.read(change.old_path or change.path) or b""
+        made, theirs = where.result.read(change.path), where.after.read(change.path)
+        if made is None or theirs is None or made == theirs:
+            continue
+        here = shown(change.path)
+        found += (f"{here}: {what}" for what in _in_file(change, ours, made, theirs))
+        found += (f"{here}: {what}" for what in _files(where, change))
+    return tuple(dict.fromkeys(found))
+
+
+def _names(where: Setting, patch: Patch, holds: Holds) -> Iterator[str]:
+    """Names that the added lines use, upstream has, and the branch has nowhere."""
+    used = frozenset(
+        name
+        for change in patch.changes
+        for _, lines in code_lines(change)
+        for line in lines
+        if line.own
+        for name in _NAME.findall(line.clean)
+    )
+    near = (where.result.read(change.path) or b"" for change in patch.changes)
+    ours = (where.branch.read(change.old_path or change.path) or b"" for change in patch.changes)
+    unknown = used - frozenset(name for text in ours for name in _NAME.findall(text))
+    if not unknown:
+        return
+    made = {d.name for change in patch.changes for d in definitions(change)}
+    unknown -= made | {bare(name) for name in made}
+    absent = unknown - holds(where.branch.id, unknown) if unknown else unknown
+    foreign = absent & holds(where.before.id, absent) if absent else absent
+    # It stands there and the merge left it out: nothing of it is in the result.
+    foreign &= frozenset(name for text in near for name in _NAME.findall(text))
+    if foreign:
+        few = sorted(foreign)
+        more = f" and {len(few) - _SHOWN} more" if len(few) > _SHOWN else ""
+        yield f"uses {', '.join(map(shown, few[:_SHOWN]))}{more}, which the branch does not have"
+
+
+def _in_file(change: FileChange, ours: bytes, made: bytes, theirs: bytes) -> Iterator[str]:
+    added = [line.text.rstrip(b"\r\n") for h in change.hunks for line in h.lines if line.op == b"+"]
+    mine, result, other = (Counter(text.split(b"\n")) for text in (ours, made, theirs))
+    for line in dict.fromkeys(added):
+        twice = result[line] > max(other[line], 1) and mine[line] and result[line] > mine[line]
+        if twice and _AT_MARGIN.match(line):
+            yield f"has {shown(line.strip())!r} twice now"
+    if language(change.path) != "c":
+        return
+    slots = _slots(made)
+    before, there = _slots(ours), _slots(theirs)
+    for line in added:
+        if (match := _NUMBERED.match(line)) is None:
+            continue
+        name, number = match[1], int(match[2], 0)
+        stem = name.rpartition(b"_")[0]
+        rivals = {
+            other
+            for other, value in slots.items()
+            if value == number and other != name and other.startswith(stem[:12])
+        }
+        taken = {r for r in rivals if before.get(r) == number and there.get(r) != number}
+        if taken and len(stem) > 3:
+            yield f"{shown(name)} is {number}, as {shown(min(taken))} is"
+
+
+def _slots(text: bytes) -> dict[bytes, int]:
+    found = {}
+    for line in text.split(b"\n"):
+        if b"define" in line and (match := _NUMBERED.match(line)):
+            found[match[1]] = int(match[2], 0)
+    return found
+
+
+def _files(where: Setting, change: FileChange) -> Iterator[str]:
+    """Headers and objects that the added lines name, upstream has, and the branch does not."""
+    kind = language(change.path)
+    folder = change.path.rpartition(b"/")[0]
+    for hunk in change.hunks:
+        for line in hunk.lines:
+            if line.op != b"+":
+                continue
+            if kind in ("c", "asm") and (match := _INCLUDE.match(line.text)):
+                place = _header(where.after, folder, match[2])
+                if place is not None and _header(where.result, folder, match[2]) is None:
+                    yield f"includes {shown(match[2])}, which the branch does not have"
+            elif kind == "make":
+                for stem in _MAKE_OBJECT.findall(line.text):
+                    base = b"/".join(filter(None, (folder, stem)))
+                    if _source(where.after, base) and not _source(where.result, base):
+                        yield f"builds {shown(stem)}.o, whose source the branch does not have"
+
+
+_INCLUDE_FOLDERS = (
+    b"",
+    b"include",
+    b"xen/include",
+    b"xen/arch/x86/include",
+    b"xen/include/public",
+    b"src",
+)
+
+
+def _header(tree: TreeView, folder: bytes, name: bytes) -> bytes | None:
+    """Where a header lies, looked for beside the file, above it, and where trees keep headers."""
+    asm = [name.replace(b"asm/", b"asm-%s/" % arch, 1) for arch in (b"x86", b"arm")]
+    names = [name, *asm] if name.startswith(b"asm/") else [name]
+    folders = [folder, *_INCLUDE_FOLDERS]
+    while folder:
+        folder = folder.rpartition(b"/")[0]
+        folders += [folder, b"/".join(filter(None, (folder, b"include")))]
+    for one in dict.fromkeys(folders):
+        for spelled in names:
+            path = b"/".join(filter(None, (one, spelled)))
+            if b".." not in path and tree.entry(path) is not None:
+                return path
+    return None
+
+
+def _source(tree: TreeView, base: bytes) -> bool:
+    return any(tree.entry(base + end) is not None for end in (b".c", b".S", b".s", b".cc"))

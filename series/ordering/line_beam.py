@@ -9,6 +9,7 @@ side, the ones that lead least astray.  First one, which nearly always ends well
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from series.placement.stated import pre_image_line
 
 _WIDTHS = ((1, 1), (6, 3), (24, 8), (64, 12))
 """How many beginnings are kept, and in how many ways each may go on."""
+_MOST_TRIED = 96
+"""Patches of those that fit that are weighed against each other: the work of a step does not grow."""
 _LOST = 10
 """A patch that no longer can stand weighs as much as so many that are led away from their lines."""
 
@@ -87,6 +90,17 @@ class _Search:
             ]
             for patch, change in edits.items()
         }
+        kinds: dict[tuple[tuple[int, bytes, bytes], ...], int] = {}
+        self.kinds: dict[int, int] = {}
+        """Patches of one kind do the same to the same lines."""
+        self.alike: list[list[_Block]] = []
+        for patch, blocks in self.blocks.items():
+            key = tuple((b.at, b"".join(b.before), b"".join(b.after)) for b in blocks)
+            if key not in kinds:
+                kinds[key] = len(self.alike)
+                self.alike.append(blocks)
+            self.kinds[patch] = kinds[key]
+        self.displaced: dict[tuple[int, int], bool] = {}
         self.effects: dict[int, list[tuple[int, int]]] = {patch: [] for patch in edits}
         """For each patch the sums that it counts in, and with how much."""
         below, above = (
@@ -123,7 +137,12 @@ class _Search:
     def _offers(self, begun: _Beginning) -> list[tuple[int, int]]:
         """The patches that may be next, and what each costs, the best first."""
         fits = [patch for patch in self._ready(begun) if _stands(begun.text, self.blocks[patch])]
-        offers = [(self._astray(begun, patch, fits), patch) for patch in fits]
+        fits.sort(key=lambda patch: (-self._line(patch), self.rank[patch]))
+        # Of patches that do the same to the same lines one is tried: the others come after it.
+        first = {(self.kinds[patch], frozenset(self.needs[patch])): patch for patch in fits[::-1]}
+        tried = sorted(first.values(), key=fits.index) if len(first) < len(fits) else fits
+        beside = Counter(self.kinds[patch] for patch in fits[:_MOST_TRIED])
+        offers = [(self._astray(begun, patch, beside), patch) for patch in tried[:_MOST_TRIED]]
         offers.sort(key=lambda offer: (offer[0], -self._line(offer[1]), self.rank[offer[1]]))
         return offers
 
@@ -135,7 +154,7 @@ class _Search:
     def _line(self, patch: int) -> int:
         return min((block.at for block in self.blocks[patch]), default=0)
 
-    def _astray(self, begun: _Beginning, patch: int, fits: Sequence[int]) -> int:
+    def _astray(self, begun: _Beginning, patch: int, beside: Counter[int]) -> int:
         """How many of the others ``patch`` would lead away from their lines."""
         away: set[int] = set()
         lost: set[int] = set()
@@ -149,11 +168,18 @@ class _Search:
             left = begun.wanted[at] if lines > 0 else -begun.wanted[at]
             if 2 * left < abs(lines) and patch not in self.needs[owner]:
                 away.add(owner)
-        blocks = self.blocks[patch]
+        own = self.kinds[patch]
         broken = sum(
-            1 for other in fits if other != patch and _displaced(blocks, self.blocks[other])
+            count - (other == own) for other, count in beside.items() if self._displaces(own, other)
         )
         return max(len(away), broken) + _LOST * len(lost)
+
+    def _displaces(self, kind: int, other: int) -> bool:
+        known = self.displaced.get((kind, other))
+        if known is None:
+            known = _displaced(self.alike[kind], self.alike[other])
+            self.displaced[kind, other] = known
+        return known
 
     def _put_on(self, begun: _Beginning, patch: int, cost: int) -> _Beginning:
         wanted, below, above = list(begun.wanted), list(begun.below), list(begun.above)

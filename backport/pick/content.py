@@ -120,7 +120,7 @@ def new_content(
 def _with_branch_names(objects: Objects, base: Oid, there: Entry, theirs: Oid) -> Made | None:
     """The merge once base and patch have the branch's names, where the file tells them."""
     old, new = objects.blob(base), objects.blob(theirs)
-    names = learnt_names(old, objects.blob(there.oid))
+    names = learnt_names(old, objects.blob(there.oid), new)
     if not names:
         return None
     sides = (objects.write_blob(renamed(text, names)) for text in (old, new))

@@ -50,8 +50,19 @@ def test_a_long_region_is_not_tried() -> None:
 
 def test_a_name_is_learnt_where_nothing_speaks_against_it() -> None:
     base = b"old(1);\nold(2);\nkeep(3);\n"
-    assert learnt_names(base, b"new(1);\nnew(2);\nkeep(3);\n") == {b"old": b"new"}
-    assert learnt_names(base, b"new(1);\nother(2);\nkeep(3);\n") == {}  # two names for one
-    assert learnt_names(base, b"new(1);\nold(2);\nkeep(3);\n") == {}  # the old one is still there
-    assert learnt_names(base, b"keep(1);\nkeep(2);\nkeep(3);\n") == {}  # it had a meaning before
+    patched = b"old(1);\nold(2 + 1);\nkeep(3);\n"
+
+    def learnt(ours: bytes, theirs: bytes = patched) -> dict[bytes, bytes]:
+        return learnt_names(base, ours, theirs)
+
+    assert learnt(b"new(1);\nnew(2);\nkeep(3);\n") == {b"old": b"new"}
+    assert learnt(b"new(1);\nother(2);\nkeep(3);\n") == {}  # two names for one
+    assert learnt(b"new(1);\nold(2);\nkeep(3);\n") == {}  # the old one is still there
+    assert learnt(b"keep(1);\nkeep(2);\nkeep(3);\n") == {}  # it had a meaning before
     assert renamed(b"old(older, old)", {b"old": b"new"}) == b"new(older, new)"
+
+
+def test_what_the_branch_did_to_the_patched_line_is_no_rename() -> None:
+    """It would be lost: base and patch brought to the branch's word, the patch's side wins."""
+    base, theirs = b"a\nfive\nc\n", b"a\nFIVE\nc\n"
+    assert learnt_names(base, b"a\nours\nc\n", theirs) == {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backport.backtest.engine import DAY, Answer, Engine, Outcome
-from backport.backtest.tasks import Task
+from backport.backtest.tasks import LeftOut, Task
 from backport.environment import Environment
 from backport.gateway.git_merge import GitMerge
 from backport.gateway.repository import Repo, open_repo
@@ -36,12 +36,12 @@ class Row:
 
 def run(
     repo: Repo, tasks: Sequence[Task], jobs: int, done: Callable[[int], None] = lambda count: None
-) -> tuple[Row, ...]:
+) -> tuple[Row | LeftOut, ...]:
     """Do every task; rows in the order of ``tasks``.  ``done`` hears how many are done."""
     where = (str(repo.git_dir), dict(repo.environment.variables))
     portions = list(_portions(tasks))
     processes = min(jobs or os.cpu_count() or 1, max(len(portions), 1))
-    rows: list[Row] = []
+    rows: list[Row | LeftOut] = []
     if processes == 1:
         with _Worker(*where) as worker:
             for portion in portions:
@@ -79,16 +79,16 @@ class _Worker:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def rows(self, tasks: Sequence[Task]) -> list[Row]:
-        return [
-            Row(
-                task,
-                self._engine.answer(task),
-                self._engine.answer(task, least_age=DAY),
-                self._merged(task),
-            )
-            for task in tasks
-        ]
+    def rows(self, tasks: Sequence[Task]) -> list[Row | LeftOut]:
+        return [self._row(task) for task in tasks]
+
+    def _row(self, task: Task) -> Row | LeftOut:
+        engine = self._engine
+        try:
+            new, old = engine.answer(task), engine.answer(task, least_age=DAY)
+            return Row(task, new, old, self._merged(task))
+        except KeyError as error:  # libgit2's word for an object that is not there
+            return LeftOut(task, f"the repository lacks the object {str(error.args[0])[:12]}")
 
     def _merged(self, task: Task) -> Outcome:
         onto, parent = self._repo.parents(task.backport)[0], self._repo.parents(task.upstream)[0]
@@ -109,6 +109,6 @@ def _begin(git_dir: str, variables: dict[str, str]) -> None:
     _worker = _Worker(git_dir, variables)
 
 
-def _rows(tasks: Sequence[Task]) -> list[Row]:
+def _rows(tasks: Sequence[Task]) -> list[Row | LeftOut]:
     assert _worker is not None
     return _worker.rows(tasks)

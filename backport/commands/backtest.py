@@ -39,7 +39,7 @@ def backtest(
 ) -> None:
     """Do real backports again and compare with what the maintainer committed."""
     from backport.backtest.course import run
-    from backport.backtest.tasks import Task, feasible, find_tasks, read_tasks, sampled
+    from backport.backtest.tasks import LeftOut, Task, feasible, find_tasks, read_tasks, sampled
     from backport.commands.here import open_repo
     from backport.errors import UsageError
     from backport.report.backtested import backtest_json, show_backtest
@@ -60,8 +60,10 @@ def backtest(
         given = find_tasks(found, named, settings.upstream)
     checked = list(feasible(found, sampled(given, sample, seed)))
     wanted = [one for one in checked if isinstance(one, Task)]
-    left_out = [one for one in checked if not isinstance(one, Task)]
-    rows = run(found, wanted, settings.jobs)
+    left_out = [one for one in checked if isinstance(one, LeftOut)]
+    done = run(found, wanted, settings.jobs)
+    rows = [one for one in done if not isinstance(one, LeftOut)]
+    left_out += [one for one in done if isinstance(one, LeftOut)]
     write_json(json, backtest_json(rows, left_out))
     if json != "-":
         show_backtest(rows, left_out)

@@ -27,8 +27,9 @@ Holds = Callable[[Oid, frozenset[bytes]], frozenset[bytes]]
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{2,}")
 _INCLUDE = re.compile(rb'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 _NUMBERED = re.compile(
-    rb"^\s*#\s*define\s+([A-Z][A-Z0-9_]{5,})\s+(0x[0-9a-fA-F]+|\d+)[uUlL]*\s*(?:/\*.*)?$"
+    rb"^\s*#\s*define\s+([A-Za-z]\w{2,})\s+(0x[0-9a-fA-F]{1,16}|0[0-7]{0,20}|[1-9]\d{0,19})[uUlL]*\s*(?:/\*.*)?$"
 )
+_FAMILY = re.compile(rb"(?:[A-Z][A-Z0-9]*_)+")
 _AT_MARGIN = re.compile(rb"^(?:(?:[A-Za-z_]|#\s*define\s).{6,}|\s+case \w+:.*|\s+\[\w+\]\s*=.*)$")
 _MAKE_OBJECT = re.compile(rb"\b([A-Za-z0-9_./-]+)\.o\b")
 _SHOWN = 4
@@ -101,23 +102,36 @@ def _in_file(change: FileChange, ours: bytes, made: bytes, theirs: bytes) -> Ite
     for line in added:
         if (match := _NUMBERED.match(line)) is None:
             continue
-        name, number = match[1], int(match[2], 0)
-        stem = name.rpartition(b"_")[0]
+        name, number = match[1], _number(match[2])
+        family = _family(name)
         rivals = {
             other
             for other, value in slots.items()
-            if value == number and other != name and other.startswith(stem[:12])
+            if value == number and other != name and _family(other) == family
         }
         taken = {r for r in rivals if before.get(r) == number and there.get(r) != number}
-        if taken and len(stem) > 3:
+        if taken and family:
             yield f"{shown(name)} is {number}, as {shown(min(taken))} is"
+
+
+def _family(name: bytes) -> bytes:
+    """``XEN_DOMCTL_`` of ``XEN_DOMCTL_getmemlist``: what the names of one numbering begin with."""
+    match = _FAMILY.match(name)
+    return match[0] if match else b""
+
+
+def _number(text: bytes) -> int:
+    """As C reads it: 0620 is octal."""
+    if text[:2] == b"0x":
+        return int(text, 16)
+    return int(text, 8 if text[:1] == b"0" else 10)
 
 
 def _slots(text: bytes) -> dict[bytes, int]:
     found = {}
     for line in text.split(b"\n"):
         if b"define" in line and (match := _NUMBERED.match(line)):
-            found[match[1]] = int(match[2], 0)
+            found[match[1]] = _number(match[2])
     return found
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _LEAST = 20
 """Letters of a subject that are shown in any case."""
+_MOST = 400
+"""Letters of a subject that are shown: nobody reads a megabyte on a terminal."""
 _FIRST, _AGAIN = 10.0, 60.0
 """Seconds after which a line in a log names the step that takes so long, and seconds until the next."""
 
@@ -227,6 +229,7 @@ class Reporter:
         if self._quiet:
             return
         head = f"{mark[0]:>4} {number:>{len(str(total))}}/{total} "
+        subject = _shortened(subject, _MOST)
         said = step_text(head, subject, detail, page_width(sys.stderr))
         if self._bar is None:
             print(said, file=sys.stderr)

@@ -28,3 +28,14 @@ def test_what_steps_are_judged_by_is_said_where_it_changes(
     assert said == ["one", "other", "one"]
     assert lines[2] == "one"
     assert lines[5] == "other"
+
+
+def test_of_a_subject_of_a_megabyte_the_beginning_is_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Reporter(validating=True) as reporter:
+        verdicts = (Verdict(Validator.BUILD, State.PASSED, "built"),)
+        reporter.verdict(1, 1, StepVerdict(1, Oid("0" * 40), "word " * 200_000, verdicts))
+    said = capsys.readouterr().err
+    assert "word word" in said
+    assert len(said) < 1000

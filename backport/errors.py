@@ -7,11 +7,13 @@
     │   ├── UnknownRevision
     │   ├── RunInProgress         another run holds the lock, or an interrupted one waits
     │   ├── GitFailed             git itself refused
+    │   ├── NotStored             the disk is full, or does not take what is written
     │   ├── DirtyWorktree
     │   └── BranchMoved           somebody else moved the branch: nothing was overwritten
     ├── StepFailed            1   a step did not pass its validation
     ├── Conflict              3   a patch does not go on; the run waits to be continued
     ├── MissingPrerequisite   4   something that the series needs is not there
+    ├── Unreported            5   the branch has moved, but the report could not be written
     ├── Interrupted         130   the user ended it; the hint says what is left
     ├── CannotTest          125   the validation itself could not be done
     └── Unaccounted         128   our own sum over what was read does not come out
@@ -33,6 +35,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     CONFLICT = 3
     PREREQUISITE = 4
+    UNREPORTED = 5
     CANNOT_TEST = 125
     INTERRUPTED = 130
     BUG = 128
@@ -69,6 +72,10 @@ class GitFailed(UsageError):
     """A git command failed; the message is git's own."""
 
 
+class NotStored(UsageError):
+    """Something could not be written, or read again: the run waits to be continued."""
+
+
 class DirtyWorktree(UsageError):
     """The branch to move is checked out with changes that moving it would touch."""
 
@@ -99,6 +106,12 @@ class CannotTest(BackportError):
     """Neither good nor bad can be said."""
 
     exit_code = ExitCode.CANNOT_TEST
+
+
+class Unreported(BackportError):
+    """The run is done and its branch has moved, but what it was to write of that could not be written."""
+
+    exit_code = ExitCode.UNREPORTED
 
 
 class Interrupted(BackportError):

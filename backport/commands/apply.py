@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -180,12 +181,16 @@ def abort(repo: opt.RepoDir = None) -> None:
     found = open_repo(repo)
     stood, _ = leave_conflict(found, None)
     with say_where(stood, found):
-        state = abort_run(found)
+        done = abort_run(found)
+    state = done.state
     if state is None:
         print("the journal could not be read and was removed; no branch has moved")
         return
     branch = state.target.removeprefix("refs/heads/")
-    left = f"is unchanged at {state.old[:12]}" if state.old else "was not created"
+    if done.put_back:
+        left = f"had moved, and is back at {state.old[:12]}" if state.old else "is removed again"
+    else:
+        left = f"is unchanged at {state.old[:12]}" if state.old else "was not created"
     print(f"aborted; {branch} {left}")
 
 
@@ -267,13 +272,14 @@ def _proof(keep_going: bool) -> Proof:
 def _carry(
     repo: Repo, proof: Proof, go: Callable[[Progress], Result], json: str | None, settings: object
 ) -> None:
-    from backport.errors import BackportError
-    from backport.report.out import write_json
+    from backport.errors import BackportError, Unreported
+    from backport.report.out import check_json, write_json
     from backport.report.page import say
     from backport.report.progress import Reporter
     from backport.report.summary import stopped_json, summary, to_json
     from backport.run.journal import Journal
 
+    check_json(json)
     begun = time.monotonic()
     journal = Journal(repo.state_dir)
     try:
@@ -281,22 +287,38 @@ def _carry(
         with Reporter(validating=validating, ends_at_failure=not proof.keep_going) as progress:
             result = go(progress)
     except KeyboardInterrupt:
-        raise _interrupted(journal) from None
+        raise _interrupted(repo, journal) from None
     except BackportError as error:
         if interrupts.came():  # a git that ran in the foreground was interrupted with us
-            raise _interrupted(journal) from None
+            raise _interrupted(repo, journal) from None
         write_json(json, stopped_json(error, journal.read()) if json else {})
         raise
     seconds = time.monotonic() - begun
-    write_json(json, to_json(result, seconds) if json else {})
-    if json != "-":
-        say(summary(result, seconds))
+    try:
+        write_json(json, to_json(result, seconds) if json else {})
+        if json != "-":
+            say(summary(result, seconds))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except (BackportError, OSError) as error:
+        why = error.message if isinstance(error, BackportError) else f"stdout: {error.strerror}"
+        branch, tip = result.state.target.removeprefix("refs/heads/"), result.tip[:12]
+        raise Unreported(
+            f"{branch} has moved to {tip}, but the report of that could not be written: {why}",
+            f"the run is done: `git log {branch}` shows it",
+        ) from error
 
 
-def _interrupted(journal: Journal) -> Interrupted:
+def _interrupted(repo: Repo, journal: Journal) -> Interrupted:
     """What is left of a run that the user has interrupted."""
     from backport.errors import Interrupted
+    from backport.run.moving import has_moved
 
+    if has_moved(repo, journal):
+        return Interrupted(
+            "interrupted; the branch has moved", "`backport continue` clears up what is left"
+        )
     if not journal.file.exists():
         return Interrupted("interrupted before the run had begun; nothing was changed")
     again = "`backport continue` resumes the run, `backport abort` drops it"

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 from backport.environment import Environment
 from backport.errors import GitFailed, NotARepository
@@ -39,6 +39,9 @@ class GitRunner:
     common_dir: Path
     top: Path
     environment: Environment
+    handed_on: list[int] = field(default_factory=list)
+    """Open files that each git keeps open as well: the run's lock, which so outlives a killed run for as
+    long as a git that it started is at work."""
 
     @cached_property
     def porcelain(self) -> Repo:
@@ -85,13 +88,25 @@ class GitRunner:
 
         It sees the objects that `Objects.store` has stored.
         """
-        library = _git_python()
         extra = {"GIT_INDEX_FILE": str(index)} if index else {}
+        out = self._execute(words, cwd, extra, strip_newline_in_stdout=True)
+        assert isinstance(out, str)
+        return out
+
+    def _execute(
+        self,
+        words: tuple[str, ...],
+        cwd: Path | None,
+        extra: Mapping[str, str] = MappingProxyType({}),
+        **how: Any,
+    ) -> object:
+        library = _git_python()
         try:
-            out = self._runner(cwd).execute(
+            return self._runner(cwd).execute(
                 self._command(*words),
-                env=self.environment.for_git() | extra,
-                strip_newline_in_stdout=True,
+                env={**self.environment.for_git(), **extra},
+                pass_fds=self.handed_on,
+                **how,
             )
         except library.GitCommandError as error:
             verb = next(
@@ -99,13 +114,24 @@ class GitRunner:
             )
             said = str(error.stderr).strip().removeprefix("stderr: ").strip("' \n")
             raise GitFailed(f"git {verb} failed: {said or error.status}") from error
-        assert isinstance(out, str)
+
+    def read(self, *words: str, cwd: Path | None = None) -> bytes:
+        """Run git; its output as it is.  Raises `GitFailed`."""
+        out = self._execute(words, cwd, strip_newline_in_stdout=False, stdout_as_string=False)
+        assert isinstance(out, bytes)
         return out
 
-    def feed(self, data: bytes, *words: str, cwd: Path | None = None) -> None:
+    def feed(
+        self, data: bytes, *words: str, cwd: Path | None = None, index: Path | None = None
+    ) -> None:
         """Run git with ``data`` as its standard input.  Raises `GitFailed`."""
+        extra = {"GIT_INDEX_FILE": str(index)} if index else {}
         process = self._runner(cwd).execute(
-            self._command(*words), env=self.environment.for_git(), istream=-1, as_process=True
+            self._command(*words),
+            env=self.environment.for_git() | extra,
+            istream=-1,
+            as_process=True,
+            pass_fds=self.handed_on,
         )
         _, said = process.communicate(data)
         if process.returncode:

@@ -10,6 +10,7 @@ nothing behind that gc has to clear away.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import pygit2
@@ -18,6 +19,7 @@ from backport.gateway.held import find_held
 from backport.gateway.packs import Fresh, Kind, write_pack
 from backport.gateway.trees import Tree
 from backport.gateway.waiting import Waiting
+from backport.store.files import sync_files
 from series.model import Oid
 from series.placement.stated import Edit
 
@@ -32,6 +34,8 @@ writes comes here, too."""
 _TYPES: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3}
 _KINDS: dict[int, Kind] = {number: kind for kind, number in _TYPES.items()}
 _HEX = 40
+_KEPT = b"backport: until a ref holds it\n"
+"""In the mark that keeps a pack from gc (gitrepository-layout(5), ``pack-*.keep``)."""
 
 
 class Objects:
@@ -129,12 +133,14 @@ class Objects:
         objects = self._fresh.objects
         if not objects:
             return
-        if len(objects) < UNPACK_LIMIT:
+        # What a gc that is at work finds loose and held by no ref may go at once (`git gc --prune=now`).
+        if len(objects) < UNPACK_LIMIT and not (self.common_dir / "gc.pid").exists():
             disk = pygit2.Repository(
                 self.repo.path
             )  # without the backend that catches what is written
             for oid, one in objects.items():
                 disk.write(_TYPES[one.kind], self._fresh.raw(oid))
+            sync_files([self._folder / oid[:2] / oid[2:] for oid in objects])
         else:
             held = find_held(self._folder, objects)
             new = [oid for oid in objects if oid not in held]
@@ -142,9 +148,21 @@ class Objects:
                 self._fresh.check(oid)
             if new:
                 write_pack(
-                    self._folder / "pack", [(oid, self._fresh.in_pack(oid, held)) for oid in new]
+                    self._folder / "pack",
+                    [(oid, self._fresh.in_pack(oid, held)) for oid in new],
+                    kept=_KEPT,
                 )
         self._fresh.clear()
+
+    def release_packs(self) -> None:
+        """Let gc have the packs that it was kept from: a ref holds what is in them, or nobody wants it.
+
+        Only the holder of the run's lock may do so.
+        """
+        for mark in (self._folder / "pack").glob("*.keep"):
+            with suppress(OSError):
+                if mark.read_bytes() == _KEPT:
+                    mark.unlink()
 
 
 class _Backend(pygit2.OdbBackend):

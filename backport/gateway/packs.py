@@ -59,12 +59,13 @@ class Fresh:
     edits: tuple[Edit, ...] = ()
 
 
-def write_pack(folder: Path, objects: Sequence[tuple[Oid, Stored]]) -> Path:
+def write_pack(folder: Path, objects: Sequence[tuple[Oid, Stored]], kept: bytes = b"") -> Path:
     """Write ``objects`` as a pack into ``folder`` (``.git/objects/pack``); its path.
 
     A base must stand before what is made from it.  The name is a function of the
     content, so that a run that is repeated finds its pack there.  The pack is in place before its
-    index: until the index is there, nobody sees it.
+    index: until the index is there, nobody sees it.  ``kept`` is written beside it, so that no gc takes the
+    pack before a ref holds what is in it.
     """
     places: list[tuple[Oid, int, int]] = []
     chunks: list[bytes] = [b"PACK" + struct.pack(">II", 2, len(objects))]
@@ -85,6 +86,10 @@ def write_pack(folder: Path, objects: Sequence[tuple[Oid, Stored]]) -> Path:
     checksum = hashlib.sha1(body).digest()
     path = folder / f"pack-{checksum.hex()}.pack"
     index = path.with_suffix(".idx")
+    mark = path.with_suffix(".keep")
+    if kept and not mark.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.write_bytes(kept)
     if path.exists() and index.exists():
         os.utime(path)  # what is in use is not pruned
         return path

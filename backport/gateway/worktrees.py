@@ -9,6 +9,7 @@ from pathlib import Path
 import pygit2
 
 from backport.errors import DirtyWorktree
+from backport.gateway.refs import resolve
 from backport.gateway.repository import Repo
 
 
@@ -35,11 +36,13 @@ def checked_out(repo: Repo, ref: str) -> Worktree | None:
     """The worktree in which the branch is checked out, if any."""
     # The common case, asked of libgit2: nothing but the main worktree.
     if not (repo.common_dir / "worktrees").is_dir():
-        head = repo.native.references.get("HEAD")
-        if repo.native.workdir and head is not None and head.target == ref:
+        if repo.native.workdir and resolve(repo, "HEAD") == ref:
             return Worktree(Path(repo.native.workdir), ref)
         return None
-    return next((tree for tree in worktrees(repo) if tree.branch == ref), None)
+    return next(
+        (tree for tree in worktrees(repo) if tree.branch and resolve(repo, tree.branch) == ref),
+        None,
+    )
 
 
 def refuse_dirty(repo: Repo, ref: str) -> None:

@@ -27,9 +27,21 @@ def write_text(path: Path, text: str) -> None:
     _write("-o", path, text)
 
 
-def _write(option: str, path: Path, text: str) -> None:
+def check_json(where: str | None) -> None:
+    """Raise `UsageError` where ``--json FILE`` could certainly not be written: before any work."""
+    if where is not None and where != "-":
+        _refuse_lost("--json", Path(where))
+
+
+def _refuse_lost(option: str, path: Path) -> None:
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{option} {path}: there is no such folder")
+    if path.is_dir():
+        raise UsageError(f"{option} {path}: that is a folder")
+
+
+def _write(option: str, path: Path, text: str) -> None:
+    _refuse_lost(option, path)
     try:
         write_named(path, text.encode())
     except OSError as error:

@@ -37,6 +37,7 @@ import io
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -58,6 +59,8 @@ from series.model import Identity, Oid, When
 VERSION = 3
 _READ = (1, 2, VERSION)
 RUN_REF = "refs/backport/run"
+_PATIENCE = 60
+"""Seconds for a git that a killed run had started to come to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +111,54 @@ class Journal:
         self.file = self.run / "state.json"
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the lock of this repository; raises `RunInProgress` when another process has it."""
+    def locked(self, handed_on: list[int] | None = None) -> Iterator[None]:
+        """Hold the lock of this repository; raises `RunInProgress` when another process has it.
+
+        Processes that are started with the handles of ``handed_on`` hold it, too, should this one be killed.
+        """
         self.dir.mkdir(parents=True, exist_ok=True)
-        with (self.dir / "lock").open("a+") as file:
+        handle = os.open(self.dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._lock(handle)
+            with contextlib.suppress(OSError):  # only a message has it
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, str(os.getpid()).encode(), 0)
+            if handed_on is not None:
+                handed_on.append(handle)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield
+            finally:
+                if handed_on is not None:
+                    handed_on.remove(handle)
+                fcntl.flock(
+                    handle, fcntl.LOCK_UN
+                )  # a daemon that a git has started holds it no more
+        finally:
+            os.close(handle)
+
+    def _lock(self, handle: int) -> None:
+        give_up = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
             except BlockingIOError:
-                file.seek(0)
-                pid = file.read().strip() or "?"
+                pid = os.pread(handle, 32, 0).decode(errors="replace").strip()
+            if not pid.isdigit() or Path(f"/proc/{pid}").exists() or time.monotonic() > give_up:
                 raise RunInProgress(
-                    f"another backport is running in this repository (process {pid})",
+                    f"another backport is running in this repository (process {pid or '?'})"
+                    f"{self._onto()}",
                     "wait for it, or interrupt it and `backport continue` or `backport abort`",
-                ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            yield
+                )
+            time.sleep(0.05)  # it was killed, and a git that it had started goes on
+
+    def _onto(self) -> str:
+        """What the run is about, as far as it can be read."""
+        try:
+            state = self.read()
+        except UsageError:
+            state = None
+        return f", onto {state.target.removeprefix('refs/heads/')}" if state is not None else ""
 
     def owner(self) -> str | None:
         """The process that is at work now; None when nobody is."""
@@ -140,7 +174,8 @@ class Journal:
 
     def begin(self, state: RunState) -> None:
         """Write the sources, then the state: from here on the run can be continued."""
-        shutil.rmtree(self.run, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.run)  # what an earlier one has left must not be taken for this one's
         for number, source in enumerate(state.sources):
             data = b"".join(content for _, content in source.files)
             write_atomic(self.run / "source" / str(number), data)
@@ -175,7 +210,7 @@ class Journal:
             ) from error
 
     def end(self) -> None:
-        """Forget the run."""
+        """Forget the run: it is over with the first of these acts."""
         self.file.unlink(missing_ok=True)
         shutil.rmtree(self.run, ignore_errors=True)
 

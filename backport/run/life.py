@@ -8,31 +8,34 @@ objects; the user's branch moves once, at the end.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from backport import interrupts
-from backport.config import with_options
+from backport.config import level_of, with_options
 from backport.errors import (
     BackportError,
     Conflict,
     DirtyWorktree,
     GitFailed,
+    NotStored,
     UsageError,
 )
 from backport.gateway import refs, worktrees
 from backport.gateway.repository import Repo
+from backport.gateway.storing import refused
 from backport.history.siblings import find_siblings
-from backport.levels import Phase, Prerequisites
+from backport.levels import Level, Phase, Prerequisites
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
+from backport.run import moving
 from backport.run.accounting import tally
 from backport.run.assembly import assemble, commit_tree, refuse_missing
 from backport.run.conventions import convention_of, sibling_notes
 from backport.run.declared import base_notes, find_missing, refuse_undeclared
 from backport.run.journal import RUN_REF, Journal, RunState, with_step
-from backport.run.move import move
+from backport.run.move import check, move, put_back, refuse_moved, release
 from backport.run.refusals import conflict_error, refuse_failed, refuse_second
 from backport.run.request import Progress, Request, Result, Validation, pinned
 from backport.run.signed import signed
@@ -45,15 +48,19 @@ from series.model import shown
 def start(repo: Repo, request: Request, validation: Validation, progress: Progress) -> Result:
     """Begin a run and carry it as far as it goes."""
     journal = Journal(repo.state_dir)
-    with journal.locked():
+    with _at_work(repo, journal):
+        _clear_finished(repo, journal, progress)
         refuse_second(journal)
         if request.to:
             # The branch itself is left alone, so any commit will do.
             onto, target = repo.commit(request.branch), _target(repo, request.to)
             branch = request.branch
         else:
-            branch = target = repo.branch_ref(request.branch)
-            onto = repo.commit(branch)
+            branch = repo.branch_ref(request.branch)
+            target, onto = refs.resolve(repo, branch), repo.commit(branch)
+            if target != branch:
+                names = (ref.removeprefix("refs/heads/") for ref in (branch, target))
+                progress.note("{} is a symbolic ref: {} moves".format(*names))
         worktrees.refuse_dirty(repo, target)
         who = repo.committer()
         state = RunState(
@@ -80,11 +87,12 @@ def resume(
     ``changed`` are settings that the user has changed his mind about.
     """
     journal = Journal(repo.state_dir)
-    with journal.locked():
+    with _at_work(repo, journal):
         state = _waiting(journal)
-        if state.phase is Phase.MOVE:
-            refs.unlock(repo, state.target, journal.file.stat().st_mtime)
-        if changed:
+        if state.phase is not Phase.MOVE:
+            refuse_moved(repo, state)
+        if changed and not moving.has_moved(repo, journal):
+            _take_back(repo, journal)
             state = replace(state, settings=with_options(state.settings, **changed))
             journal.write(state)
         if state.phase is Phase.STOPPED and _takes(repo, state, changed or {}):
@@ -122,7 +130,7 @@ def _takes(repo: Repo, state: RunState, changed: Mapping[str, Any]) -> bool:
 def skip(repo: Repo, validation: Validation, progress: Progress) -> Result:
     """Leave out the patch that a run stopped on, and carry on."""
     journal = Journal(repo.state_dir)
-    with journal.locked():
+    with _at_work(repo, journal):
         state = _waiting(journal)
         if state.phase is not Phase.STOPPED or state.clash is None:
             raise UsageError(
@@ -136,10 +144,19 @@ def skip(repo: Repo, validation: Validation, progress: Progress) -> Result:
         return _drive(repo, journal, state, validation, progress)
 
 
-def abort(repo: Repo) -> RunState | None:
-    """Drop the run; no branch has moved.  Returns what it was, None where it cannot be read."""
+@dataclass(frozen=True, slots=True)
+class Aborted:
+    """A run that was dropped: its state, None where that could not be read; whether its branch had moved
+    already, and was put back."""
+
+    state: RunState | None
+    put_back: bool
+
+
+def abort(repo: Repo) -> Aborted:
+    """Drop the run, and leave branch, index and files as they were before it."""
     journal = Journal(repo.state_dir)
-    with journal.locked():
+    with _at_work(repo, journal):
         try:
             state = journal.read()
         except UsageError:
@@ -147,7 +164,7 @@ def abort(repo: Repo) -> RunState | None:
         else:
             if state is None:
                 raise UsageError("no run in progress: nothing to abort")
-        journal.end()
+        moved = _take_back(repo, journal)
         from backport.run import conflict, rerere
 
         folder = repo.state_dir / "conflict"
@@ -155,7 +172,46 @@ def abort(repo: Repo) -> RunState | None:
             rerere.forget(repo, folder)
         conflict.remove(repo, folder)
         refs.delete(repo, RUN_REF)
-        return state
+        journal.end()
+        return Aborted(state, moved)
+
+
+@contextlib.contextmanager
+def _at_work(repo: Repo, journal: Journal) -> Iterator[None]:
+    """Hold the lock; what a killed run has left beside its journal is cleared first.
+
+    Raises `NotStored` where something cannot be written: whatever it is, the run waits as it was.
+    """
+
+    def hint() -> str:
+        if not journal.file.exists():
+            return "nothing was changed"
+        return (
+            "see that the disk has room and takes what is written; then `backport continue`,"
+            " or `backport abort`"
+        )
+
+    with refused(hint), journal.locked(repo.git.handed_on):
+        refs.unlock_packed(repo, RUN_REF)
+        repo.objects.release_packs()
+        yield
+
+
+def _take_back(repo: Repo, journal: Journal) -> bool:
+    """Undo what has been done of the last act; whether the branch had moved."""
+    begun = moving.read(repo, journal)
+    return begun is not None and put_back(begun, journal)
+
+
+def _clear_finished(repo: Repo, journal: Journal, progress: Progress) -> None:
+    """Where the last run had moved its branch, and could not clear up: do that."""
+    if journal.file.exists() and moving.has_moved(repo, journal):
+        state = _waiting(journal)
+        move(repo, journal, state)
+        release(repo, journal)
+        _forget(repo, journal)
+        branch = state.target.removeprefix("refs/heads/")
+        progress.note(f"the last run had moved {branch} to {state.end[:12]}: it is done")
 
 
 def _drive(
@@ -167,20 +223,33 @@ def _drive(
             state = _applied(repo, journal, state, plan, progress)
         verdicts: tuple[StepVerdict, ...] = ()
         proven = ""
-        if state.phase in (Phase.VALIDATE, Phase.MOVE):
+        if moving.has_moved(repo, journal):
+            proven = "each step had been proven before the run was cut"
+        elif state.phase in (Phase.VALIDATE, Phase.MOVE):
+            if state.phase is Phase.VALIDATE and level_of(state.settings)[0] is not Level.NONE:
+                check(repo, journal, state)
             verdicts, proven = validation(repo, plan, state, progress)
             refuse_failed(repo, state, verdicts)
             state = replace(state, phase=Phase.MOVE)
             journal.write(state)
         counted = tally(plan, state.steps, only=bool(state.settings.only))
         state = signed(repo, journal, state)
-        move(repo, state)
-        interrupts.finish()
+        move(repo, journal, state)
     except (BackportError, SeriesError) as error:
         if not _waits(journal, error):
+            _take_back(repo, journal)
             _forget(repo, journal)
         raise
-    _forget(repo, journal)
+    # The branch has moved: what fails from here on is a matter of clearing up.
+    interrupts.finish()
+    try:
+        release(repo, journal)
+        _forget(repo, journal)
+    except (BackportError, OSError) as error:
+        progress.note(
+            f"{state.target.removeprefix('refs/heads/')} has moved, and what the run needed could not be"
+            f" removed ({error}): `backport continue` does that"
+        )
     subjects = tuple(shown(plan.patch(repo, step.item).subject) for step in state.steps)
     return Result(state, plan, subjects, counted, verdicts, proven)
 
@@ -191,7 +260,7 @@ def _waits(journal: Journal, error: Exception) -> bool:
     A conflict waits, so does a worktree that is in the way of the last act; and the resolutions that
     somebody made by hand are never thrown away unasked.
     """
-    if isinstance(error, Conflict | DirtyWorktree | GitFailed):
+    if isinstance(error, Conflict | DirtyWorktree | GitFailed | NotStored):
         return True
     state = journal.read()
     by_hand = state is not None and any(step.state is StepState.RESOLVED for step in state.steps)
@@ -205,10 +274,10 @@ def _waits(journal: Journal, error: Exception) -> bool:
 
 
 def _forget(repo: Repo, journal: Journal) -> None:
-    journal.end()
     with contextlib.suppress(OSError):  # not there, or something of the user's stands in it
         (repo.state_dir / "conflict").rmdir()
     refs.delete(repo, RUN_REF)
+    journal.end()
 
 
 def _planned(

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
+from threading import Thread
+
+_AT_A_TIME = 8
 
 
 def write_atomic(
@@ -33,14 +38,54 @@ def write_atomic(
                 os.fsync(file.fileno())
         lock.replace(path)
     except BaseException:
-        lock.unlink(missing_ok=True)
+        remove(lock)
         raise
     if durable:
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_files(paths: Collection[Path]) -> None:
+    """Have files, and their names, on disk; those that are not there do not count."""
+    waiting = iter([*paths, *{path.parent for path in paths}])
+    failed: list[OSError] = []
+
+    def work() -> None:
+        for path in waiting:
+            try:
+                handle = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            try:
+                os.fsync(handle)
+            except OSError as error:
+                failed.append(error)
+            finally:
+                os.close(handle)
+
+    # A file system writes what several wait for in one go.
+    helpers = [Thread(target=work) for _ in range(min(len(paths), _AT_A_TIME) - 1)]
+    for helper in helpers:
+        helper.start()
+    work()
+    for helper in helpers:
+        helper.join()
+    if failed:
+        raise failed[0]
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may stay where it cannot be removed: the next run clears it."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def write_named(path: Path, data: bytes) -> None:

@@ -95,6 +95,7 @@ def test_what_is_borrowed_is_marked_where_it_is(tmp_path: Path, repo: Path) -> N
     objects = open_repo(repo).objects
     make(objects)
     objects.store()
+    objects.release_packs()
     files = age(repo / ".git/objects/pack")
     git(tmp_path, "clone", "-q", "--shared", str(repo), str(tmp_path / "one"))
     git(tmp_path, "clone", "-q", "--shared", str(tmp_path / "one"), str(tmp_path / "two"))

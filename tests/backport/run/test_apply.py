@@ -6,12 +6,11 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from backport.gateway import refs as gateway_refs
 from backport.gateway import worktrees
+from backport.gateway.branch import BranchMove
 from backport.gateway.repository import Repo
 from tests.backport.trees import (
     backport,
@@ -318,13 +317,14 @@ def test_somebody_else_moves_the_branch_meanwhile(
 def test_a_new_branch_that_somebody_else_makes_meanwhile_is_theirs(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    genuine = gateway_refs.move_branch
+    genuine = BranchMove.lock
 
-    def made_under_us(opened: Repo, ref: str, *rest: Any) -> None:
-        git(repo, "update-ref", ref, "topic~3")
-        genuine(opened, ref, *rest)
+    def made_under_us(move: BranchMove) -> None:
+        if move.now is None:
+            git(repo, "update-ref", move.ref, "topic~3")
+        genuine(move)
 
-    monkeypatch.setattr(gateway_refs, "move_branch", made_under_us)
+    monkeypatch.setattr(BranchMove, "lock", made_under_us)
     words = ("apply", "--branch", "stable", "--to", "other", "--series", "stable..topic")
     done = backport(repo, *words)
     assert done.exit_code == 2, done.output

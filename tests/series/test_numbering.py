@@ -34,10 +34,8 @@ def test_a_huge_total_costs_no_more_than_what_is_there() -> None:
 def test_no_more_than_ten_thousand_are_named() -> None:
     """The patches that are there stand in front of what is missing, or behind, or between."""
     for have in ((), range(1, 5_000), range(5_000, 9_000), range(1, 9_000, 2)):
-        assert (
-            missing_numbers(have, 50_000)
-            == tuple(number for number in range(1, 50_001) if number not in set(have))[:10_000]
-        )
+        missing = sorted(set(range(1, 50_001)) - set(have))
+        assert missing_numbers(have, 50_000) == tuple(missing[:10_000])
 
 
 def test_a_list_for_a_message() -> None:

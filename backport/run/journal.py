@@ -9,7 +9,8 @@ Format 3, in ``.git/backport/run/``:
     ``settings``   the `config.Settings` in force when the run began
     ``branch``     full name of the stable branch; ``target`` the ref that will move
     ``onto``       the commit the series goes on; ``old`` where ``target`` was, null when it is new
-    ``siblings``   name and commit of each newer branch whose version of a patch counts (see sibling)
+    ``siblings``   name and commit of each other branch whose version of a patch counts, and whether it
+                   is an older one (see siblings)
     ``committer``  name and email (latin-1 of the raw bytes), seconds, offset: every commit carries it,
                    which is what makes the objects of a continued run the same
     ``sources``    kind, given, file names and sizes, or the two ends of a range
@@ -241,10 +242,15 @@ class Journal:
             steps=tuple(map(_read_step, data["steps"])),
             clash=read_stop(data["clash"]) if data["clash"] else None,
             worktree=data["worktree"],
-            siblings=tuple(Sibling(name, tip) for name, tip in data.get("siblings", ())),
+            siblings=tuple(map(_read_sibling, data.get("siblings", ()))),
             signed=tuple(data.get("signed", ())),
             convention=Record(data.get("convention", "none")),
         )
+
+
+def _read_sibling(data: list[Any]) -> Sibling:
+    name, tip, *older = data  # before older branches counted there were two
+    return Sibling(name, tip, older=any(older))
 
 
 def _to_json(state: RunState) -> dict[str, Any]:
@@ -287,7 +293,7 @@ def _to_json(state: RunState) -> dict[str, Any]:
         ],
         "clash": state.clash.to_json() if state.clash else None,
         "worktree": state.worktree,
-        "siblings": [[sibling.name, sibling.tip] for sibling in state.siblings],
+        "siblings": [[one.name, one.tip, one.older] for one in state.siblings],
         "signed": list(state.signed),
         "convention": state.convention,
     }

@@ -76,12 +76,6 @@ def test_the_nearest_counts(repo: Path) -> None:
     assert code == 0 and "as stable-4.11 has it" in output
 
 
-def test_an_older_branch_does_not_count(repo: Path) -> None:
-    adapt(repo, "stable-4.9", ADAPTED)
-    code, output = apply(repo)
-    assert code == 3, output
-
-
 def test_both_go_on_and_differ(repo: Path) -> None:
     commit(repo, {"a.c": UP["a.c"], "b.c": lines((20, "more"))}, "more")
     made = adapt(repo, "stable-4.11", {"b.c": lines((20, "more, adapted"))})
@@ -225,9 +219,8 @@ def test_the_next_newer_ones_by_name(
     repo = new_repo(tmp_path / "repo", {"a": "a\n"}, branch)
     for name in others:
         git(repo, "branch", name)
-    names = [
-        s.name for s in find_siblings(open_repo(repo), f"refs/heads/{branch}", ("auto",)).siblings
-    ]
+    siblings = find_siblings(open_repo(repo), f"refs/heads/{branch}", ("auto",)).siblings
+    names = [one.name for one in siblings if not one.older]
     wanted = found.split()
     assert len(names) == len(wanted)
     assert all(version in name for version, name in zip(wanted, names, strict=True))
@@ -329,3 +322,38 @@ def test_a_name_without_a_version_is_said(repo: Path, words: tuple[str, ...], sa
         output = backport(repo, verb, *where, *words).output
         assert ("no newer branch was looked for: 'debian/sid' names no version" in output) is said
         assert ("--sibling NAME names one" in " ".join(output.split())) is said
+
+
+def test_an_older_branch_counts_where_nothing_else_goes_on(repo: Path) -> None:
+    """Adapted on stable-4.9 first: the patch clashes on stable-4.10, no newer branch has it."""
+    made = adapt(repo, "stable-4.9", ADAPTED)
+    code, output = apply(repo)
+    assert code == 0, output
+    assert git(repo, "show", "stable-4.10:a.c") + "\n" == ADAPTED["a.c"]
+    assert f"stable-4.9 has it as {made[:12]}; the patch itself clashes" in output
+    assert "as stable-4.9 has it" in output
+
+
+def test_an_older_branch_does_not_count_where_the_patch_goes_on(repo: Path) -> None:
+    git(repo, "checkout", "-q", "stable-4.10")
+    commit(repo, {"a.c": lines((10, "upstream moved on"))}, "move, here too")
+    git(repo, "checkout", "-q", "master")
+    adapt(repo, "stable-4.9", ADAPTED)
+    code, output = apply(repo)
+    assert code == 0, output
+    assert git(repo, "show", "stable-4.10:a.c") + "\n" == UP["a.c"]
+
+
+def test_an_older_branch_is_remembered_over_a_stop(repo: Path) -> None:
+    git(repo, "checkout", "-q", "stable-4.10")
+    commit(repo, {"b.c": lines((3, "own"))}, "own")
+    git(repo, "checkout", "-q", "master")
+    commit(repo, {"b.c": lines((3, "theirs"))}, "another")
+    adapt(repo, "stable-4.9", ADAPTED, origin=git(repo, "rev-parse", "master~1"))
+    code, output = apply(repo, series="master~2..master")
+    assert code == 3, output
+    state = json.loads((repo / ".git/backport/run/state.json").read_text())
+    assert ["stable-4.9", git(repo, "rev-parse", "stable-4.9"), True] in state["siblings"]
+    done = backport(repo, "skip")
+    assert done.exit_code == 0, done.output
+    assert git(repo, "show", "stable-4.10:a.c") + "\n" == ADAPTED["a.c"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -131,7 +132,8 @@ def _binary(pre: bytes, side: Binary) -> bytes:
 def apply_hunks(lines: list[bytes], hunks: Sequence[Hunk], path: bytes) -> tuple[HunkPlace, ...]:
     """Apply ``hunks`` to ``lines`` in place; on PlaceError ``lines`` is left half done.
 
-    Cost: one slice comparison a hunk where the stated line fits, else one pass over the lines.
+    Cost, for hunks in order: one slice comparison a hunk where the stated line fits, else one pass over
+    the lines.
     """
     places: list[HunkPlace] = []
     written: list[tuple[int, int]] = []
@@ -146,8 +148,9 @@ def apply_hunks(lines: list[bytes], hunks: Sequence[Hunk], path: bytes) -> tuple
             twins = _twins(lines, hunk, list(before), at, written)
         lines[at : at + len(before)] = after
         shift = len(after) - len(before)
-        written = [(a + shift, b + shift) if a >= at else (a, b) for a, b in written]
-        written.append((at, at + len(after)))
+        if written and written[-1][0] >= at:  # out of order, which is rare
+            written = [(a + shift, b + shift) if a >= at else (a, b) for a, b in written]
+        insort(written, (at, at + len(after)))
         places.append(HunkPlace(number, at + 1, at - wanted, twins))
     return tuple(places)
 
@@ -164,7 +167,7 @@ def find(
     at_start, at_end, bare = anchors(hunk)
     if bare:
         fits = wanted + size <= total and lines[wanted : wanted + size] == before
-        return wanted if fits else None
+        return wanted if fits and _free(written, wanted, size) else None
     if at_start:
         wanted = 0
     elif at_end:
@@ -224,7 +227,10 @@ def _twins(
 
 
 def _free(written: Sequence[tuple[int, int]], at: int, size: int) -> bool:
-    return not any(at < stop and start < at + size for start, stop in written)
+    """Whether none of ``written``, which are in order and apart, reaches into these lines."""
+    # Of those that begin before the end of the lines the last one has the farthest end.
+    last = bisect_left(written, (at + size, -1)) - 1
+    return last < 0 or written[last][1] <= at
 
 
 def _misfit(

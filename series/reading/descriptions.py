@@ -12,13 +12,13 @@ import re
 from dataclasses import dataclass
 
 from series.model import Identity, When
+from series.reading.dates import hg_date, parse_date
 from series.reading.dep3 import KNOWN_FIELD
 from series.reading.mailinfo import (
     NOBODY,
     as_utf8,
     clean_subject,
     parse_author,
-    parse_date,
     strip_space,
 )
 
@@ -87,15 +87,9 @@ def _mercurial(text: bytes) -> Description:
         if key == b"User":
             author = parse_author(value)
         elif key == b"Date":
-            date = _hg_date(value)
+            date = hg_date(value)
     title, body = _title(lines[len(headers) :])
     return Description(author, date, clean_subject(title), body)
-
-
-def _hg_date(value: bytes) -> When | None:
-    """``1400296253 14400``: seconds since the epoch, and seconds west of Greenwich."""
-    match = re.match(rb"(\d{1,12})(?:\.\d+)? (-?\d{1,6})", value.strip())
-    return When(int(match[1]), -int(match[2]) // 60) if match else parse_date(value)
 
 
 # -- git show, git log -p

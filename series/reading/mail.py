@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from series.errors import SeriesError
-from series.model import Account, Cover, Fate, Oid, Patch, Series, shown
+from series.model import Account, Cover, Fate, Identity, Oid, Patch, Series, shown
 from series.reading.diff import Diff, DiffError, read_diff
 from series.reading.pieces import Piece, holds_diff, read_pieces
 from series.reading.rules import DEFAULT, Rules
@@ -30,6 +30,7 @@ _COVER_LIKE = re.compile(
     rb"\*\*\* (?:SUBJECT|BLURB) HERE \*\*\*|^ \d+ files? changed,|^[^\n]+ \(\d+\):\n  \S",
     re.MULTILINE,
 )
+_UNSAFE = re.compile(rb"[<>\n]")
 _CONTEXT_ROW = b"\n***************"
 _PATCH_NAME = re.compile(r"\.(?:patch|diff|eml|mbox|mbx|dpatch)(?:\.[a-z0-9]+)?$", re.IGNORECASE)
 _ANOTHER = re.compile(
@@ -166,6 +167,10 @@ def signed(patch: Patch, rules: Rules, subject: bytes = b"") -> Patch:
             made + b"\n" + (b"\n" + patch.message.lstrip(b"\n") if patch.message.strip() else b"")
         )
         patch = replace(patch, message=message)
+    # Whatever wrote it: these end an identity in a commit (git's ident.c drops them, too).
+    author = Identity(*(_UNSAFE.sub(b"", part) for part in (patch.author.name, patch.author.email)))
+    if author != patch.author:
+        patch = replace(patch, author=author)
     if not patch.author.name and not patch.author.email:
         if rules.author is None:
             raise MailError(

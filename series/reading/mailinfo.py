@@ -18,13 +18,12 @@ import codecs
 import quopri
 import re
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import mktime_tz, parsedate_tz
 from itertools import count, repeat
 from typing import NamedTuple
 
 from series.model import Identity, When, shown
 from series.reading.choices import Keep, QuotedCr
+from series.reading.dates import parse_date
 from series.reading.rules import DEFAULT, Rules
 
 _SPACE = b" \t\n\r"
@@ -35,6 +34,8 @@ _RUN = re.compile(rb"[ \t\n\r]+")
 _PARAM = rb'[;\s]%s\s*=\s*(?:"([^"]*)"|([^;\s]+))'
 _DECODED = frozenset({b"from", b"subject", b"date", b"author", b"reply-to", b"x-original-from"})
 _INBODY = re.compile(rb"(from|subject|date):", re.IGNORECASE)
+_BEFORE_TITLE = re.compile(rb"(?:[rR][eE]:(?=.)|[ \t:]|\[[^\]]*\])*+", re.DOTALL)
+"""What `clean_subject` takes off, in one go: a subject may be a million brackets."""
 _MAX_PARTS = 200
 _AT = re.compile(rb"(?<!\S)(\S{1,80}) at ([\w-]{1,64}(?:\.[\w-]{1,64}){1,8})")
 _VIA = re.compile(rb"\bvia\b|\bon behalf of\b", re.IGNORECASE)
@@ -50,7 +51,6 @@ _SIGNATURES = frozenset(
     {b"application/pgp-signature", b"application/pkcs7-signature", b"application/x-pkcs7-signature"}
 )
 _PLAIN_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary", b"none"})
-_TIME_ZONE_LIMIT = 24 * 60
 # Codecs of Python's that no mail means.
 _NO_CHARSETS = frozenset(
     {"unicode_escape", "raw-unicode-escape", "unicode-escape", "raw_unicode_escape", "idna"}
@@ -120,6 +120,12 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
     far = tuple(reversed(_ids(ids.get(b"references", b""))))
     own = _ids(ids.get(b"message-id", b""))
     log = b"".join(filtered.log)
+    when = told.get(b"date", b"")
+    date = parse_date(when)
+    if date is None and when.strip():
+        decoder.faults.append(
+            f"its date '{shown(when.strip()[:60])}' is none that a commit can have"
+        )
     author = parse_author(_one_space(told.get(b"from") or told.get(b"author", b"")))
     if b"from" not in filtered.headers and (behind := _behind_list(outer)) is not None:
         decoder.notes.append(
@@ -129,7 +135,7 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
         author = behind
     return MailInfo(
         author=author,
-        date=parse_date(told.get(b"date", b"")),
+        date=date,
         subject=subject,
         clean=clean,
         message=strip_space(clean + b"\n\n" + log),
@@ -270,6 +276,8 @@ def clean_subject(subject: bytes, keep: Keep = Keep.NONE) -> bytes:
         return subject.strip(_SPACE)
     kept: list[bytes] = []
     at = 0
+    if keep is Keep.NONE and (match := _BEFORE_TITLE.match(subject)):
+        at = match.end()
     while at < len(subject):
         head = subject[at : at + 1]
         if head in b"rR" and subject[at + 1 : at + 3] in (b"e:", b"E:") and len(subject) > at + 3:
@@ -350,50 +358,6 @@ def _unquote_pairs(value: bytes) -> bytes:
                 depth += (byte == 0x28) - (byte == 0x29 and depth > 0)
             out.append(byte)
     return bytes(out)
-
-
-def parse_date(value: bytes) -> When | None:
-    """The moment and offset of a ``Date:`` header."""
-    text = value.decode("ascii", "replace").strip()
-    if match := re.fullmatch(r"@?(\d{1,18}) ([+-])(\d\d)(\d\d)", text):
-        offset = int(match[3]) * 60 + int(match[4])
-        return _moment(int(match[1]), -offset if match[2] == "-" else offset)
-    if match := _ISO.fullmatch(text):
-        return _iso(match)
-    try:
-        parsed = parsedate_tz(text)
-        if parsed is None:
-            return None
-        seconds = mktime_tz(parsed)
-    except (ValueError, OverflowError, IndexError, TypeError):
-        return None
-    return _moment(seconds, (parsed[9] or 0) // 60) if seconds >= 0 else None
-
-
-_ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?)? ?(Z|UTC|[+-]\d\d:?\d\d)?"
-)
-
-
-def _iso(match: re.Match[str]) -> When | None:
-    """``2024-06-03 18:53:58 +0200``, or a day alone: its beginning in UTC."""
-    zone = match[3] if match[3] not in (None, "Z", "UTC") else "+0000"
-    try:
-        then = datetime.fromisoformat(f"{match[1]}T{match[2] or '00:00'}{zone[:3]}:{zone[-2:]}")
-    except ValueError:
-        return None
-    seconds = int(then.timestamp())
-    offset = then.utcoffset()
-    return (
-        _moment(seconds, int(offset.total_seconds()) // 60 if offset else 0)
-        if seconds >= 0
-        else None
-    )
-
-
-def _moment(seconds: int, offset: int) -> When:
-    """The moment; an offset that no clock has counts as none, as for git (date.c, match_tz)."""
-    return When(seconds, offset if abs(offset) < _TIME_ZONE_LIMIT else 0)
 
 
 def strip_space(text: bytes) -> bytes:

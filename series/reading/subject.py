@@ -23,6 +23,8 @@ _PREFIX = re.compile(
 )
 _REPLY = re.compile(rb"\s*(?:re|aw|sv|antw)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _TAG = re.compile(rb"\s*\[([^\[\]]{0,200})\]")
+_MOST_TAGS = 100
+"""Read of one subject; no person writes more than a few."""
 _COUNT = re.compile(rb"(?<![\w./])(\d{1,4})\s*(?:/|\bof\b)\s*(\d{1,4})(?![\w./])", re.IGNORECASE)
 _VERSION = re.compile(
     rb"(?:(?<![a-z0-9.])|(?<=patch)|(?<=patches)|(?<=rfc))v(?:er(?:sion)?)?\.?\s?(\d{1,3})(?:\.\d)?(?![\w.])"
@@ -65,10 +67,11 @@ class Tags:
 
 def parse_tags(subject: bytes) -> Tags:
     """Read the tags of ``subject``, in one pass over its brackets."""
-    at, inner = 0, []
+    at = 0
+    inner: list[bytes] = []
     if match := _PREFIX.match(subject):
         at = match.end()
-    while match := _TAG.match(subject, at):
+    while len(inner) < _MOST_TAGS and (match := _TAG.match(subject, at)):
         inner.append(match[1])
         at = match.end()
         if match := _PREFIX.match(subject, at):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from series.binary import apply_delta
 from series.lines import split_lines
 from series.model import Binary, FileChange, Oid
-from series.placement.hunks import PlaceError, apply_change, is_applied, standing
+from series.placement.hunks import PlaceError, apply_change, apply_hunks, is_applied, standing
 from series.reading.diff import parse_diff
 from series.reverse import reverse_change
 from tests.series.strategies import LINES, change, edited, hunks, render, texts
@@ -60,6 +61,30 @@ def test_beginning_and_end_are_anchors() -> None:
     for one, text in ((first, b"0\n" + NUMBERS), (last, NUMBERS + b"31\n")):
         with pytest.raises(PlaceError):
             apply_change(text, one)
+
+
+def test_hunks_without_context_do_not_meet() -> None:
+    """git apply --unidiff-zero refuses it as well: the second would change what the first one wrote."""
+    text = b"diff --git a/f b/f\n--- a/f\n+++ b/f\n" + b"@@ -1 +1 @@\n-a\n+a\n" * 2
+    (twice,) = parse_diff(text, "in")
+    with pytest.raises(PlaceError):
+        apply_change(b"a\nb\n", twice)
+
+
+def test_what_hunks_wrote_is_kept_in_mind_in_a_time_that_grows_with_them() -> None:
+    spent = []
+    for count in (1000, 8000):
+        old = [b"%d\n" % number for number in range(6 * count)]
+        new = [b"%dx\n" % n if n % 6 == 3 else line for n, line in enumerate(old)]
+        text = b"".join(
+            b"@@ -%d +%d @@\n-%d\n+%dx\n" % (n + 1, n + 1, n, n) for n in range(3, 6 * count, 6)
+        )
+        made = parse_diff(b"diff --git a/f b/f\n--- a/f\n+++ b/f\n" + text, "in")[0].hunks
+        begun = time.process_time()
+        apply_hunks(old, made, b"f")
+        spent.append(time.process_time() - begun)
+        assert old == new
+    assert spent[1] < 24 * spent[0] + 0.5
 
 
 def test_no_context_stays_on_its_line() -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from series.model import Numbering
@@ -225,3 +227,19 @@ def test_format_patch_separators_need_no_blank_line_between_mails() -> None:
     diff = b"--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n-- \n2.39.5"
     data = separator + body % 1 + diff + b"\n" + separator + body % 2 + diff + b"\n"
     assert len(read_mbox(data, "glued").patches) == 2
+
+
+@pytest.mark.parametrize(
+    "subject", [b"[]", b"[", b"[PATCH 1/2]", b"Re: ", b": ", b"=?utf-8?q?a?= "]
+)
+def test_a_subject_of_a_million_bytes_takes_no_time(subject: bytes) -> None:
+    data = MANY % (subject * (1_000_000 // len(subject)))
+    begun = time.process_time()
+    assert len(read_mbox(data, "in.mbox").patches) == 1
+    assert time.process_time() - begun < 4
+
+
+MANY = (
+    b"From: A <a@b.c>\nDate: Mon, 1 Jan 2024 12:00:01 +0000\nSubject: %s x\n\nt\n---\n"
+    b"diff --git a/n b/n\nnew file mode 100644\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+x\n"
+)

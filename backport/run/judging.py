@@ -21,6 +21,7 @@ from backport.pick.outcome import How, Picked
 from backport.planning.items import Item, Posted
 from backport.planning.plan import Plan
 from backport.run.journal import RunState
+from backport.run.special_files import refuse_special
 from backport.run.steps import Reason, Step, StepState
 from backport.run.worth import Part
 from series.model import Oid, Patch, shown
@@ -81,6 +82,7 @@ class Judge:
         else:
             chosen = self.siblings.choose(tree, based.patch, based.made_on)
         if chosen.picked.clean:
+            refuse_special(self._repo, tree, patch, chosen.picked)
             step = _settled(item, patch, chosen, based)
             if claim is not None and step.state is StepState.APPLIED:
                 step = replace(step, notes=(claim.doubt, *step.notes))

@@ -118,6 +118,12 @@ def _translate(error: Exception) -> int | None:
         if module in sys.modules and isinstance(error, getattr(sys.modules[module], name)):
             _say(str(error))
             return int(ExitCode.USAGE)
+    if "pygit2" in sys.modules and isinstance(error, sys.modules["pygit2"].GitError):
+        _say(f"the repository cannot be read: {error}", "`git fsck` says more")
+        return int(ExitCode.USAGE)
+    if isinstance(error, MemoryError):
+        _say("there is not enough memory", "see `ulimit -v`; nothing was moved")
+        return int(ExitCode.USAGE)
     if isinstance(error, BrokenPipeError):
         sys.stderr.close()
         return int(ExitCode.DONE)

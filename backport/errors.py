@@ -8,6 +8,7 @@
     │   ├── RunInProgress         another run holds the lock, or an interrupted one waits
     │   ├── GitFailed             git itself refused
     │   ├── NotStored             the disk is full, or does not take what is written
+    │   ├── MissingObject         the repository lacks what its own commits name
     │   ├── DirtyWorktree
     │   └── BranchMoved           somebody else moved the branch: nothing was overwritten
     ├── StepFailed            1   a step did not pass its validation
@@ -74,6 +75,10 @@ class GitFailed(UsageError):
 
 class NotStored(UsageError):
     """Something could not be written, or read again: the run waits to be continued."""
+
+
+class MissingObject(UsageError):
+    """A commit, tree or file that the repository's own objects name is not there."""
 
 
 class DirtyWorktree(UsageError):

@@ -7,6 +7,7 @@ its own folder is, and follows neither hooks nor a monitor that a build may have
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from backport.builds.build_files import is_build_file
 from backport.builds.leftovers import end_leftovers
 from backport.gateway.changed_paths import changed_paths
+from backport.gateway.pointers import path_in
 from backport.gateway.repository import Repo
 from series.model import Oid
 
@@ -111,13 +113,13 @@ class KeptWorktree:
         """
         pointer = self.folder / ".git"
         for entry in sorted((self.repo.common_dir / "worktrees").glob("*/gitdir")):
-            if entry.read_text().strip() == str(pointer) and self.folder.is_dir():
-                wanted = f"gitdir: {entry.parent}\n"
-                if not pointer.is_file() or pointer.is_symlink() or pointer.read_text() != wanted:
+            if path_in(entry) == pointer and self.folder.is_dir():
+                wanted = b"gitdir: " + os.fsencode(entry.parent) + b"\n"
+                if not pointer.is_file() or pointer.is_symlink() or pointer.read_bytes() != wanted:
                     if pointer.is_dir() and not pointer.is_symlink():
                         shutil.rmtree(pointer)
                     pointer.unlink(missing_ok=True)
-                    pointer.write_text(wanted)
+                    pointer.write_bytes(wanted)
                 return entry.parent
         return None
 

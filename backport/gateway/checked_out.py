@@ -122,7 +122,9 @@ class CheckedOut:
     @property
     def _lock(self) -> Lock:
         ends = sorted((self.old, self.new))
-        return Lock(self._path, f"backport moves {self.top} between {' '.join(ends)}\n".encode())
+        return Lock(
+            self._path, os.fsencode(f"backport moves {self.top} between {' '.join(ends)}\n")
+        )
 
     def _begin(self) -> None:
         """A copy of the index that knows the times of the files as they are: of a tree that was copied they

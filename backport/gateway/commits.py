@@ -16,7 +16,7 @@ from series.reading.trailers import parse_trailers
 
 def commit_patch(repo: Repo, commit: Oid, position: int = 0) -> Patch:
     """A commit of the repository as a patch against its first parent."""
-    native = repo.native[commit]
+    native = repo.objects.alone[commit]
     parents = repo.parents(commit)
     head, _, message = native.read_raw().partition(b"\n\n")
     author = next(line for line in head.split(b"\n") if line.startswith(b"author "))
@@ -44,10 +44,10 @@ def commit_patch(repo: Repo, commit: Oid, position: int = 0) -> Patch:
 
 def commit_changes(repo: Repo, old: Oid | None, new: Oid) -> tuple[FileChange, ...]:
     """What lies between two trees, as changes with full blob ids and renames found."""
-    tree = cast(pygit2.Tree, repo.native[new])
+    tree = cast(pygit2.Tree, repo.objects.alone[new])
     binary = pygit2.enums.DiffOption.SHOW_BINARY
     if old is not None:
-        diff = cast(pygit2.Tree, repo.native[old]).diff_to_tree(tree, flags=binary)
+        diff = cast(pygit2.Tree, repo.objects.alone[old]).diff_to_tree(tree, flags=binary)
     else:
         diff = tree.diff_to_tree(swap=True, flags=binary)
     diff.find_similar(flags=pygit2.enums.DiffFind.FIND_RENAMES)
@@ -71,8 +71,8 @@ def patch_id(repo: Repo, commit: Oid) -> str:
     parents = repo.parents(commit)
     if not parents:
         return ""
-    old = cast(pygit2.Tree, repo.native[repo.tree(parents[0]).id])
-    new = cast(pygit2.Tree, repo.native[repo.tree(commit).id])
+    old = cast(pygit2.Tree, repo.objects.alone[repo.tree(parents[0]).id])
+    new = cast(pygit2.Tree, repo.objects.alone[repo.tree(commit).id])
     return str(old.diff_to_tree(new).patchid)
 
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 import pygit2
 
+from backport.errors import MissingObject
 from backport.gateway.held import find_held
 from backport.gateway.packs import Fresh, Kind, write_pack
+from backport.gateway.pointers import path_in
 from backport.gateway.trees import Tree
 from backport.gateway.waiting import Waiting
 from backport.store.files import sync_files
@@ -54,6 +57,14 @@ class Objects:
         pygit2.settings.mwindow_size = _WINDOW
         pygit2.settings.mwindow_mapped_limit = 2 * _WINDOW
 
+    @cached_property
+    def alone(self) -> pygit2.Repository:
+        """The objects and nothing else: what is compared or merged there goes by its content, whatever the
+        attributes and the index of the user say (a sparse index libgit2 cannot read)."""
+        found = pygit2.Repository()
+        found.set_odb(self.repo.odb)
+        return found
+
     # --- blobs ---
 
     def blob(self, oid: Oid) -> bytes:
@@ -63,7 +74,21 @@ class Objects:
     def _content(self, oid: Oid) -> bytes:
         if oid in self._fresh.objects:
             return self._fresh.raw(oid)
-        return self.repo.read(pygit2.Oid(hex=oid))[1]
+        return self._stored(oid)
+
+    def _stored(self, oid: Oid) -> bytes:
+        try:
+            return self.repo.read(pygit2.Oid(hex=oid))[1]
+        except KeyError:
+            pass
+        try:  # in this way what a partial clone lacks is asked for, too
+            return self.repo[oid].read_raw()
+        except KeyError as error:
+            raise MissingObject(
+                f"the object {oid} is not in {self._folder}",
+                "the repository is damaged, or what it borrows objects from has gone: `git fsck` says"
+                " more",
+            ) from error
 
     def size(self, oid: Oid) -> int:
         """The size in bytes of a blob, which need not be read for that."""
@@ -109,7 +134,7 @@ class Objects:
 
     def raw_commit(self, oid: Oid) -> bytes:
         """The bytes of a commit."""
-        return self.repo.read(pygit2.Oid(hex=oid))[1]
+        return self._stored(oid)
 
     def _write(self, kind: Kind, raw: bytes, base: Oid | None, edits: tuple[Edit, ...] = ()) -> Oid:
         # Without a watch for collisions, which takes thrice as long: `store` has it.
@@ -214,4 +239,4 @@ class _Backend(pygit2.OdbBackend):
 def common_dir(git_dir: Path) -> Path:
     """Of a linked worktree the repository's own folder."""
     named = git_dir / "commondir"
-    return ((git_dir / named.read_text().strip()) if named.is_file() else git_dir).resolve()
+    return (path_in(named) if named.is_file() else git_dir).resolve()

@@ -7,6 +7,7 @@ They are written as git writes loose refs, under locks that a killed run cannot 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pygit2
@@ -57,7 +58,7 @@ def _lock(repo: Repo, ref: str, commit: Oid | None) -> Lock:
 
 def _loose(repo: Repo, ref: str) -> str | None:
     try:
-        return (repo.common_dir / ref).read_text().strip()
+        return os.fsdecode((repo.common_dir / ref).read_bytes()).strip()
     except OSError:
         return None
 
@@ -79,7 +80,7 @@ def _drop_packed(repo: Repo, ref: str) -> None:
 
 
 def _without(packed: bytes, ref: str) -> bytes:
-    ends = b" " + ref.encode() + b"\n"
+    ends = b" " + os.fsencode(ref) + b"\n"
     return b"".join(line for line in packed.splitlines(keepends=True) if not line.endswith(ends))
 
 

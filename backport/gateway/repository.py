@@ -23,6 +23,7 @@ from backport.gateway.git_runner import GitRunner
 from backport.gateway.held import alternates
 from backport.gateway.identity import Signature, committer
 from backport.gateway.objects import Objects, common_dir
+from backport.gateway.promised import attach_promised
 from backport.gateway.trees import TreeView
 from series.model import Oid, Patch, When
 from series.reading.trailers import upstream_commit
@@ -38,6 +39,7 @@ class Repo:
         self.native = native
         self.environment = environment
         self.git_dir = Path(native.path)
+        attach_promised(native, self.git_dir, environment)
         self.objects = Objects(native)
         self.common_dir = self.objects.common_dir
         self.state_dir = self.common_dir / "backport"
@@ -105,7 +107,11 @@ class Repo:
 
     def _commit(self, oid: Oid) -> pygit2.Commit:
         # pygit2's stubs type every lookup as a bare Object.
-        return cast(pygit2.Commit, self.native[oid])
+        try:
+            return cast(pygit2.Commit, self.native[oid])
+        except KeyError:
+            self.objects.raw_commit(oid)  # says so, in words
+            raise
 
     def parents(self, commit: Oid) -> tuple[Oid, ...]:
         """The parents of a commit."""

@@ -6,8 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import pygit2
-
 from backport.errors import DirtyWorktree
 from backport.gateway.refs import resolve
 from backport.gateway.repository import Repo
@@ -24,8 +22,8 @@ class Worktree:
 def worktrees(repo: Repo) -> tuple[Worktree, ...]:
     """Every worktree, the main one first (a bare repository has none)."""
     found: list[Worktree] = []
-    for block in repo.git("worktree", "list", "--porcelain").split("\n\n"):
-        lines = dict(line.partition(" ")[::2] for line in block.splitlines())
+    for block in repo.git("worktree", "list", "--porcelain", "-z").split("\0\0"):
+        lines = dict(line.partition(" ")[::2] for line in block.split("\0"))
         if "worktree" in lines and "bare" not in lines:
             branch = lines.get("branch")
             found.append(Worktree(Path(lines["worktree"]), branch))
@@ -50,12 +48,10 @@ def refuse_dirty(repo: Repo, ref: str) -> None:
     where = checked_out(repo, ref)
     if where is None:
         return
-    native = pygit2.Repository(str(where.path))
-    dirty = sorted(
-        path
-        for path, status in native.status(untracked_files="no").items()
-        if status != pygit2.enums.FileStatus.CURRENT
-    )
+    # Of git itself: libgit2 knows nothing of sparse checkouts, and takes what is not there as deleted.
+    words = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=no")
+    out = repo.git("--no-optional-locks", *words, cwd=where.path)
+    dirty = sorted(entry[3:] for entry in out.split("\0") if entry)
     if dirty:
         more = f" and {len(dirty) - 3} more" if len(dirty) > 3 else ""
         raise DirtyWorktree(

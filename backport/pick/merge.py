@@ -70,6 +70,6 @@ def _merge_trees(
         pygit2.Oid(hex=objects.write_tree(EMPTY.edited({_NAME: Entry(blob, FILE)})))
         for blob in (base, ours, theirs)
     )
-    return objects.repo.merge_trees(
+    return objects.alone.merge_trees(
         ancestor, one, other, favor=MergeFavor.NORMAL, flags=MergeFlag(0), file_flags=flags
     )

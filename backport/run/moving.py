@@ -73,7 +73,7 @@ def read(repo: Repo, journal: Journal) -> Moving | None:
         top = Path(data["worktree"]) if data["worktree"] else None
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{_file(journal)} is damaged: {error}") from error
     if top is not None and not top.is_dir():
         top = None  # the user has removed the worktree

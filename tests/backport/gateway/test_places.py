@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where people work: folders of any bytes, sparse checkouts, partial clones."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.backport.trees import backport, branch_with, git, new_repo
+
+APPLY = ("apply", "-b", "stable", "--series", "stable..topic")
+
+
+def with_topic(folder: Path) -> Path:
+    repo = new_repo(folder, {"a.c": "1\n", "d/b.c": "1\n"})
+    branch_with(repo, "topic", "stable", ("one", {"a.c": "2\n"}), ("two", {"d/b.c": "3\n"}))
+    return repo
+
+
+@pytest.mark.parametrize("name", [b"r\xe9po", b"a b'\"c", b"a\nb"])
+def test_a_folder_of_any_bytes(tmp_path: Path, name: bytes) -> None:
+    repo = with_topic(tmp_path / os.fsdecode(name))
+    done = backport(repo, *APPLY, "--validate", "build", "--build", "cat a.c > out")
+    assert done.exit_code == 0, done.output
+    done = backport(repo, "check", "--commit", "HEAD", "--build", "cat a.c > out")
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("how", [("--no-cone", "a.c"), ("--cone", "--sparse-index", "none")])
+def test_a_sparse_checkout(tmp_path: Path, how: tuple[str, ...]) -> None:
+    repo = with_topic(tmp_path / "repo")
+    git(repo, "sparse-checkout", "set", *how)
+    assert not (repo / "d").exists()
+    done = backport(repo, *APPLY, "--validate", "none")
+    assert done.exit_code == 0, done.output
+    assert (repo / "a.c").read_text() == "2\n"
+    assert not (repo / "d").exists()
+    assert git(repo, "status", "--porcelain") == ""
+
+
+def test_a_change_in_a_sparse_checkout_is_still_one(tmp_path: Path) -> None:
+    repo = with_topic(tmp_path / "repo")
+    git(repo, "sparse-checkout", "set", "--no-cone", "a.c")
+    (repo / "a.c").write_text("mine\n")
+    done = backport(repo, *APPLY, "--validate", "none")
+    assert done.exit_code == 2
+    assert "with changes: a.c" in done.output
+
+
+@pytest.fixture
+def partial(tmp_path: Path) -> Path:
+    full = with_topic(tmp_path / "full")
+    git(full, "config", "uploadpack.allowFilter", "true")
+    git(full, "config", "uploadpack.allowAnySHA1InWant", "true")
+    found = tmp_path / "partial"
+    words = ["git", "clone", "-q", "--no-local", "--filter=blob:none", full.as_uri(), str(found)]
+    subprocess.run(words, check=True)
+    git(found, "branch", "topic", "origin/topic")
+    assert git(found, "rev-list", "--objects", "--missing=print", "topic").count("?") == 2
+    return found
+
+
+def test_what_a_partial_clone_lacks_is_fetched(partial: Path) -> None:
+    done = backport(partial, *APPLY, "--validate", "none")
+    assert done.exit_code == 0, done.output
+    assert git(partial, "rev-parse", "stable^{tree}") == git(partial, "rev-parse", "topic^{tree}")
+
+
+def test_what_cannot_be_fetched_is_named(partial: Path) -> None:
+    (partial.parent / "full").rename(partial.parent / "gone")
+    done = backport(partial, *APPLY, "--validate", "none")
+    assert done.exit_code == 2, done.output
+    assert "did not give it" in done.output

@@ -2,13 +2,16 @@
 # Every target sets up what it needs (.ci/env); nothing has to be installed by hand first.
 BIN := .venv/bin
 
-.PHONY: demo test torture check bench env
+.PHONY: demo test torture fuzz check bench env
 demo: env
 	@.ci/demo
 test: env
 	$(BIN)/pytest -q -n auto --dist loadgroup
 torture: env
 	$(BIN)/pytest -q -n auto --dist loadgroup -m torture
+# As `make fuzz ARGS='mails --seconds 3600'`; by atheris after `.venv/bin/pip install .[fuzz]`.
+fuzz: env
+	$(BIN)/python -m tests.fuzz $(or $(ARGS),all --seconds 60)
 check: env
 	@.ci/gates
 bench: env

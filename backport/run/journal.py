@@ -192,7 +192,7 @@ class Journal:
             data = json.loads(self.file.read_bytes())
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(
                 f"{self.file} is damaged: {error}",
                 "`backport abort` drops the run; no branch has moved",
@@ -204,7 +204,14 @@ class Journal:
             )
         try:
             return self._from_json(data)
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ArithmeticError,
+            OSError,
+        ) as error:
             raise UsageError(
                 f"{self.run} is damaged: {error}",
                 "`backport abort` drops the run; no branch has moved",

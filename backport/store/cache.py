@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Verdicts by content, in ``.git/backport/cache/``: the same question is never paid for twice.
 
-``<kind>/<aa>/<key>.json`` holds an answer, ``blob/<aa>/<sha256>`` (zlib) an artefact that answers need (the
-core's object file).  A key is a digest of everything the answer depends on, so nothing is ever
-stale; entries unused for 90 days are dropped when `prune` is called.
+``<kind>/<aa>/<key>.json`` holds an answer below a line with its SHA-256, ``blob/<aa>/<sha256>`` (zlib) an
+artefact that answers need (the core's object file).  A key is a digest of everything the answer depends on,
+so nothing is ever stale; entries unused for 90 days are dropped when `prune` is called.
 """
 
 from __future__ import annotations
@@ -45,11 +45,14 @@ class Cache:
         """The answer kept under ``key``; a damaged one counts as absent."""
         path = self._path(kind, key).with_suffix(".json")
         try:
-            found = json.loads(path.read_bytes())
+            seal, _, text = path.read_bytes().partition(b"\n")
+            if seal != _seal(text):
+                return None
             path.touch()
-        except (OSError, ValueError):
+        except OSError:
             return None
-        return found if isinstance(found, dict) else None
+        found: dict[str, Any] = json.loads(text)
+        return found
 
     def recent(self, kind: str, most: int) -> Iterator[dict[str, Any]]:
         """The newest answers of a kind, in no order."""
@@ -62,7 +65,8 @@ class Cache:
     def put(self, kind: str, key: str, answer: dict[str, Any]) -> None:
         """Keep an answer."""
         path = self._path(kind, key).with_suffix(".json")
-        write_atomic(path, json.dumps(answer).encode(), durable=False)
+        text = json.dumps(answer).encode()
+        write_atomic(path, _seal(text) + b"\n" + text, durable=False)
 
     def blob(self, digest: str) -> bytes | None:
         """The artefact with that SHA-256; None when it is not kept, or no longer is what it was."""
@@ -119,6 +123,11 @@ class Cache:
 
     def _path(self, kind: str, key: str) -> Path:
         return self.folder / kind / key[:2] / key
+
+
+def _seal(text: bytes) -> bytes:
+    """What tells an answer from one that a disk has damaged: a wrong bit in it might be another verdict."""
+    return hashlib.sha256(text).hexdigest().encode()
 
 
 def digest(*parts: str | bytes) -> str:

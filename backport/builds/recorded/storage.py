@@ -117,7 +117,7 @@ def load(path: Path) -> Recording | None:
     try:
         table = json.loads(path.read_bytes())
         return _from_table(table) if table["format"] == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What mutation begins with, made by the builders of the other tests, and the words of each format."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+from backport.builds.recorded import storage
+from backport.builds.recorded.recording import Command, Keeper, Recording, Run, Touched
+from backport.config import Settings
+from backport.gateway.identity import Signature
+from backport.history.siblings import AsBranch, Sibling
+from backport.levels import Level, Phase
+from backport.pick.outcome import How
+from backport.planning.items import Posted, Taken
+from backport.planning.sources import Source
+from backport.run.journal import Journal, RunState
+from backport.run.steps import Reason, Step, StepState
+from backport.run.stop import Lacked, Laid, Stop
+from backport.run.worth import Part
+from backport.store.cache import Cache
+from series.model import Identity, Oid, When
+
+DIFF = b"""\
+diff --git a/xen/a.c b/xen/a.c
+index 1111111..2222222 100644
+--- a/xen/a.c
++++ b/xen/a.c
+@@ -1,3 +1,4 @@ int f(void)
+ one
+-two
++TWO
++three
+ four
+@@ -20 +21,0 @@
+-gone
+"""
+EXTENDED = b"""\
+diff --git a/old name.c b/new name.c
+similarity index 90%
+rename from old name.c
+rename to new name.c
+old mode 100644
+new mode 100755
+diff --git "a/t\\tb" "b/t\\303\\244"
+similarity index 100%
+copy from "t\\tb"
+copy to "t\\303\\244"
+diff --git a/new b/new
+new file mode 100644
+index 0000000..ce01362
+--- /dev/null
++++ b/new
+@@ -0,0 +1 @@
++hello
+\\ No newline at end of file
+diff --git a/gone b/gone
+deleted file mode 120000
+index ce01362..0000000
+--- a/gone
++++ /dev/null
+@@ -1 +0,0 @@
+-hello
+\\ No newline at end of file
+diff --git a/sub b/sub
+index 1111111111111111111111111111111111111111..2222222222222222222222222222222222222222 160000
+--- a/sub
++++ b/sub
+@@ -1 +1 @@
+-Subproject commit 1111111111111111111111111111111111111111
++Subproject commit 2222222222222222222222222222222222222222
+diff --git a/bin b/bin
+index 78981922613b2afb6025042ff6bd878ac1994e85..b4a55a3a1c5b8a5ca8a1f3b1fbb9e3cd3cc11a4e 100644
+GIT binary patch
+literal 3
+Kc${NkU|;|M00aO5
+
+literal 2
+Jc${NkV*mgE00ICA
+
+"""
+CONTEXT = b"""\
+*** a/f\t2024-01-01
+--- b/f\t2024-01-02
+***************
+*** 1,3 ****
+  one
+! two
+  three
+--- 1,3 ----
+  one
+! TWO
+  three
+"""
+MAIL = (
+    b"From 0000000000000000000000000000000000000001 Mon Sep 17 00:00:00 2001\n"
+    b"From: =?utf-8?q?J=C3=B6rg?= <j@example.org>\n"
+    b"Date: Mon, 1 Jan 2024 12:00:01 +0530\n"
+    b"Subject: [PATCH v2 1/2] xen: do\n it\n"
+    b"Message-Id: <1@example.org>\n\nBecause.\n\nSigned-off-by: A <a@example.org>\n---\n v2: more\n\n"
+    + DIFF
+    + b"-- \n2.30\n\n"
+)
+SECOND = (
+    b"From 0000000000000000000000000000000000000002 Mon Sep 17 00:00:00 2001\n"
+    b"From: a@example.org (A B)\nSubject: [PATCH v2 2/2] xen: more\nIn-Reply-To: <1@example.org>\n"
+    b"Date: 1700000000 -0800\nMIME-Version: 1.0\n"
+    b"Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\n"
+    b"From: B <b@example.org>\n\nBody =E4\n(cherry picked from commit 1234567890)\n---\n"
+    + EXTENDED.replace(b"=", b"=3D")
+    + b"-- \n2.30\n\n"
+)
+MULTIPART = (
+    b"From x@y Mon Jan  1 00:00:00 2024\nFrom: A <a@b.c>\nSubject: =?utf-8?B?cGF0Y2g=?=\n"
+    b'Content-Type: multipart/mixed; boundary="=-x"\n\n--=-x\nContent-Type: text/plain\n\nWords\n'
+    b"--=-x\nContent-Type: text/x-patch; name=p.patch\nContent-Transfer-Encoding: base64\n\n"
+    b"ZGlmZiAtLWdpdCBhL2YgYi9mCi0tLSBhL2YKKysrIGIvZgpAQCAtMSArMSBAQAotYQorYgo=\n--=-x--\n"
+)
+HG = b"# HG changeset patch\n# User A <a@b.c>\n# Date 1700000000 -3600\nwords\n\n" + DIFF
+DEP3 = (
+    b"Description: words\n more\nAuthor: A <a@b.c>\nOrigin: upstream\nLast-Update: 2024-01-01\n\n"
+    + DIFF
+)
+SERIES = b"# a comment\none.patch -p1\ntwo.patch -p0 -R # later\n+guard three.patch\n../up/four.patch -F 2\n"
+MAIL_WORDS = (
+    *(
+        b"From ",
+        b"From: ",
+        b"Subject: ",
+        b"Date: ",
+        b"\n\n",
+        b"\n---\n",
+        b"[PATCH 1/2]",
+        b"Re: ",
+        b"\0",
+    ),
+    *(b"Content-Type: ", b"multipart/mixed; boundary=", b"message/rfc822", b"charset=", b"utf-16"),
+    *(
+        b"Content-Transfer-Encoding: base64\n",
+        b"=?utf-8?q?",
+        b"=?utf-7?b?",
+        b"?=",
+        b"-- >8 --\n",
+        b"\r\n",
+    ),
+    *(
+        b"base-commit: ",
+        b"prerequisite-patch-id: ",
+        b"diff --git ",
+        b"--- ",
+        b"+++ ",
+        b"@@ ",
+        b"-- \n",
+    ),
+    *(
+        b" +9999",
+        b" -0000",
+        b"1 Jan 1969",
+        b"9999",
+        b"\xff",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"\x1f\x8b",
+    ),
+    *(b"Index: ", b"# HG changeset patch\n", b"# User ", b"Author: ", b"Description: ", b"commit "),
+)
+DIFF_WORDS = (
+    *(
+        b"diff --git ",
+        b"--- a/",
+        b"+++ b/",
+        b"/dev/null",
+        b"@@ -1 +1 @@\n",
+        b"@@ -0,0 +1,2 @@\n",
+        b"\\ No",
+    ),
+    *(
+        b"GIT binary patch\n",
+        b"literal 1\n",
+        b"delta 9\n",
+        b"rename from ",
+        b"rename to ",
+        b"copy from ",
+    ),
+    *(
+        b"new file mode ",
+        b"deleted file mode ",
+        b"old mode ",
+        b"index ",
+        b"160000",
+        b"120000",
+        b"040000",
+    ),
+    *(
+        b'"',
+        b"\\000",
+        b"\\n",
+        b".git",
+        b"git~1",
+        b"..",
+        b"//",
+        b"\t",
+        b"\r\n",
+        b"\0",
+        b"99999999999999999999",
+    ),
+    *(
+        b"Subproject commit ",
+        b"Binary files a/x and b/x differ\n",
+        b"***************\n",
+        b"*** 1,3 ****\n",
+    ),
+    *(b"Only in ", b"Index: ", b"===\n", b".gitmodules", b"similarity index 100%\n", b"-- \n"),
+)
+JSON_WORDS = (
+    *(
+        b"null",
+        b"true",
+        b"[]",
+        b"{}",
+        b"-1",
+        b"0",
+        b"1e999",
+        b"NaN",
+        b'""',
+        b"[[",
+        b"{",
+        b"1" * 400,
+        b'"x"',
+    ),
+    *(b'"\\ud800"', b"\xff", b"[" * 2000, b'{"a":' * 500, b"1.5", b"99999999999999999999"),
+)
+TOML_WORDS = (
+    *(
+        b"[[scenario]]\n",
+        b"[core]\n",
+        b'"',
+        b"'''",
+        b"= 1\n",
+        b"= []\n",
+        b"= {}\n",
+        b"= true\n",
+        b"= 1.5\n",
+    ),
+    *(
+        b"1979-05-27",
+        b"-1",
+        b"99999999999999999999",
+        b"inf",
+        b"nan",
+        b"a.b.c",
+        b"[" * 2000,
+        b'"x"',
+        b"0x",
+    ),
+)
+NUMBERS = tuple(
+    (value & (1 << 8 * width) - 1).to_bytes(width, "little")
+    for width in (1, 2, 4, 8)
+    for value in (0, 1, 7, -1, 0x7FFFFFFF, 1 << 31, 1 << 63, 0xFFF1, 4096, 64 << 20)
+)
+ANSWER = {"state": "passed", "whole": True, "lines": [], "artefacts": {"a.o": "0" * 64}}
+_OID = Oid("5" * 40)
+_STATE = RunState(
+    phase=Phase.STOPPED,
+    settings=Settings(validate=Level.BOOT, accept=("a:b",)),
+    branch="refs/heads/stable",
+    target="refs/heads/stable",
+    onto=_OID,
+    old=None,
+    committer=Signature(Identity(b"M\xe9", b"m@example.org"), When(1516000000, 60)),
+    sources=(Source("mbox", "in.mbox", (("in.mbox", MAIL),), None),),
+    items=(Posted(3), Taken(_OID), Posted(0), Posted(1)),
+    steps=(
+        Step(
+            Posted(3),
+            StepState.APPLIED,
+            How.OFFSET,
+            _OID,
+            ("a.c: moved",),
+            (Part("a.c", "hunk 1"),),
+        ),
+        Step(Taken(_OID), StepState.APPLIED, AsBranch("stable-4.11"), _OID),
+        Step(Posted(0), StepState.ALREADY, Reason("changes nothing"), None),
+    ),
+    clash=Stop(
+        Posted(1),
+        (("a.c", "clashes"),),
+        (("a.c", "hunk 1 is done"),),
+        (Lacked(_OID, "prep", "writes it"),),
+        (Laid("a.c", "5" * 64, True, "123"),),
+    ),
+    siblings=(Sibling("stable-4.11", _OID),),
+)
+
+
+def mails() -> Sequence[bytes]:
+    """Mailboxes and patches, one of each kind that is read."""
+    return (
+        MAIL,
+        SECOND,
+        MAIL + SECOND,
+        MULTIPART,
+        HG,
+        DEP3,
+        DIFF,
+        (MAIL + SECOND).replace(b"\n", b"\r\n"),
+    )
+
+
+def diffs() -> Sequence[bytes]:
+    """Diffs with every kind of header."""
+    return (DIFF, EXTENDED, CONTEXT, DIFF + EXTENDED, DIFF.replace(b"\n", b"\r\n"))
+
+
+def quilt(cut: bytes) -> Sequence[bytes]:
+    """Series files, each with patches."""
+    names = b"one.patch\ntwo.patch -p1 -R\n"
+    return (cut.join((names, DEP3, DIFF)), cut.join((SERIES, DIFF, HG, MAIL, CONTEXT)))
+
+
+def journal() -> Sequence[bytes]:
+    """The state of a run that has stopped, and of one that has not."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for state in (_STATE, replace(_STATE, clash=None, steps=(), phase=Phase.PLAN)):
+            kept = Journal(Path(folder))
+            kept.begin(state)
+            found.append(kept.file.read_bytes())
+    return found
+
+
+def cache() -> Sequence[bytes]:
+    """What lies in a cache: answers, artefacts, and what older releases left."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Cache(Path(folder))
+        kept.put("build", "0" * 64, ANSWER)
+        kept.put_blob(b"another")
+        files = [path.read_bytes() for path in sorted(Path(folder).glob("*/*/*"))]
+    return (*files, json.dumps(ANSWER).encode(), b"{}", b"")
+
+
+def recordings() -> Sequence[bytes]:
+    """A recording of two commands."""
+    touched = Touched(
+        frozenset({"a.c", "a.h"}), frozenset({"d"}), frozenset({"x.h"}), frozenset({"."})
+    )
+    run = Run("/usr/bin/gcc", ".", ("gcc", "-c", "a.c"), ("A=b", "C=\udcff"), 0)
+    command = Command((run,), touched, frozenset({"a.o"}), frozenset({"k"}), "why")
+    kept = Recording(
+        "key",
+        "5" * 40,
+        (command, replace(command, unsure="")),
+        (Keeper("k", "", touched, frozenset()),),
+        {"a.o": (1, 2, 3)},
+        {"/usr/bin/gcc": (1, 2, 3)},
+        frozenset({"/usr/x.h"}),
+        frozenset({1}),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recording.json"
+        storage.Writer().save(kept, path)
+        return (path.read_bytes(),)
+
+
+def profiles() -> Sequence[bytes]:
+    """The built-in profile."""
+    return (resources.files("emu").joinpath("profiles", "xen-pv-shim-4.10.toml").read_bytes(),)
+
+
+def objects() -> Sequence[bytes]:
+    """The small core of the tests."""
+    from tests.emu import mini
+
+    return (mini.core(),)
+
+
+def images() -> Sequence[bytes]:
+    """Small linked images, which halt at once or reach 64-bit mode."""
+    from tests.emu.images import shim32, shim64
+
+    return (shim32("hlt"), shim32("mov %eax, 0; 1: jmp 1b"), shim64("hlt"), shim64("ud2"))

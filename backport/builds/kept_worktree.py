@@ -16,9 +16,11 @@ from pathlib import Path
 
 from backport.builds.build_files import is_build_file
 from backport.builds.leftovers import end_leftovers
+from backport.errors import GitFailed
 from backport.gateway.changed_paths import changed_paths
 from backport.gateway.pointers import path_in
 from backport.gateway.repository import Repo
+from backport.gateway.worktrees import forget_half_made, forget_worktree
 from series.model import Oid
 
 _TRUST_NOTHING = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
@@ -62,17 +64,25 @@ class KeptWorktree:
         self.repo.objects.store()  # git checks out what is stored
         if self.suspect:
             end_leftovers(self.folder)
+        forget_half_made(self.repo, self.folder)
         admin = self._admin()
         if admin is None:
             shutil.rmtree(self.folder, ignore_errors=True)
-            self.repo.git("worktree", "prune")
+            forget_worktree(self.repo, self.folder)
             add = ("worktree", "add", "--detach", "--force", "--no-checkout")
             self.repo.git(*_TRUST_NOTHING, *add, str(self.folder), commit)
             self._git("reset", "--hard", "-q", commit)
             return None
-        (admin / "index.lock").unlink(missing_ok=True)  # ours, from a killed run
+        for lock in (admin / "index.lock", admin / "HEAD.lock"):
+            if lock.exists():  # ours, from a killed run: files may lie there that no commit has
+                self.begin()
+                lock.unlink()
         before = Oid(self._git("rev-parse", "HEAD"))
-        self._git("checkout", "--detach", "--force", "-q", commit)
+        try:
+            self._git("checkout", "--detach", "--force", "-q", commit)
+        except GitFailed:
+            self.begin()
+            raise
         if self.suspect:
             self.clean()
             return None

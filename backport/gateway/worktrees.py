@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +44,51 @@ def checked_out(repo: Repo, ref: str) -> Worktree | None:
         (tree for tree in worktrees(repo) if tree.branch and resolve(repo, tree.branch) == ref),
         None,
     )
+
+
+def forget_worktree(repo: Repo, folder: Path) -> None:
+    """Remove git's entries for a worktree of ours, in whatever state a kill has left them.
+
+    `git worktree prune` spares one that is locked, as each is while it is made; and one whose folder is
+    there again.
+    """
+    entries = repo.common_dir / "worktrees"
+    for entry in entries.iterdir() if entries.is_dir() else ():
+        if _is_of(entry, folder):
+            shutil.rmtree(entry)
+    with contextlib.suppress(OSError):  # others are in it
+        entries.rmdir()
+
+
+def _is_of(entry: Path, folder: Path) -> bool:
+    try:
+        named = (entry / "gitdir").read_text().strip()
+    except FileNotFoundError:
+        named = ""
+    whole = str(folder / ".git")
+    if named == whole or not whole.startswith(named):
+        return named == whole
+    # Cut before git had written whose it is: its name is the folder's, with a number where that was taken.
+    return re.fullmatch(rf"{re.escape(folder.name)}\d*", entry.name) is not None
+
+
+def forget_half_made(repo: Repo, folder: Path) -> None:
+    """Remove the entries for a worktree of ours that git has not come to the end of making."""
+    entries = repo.common_dir / "worktrees"
+    for entry in entries.iterdir() if entries.is_dir() else ():
+        if _is_of(entry, folder) and _is_half_made(entry):
+            shutil.rmtree(entry)
+
+
+def has_entry(repo: Repo, folder: Path) -> bool:
+    """Whether git has an entry for a worktree of ours."""
+    entries = repo.common_dir / "worktrees"
+    return entries.is_dir() and any(_is_of(entry, folder) for entry in entries.iterdir())
+
+
+def _is_half_made(entry: Path) -> bool:
+    # Nobody else locks a worktree of ours.
+    return (entry / "locked").exists() or not (entry / "gitdir").exists()
 
 
 def refuse_dirty(repo: Repo, ref: str) -> None:

@@ -24,6 +24,7 @@ from pathlib import Path
 from backport.errors import Conflict, UsageError
 from backport.gateway.repository import Repo
 from backport.gateway.trees import SYMLINK, TreeView
+from backport.gateway.worktrees import forget_worktree
 from backport.pick.outcome import Clash, Picked
 from backport.run import rerere
 from backport.run.markers import Style, styled
@@ -240,8 +241,7 @@ def empty(repo: Repo, folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-    if (repo.common_dir / "worktrees").is_dir():
-        repo.git("worktree", "prune")
+    forget_worktree(repo, folder)
 
 
 # As git's own check finds what is left (diff.c, is_conflict_marker); CRLF files have theirs too.

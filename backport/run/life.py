@@ -194,6 +194,8 @@ def _at_work(repo: Repo, journal: Journal) -> Iterator[None]:
     with refused(hint), journal.locked(repo.git.handed_on):
         refs.unlock_packed(repo, RUN_REF)
         repo.objects.release_packs()
+        for name in ("build", "conflict"):
+            worktrees.forget_half_made(repo, repo.state_dir / name)
         yield
 
 
@@ -274,8 +276,13 @@ def _waits(journal: Journal, error: Exception) -> bool:
 
 
 def _forget(repo: Repo, journal: Journal) -> None:
+    folder = repo.state_dir / "conflict"
+    if worktrees.has_entry(repo, folder):  # a cut has left it
+        from backport.run import conflict
+
+        conflict.empty(repo, folder)
     with contextlib.suppress(OSError):  # not there, or something of the user's stands in it
-        (repo.state_dir / "conflict").rmdir()
+        folder.rmdir()
     refs.delete(repo, RUN_REF)
     journal.end()
 

@@ -26,13 +26,15 @@ def seen(repo: Path) -> Seen:
         inside = Path(folder).relative_to(repo / ".git")
         if str(inside) == ".":
             folders[:] = [name for name in folders if name not in ("backport", "objects")]
+        if inside.parts[:1] == ("worktrees",):  # that of the builds is kept
+            folders[:] = [name for name in folders if name != "build"]
         for name in files:
             path = Path(folder) / name
             if name != "index":
                 # Of a reflog all but the moment.
                 text = _content(path)
                 found[f"git {inside / name}"] = re.sub(r"> \d{9,} ", "> ", text)
-        if inside.parts[:1] == ("worktrees",):
+        if len(inside.parts) > 1 and inside.parts[0] == "worktrees":
             found[f"worktree {inside}"] = ""
     for top in (repo, repo / "linked"):
         if top.is_dir():

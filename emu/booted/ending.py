@@ -36,6 +36,9 @@ class Bounds:
     patience: int
 
 
+SLOWEST = 20
+"""Times the seconds of a run: that long its instructions are counted, where each may be a trap that takes the
+machine below a thousand times as long.  What is not done then could not be judged."""
 BOOT = Bounds(seconds=6.0, instructions=150_000_000, patience=300)
 """A real boot takes about 60 million instructions and 0.2 seconds of its own time."""
 CALL = Bounds(seconds=1.2, instructions=3_000_000, patience=60)

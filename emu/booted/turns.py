@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emu.booted.ending import BOOT, Bounds, Ended, TooSlow
+from emu.booted.ending import BOOT, SLOWEST, Bounds, Ended, TooSlow
 from emu.booted.machine import SPINS, Machine
 from emu.booted.processor import Activity, Vcpu
 from emu.booted.standstill import run_closely
@@ -95,8 +95,7 @@ class Runner:
         machine.patience = machine.devices.clock.ticks + bounds.patience * TSC_HZ
         self._left = bounds.instructions
         self._cut = self._closely = self._spun = self._watchdog.fired = False
-        if not self.counting:
-            self._watchdog.arm(bounds.seconds / 4)
+        self._watchdog.arm(bounds.seconds * SLOWEST if self.counting else bounds.seconds / 4)
         try:
             vcpu = first or self._next()
             while True:
@@ -258,7 +257,14 @@ class Runner:
         self.machine.vcpus[self._last].cpu.stop()
 
     def _time_is_up(self, bounds: Bounds) -> None:
-        """Which is no verdict, only the time to look closer, and in the end to count."""
+        """Which is no verdict, only the time to look closer, in the end to count, and at last to give up."""
+        if self.counting:
+            done = bounds.instructions - self._left
+            raise Ended(
+                Invariant.L0_MODEL,
+                f"is not done after {bounds.seconds * SLOWEST:.0f} s and {done} instructions",
+                self.machine.vcpus[self._last].rip,
+            )
         if not self._watchdog.again(bounds.seconds):
             self._watchdog.disarm()
             raise TooSlow

@@ -21,7 +21,7 @@ class Channels:
         self._domain = domain
         self.size = layout.sizeof("struct evtchn") if layout.has("struct evtchn") else 0
         """Bytes of one; 0 where there are none."""
-        if self.size > PAGE:
+        if not 0 < self.size <= PAGE and layout.has("struct evtchn"):
             raise LayoutError(
                 f"struct evtchn of {self.size} bytes", hint="the debug information is damaged"
             )

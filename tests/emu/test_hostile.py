@@ -313,3 +313,18 @@ def test_an_image_at_no_address() -> None:
         odd = text.replace("[constants]", f"[constants]\nIMAGE_BASE = {base}")
         with pytest.raises(ProfileError, match=r"own\.toml: constants\.IMAGE_BASE"):
             emulate_object(mini.core(), parse_profile(odd.encode(), "own.toml"))
+
+
+def test_a_structure_of_no_size_is_damage() -> None:
+    """GNU C has empty structures; how many of them fit a page cannot be said."""
+    core = mini.source(
+        ("struct evtchn { u32 port; u8 state; u16 notify_vcpu_id; }", "struct evtchn { }")
+    )
+    core = re.sub(r"(?s)long pv_shim_event_channel_op\(.*", "", core)
+    core = re.sub(r"(?s)static inline struct evtchn \*channel.*?\n}\n", "", core)
+    core = re.sub(r"(?s)static inline bool handled.*?\n}\n", "", core)
+    core += "struct evtchn q; long pv_shim_event_channel_op(int c, void *a) { return 0; }\n"
+    flags = ("-O1", "-g", "-ffreestanding", "-fpic", "-mno-red-zone", "-fcf-protection=none", "-w")
+    error = judge(compile_source(core, ".c", flags))
+    assert isinstance(error, EmuError)
+    assert "struct evtchn of 0 bytes" in str(error)

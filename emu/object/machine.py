@@ -6,7 +6,7 @@ from __future__ import annotations
 from emu import abi
 from emu.cpu import Batch, Cpu, Stop, Stopped, TooSlow
 from emu.elf import Elf, Image
-from emu.errors import NotThere
+from emu.errors import LayoutError, NotThere
 from emu.findings.invariant import Invariant
 from emu.interactions import Crash, Plan
 from emu.l0 import L0, OPERATIONS
@@ -39,7 +39,11 @@ class Machine:
         self.layout: Layout = self.core.layout
         self.memory = Memory()
         self.core.map_into(self.memory)
-        self.world = World(self.memory, self.layout, profile)
+        try:
+            self.world = World(self.memory, self.layout, profile)
+        except Unmapped as exc:
+            what = f"a structure does not fit its place: {exc}"
+            raise LayoutError(what, hint="the debug information is damaged") from exc
         for name, value in profile.data.items():
             self._set_variable(name, value)
         self._lock_names = self.core.names() | self.world.lock_names()

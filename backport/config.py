@@ -29,7 +29,14 @@ _CHOICES: dict[str, type[StrEnum]] = {
     "quoted_cr": QuotedCr,
     "sandbox": SandboxUse,
 }
-_RANGES = {"jobs": (0, 4096), "build_timeout": (1, 1 << 31), "strip": (0, 99), "fuzz": (0, 3)}
+_RANGES = {
+    "jobs": (0, 4096),
+    "build_timeout": (1, 1 << 31),
+    "strip": (0, 99),
+    "fuzz": (0, 3),
+    "audit": (0, 1 << 31),
+    "cache_limit": (1, 1 << 31),
+}
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
 _SANDBOX_BEFORE = {
     **dict.fromkeys(("true", "yes", "on", "1", "auto"), "auto"),
@@ -91,6 +98,10 @@ class Settings:
     replay: bool = False
     """Build a step by the commands that it changes, where a watched build shows which.  Off until it has
     been watched on more trees than two: watching costs, and a wrong object costs more."""
+    audit: int = 20
+    """Of so many steps that were not built as a whole, one is once more, and compared; 0 for none."""
+    cache_limit: int = 2048
+    """MiB that the cache of verdicts may take."""
     accept: tuple[str, ...] = ()
     """Findings that do not fail a step: ``invariant:scenario`` with shell wildcards."""
     only: tuple[str, ...] = ()
@@ -158,7 +169,11 @@ def _from_tree(settings: Settings, data: bytes) -> Settings:
 
 def _set(settings: Settings, key: str, values: list[Any], where: str) -> Settings:
     name = key.lower().replace("-", "_")
-    name = {"buildtimeout": "build_timeout", "quotedcr": "quoted_cr"}.get(name, name)
+    name = {
+        "buildtimeout": "build_timeout",
+        "quotedcr": "quoted_cr",
+        "cachelimit": "cache_limit",
+    }.get(name, name)
     known = {field.name for field in fields(Settings)} - {
         "only",
         "proposed_build",

@@ -7,10 +7,12 @@ its own folder is, and follows neither hooks nor a monitor that a build may have
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,10 +22,15 @@ from backport.errors import GitFailed
 from backport.gateway.changed_paths import changed_paths
 from backport.gateway.pointers import path_in
 from backport.gateway.repository import Repo
+from backport.gateway.tree_paths import tree_paths
 from backport.gateway.worktrees import forget_half_made, forget_worktree
 from series.model import Oid
 
-_TRUST_NOTHING = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+_TRUST_NOTHING = (
+    *("-c", "core.sparseCheckout=false"),
+    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.trustctime=true", "-c", "core.checkStat=default"),
+)
 """The worktree is where the tree's own code runs; the user's hooks are not for it either."""
 _FILTER = re.compile(r"filter\..+\.(smudge|process)", re.DOTALL)
 
@@ -38,6 +45,8 @@ class KeptWorktree:
         """What goes before a command so that it runs in the sandbox."""
         self._unclean = repo.state_dir / "build-unclean"
         """There from before a build until it has succeeded: what lies in the worktree is suspect."""
+        self._date = repo.state_dir / "build-date"
+        """The one date that the tree's files were given, in ns."""
 
     @property
     def suspect(self) -> bool:
@@ -52,14 +61,46 @@ class KeptWorktree:
         """What lies here was made by builds that succeeded."""
         self._unclean.unlink(missing_ok=True)
 
-    def clean(self) -> None:
-        """Leave the commit's own files alone there."""
-        self._git("clean", "-fdxq")
+    def renew(self, commit: Oid) -> None:
+        """Have the commit's files there and nothing else, as in a new worktree.
+
+        Everything goes and is written anew: what a build did to files, modes and folders is undone, also
+        where git would not see it.  All files then have one date, so that none is newer than another by
+        the way it was written.
+        """
+        end_leftovers(self.folder)
+        for entry in os.scandir(self.folder):
+            if entry.name != ".git":
+                _remove(Path(entry.path))
+        admin = self._admin()
+        assert admin is not None
+        (admin / "index").unlink(missing_ok=True)  # it may say that a file need not be looked at
+        self._git("reset", "--hard", "-q", commit)
+        self._set_dates(commit)
+
+    def _set_dates(self, commit: Oid) -> None:
+        now = time.time_ns()
+        self._date.write_text(str(now))
+        self._give_date(tree_paths(self.repo, commit), now)
+        self._git("update-index", "-q", "--really-refresh")
+
+    def _give_date(self, paths: Iterable[str], date: int) -> None:
+        for path in paths:
+            with contextlib.suppress(OSError):  # a submodule, or what is gone
+                os.utime(self.folder / path, ns=(date, date), follow_symlinks=False)
+
+    def redate(self, before: Oid, commit: Oid) -> None:
+        """Give what a step changed the date of all the others: a clean build cannot tell them apart."""
+        if not self._date.exists():
+            return
+        old, new = self.repo.tree(before).id, self.repo.tree(commit).id
+        changed = (os.fsdecode(path) for path in changed_paths(self.repo, old, new))
+        self._give_date(changed, int(self._date.read_text()))
 
     def check_out(self, commit: Oid) -> Oid | None:
-        """Have the commit's files there.
+        """Have the commit's files there, and with them what the build of another has left.
 
-        Returns the commit that was built there before; None where nothing of another build is left.
+        Returns that other commit; None where nothing can be built upon: then `renew` comes next.
         """
         self.repo.objects.store()  # git checks out what is stored
         if self.suspect:
@@ -71,21 +112,19 @@ class KeptWorktree:
             forget_worktree(self.repo, self.folder)
             add = ("worktree", "add", "--detach", "--force", "--no-checkout")
             self.repo.git(*_TRUST_NOTHING, *add, str(self.folder), commit)
-            self._git("reset", "--hard", "-q", commit)
             return None
         for lock in (admin / "index.lock", admin / "HEAD.lock"):
             if lock.exists():  # ours, from a killed run: files may lie there that no commit has
                 self.begin()
                 lock.unlink()
         before = Oid(self._git("rev-parse", "HEAD"))
+        if self.suspect:
+            return None
         try:
             self._git("checkout", "--detach", "--force", "-q", commit)
         except GitFailed:
             self.begin()
             raise
-        if self.suspect:
-            self.clean()
-            return None
         return before
 
     def remove(self) -> None:
@@ -151,3 +190,20 @@ class KeptWorktree:
                 boxed = shlex.join((*self.prefix, "/bin/sh", "-c", script, "sh"))
                 found += ["-c", f"{key}={boxed} %f"]
         return tuple(found)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder, also one whose mode forbids it."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    try:
+        shutil.rmtree(path)
+    except PermissionError:
+        for folder, folders, _ in os.walk(path):
+            for name in folders:
+                place = Path(folder, name)
+                if not place.is_symlink():
+                    place.chmod(0o700)
+        path.chmod(0o700)
+        shutil.rmtree(path)

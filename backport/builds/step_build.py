@@ -1,31 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The build of one step, with the user's own command, in a worktree that is kept.
 
-The worktree lives in ``.git/backport/build`` from run to run: git touches only the files that differ
-between two steps, so the tree's own make rebuilds only what they reach.  A failure that appears in
-an incremental build is confirmed once by a clean one, since a makefile with a gap in its
-dependencies would otherwise be taken for a bad patch.
+The worktree lives in ``.git/backport/build`` from run to run.  A step is built there by the commands that
+it changes, where a watched build shows which (`recorded`); without that, by the tree's own incremental
+build, which knows only the dependencies that its makefiles name; or as a whole, from nothing.  `audit`
+compares the first two with the third.
+
+A failure is believed from a clean worktree alone, and what the machine brought about (a compiler killed
+for memory, a full disk) is no verdict: it is said, and never kept.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 
+from backport.builds.audit import Difference, built_files, different
 from backport.builds.compiler_errors import compiler_errors
 from backport.builds.kept_worktree import KeptWorktree
 from backport.builds.leftovers import MARK
+from backport.builds.machine_faults import killed_for_memory, machine_fault
 from backport.builds.named_files import named_files
+from backport.builds.outside_state import changed as outside_changed
 from backport.builds.process import run_bounded
 from backport.builds.recorded.replay import Replay
 from backport.builds.sandbox import BuildPlaces, Sandbox, sandbox
-from backport.environment import Environment
+from backport.builds.toolchain import surroundings
 from backport.errors import CannotTest, UsageError
 from backport.gateway.repository import Repo
 from backport.levels import SandboxUse
@@ -43,33 +49,38 @@ if TYPE_CHECKING:
 
 KIND = "build"
 """Of the answers in the cache."""
-_FORMAT = "build-2"
-_COMPILED = "compiled"
-"""What is said of a step whose links were put off."""
+_OUTSIDE = "outside"
+"""Of the states of what builds looked at outside of the tree."""
+_FORMAT = "build-3"
 _CANNOT_TEST = 125
 _NO_TOOL = re.compile(r"\*\*\* .*Error 127$", re.M)
 """How make says that a program of the recipe is not there: no verdict on any patch."""
+_ERROR_OF_TREE = re.compile(r"^[^\s:]+:\d+(:\d+)?: (fatal )?error: ", re.M | re.I)
 
 
-def build_key(tree: Oid, command: str, compiler: str) -> str:
-    """What the answer of a build depends on."""
-    return digest(_FORMAT, tree, command, compiler)
+def build_key(tree: Oid, around: str) -> str:
+    """What the answer of a build depends on: the tree, and its `surroundings`."""
+    return digest(_FORMAT, tree, around)
 
 
-def default_compiler(environment: Environment) -> str:
-    """The default compiler's own name: another one may well say something else."""
-    words = (environment.get("CC") or "cc").split()
-    try:
-        done = subprocess.run(
-            [words[0], "--version"],
-            env=environment.for_builds(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError:
-        return "no compiler"
-    return done.stdout.partition("\n")[0]
+class Way(Enum):
+    """How a step was built."""
+
+    WHOLE = "whole"
+    """From a clean worktree."""
+    REPLAYED = "replayed"
+    INCREMENTAL = "incremental"
+    """By the tree's own makefiles, upon what an earlier step left."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How the build command ended; ``fault`` is why that says nothing about the tree."""
+
+    way: Way
+    code: int
+    log: str
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +89,9 @@ class Built:
 
     verdict: Verdict
     artefacts: dict[str, str]
-    whole: bool = True
-    """Every link is made: a replay has put off none."""
     answers: Answers | None = None
     """What this tree says of the profile's constants and types, where a probe was asked."""
+    way: Way = Way.WHOLE
 
 
 class BuildTree:
@@ -100,6 +110,7 @@ class BuildTree:
         passed: Sequence[str] = (),
         boxed: SandboxUse = SandboxUse.AUTO,
         replay: bool = False,
+        audited: bool = False,
         profile: Profile | None = None,
     ) -> None:
         self.repo = repo
@@ -108,6 +119,8 @@ class BuildTree:
         self.wanted = dict(sorted(wanted.items()))
         """Files to hand on, each with the source it is made from."""
         self.timeout = timeout
+        self.audited = audited
+        """Answers that are come by faster than by a whole build wait for `bear_out`."""
         self.profile = profile
         """Whose constants and types a probe is asked for."""
         self.worktree = KeptWorktree(repo)
@@ -115,6 +128,8 @@ class BuildTree:
         temporary = repo.state_dir / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)  # what killed compilers have left
         temporary.mkdir(parents=True, exist_ok=True)
+        self._temporary = temporary
+        self._writable = tuple(writable)
         self._env = repo.environment.for_builds(passed)
         self.withheld = repo.environment.withheld(passed)
         """Variables that builds do not get."""
@@ -134,6 +149,10 @@ class BuildTree:
         self._may_be_idle = True
         self._answers: Answers | None = None
         """What the tree of the last build said: the next is likely to say the same."""
+        self._doubtful: set[str] = set()
+        """Keys of this process's answers that no whole build has borne out yet."""
+        self.distrusted = ""
+        """Why every step is built as a whole from now on."""
         self.replay: Replay | None = None
         """Runs only the commands that a step changes; None where that is switched off."""
         if replay:
@@ -146,21 +165,26 @@ class BuildTree:
                 timeout=timeout,
                 writable=writable,
                 made=self._made,
+                probing=profile is not None and bool(profile.includes),
             )
 
     def key(self, commit: Oid) -> str:
-        """What the answer depends on: the tree, the command, the compiler."""
-        return build_key(self.repo.tree(commit).id, self.command, self._compiler)
+        """What the answer depends on, as far as that is known before the build."""
+        around = surroundings(self.command, self.folder, self._env, self._writable)
+        return build_key(self.repo.tree(commit).id, around)
 
-    @cached_property
-    def _compiler(self) -> str:
-        return default_compiler(self.repo.environment)
-
-    def known(self, commit: Oid, *, whole: bool = True) -> Built | None:
+    def known(self, commit: Oid) -> Built | None:
         """The answer from the cache, with every artefact at hand; None when it must be built."""
-        answer = self.cache.get(KIND, self.key(commit))
-        if answer is None or (whole and not answer["whole"]):
+        key = self.key(commit)
+        answer = self.cache.get(KIND, key)
+        if answer is None:
             return None
+        if answer["doubtful"] and key not in self._doubtful:
+            return None  # of a run that ended before a whole build had borne it out
+        if answer["outside"]:
+            states = self.cache.get(_OUTSIDE, answer["outside"])
+            if states is None or outside_changed(states):
+                return None
         if not self.wanted.keys() <= set(answer["wanted"]):
             return None  # it was built for less
         artefacts = {str(k): str(v) for k, v in answer["artefacts"].items() if k in self.wanted}
@@ -174,25 +198,25 @@ class BuildTree:
             answer["seconds"],
             cached=True,
         )
+        way = Way(answer["way"])
         asked = self._question(artefacts)
         if not asked:
-            return Built(verdict, artefacts, answer["whole"])
+            return Built(verdict, artefacts, way=way)
         if answer.get("asked") != asked:
             return None  # without the probe, or with another: this tree may say otherwise
         from backport.builds.probe import from_json
 
-        return Built(verdict, artefacts, answer["whole"], from_json(answer["answers"]))
+        return Built(verdict, artefacts, from_json(answer["answers"]), way)
 
-    def build(self, commit: Oid, *, whole: bool = True) -> Built:
+    def build(self, commit: Oid) -> Built:
         """The answer for a commit, from the cache where it is known; raises as `make` does."""
-        return self.known(commit, whole=whole) or self.make(commit, whole=whole)
+        return self.known(commit) or self.make(commit)
 
-    def make(self, commit: Oid, *, whole: bool = True, early: Early | None = None) -> Built:
+    def make(self, commit: Oid, *, early: Early | None = None) -> Built:
         """Build a commit's tree.  Raises `CannotTest` when the build cannot even be tried.
 
-        Where not the ``whole`` is wanted, a replay may put off links that cannot have another end than
-        before.  ``early`` is told of each file to hand on when it has been made, which is before the end
-        where a replay makes it.
+        ``early`` gets each file to hand on when it has been made, which is before the end where a replay
+        makes it.
         """
         begun = time.monotonic()
         self.sandbox = self._box()  # who listens on a socket now is not who did at the start
@@ -200,34 +224,93 @@ class BuildTree:
             self.replay.prefix = self.sandbox.prefix
         self.worktree.prefix = self.sandbox.prefix
         before = self.worktree.check_out(commit)
-        fresh = before is None
-        if before is not None and not (self.replay and self.replay.active):  # who watches knows
-            self.worktree.drop_unmade(before, commit, self.wanted)
         self._early = early
-        code, log = self._replay_or_run(commit, fresh, None if whole else frozenset(self.wanted))
-        how = self.replay.told if self.replay is not None else ""
-        built = self._answer(commit, code, log, time.monotonic() - begun, how)
+        ended = self._by_step(commit, before)
+        how = self.replay.how if self.replay is not None else ""
+        how = f"in full: {self.distrusted}" if self.distrusted else how
+        built = self._answer(commit, ended, time.monotonic() - begun, how)
         asked = self._question(built.artefacts)
         if asked:
             built = replace(built, answers=self._probe())
         self._answers = built.answers
-        if code >= 0:
-            answer = {
-                "command": self.command,
-                "state": built.verdict.state.value,
-                "summary": built.verdict.summary,
-                "lines": list(built.verdict.lines),
-                "seconds": round(built.verdict.seconds, 3),
-                "wanted": list(self.wanted),
-                "artefacts": built.artefacts,
-                "whole": built.whole,
-            }
-            if built.answers is not None:
-                from backport.builds.probe import to_json
-
-                answer |= {"asked": asked, "answers": to_json(built.answers)}
-            self.cache.put(KIND, self.key(commit), answer)
+        if built.verdict.state is not State.CANNOT_TELL:
+            self._keep(commit, built, asked)
         return built
+
+    def _keep(self, commit: Oid, built: Built, asked: str) -> None:
+        """Put an answer into the cache, with what it holds for."""
+        key = self.key(commit)
+        outside = ""
+        if self.replay is not None and (states := self.replay.outside):
+            outside = digest(*(f"{path} {was}" for path, was in sorted(states.items())))
+            if self.cache.get(_OUTSIDE, outside) is None:
+                self.cache.put(_OUTSIDE, outside, dict(states))
+        doubtful = built.way is not Way.WHOLE and self.audited
+        if doubtful:
+            self._doubtful.add(key)
+        answer = {
+            "command": self.command,
+            "state": built.verdict.state.value,
+            "summary": built.verdict.summary,
+            "lines": list(built.verdict.lines),
+            "seconds": round(built.verdict.seconds, 3),
+            "wanted": list(self.wanted),
+            "artefacts": built.artefacts,
+            "outside": outside,
+            "doubtful": doubtful,
+            "way": built.way.value,
+        }
+        if built.answers is not None:
+            from backport.builds.probe import to_json
+
+            answer |= {"asked": asked, "answers": to_json(built.answers)}
+        self.cache.put(KIND, key, answer)
+
+    def bear_out(self, commits: Iterable[Oid]) -> None:
+        """A whole build has shown that answers which were come by faster hold."""
+        for commit in commits:
+            key = self.key(commit)
+            answer = self.cache.get(KIND, key)
+            if answer is not None and answer["doubtful"]:
+                self.cache.put(KIND, key, {**answer, "doubtful": False})
+            self._doubtful.discard(key)
+
+    def distrust(self, commits: Iterable[Oid], why: str) -> None:
+        """Forget answers, and build every step as a whole from now on."""
+        self.distrusted = why
+        if self.replay is not None:
+            self.replay.turn_off(why)
+        for commit in commits:
+            self.cache.drop(KIND, self.key(commit))
+
+    def trust_again(self) -> None:
+        """A whole build that was asked for has been made."""
+        self.distrusted = ""
+
+    def audit(self, commit: Oid) -> Difference | None:
+        """Build a commit's tree, which `make` has just built, once more from nothing; the file that differs
+        from what lies there, or None.
+
+        What two whole builds in a row leave different says nothing.  Raises `CannotTest` where the whole
+        build cannot be judged.
+        """
+        mine = built_files(self.folder)
+        ended = self._whole(commit)
+        if ended.fault:
+            raise CannotTest(f"a step could not be audited: {ended.fault}", "try again")
+        if ended.code:
+            return Difference("", f"the whole build fails ({_exit(ended.code)})")
+        theirs = built_files(self.folder)
+        differing = different(mine, theirs)
+        if differing:
+            ended = self._whole(commit)
+            if not ended.code and not ended.fault:
+                differing -= different(theirs, built_files(self.folder))
+        if not differing:
+            return None
+        path = min(differing)
+        made_by = self.replay.maker(path) if self.replay is not None else ""
+        return Difference(path, made_by)
 
     def _question(self, artefacts: Mapping[str, str]) -> str:
         """A digest of what the tree is asked by a probe; empty where it is not, or has no core."""
@@ -239,31 +322,38 @@ class BuildTree:
 
         return question(self.profile)
 
-    def _replay_or_run(
-        self, commit: Oid, fresh: bool, wanted: frozenset[str] | None
-    ) -> tuple[int, str]:
-        """The step by its changed commands where that is sure, else by the whole build."""
+    def _by_step(self, commit: Oid, before: Oid | None) -> _Ended:
+        """Build what is checked out: upon what ``before`` left, where that can be, and as a whole."""
+        ended: _Ended | None = None
         if self.replay is not None:
-            self.replay.told = ""
-            marked = self.worktree.suspect
-            self.worktree.begin()
-            if self._answers is None and self._question(self.wanted):
-                self._answers = self._probe()
-            if not fresh and not marked and self.replay.attempt(commit, wanted):
-                self.worktree.succeed()
-                return 0, ""
-            if self.replay.clean and not fresh:
-                self.worktree.clean()
-                fresh = True
-        code, log = self._run()
-        sure = self.replay is None or self.replay.keep(commit, code, fresh)
-        if not fresh and (code > 0 or not sure):
-            # A stale object, or a makefile with a gap, must not pass for a bad patch.
-            self.worktree.clean()
-            code, log = self._run()
-            if self.replay is not None:
-                self.replay.keep(commit, code, True)
-        return code, log
+            self.replay.how = "" if before is not None else "in full: from nothing"
+        if before is not None and not self.distrusted:
+            if self.replay is None:
+                self.worktree.drop_unmade(before, commit, self.wanted)
+                ended = self._run(Way.INCREMENTAL)
+                if not ended.code:
+                    return ended
+            else:
+                self.worktree.begin()
+                self.worktree.redate(before, commit)
+                if self._answers is None and self._question(self.wanted):
+                    self._answers = self._probe()
+                if self.replay.attempt(commit):
+                    self.worktree.succeed()
+                    return _Ended(Way.REPLAYED, 0, "")
+        ended = self._whole(commit)
+        if ended.code and not ended.fault and not _ERROR_OF_TREE.search(ended.log):
+            ended = self._whole(commit)  # nothing says that it was the tree's doing
+        return ended
+
+    def _whole(self, commit: Oid) -> _Ended:
+        """The whole build, from nothing."""
+        self.worktree.begin()
+        self.worktree.renew(commit)
+        ended = self._run(Way.WHOLE)
+        if self.replay is not None:
+            self.replay.keep(commit, passed=ended.code == 0)
+        return ended
 
     def _probe(self) -> Answers:
         """What the tree says, by the command that compiled its core."""
@@ -275,22 +365,30 @@ class BuildTree:
         prefix = self.sandbox.prefix
         return ask(self.profile, run, self.folder, prefix, self.cache, self.timeout)
 
-    def _run(self) -> tuple[int, str]:
+    def _run(self, way: Way) -> _Ended:
         self.worktree.begin()
         shell = ("/bin/sh",) if self.replay is None else self.replay.words
         words = [*self.sandbox.prefix, *shell, "-c", self.command]
         env = {**self._env, MARK: str(self.folder)}
+        killed = killed_for_memory()
         code, text = run_bounded(words, self.folder, env, self.timeout)
         if code is None:
-            return -1, f"{text}\nkilled after {self.timeout} s\n"
+            log = f"{text}\nkilled after {self.timeout} s\n"
+            return _Ended(way, -1, log, f"killed after {self.timeout} s")
         if code == 0:
             self.worktree.succeed()
+            return _Ended(way, 0, text)
+        fault = machine_fault(code, text, (self.folder, self._temporary))
+        if not fault and killed_for_memory() != killed:
+            fault = "the kernel killed a program for memory"
+        if fault:
+            return _Ended(way, code, text, fault)
         if code in (126, 127):
             raise CannotTest(
                 f"the build command cannot be run: {self.command!r}: {_last(text)}",
                 "set it with `git config backport.build '...'` or --build",
             )
-        if code and _NO_TOOL.search(text):
+        if _NO_TOOL.search(text):
             said = [
                 line for line in text.splitlines() if "not found" in line or "No such file" in line
             ]
@@ -298,14 +396,15 @@ class BuildTree:
                 f"the build needs a program that is not installed: {(said or [_last(text)])[0].strip()}",
                 "install it (a compiler: Debian's gcc and make)",
             )
-        return code, text
+        return _Ended(way, code, text)
 
-    def _answer(self, commit: Oid, code: int, log: str, seconds: float, how: str) -> Built:
-        if code:
-            lines = compiler_errors(log)
+    def _answer(self, commit: Oid, ended: _Ended, seconds: float, how: str) -> Built:
+        if ended.code:
             # 125 is how `git bisect run` is told that a tree cannot be tested.
-            state = State.CANNOT_TELL if code < 0 or code == _CANNOT_TEST else State.FAILED
-            what = f"killed after {self.timeout} s" if code < 0 else f"exit {code}"
+            doubt = ended.fault or ended.code == _CANNOT_TEST
+            state = State.CANNOT_TELL if doubt else State.FAILED
+            what = ended.fault or _exit(ended.code)
+            lines = compiler_errors(ended.log)
             return Built(Verdict(Validator.BUILD, state, what, lines, seconds, how=how), {})
         artefacts: dict[str, str] = {}
         tree = self.repo.tree(commit)
@@ -315,13 +414,12 @@ class BuildTree:
             data = self._read(name)
             if data is not None:
                 artefacts[name] = self.cache.put_blob(data)
-        whole = self.replay is None or self.replay.is_whole
-        summary = "built" if whole else _COMPILED
+        summary = "built"
         if self._may_be_idle:  # once a build has left something, no later one is asked
             self._may_be_idle = self.worktree.untouched
             summary = IDLE if self._may_be_idle else summary
         verdict = Verdict(Validator.BUILD, State.PASSED, summary, (), seconds, how=how)
-        return Built(verdict, artefacts, whole)
+        return Built(verdict, artefacts, way=ended.way)
 
     def _made(self, path: str) -> None:
         """A replay has made a file; from one of its threads."""
@@ -339,3 +437,7 @@ class BuildTree:
 
 def _last(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
+
+
+def _exit(code: int) -> str:
+    return f"exit {code}" if code > 0 else f"ended by signal {-code}"

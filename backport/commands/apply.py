@@ -44,6 +44,7 @@ def apply(
     validate: opt.Validate = None,
     build: opt.Build = None,
     sandbox: opt.Sandboxed = None,
+    audit: opt.Audited = None,
     profile: opt.Profile = None,
     accept: opt.Accept = None,
     prerequisites: opt.Wanted = None,
@@ -83,6 +84,7 @@ def apply(
         validate=validate,
         build=build,
         sandbox=sandbox,
+        audit=audit,
         profile=profile,
         accept=tuple(accept or ()),
         prerequisites=prerequisites,
@@ -135,6 +137,7 @@ def continue_(
     validate: opt.Validate = None,
     build: opt.Build = None,
     sandbox: opt.Sandboxed = None,
+    audit: opt.Audited = None,
     accept: opt.Accept = None,
     prerequisites: opt.Wanted = None,
     keep_going: opt.KeepGoing = False,
@@ -150,10 +153,11 @@ def continue_(
         "validate": validate,
         "build": build,
         "sandbox": sandbox,
+        "audit": audit,
         "accept": tuple(accept or ()),
         "prerequisites": prerequisites,
     }
-    given = {key: value for key, value in changed.items() if value}
+    given = {key: value for key, value in changed.items() if value not in (None, ())}
     proof = _proof(keep_going)
     with say_where(stood, found):
         _carry(found, proof, lambda progress: resume(found, proof, progress, given), json, None)

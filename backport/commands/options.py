@@ -82,6 +82,16 @@ Sandboxed = Annotated[
         "--sandbox", help="Whether builds run in a sandbox; required: build nothing without."
     ),
 ]
+Audited = Annotated[
+    int | None,
+    typer.Option(
+        "--audit",
+        metavar="N",
+        min=0,
+        help="Of N steps that were not built in full build one once more, in full, and compare;"
+        " 0 for none (default: 20, and the last step).",
+    ),
+]
 Profile = Annotated[
     str | None,
     typer.Option(

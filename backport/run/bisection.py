@@ -78,6 +78,7 @@ def bisect(
     verdicts: dict[int, StepVerdict] = {}
     known: dict[int, State] = {}
     with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
+        prover.note = progress.note
         for note in prover.notes:
             progress.note(note)
         for step in steps:
@@ -91,17 +92,24 @@ def bisect(
         )
 
         def test(number: int) -> State:
-            verdicts[number] = prover.prove_one(steps[number], whole=False)
+            verdicts[number] = prover.prove_one(steps[number], audit=False)
             progress.verdict(number, len(targets), verdicts[number])
             return verdicts[number].state
 
-        if every:
-            for number in range(len(steps)):
-                if number not in known:
-                    known[number] = test(number)
-        found = search(len(targets), test, known)
+        from_cache = len(known)
+        while True:
+            if every:
+                for number in range(len(steps)):
+                    if number not in known:
+                        known[number] = test(number)
+            found = search(len(targets), test, known)
+            named = (found.first_bad, found.first_bad - 1) if found.first_bad else ()
+            if all(prover.bears_out(steps[n], verdicts[n]) for n in named if n in verdicts):
+                break
+            known.clear()
+            verdicts.clear()
     needing = _dependents(repo, start, targets, found.first_bad) if found.first_bad else ()
-    return Bisection(found, steps, verdicts, len(known), needing)
+    return Bisection(found, steps, verdicts, from_cache, needing)
 
 
 def _dependents(repo: Repo, start: Oid, targets: Sequence[Target], bad: int) -> tuple[int, ...]:

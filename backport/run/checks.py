@@ -84,6 +84,7 @@ def check_range(
         complaints += [(patch.commit, complaint) for complaint in looked.complaints]
     settings, phrase = settled(settings, (repo.tree(target.commit) for target in targets))
     with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
+        prover.note = progress.note
         for note in prover.notes:
             progress.note(note)
         progress.phase("check", len(targets))
@@ -116,4 +117,4 @@ def _check_core(
     who = repo.committer()
     staged = repo.write_commit(tree.id, head, who, who, b"staged\n")
     with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
-        return prover.prove_one(Target(1, staged, "what is staged"), whole=False), ""
+        return prover.prove_one(Target(1, staged, "what is staged"), audit=False), ""

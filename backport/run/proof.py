@@ -38,6 +38,7 @@ class Proof:
         trees = (repo.tree(target.commit) for target in reversed(targets))
         settings, proven = settled(state.settings, trees)
         with Prover(repo, settings) as prover:
+            prover.note = progress.note
             for note in prover.notes:
                 progress.note(note)
             progress.phase("validate", len(targets))

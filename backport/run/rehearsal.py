@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backport.builds.step_build import KIND, build_key, default_compiler
+from backport.builds.step_build import KIND, build_key
+from backport.builds.toolchain import surroundings
 from backport.config import Settings, level_of
 from backport.gateway.repository import Repo
 from backport.levels import Level
@@ -57,12 +58,14 @@ def rehearse(repo: Repo, branch: str, sources: Sequence[Source], settings: Setti
         return Rehearsal(outlook, None, level_of(settings)[1], steps, 0, 0.0)
     settings, proven = settled(settings, (repo.tree(commit) for _, commit, _ in made))
     command = settings.build or ""
-    cache, compiler = Cache(repo.state_dir / "cache"), default_compiler(repo.environment)
+    cache = Cache(repo.state_dir / "cache")
+    env = repo.environment.for_builds(settings.passenv)
+    around = surroundings(command, repo.state_dir / "build", env, settings.writable)
     steps = tuple(
         Rehearsed(
             number,
             subject,
-            cache.get(KIND, build_key(repo.tree(commit).id, command, compiler)) is not None,
+            cache.get(KIND, build_key(repo.tree(commit).id, around)) is not None,
         )
         for number, commit, subject in made
     )

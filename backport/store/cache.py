@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Verdicts by content, in ``.git/backport/cache/``: the same question is never paid for twice.
 
+<<<<<<< HEAD
 ``<kind>/<aa>/<key>.json`` holds an answer below a line with its SHA-256, ``blob/<aa>/<sha256>`` (zlib) an
 artefact that answers need (the core's object file).  A key is a digest of everything the answer depends on,
 so nothing is ever stale; entries unused for 90 days are dropped when `prune` is called.
+=======
+``<kind>/<aa>/<key>.json`` holds an answer, ``blob/<aa>/<sha256>`` (zlib) an artefact that answers need (the
+core's object file).  A key is a digest of everything the answer depends on, so nothing is ever
+stale; `prune` drops what nothing has asked for in 90 days, and then what has been asked for least lately,
+until the rest fits the limit.
+>>>>>>> ed93d3c (Builds: steps from what commands looked at, audited by whole builds)
 """
 
 from __future__ import annotations
@@ -11,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import os
 import time
 import zlib
 from collections.abc import Iterator
@@ -26,6 +34,9 @@ from backport.store.files import write_atomic
 _DAY = 86400
 _KEEP_SECONDS = 90 * _DAY
 _HELD = 4
+_MIB = 1 << 20
+_ROOM = 0.9
+"""Of the limit, what is left after pruning: the next answer is not to prune again."""
 
 
 class ArtefactGone(Exception):
@@ -35,8 +46,10 @@ class ArtefactGone(Exception):
 class Cache:
     """The cache of one repository."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limit: int = 2048) -> None:
+        """``limit`` in MiB."""
         self.folder = folder
+        self.limit = limit * _MIB
         self._held: dict[str, bytes] = {}
         self._lock = Lock()
         """Of what is held: a replay makes two files at a time."""
@@ -68,6 +81,10 @@ class Cache:
         text = json.dumps(answer).encode()
         write_atomic(path, _seal(text) + b"\n" + text, durable=False)
 
+    def drop(self, kind: str, key: str) -> None:
+        """Forget an answer."""
+        self._path(kind, key).with_suffix(".json").unlink(missing_ok=True)
+
     def blob(self, digest: str) -> bytes | None:
         """The artefact with that SHA-256; None when it is not kept, or no longer is what it was."""
         return self._held.get(digest) or self._read(self._path("blob", digest), digest)
@@ -86,7 +103,11 @@ class Cache:
 
     def has_blob(self, digest: str) -> bool:
         """Whether an artefact is there, unread: an image takes a tenth of a second."""
-        return self._path("blob", digest).exists()
+        try:
+            os.utime(self._path("blob", digest))  # it is in use
+        except OSError:
+            return False
+        return True
 
     def hold(self, data: bytes) -> str:
         """Have an artefact at hand in this process, until a few others are; returns its SHA-256.  From any
@@ -103,23 +124,34 @@ class Cache:
         """Keep an artefact; returns its SHA-256."""
         digest = self.hold(data)
         path = self._path("blob", digest)
-        if self._read(path, digest) is None:  # absent, or damaged
+        if self._read(path, digest) is not None:
+            path.touch()
+        else:  # absent, or damaged
             # Level 1: an image shrinks to half in a twentieth of a second.
             write_atomic(path, zlib.compress(data, 1), durable=False)
         return digest
 
     def prune(self) -> None:
-        """Drop what nothing has asked for in 90 days; looks at most once a day."""
-        stamp = self.folder / "pruned"
-        now = time.time()
-        if stamp.exists() and now - stamp.stat().st_mtime < _DAY:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        stamp.touch()
-        limit = now - _KEEP_SECONDS
+        """Keep the cache in its bounds: looks at all of it, which takes 10 ms for a thousand entries."""
+        limit = time.time() - _KEEP_SECONDS
+        kept: list[tuple[float, int, Path]] = []
         for path in self.folder.glob("*/*/*"):
-            if path.stat().st_mtime < limit:
-                path.unlink(missing_ok=True)
+            try:
+                st = path.stat()
+                if st.st_mtime < limit:
+                    path.unlink(missing_ok=True)
+                    continue
+            except OSError:
+                continue  # another run prunes too
+            kept.append((st.st_mtime, st.st_blocks * 512, path))
+        size = sum(one for _, one, _ in kept)
+        if size <= self.limit:
+            return
+        for _, one, path in sorted(kept):
+            if size <= self.limit * _ROOM:
+                return
+            path.unlink(missing_ok=True)
+            size -= one
 
     def _path(self, kind: str, key: str) -> Path:
         return self.folder / kind / key[:2] / key

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from backport.builds.step_build import BuildTree, Built
+from backport.builds.step_build import BuildTree, Built, Way
 from backport.config import Settings, level_of
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
@@ -43,9 +43,13 @@ class Prover:
         self.repo = repo
         self.settings = settings
         self.level, self.why = level_of(settings)
-        self.cache = Cache(repo.state_dir / "cache")
+        self.cache = Cache(repo.state_dir / "cache", settings.cache_limit)
         self.begun: Callable[[Target, str], None] = lambda *_: None
         """Called when a step is about to be built, or waited for."""
+        self.note: Callable[[str], None] = lambda _: None
+        """Gets what the user should know at once."""
+        self._fast: list[Target] = []
+        """Steps that no whole build has borne out yet."""
         self._builder: BuildTree | None = None
         self._profile: Profile | None = None
         self._thread = ThreadPoolExecutor(1)
@@ -77,6 +81,7 @@ class Prover:
             passed=settings.passenv,
             boxed=settings.sandbox,
             replay=settings.replay,
+            audited=settings.audit > 0,
             profile=self._profile,
         )
 
@@ -123,20 +128,48 @@ class Prover:
         """Prove each commit in turn; stops after the first that fails unless ``keep_going``."""
         from backport.validate.regressions import Regressions
 
-        found: list[StepVerdict] = []
+        answers: dict[int, StepVerdict] = {}
+        found: dict[int, StepVerdict] = {}
         regressions = Regressions(self.settings.accept)
-        for answer in self._stream(targets, whole=True):
-            verdict = regressions.judge(answer)
-            found.append(verdict)
+        for answer in self._stream(targets):
+            if answer.number in answers:  # proven again: what came after it is judged by this one
+                regressions = Regressions(self.settings.accept)
+                for number in sorted(n for n in answers if n < answer.number):
+                    regressions.judge(answers[number])
+            answers[answer.number] = answer
+            verdict = found[answer.number] = regressions.judge(answer)
             tell(verdict)
             if verdict.failed and not keep_going:
+                found = {number: found[number] for number in found if number <= answer.number}
                 break
-        return tuple(found)
+        return tuple(found[number] for number in sorted(found))
 
-    def prove_one(self, target: Target, *, whole: bool = True) -> StepVerdict:
-        """Prove a single commit; not the ``whole``: links that cannot have another end than before may be
-        put off."""
-        return next(self._stream([target], whole=whole))
+    def prove_one(self, target: Target, *, audit: bool = True) -> StepVerdict:
+        """Prove a single commit, and where not told otherwise audit how it was built."""
+        *_, last = self._stream([target], audit=audit)
+        return last
+
+    def bears_out(self, target: Target, verdict: StepVerdict) -> bool:
+        """Whether a whole build of a step comes to the same; if not, nothing that was built faster in this
+        run counts any more."""
+        builder = self._builder
+        if builder is None or not self.settings.audit:
+            return True
+        known = builder.known(target.commit)
+        if known is None or known.way is Way.WHOLE:
+            return True
+        builder.distrust([target.commit], "a bisect names this step")
+        whole = self._begin(target, self._build(builder, target))()
+        commits = [fast.commit for fast in self._fast]
+        if whole.state is verdict.state:
+            builder.trust_again()
+            builder.bear_out(commits)
+            return True
+        why = f"a whole build of {target.subject!r} comes to another verdict"
+        builder.distrust(commits, why)
+        self._fast.clear()
+        self.note(f"{why}: every step is built as a whole")
+        return False
 
     def known(self, target: Target) -> StepVerdict | None:
         """The verdict, when it follows from the cache alone."""
@@ -147,18 +180,26 @@ class Prover:
             return None
         return self._begin(target, built)()
 
-    def _stream(self, targets: Sequence[Target], *, whole: bool) -> Iterator[StepVerdict]:
-        """One step's emulation runs while the next one is built.  ``whole``: the last of them is to have
-        every link; before it, only what is emulated needs its links, and what changes one."""
+    def _stream(self, targets: Sequence[Target], *, audit: bool = True) -> Iterator[StepVerdict]:
+        """One step's emulation runs while the next one is built.  After an audit that finds a difference the
+        steps before come once more."""
         builder = self._builder
         if builder is None:
             return
         waiting: Callable[[], StepVerdict] | None = None
         for number, target in enumerate(targets, 1):
-            all_of_it = self.level is Level.BUILD or (whole and number == len(targets))
-            built = self._build(builder, target, whole=all_of_it)
+            built = self._build(builder, target)
             if waiting is not None:
                 yield waiting()
+                waiting = None
+            if audit and self._due(target, built, last=number == len(targets)):
+                again = self._audit(builder, target)
+                for earlier in again:
+                    yield self._begin(earlier, self._build(builder, earlier))()
+                how = f"{built.verdict.how}, audited" if built.verdict.how else "audited"
+                built = replace(built, verdict=replace(built.verdict, how=how))
+                if again or builder.distrusted:
+                    built = self._build(builder, target)
             waiting = self._begin(target, built)
             if self._profile is None:  # nothing runs beside the next build
                 yield waiting()
@@ -167,16 +208,45 @@ class Prover:
             self.begun(targets[-1], "emulation")
             yield waiting()
 
-    def _build(self, builder: BuildTree, target: Target, *, whole: bool = True) -> Built:
+    def _due(self, target: Target, built: Built, *, last: bool) -> bool:
+        """Whether a step is to be built as a whole once more: each so-many-th that was not, and the last."""
+        every = self.settings.audit
+        if built.verdict.cached or built.verdict.state is not State.PASSED:
+            return False
+        if built.way is Way.WHOLE:
+            return False
+        self._fast.append(target)
+        return every > 0 and (last or len(self._fast) >= every)
+
+    def _audit(self, builder: BuildTree, target: Target) -> tuple[Target, ...]:
+        """Compare a step with its whole build; the steps before it that must be proven again."""
+        self.begun(target, "audit: the whole build")
+        difference = builder.audit(target.commit)
+        fast, self._fast = self._fast, []
+        commits = [one.commit for one in fast]
+        if difference is None:
+            builder.bear_out(commits)
+            return ()
+        how = "replayed" if self.settings.replay else "incremental"
+        self.note(
+            f"audit of step {target.number}: {difference}; {how} builds are switched off for this run,"
+            " and the steps since the last audit are proven again"
+        )
+        builder.distrust(
+            commits, f"an audit found a difference in {difference.path or 'the verdict'}"
+        )
+        return tuple(fast[:-1])
+
+    def _build(self, builder: BuildTree, target: Target) -> Built:
         commit = target.commit
-        known = builder.known(commit, whole=whole)
+        known = builder.known(commit)
         if known is not None:
             return known
         self.begun(target, builder.command)
         if self._profile is None:
-            return builder.make(commit, whole=whole)
+            return builder.make(commit)
         self._prepare().add_done_callback(_warm)
-        return builder.make(commit, whole=whole, early=self._early)
+        return builder.make(commit, early=self._early)
 
     def _early(self, name: str, sha: str, answers: Answers | None) -> None:
         """Emulation begins with what is made while the rest is being built."""

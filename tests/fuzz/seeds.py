@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from backport.builds.recorded import storage
-from backport.builds.recorded.recording import Command, Keeper, Recording, Run, Touched
+from backport.builds.recorded.recording import Command, Recording, Run, Touched
 from backport.config import Settings
 from backport.gateway.identity import Signature
 from backport.history.siblings import AsBranch, Sibling
@@ -356,11 +356,10 @@ def recordings() -> Sequence[bytes]:
         "key",
         "5" * 40,
         (command, replace(command, unsure="")),
-        (Keeper("k", "", touched, frozenset()),),
-        {"a.o": (1, 2, 3)},
-        {"/usr/bin/gcc": (1, 2, 3)},
-        frozenset({"/usr/x.h"}),
-        frozenset({1}),
+        touched,
+        {"a.o": (1, 2, 3, 4, 0o100644)},
+        {"/usr/bin/gcc": "100755 0", "/usr/x.h": "", "/usr/*": "0"},
+        "why",
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recording.json"

@@ -7,23 +7,29 @@ the system calls (`watch.c`), so what each command read, looked for in vain and 
 
     watch.py          compiles the watcher (watch.c), runs under it, reads its log
     places.py         paths as processes named them -> paths in the worktree
-    derive.py         a log -> commands, and what the makes and shells above them relied on
+    outside_paths.py  what of them lies outside, and its state
+    units.py          which processes decide what is run, and what each of them started
+    unsure.py         why a command may not be run on its own
+    derive.py         a log -> commands, and what was looked at to decide on them
     recording.py      those as frozen values
     storage.py        the file in ``.git/backport/record/`` that keeps them
     decide.py         a step's changed paths -> the commands to run, or why that is not sure
     rerun.py          runs them in order, and watches again
     contents.py       what the outputs hold: whether one is another than before
-    linker_names.py   what a linker goes by: whether a link may be put off
-    incremental.py    an incremental build, believed where it proves itself
     replay.py         the collaborator of `backport.builds.step_build`
 
-The words: a *keeper* is a process that decides what is run (make, and every shell above one); a
-*command* is what a keeper starts, with everything below it, so shell wrappers, pipes, generators
-and ccache need no special knowledge.  Commands that write the same path (a temporary file that one
-recipe line makes and another removes) are one command of several runs.  What writes nothing, or
-answers its keeper through a pipe, is part of the keeper.
+The words: a *driver* is a process that decides what is run (make, every shell above one, and what the
+build began with); a *command* is what a driver starts, with everything below it, so shell wrappers,
+generators and other builders (ninja) need no special knowledge.  Commands that write the same path (a
+temporary file that one recipe line makes and another removes) are one command of several runs.  What
+writes nothing, or answers its driver through a pipe, is part of the driver.
 
-The rule: a changed input of a command means that it runs again, from the state in which it was
-recorded (its outputs are removed first).  A changed input of a keeper, or anything that was not
-seen, means the full build.  Objects are never guessed.
+The rule: whatever a process asked of a path counts as all that can be asked of it (type, mode, content,
+a link's target, a folder's names, that nothing is there), in the tree and outside.  A changed input of a
+command means that it runs again, from the state in which it was recorded: its outputs are removed
+first, and what it listed is there.  A changed input of a driver, an input outside, or anything that
+could not be followed means the whole build, from nothing.  Of one program more is known: GNU make asks
+of a file only whether it is there and which is newer, and in a clean build the tree's files have one date.
+An incremental build of make's or ninja's own is never believed: a header that now hides another is
+nothing that they know of.
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # ruff: noqa: PTH115, PTH118
 # (a step asks for each of its outputs twice, and some have 30 MB: os.path takes a tenth of the time)
-"""What the outputs of commands hold: to tell whether one is another than before, and links otherwise.
+"""What the outputs of commands hold: to tell whether one is another than before.
 
 A file is read when it is first asked for and when it is another since (`os.lstat`), so that what a step
 has left need not be read again before the next.
@@ -15,16 +15,12 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from backport.builds.recorded.linker_names import link_names
-
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """``digest`` is empty where there is no file; a mode or a link's target counts as content."""
 
     digest: bytes = b""
-    names: frozenset[tuple[str, int, int]] | None = None
-    """What a linker goes by; None for what is no object."""
 
 
 class Contents:
@@ -50,5 +46,6 @@ class Contents:
 def _read(place: str, mode: int) -> Content:
     if stat.S_ISLNK(mode):
         return Content(b"link" + os.fsencode(os.readlink(place)))
-    data = Path(place).read_bytes()
-    return Content(b"%o" % mode + hashlib.sha256(data).digest(), link_names(data))
+    if not stat.S_ISREG(mode):
+        return Content(b"%o" % mode)
+    return Content(b"%o" % mode + hashlib.sha256(Path(place).read_bytes()).digest())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pygit2
 
-from backport.builds.recorded.recording import Recording, Touched, signature
+from backport.builds.recorded.recording import Recording, Signature, Touched, signature
 from backport.gateway.repository import Repo
 
 _GITLINK = 0o160000
@@ -32,7 +32,6 @@ class Unsure:
     """Why only the full build can tell."""
 
     why: str
-    path: str = ""
 
 
 def changes(repo: Repo, before: str, after: str) -> tuple[Change, ...] | Unsure:
@@ -69,34 +68,25 @@ def touches(change: Change, looked: Touched) -> bool:
     if not looked.listings.isdisjoint(change.folders):
         return True
     names = {path, *change.folders}
-    return not names.isdisjoint(looked.absent if change.kind == "A" else looked.exists)
+    if change.kind == "A":
+        return not names.isdisjoint(looked.absent)
+    return not names.isdisjoint(looked.exists | looked.reads)
 
 
 def dirty(recording: Recording, changed: Sequence[Change]) -> frozenset[int] | Unsure:
     """The commands (by number) that looked at what changed."""
     written = {path for command in recording.commands for path in command.writes}
     for change in changed:
-        if change.path in written:
+        if not written.isdisjoint((change.path, *change.folders)):
             return Unsure(f"the build writes {change.path}")
-        for keeper in recording.keepers:
-            if touches(change, keeper.touched):
-                what = {"A": "is new", "D": "is gone", "M": "changed"}[change.kind]
-                return Unsure(
-                    f"{change.path} {what}, which make reads to decide what to do", change.path
-                )
+        if touches(change, recording.drivers):
+            what = {"A": "is new", "D": "is gone", "M": "changed"}[change.kind]
+            return Unsure(f"{change.path} {what}, which decides what is run")
     return frozenset(
         n
         for n, command in enumerate(recording.commands)
         if any(touches(change, command.touched) for change in changed)
     )
-
-
-def outside_changed(recording: Recording) -> str:
-    """The file out of the worktree that is no longer what it was; "" when all are."""
-    for path, was in recording.outside.items():
-        if signature(path) != was:
-            return path
-    return next((path for path in recording.outside_absent if os.path.lexists(path)), "")
 
 
 def outputs_changed(recording: Recording, root: str) -> str:
@@ -107,7 +97,7 @@ def outputs_changed(recording: Recording, root: str) -> str:
     return ""
 
 
-def signatures(root: str, paths: Iterable[str]) -> dict[str, tuple[int, int, int]]:
+def signatures(root: str, paths: Iterable[str]) -> dict[str, Signature]:
     """The signatures of those outputs that are there."""
     return {p: s for p in sorted(paths) if (s := signature(os.path.join(root, p))) is not None}
 

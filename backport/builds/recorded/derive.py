@@ -1,61 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ruff: noqa: PTH118, PTH119, PTH120
+# ruff: noqa: PTH118
 # (paths by the hundred thousand: os.path takes a tenth of the time)
-"""From the log of a watched build to its commands and keepers.
+"""From the log of a watched build to its commands, and what its drivers looked at.
 
 A path is written by at most one command: what writes the same paths is merged, and so is what waits
-for each other in a circle.  What makes a command unsure (it is never run on its own) stands in
-`_unsure`; each is a way in which a run now could differ from its run in a clean build.
+for each other in a circle.  What makes a command unsure (it is never run on its own) stands in `units`
+and `unsure`; each is a way in which a run now could differ from its run in a clean build.  What makes
+the whole recording unfit stands in `unfit_because`.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from backport.builds.recorded.places import Places
-from backport.builds.recorded.recording import (
-    Command,
-    Keeper,
-    Run,
-    Signature,
-    Touched,
-    signature,
+from backport.builds.recorded.outside_paths import Event, Paths
+from backport.builds.recorded.recording import Command, Run, Touched
+from backport.builds.recorded.units import (
+    Unit,
+    find_drivers,
+    find_units,
+    image_at,
+    is_make,
+    unfit_because,
 )
-from backport.builds.recorded.watch import Image, Process
-from backport.store.cache import digest
+from backport.builds.recorded.unsure import Written, shown_names, unsure_because
+from backport.builds.recorded.watch import Process
 
-_MAKES = frozenset({"make", "gmake", "remake", "ninja", "samu", "bmake"})
-_SHELLS = frozenset({"sh", "dash", "bash", "busybox", "ksh", "mksh", "zsh"})
-_NOWHERE = ("/dev/", "/proc/", "/sys/")
 _NOISE = re.compile(
     r"(?:_|PWD|OLDPWD|SHLVL|TERM|COLUMNS|LINES|LS_COLORS|DISPLAY|WINDOWID|MAKELEVEL|MAKE_TERM\w+"
     r"|SSH_\w+|XDG_\w+|GIT_\w+|DBUS_\w+|PYTEST_\w+|COV_\w+)="
 )
-_CLOCK = re.compile(r"\w+_(?:DATE|TIME|TIMESTAMP)=")
-"""What makefiles export of the clock: no two builds of the same would be the same by it."""
 _JOBS = re.compile(r" ?(?:-j\d*|--jobserver-(?:auth|fds)=\S+|--sync-mutex=\S+)")
-_GLOB = re.compile(r"[^\s'\";&|()<>]*[*?\[][^\s'\";&|()<>]*")
 _DEPFILE = re.compile(r"-(?:Wp,)?-?M(?:M?D|F)")
-
-
-@dataclass(slots=True)
-class _Unit:
-    """A process that a keeper started, with all below it."""
-
-    processes: list[Process]
-    keeper: int
-    start: Image | None
-    status: int | None
-    events: list[tuple[int, str, str]] = field(default_factory=list)
-    unsure: str = ""
-    answers: bool = False
-    """Its keeper reads what it prints, or (a shell) may go by how it ends."""
-    under_make: bool = False
-    writes: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,81 +43,32 @@ class Derived:
     """What one watched run of the build did."""
 
     commands: tuple[Command, ...]
-    keepers: tuple[Keeper, ...]
-    outside: dict[str, Signature]
-    outside_absent: frozenset[str]
-    blind: str
-    """What a keeper did that could not be followed: nothing is known then."""
+    drivers: Touched
+    outside: dict[str, str]
+    unfit: str
+    """Why no step may be built from it: something in it could not be followed."""
 
 
-class Paths:
-    """Sorts what processes named into the worktree, temporary, and outside."""
+def summarize(
+    events: Iterable[Event], make: Collection[int] = ()
+) -> tuple[Touched, set[str], set[str]]:
+    """What was looked at before it was written, what was written, and what of it is gone again.
 
-    def __init__(self, places: Places, temporary: Sequence[str], writable: Sequence[str]) -> None:
-        self.places = places
-        self.temporary = tuple(f"{x.rstrip('/')}/" for x in temporary)
-        self.writable = tuple(f"{x.rstrip('/')}/" for x in writable)
-        self.outside: set[str] = set()
-        self.outside_absent: set[str] = set()
-        self.made: dict[str, int] = {}
-        """Temporary and outside files that were written, with the unit that did."""
-        self.stray: dict[int, str] = {}
-        """Units that left or shared something outside."""
-
-    def sort(
-        self, events: Iterable[tuple[int, str, str]], unit: int
-    ) -> Iterator[tuple[int, str, str]]:
-        """The events in the worktree, by relative path; notes the others."""
-        for number, kind, raw in events:
-            follow = kind in "RWASD"
-            path, links = self.places.resolve(raw, follow=follow)
-            for link in links:
-                inside = self.places.inside(link)
-                if inside is not None:
-                    yield number, "R", inside
-            inside = self.places.inside(path)
-            if inside is not None:
-                yield number, kind, inside
-            elif not path.startswith((*_NOWHERE, *self.writable)) and not path.startswith("/?"):
-                self._elsewhere(kind, path, unit)
-
-    def _elsewhere(self, kind: str, path: str, unit: int) -> None:
-        if kind in "WAN":
-            if self.made.setdefault(path, unit) != unit:
-                self.stray[unit] = self.stray[self.made[path]] = f"shares {path}"
-            if kind == "A" and path in self.outside:
-                self.stray[unit] = f"changes {path}"
-        elif path in self.made:
-            if self.made[path] != unit and kind != "S":
-                self.stray[unit] = self.stray[self.made[path]] = f"shares {path}"
-        elif kind == "R":
-            self.outside.add(path)
-        elif kind == "E" and not path.startswith(self.temporary):
-            self.outside_absent.add(path)
-        elif kind == "U":
-            self.stray[unit] = f"removes {path}"
-
-    def left(self) -> None:
-        """Look at what is still there after the run."""
-        for path, unit in self.made.items():
-            if os.path.lexists(path):
-                self.stray[unit] = f"writes {path}"
-        self.outside -= self.made.keys()
-        self.outside_absent -= self.made.keys()
-
-
-def summarize(events: Iterable[tuple[int, str, str]]) -> tuple[Touched, set[str], set[str]]:
-    """What was looked at before it was written, what was written, and what of it is gone again."""
+    Who asks about a path may see all of it; only where a make asks (``make``: the numbers of such
+    events) its being there is enough.
+    """
     reads: set[str] = set()
     exists: set[str] = set()
     absent: set[str] = set()
     listings: set[str] = set()
     writes: set[str] = set()
     gone: set[str] = set()
-    for _, kind, path in events:
+    for number, kind, path in events:
         if kind == "D":
             listings.add(path)
             exists.add(path)
+        elif kind in "MK":
+            continue
         elif kind in "WN":
             writes.add(path)
             gone.discard(path)
@@ -149,15 +80,14 @@ def summarize(events: Iterable[tuple[int, str, str]]) -> tuple[Touched, set[str]
                 reads.add(path)
             writes.add(path)
         elif path not in writes:
-            {"R": reads, "S": exists, "E": absent}[kind].add(path)
+            if kind == "E":
+                absent.add(path)
+            elif kind == "S" and number in make:
+                exists.add(path)
+            else:
+                reads.add(path)
     return Touched(reads=frozenset(reads), exists=frozenset(exists - reads),
                    absent=frozenset(absent), listings=frozenset(listings)), writes, gone  # fmt: skip
-
-
-def identity(image: Image) -> str:
-    """What a keeper is: the same in the next build when nothing above it changed."""
-    env = (plain(x) for x in image.env if not (_NOISE.match(x) or _CLOCK.match(x)))
-    return digest(image.exe, image.cwd, *map(plain, image.argv), "", *sorted(env))
 
 
 def plain(word: str) -> str:
@@ -170,119 +100,73 @@ def is_noise(variable: str) -> bool:
     return _NOISE.match(variable) is not None
 
 
-def derive(processes: Sequence[Process], paths: Paths) -> Derived:
-    """The commands and keepers of a watched build."""
+def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str]) -> Derived:
+    """The commands of a watched build, and what was looked at to decide on them."""
     by_serial = {process.serial: process for process in processes}
-    keeping = _keepers(processes, by_serial)
-    units = _units(processes, by_serial, keeping)
-    keeper_events: dict[int, list[tuple[int, str, str]]] = {serial: [] for serial in keeping}
-    for serial in keeping:
-        keeper_events[serial] += paths.sort(by_serial[serial].events, -serial)
+    root = paths.places.root
+    driving = find_drivers(processes, by_serial, root)
+    units = find_units(processes, by_serial, driving, root)
+    driver_events: list[Event] = []
+    make: set[int] = set()
+    for serial in driving:
+        process = by_serial[serial]
+        driver_events += paths.sort(process.events, -serial)
+        make |= {
+            number
+            for number, kind, _ in process.events
+            if kind == "S" and is_make(image_at(process, number), root)
+        }
     for unit in units:
         number = unit.processes[0].serial
         events = sorted((e for p in unit.processes for e in p.events), key=lambda e: e[0])
         unit.events = list(paths.sort(events, number))
         unit.writes = summarize(unit.events)[1]
+        # What was looked at before the program was in place decided which program that is.
+        if unit.start is not None:
+            begun = unit.start.at - 1
+            driver_events += [e for e in unit.events if e[0] < begun and e[1] in "RSED"]
     paths.left()
-    _drop_passing(units, paths.places.root)
+    unfit = unfit_because(units, by_serial, driving, driver_events, tracked)
+    _drop_passing(units, root)
     working = []
     for unit in units:
         unit.unsure = unit.unsure or paths.stray.get(unit.processes[0].serial, "")
         # A recipe that writes nothing is a check: make goes on or not, as it does on every run.
-        unit.answers |= not unit.writes and not unit.under_make
+        unit.answers |= not unit.writes and (not unit.under_make or unit.start is None)
         if unit.answers:
-            keeper_events[unit.keeper] += unit.events
+            driver_events += unit.events
         else:
             working.append(unit)
-    keepers, identities = _make_keepers(by_serial, keeping, keeper_events)
-    kept_writes = frozenset[str]().union(*(keeper.writes for keeper in keepers))
-    commands = _commands(working, identities, kept_writes, paths.places.root)
+    driver_events.sort(key=lambda event: event[0])
+    touched, driver_writes, _ = summarize(driver_events, make)
+    # What a driver wrote and then read it still relied on, for a command may write it too.
+    touched |= Touched(reads=frozenset(path for _, kind, path in driver_events if kind in "RA"))
+    commands = _commands(working, frozenset(driver_writes), root)
     depfiles = _depfiles(commands)
-    keepers = tuple(
-        Keeper(
-            k.identity,
-            k.parent,
-            Touched(
-                k.touched.reads - depfiles,
-                k.touched.exists - depfiles,
-                k.touched.absent - depfiles,
-                k.touched.listings,
-            ),
-            k.writes,
-        )
-        for k in keepers
+    drivers = Touched(
+        touched.reads - depfiles,
+        touched.exists - depfiles,
+        touched.absent - depfiles,
+        touched.listings,
     )
-    outside = {p: s for p in paths.outside if (s := signature(p)) is not None}
-    relied = [by_serial[serial] for serial in sorted(keeping)]
-    relied += [process for unit in units if unit.answers for process in unit.processes]
-    blind = next((process.opaque for process in relied if process.opaque), "")
-    return Derived(tuple(commands), keepers, outside, frozenset(paths.outside_absent), blind)
+    if not unfit:
+        relied = [by_serial[serial] for serial in sorted(driving)]
+        relied += [process for unit in units if unit.answers for process in unit.processes]
+        unfit = next((process.opaque for process in relied if process.opaque), "")
+    return Derived(tuple(commands), drivers, paths.outside, unfit)
 
 
-def _keepers(processes: Sequence[Process], by_serial: dict[int, Process]) -> set[int]:
-    """Every make, what is above one, and the process that all began with."""
-    found = {processes[0].serial}
-    for process in processes:
-        if any(os.path.basename(image.exe) in _MAKES for image in process.images):
-            at = process.serial
-            while at in by_serial and at not in found:
-                found.add(at)
-                at = by_serial[at].parent
-    return found
-
-
-def _units(
-    processes: Sequence[Process], by_serial: dict[int, Process], keeping: set[int]
-) -> list[_Unit]:
-    units: dict[int, _Unit] = {}
-    top: dict[int, int] = {}
-    for process in processes:  # parents before children: serials are given in that order
-        if process.serial in keeping:
-            continue
-        if process.parent in keeping:
-            top[process.serial] = process.serial
-            units[process.serial] = _unit(process, by_serial[process.parent])
-        else:
-            top[process.serial] = top[process.parent]
-            units[top[process.serial]].processes.append(process)
-        unit = units[top[process.serial]]
-        if process.opaque:
-            unit.unsure = unit.unsure or process.opaque
-    return list(units.values())
-
-
-def _unit(process: Process, parent: Process) -> _Unit:
-    start = process.images[0] if process.images else None
-    unit = _Unit([process], parent.serial, start, process.status)
-    above = parent.images[-1] if parent.images else None
-    if start is None or above is None:
-        unit.unsure = "a part of a shell's own script"
-        unit.answers = start is None and not process.events
-        return unit
-    is_make = unit.under_make = os.path.basename(above.exe) in _MAKES
-    if start.stdout != above.stdout and start.stdout.startswith(("pipe:", "socket:")):
-        unit.answers = True
-    elif start.stdout != above.stdout and not is_make and start.stdout != "/dev/null":
-        unit.unsure = "the shell above redirected its output to a file"
-    if not is_make and start.stdin not in (above.stdin, "/dev/null"):
-        unit.unsure = "its input came from the shell above"
-    # The program's own path is read at the moment it starts, just before `at`.
-    before = [p for n, kind, p in process.events if n < start.at - 1 and kind in "WAR"]
-    if any(not path.startswith(_NOWHERE) for path in before):
-        unit.unsure = "the shell above opened a file for it"
-    return unit
-
-
-def _drop_passing(units: Sequence[_Unit], root: str) -> None:
+def _drop_passing(units: Sequence[Unit], root: str) -> None:
     """Forget paths that one unit made and removed and nobody else saw (``.tmp.1234``)."""
     seen: dict[str, int] = {}
     for n, unit in enumerate(units):
         for path in {path for _, _, path in unit.events}:
             seen[path] = -1 if path in seen else n
     for n, unit in enumerate(units):
+        made = {path for _, kind, path in unit.events if kind == "M"}
         passing = {
             path
-            for path in unit.writes
+            for path in unit.writes | made
             if seen[path] == n and not os.path.lexists(os.path.join(root, path))
         }
         if passing:
@@ -290,122 +174,62 @@ def _drop_passing(units: Sequence[_Unit], root: str) -> None:
             unit.writes -= passing
 
 
-def _make_keepers(
-    by_serial: dict[int, Process],
-    keeping: set[int],
-    events: dict[int, list[tuple[int, str, str]]],
-) -> tuple[tuple[Keeper, ...], dict[int, str]]:
-    identities = {
-        serial: identity(by_serial[serial].images[-1]) if by_serial[serial].images else ""
-        for serial in keeping
-    }
-    merged: dict[str, Keeper] = {}
-    for serial in sorted(keeping):
-        touched, writes, _ = summarize(events[serial])
-        me = identities[serial]
-        # What a keeper wrote and then read it still relied on, for a command may write it too.
-        everything = frozenset(path for _, kind, path in events[serial] if kind in "RA")
-        touched |= Touched(reads=everything)
-        parent = identities.get(by_serial[serial].parent, "")
-        old = merged.get(me)
-        if old is not None:
-            touched, writes = touched | old.touched, writes | old.writes
-        merged[me] = Keeper(me, parent, touched, frozenset(writes))
-    return tuple(merged.values()), identities
-
-
-def _commands(
-    units: Sequence[_Unit], identities: dict[int, str], kept_writes: frozenset[str], root: str
-) -> list[Command]:
+def _commands(units: Sequence[Unit], driver_writes: frozenset[str], root: str) -> list[Command]:
     groups = _merge(units)
     made: list[Command] = []
-    first_write: dict[str, int] = {}
-    writer: dict[str, int] = {}
-    for n, group in enumerate(groups):
-        for unit in group:
-            for number, kind, path in unit.events:
-                if kind in "WANU":
-                    first_write[path] = min(first_write.get(path, number), number)
-                    writer[path] = n
+    written = Written(groups, root)
     for n, group in enumerate(groups):
         group.sort(key=lambda unit: unit.processes[0].serial)
         events = sorted((e for unit in group for e in unit.events), key=lambda e: e[0])
         touched, writes, _ = summarize(events)
+        runs: list[Run] = []
         unsure = next((unit.unsure for unit in group if unit.unsure), "")
-        later = {
+        for unit in group:
+            run = _run(unit)
+            if isinstance(run, Run):
+                runs.append(run)
+            else:
+                unsure = unsure or run
+        unsure = unsure or unsure_because(n, group, events, touched, writes, driver_writes, written)
+        listed = frozenset(
             path
-            for path, at in first_write.items()
-            if writer[path] != n and at > events[0][0] and os.path.lexists(os.path.join(root, path))
-        }
-        unsure = unsure or _unsure(group, events, touched, writes, kept_writes, first_write, later)
-        made.append(
-            Command(
-                tuple(_run(unit) for unit in group if unit.start),
-                touched,
-                frozenset(writes),
-                frozenset(identities[unit.keeper] for unit in group),
-                unsure,
-            )
+            for number, kind, folder in events
+            if kind == "D"
+            for path in shown_names(group, folder, written.others(folder, n))
+            if path in written.there and written.first[path] < number
         )
+        made.append(Command(tuple(runs), touched, frozenset(writes), listed, unsure))
     return made
 
 
-def _unsure(
-    group: Sequence[_Unit],
-    events: Sequence[tuple[int, str, str]],
-    touched: Touched,
-    writes: set[str],
-    kept_writes: frozenset[str],
-    first_write: dict[str, int],
-    later: set[str],
-) -> str:
-    """Why a command may not be run on its own, or ""."""
-    if any(unit.status is None for unit in group):
-        return "its end was not recorded"
-    if touched.reads & writes:
-        return f"it changes {min(touched.reads & writes)} in place"
-    if writes & kept_writes:
-        return f"a make or shell writes {min(writes & kept_writes)} too"
-    own = writes
-    for number, kind, path in events:
-        if kind in "RSE" and path not in own and first_write.get(path, 0) > number:
-            if kind == "E" and path not in later:
-                continue  # made and removed again: as absent now as then
-            return f"it looked for {path} before that was made"
-    for path in touched.listings:
-        near = [p for p in later if os.path.dirname(p) == path]
-        if near and not _only_globs(group, path, near):
-            return f"it listed {path or '.'} before {near[0]} was made"
-    return ""
-
-
-def _only_globs(group: Sequence[_Unit], folder: str, names: Sequence[str]) -> bool:
-    """Whether shells alone opened ``folder``, for patterns that none of ``names`` fits."""
-    patterns: list[str] = []
-    for unit in group:
-        opened = {n for n, kind, path in unit.events if kind == "D" and path == folder}
-        for process in unit.processes:
-            for at in opened & {number for number, kind, _ in process.events if kind == "D"}:
-                image = next((i for i in reversed(process.images) if i.at < at), unit.start)
-                if image is None or os.path.basename(image.exe) not in _SHELLS:
-                    return False
-                if "-c" not in image.argv:
-                    return False
-                patterns += _GLOB.findall(" ".join(image.argv))
-    return bool(patterns) and not any(
-        fnmatch.fnmatch(os.path.basename(name), os.path.basename(pattern))
-        for name in names
-        for pattern in patterns
-    )
-
-
-def _run(unit: _Unit) -> Run:
-    assert unit.start is not None
+def _run(unit: Unit) -> Run | str:
+    """What to start to have a unit again; or why that is not known."""
     start = unit.start
-    return Run(start.exe, start.cwd, start.argv, tuple(map(plain, start.env)), unit.status or 0)
+    if start is None:
+        return "a part of a shell's own script"
+    env = tuple(map(plain, start.env))
+    exe, argv = start.named or start.exe, start.argv
+    if os.path.realpath(exe) != start.exe:
+        # The kernel put an interpreter in place: it is for the script to name it, at the next run too.
+        line = _first_line(exe)
+        if not line.startswith(b"#!"):
+            return f"{exe} is run by another program"
+        words = line[2:].strip().split(None, 1)
+        argv = argv[len(words) :]
+        if not argv:
+            return f"{exe} is run by another program"
+    return Run(exe, start.cwd, argv, env, unit.status or 0)
 
 
-def _merge(units: Sequence[_Unit]) -> list[list[_Unit]]:
+def _first_line(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return file.readline(4096)
+    except OSError:
+        return b""
+
+
+def _merge(units: Sequence[Unit]) -> list[list[Unit]]:
     """Units that write the same path together; then those that wait for each other in a circle."""
     up = list(range(len(units)))
 
@@ -422,7 +246,7 @@ def _merge(units: Sequence[_Unit]) -> list[list[_Unit]]:
     last: dict[str, int] = {}
     for unit in units:
         for number, kind, path in unit.events:
-            if kind in "WANU":
+            if kind in "WANUMK":
                 last[path] = max(last.get(path, 0), number)
     edges: set[tuple[int, int]] = set()
     for n, unit in enumerate(units):
@@ -434,7 +258,7 @@ def _merge(units: Sequence[_Unit]) -> list[list[_Unit]]:
     for ring in circles({top(n) for n in range(len(units))}, edges):
         for n in ring[1:]:
             up[top(n)] = top(ring[0])
-    groups: dict[int, list[_Unit]] = {}
+    groups: dict[int, list[Unit]] = {}
     for n, unit in enumerate(units):
         groups.setdefault(top(n), []).append(unit)
     return list(groups.values())

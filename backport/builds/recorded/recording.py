@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-Signature = tuple[int, int, int]
-"""Size, modification time in ns, inode: the file is the one that was seen."""
+Signature = tuple[int, int, int, int, int]
+"""Size, modification and change time in ns, inode, mode: the file is the one that was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,9 @@ class Touched:
     """What a process looked at, by path in the worktree."""
 
     reads: frozenset[str] = frozenset()
+    """Whatever of a path it saw, what it saw is all of it: content, mode, type."""
     exists: frozenset[str] = frozenset()
-    """Asked about and there; only its going matters."""
+    """Asked about by a make, for which only its going matters."""
     absent: frozenset[str] = frozenset()
     """Asked for and not there: a new file may take another's place."""
     listings: frozenset[str] = frozenset()
@@ -36,6 +37,7 @@ class Run:
     """One process to start."""
 
     exe: str
+    """As it was named, so that a script or a link leads where it leads now."""
     cwd: str
     argv: tuple[str, ...]
     env: tuple[str, ...] = field(repr=False)
@@ -45,26 +47,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What is run as one, one after the other, with what it read and wrote."""
+    """What is run as one, one after the other, with what it looked at and wrote."""
 
     runs: tuple[Run, ...]
     touched: Touched
     writes: frozenset[str]
-    keepers: frozenset[str]
-    """Identities of the keepers that started it."""
+    listed: frozenset[str] = frozenset()
+    """Outputs of others that a listing showed it: they are there before it runs."""
     unsure: str = ""
     """Why it cannot be run on its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keeper:
-    """A make or shell that decided what to run."""
-
-    identity: str
-    """Digest of arguments, directory and environment."""
-    parent: str
-    touched: Touched
-    writes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +67,13 @@ class Recording:
     tree: str
     """Git tree that the outputs are made from."""
     commands: tuple[Command, ...]
-    keepers: tuple[Keeper, ...]
+    drivers: Touched
+    """What the makes and shells that decide what to run looked at, all together."""
     outputs: Mapping[str, Signature]
-    outside: Mapping[str, Signature]
-    """Files out of the worktree that were read: compilers, system headers."""
-    outside_absent: frozenset[str]
-    late: frozenset[int] = frozenset()
-    """Commands that were put off: their outputs are those of an earlier tree."""
+    outside: Mapping[str, str]
+    """Paths out of the worktree that were looked at, with their state (`outside_state`)."""
+    unfit: str = ""
+    """Why no step is built from it: it shows how the core is compiled, and no more."""
 
 
 def signature(path: str) -> Signature | None:
@@ -93,4 +84,4 @@ def signature(path: str) -> Signature | None:
         st = os.lstat(path)
     except OSError:
         return None
-    return st.st_size, st.st_mtime_ns, st.st_ino
+    return st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_mode

@@ -1,36 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The collaborator of `backport.builds.step_build`: a step by its changed commands alone, where that is sure.
 
-The life of a step: `attempt` after the check-out; when it answers False, the full build runs behind
-`words`, from a clean worktree when `clean` says so, and `keep` takes its recording.  A replay that
-has begun and stops leaves a worktree in which make could take a file for newer than it is, so the
-build after it is a clean one.
+The life of a step: `attempt` after the check-out; when it answers False, the whole build runs behind
+`words` from a clean worktree, and `keep` takes its recording.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from backport.builds.outside_state import changed as outside_changed
 from backport.builds.recorded import decide
 from backport.builds.recorded.contents import Contents
-from backport.builds.recorded.derive import Paths, derive, is_noise, plain
-from backport.builds.recorded.incremental import merged
+from backport.builds.recorded.derive import derive, is_noise, plain
+from backport.builds.recorded.outside_paths import Paths, compiler_caches
 from backport.builds.recorded.places import Places
-from backport.builds.recorded.recording import Recording, Run
+from backport.builds.recorded.recording import Command, Recording, Run
 from backport.builds.recorded.rerun import Runner, Stopped
 from backport.builds.recorded.storage import Writer, load
 from backport.builds.recorded.watch import read_log, watcher, works
 from backport.builds.sandbox import Sandbox
 from backport.counted import counted
 from backport.gateway.repository import Repo
+from backport.gateway.tree_paths import tree_paths
 from backport.store.cache import digest, tool_version
 from series.model import Oid
 
-_FORMAT = "record-1"
+_FORMAT = "record-2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Tally:
     full: tuple[str, ...] = ()
     """Why, for each step that the whole build made."""
     clean: int = 0
-    """How many of them from a clean worktree."""
+    """How many recordings were taken."""
 
 
 class Replay:
@@ -60,8 +60,10 @@ class Replay:
         writable: Sequence[str] = (),
         jobs: int = 0,
         made: Callable[[str], None] = lambda path: None,
+        probing: bool = False,
     ) -> None:
-        """``made`` is told of each path that a replay has written, from a thread of its own."""
+        """``made`` is given each path that a replay has written, from a thread of its own.  ``probing``:
+        how the core is compiled is wanted of every whole build."""
         self.repo = repo
         self.folder = folder
         self.prefix = box.prefix
@@ -69,9 +71,8 @@ class Replay:
         self.writable = tuple(writable)
         self.jobs = jobs or os.cpu_count() or 1
         self.made = made
+        self.probing = probing
         self.tally = Tally()
-        self.clean = False
-        """The next full build must begin from a clean worktree."""
         self._state = repo.state_dir / "record"
         self._temporary = repo.state_dir / "tmp"
         self._temporary.mkdir(parents=True, exist_ok=True)
@@ -81,15 +82,11 @@ class Replay:
         self._contents = Contents(folder)
         self._recording: Recording | None = None
         self._loaded = False
-        self._before: tuple[Recording, tuple[decide.Change, ...]] | None = None
-        """For an incremental build: the recording before it, and what the step changes."""
-        self._doubt = ""
-        """The path for whose sake there is an incremental build."""
-        self._gaps: set[str] = set()
-        """Paths after whose change an incremental build proved nothing: not tried again."""
-        self.why = ""
-        """Why nothing is watched here, once that is known."""
-        self.told = ""
+        self._off = ""
+        """Why nothing is replayed any more in this run."""
+        self._blocked = ""
+        """Why nothing can be watched here."""
+        self.how = ""
         """How the last step was built, for a person."""
         variables = (f"{k}={v}" for k, v in env.items())
         watched = sorted(variable for variable in variables if not is_noise(variable))
@@ -98,6 +95,9 @@ class Replay:
             tool_version("backport"),
             command,
             str(folder),
+            _umask(),
+            *self.writable,
+            "",
             *box.identity,
             "",
             *map(plain, watched),
@@ -106,27 +106,31 @@ class Replay:
     @cached_property
     def _binary(self) -> Path | None:
         # Asked for when the worktree is there: the sandbox that is tried here needs it.
-        binary, self.why = watcher(self._state)
+        binary, self._blocked = watcher(self._state)
         if binary is not None:
-            self.why = works(binary, self.prefix, self._log)
-        return None if self.why else binary
+            self._blocked = works(binary, self.prefix, self._log)
+        return None if self._blocked else binary
 
     @property
-    def active(self) -> bool:
-        """Whether builds are watched here."""
-        return self._binary is not None
+    def why(self) -> str:
+        """Why every step is a whole build, once that is known."""
+        return self._blocked or self._off
 
     @property
-    def is_whole(self) -> bool:
-        """Whether nothing was put off in the last build."""
-        return self._recording is None or not self._recording.late
+    def _watching(self) -> bool:
+        return self._binary is not None and (self.probing or not self._off)
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What goes before ``sh -c COMMAND`` in the sandbox so that it is watched."""
-        if self._binary is None:
+        """What goes before ``-c COMMAND`` in the sandbox, so that it is watched where that is of use."""
+        if not self._watching:
             return ("/bin/sh",)
         return (str(self._binary), str(self._log), str(self.folder), "/bin/sh", "sh")
+
+    def turn_off(self, why: str) -> None:
+        """Replay nothing more in this run, and keep nothing to go by for another."""
+        self._off = why
+        self._forget()
 
     def compiling(self, path: str) -> Run | None:
         """The process that made ``path`` by compiling; None where that is not known."""
@@ -136,17 +140,20 @@ class Replay:
                 return next((run for run in command.runs if "-c" in run.argv), None)
         return None
 
-    def attempt(self, commit: Oid, wanted: frozenset[str] | None = None) -> bool:
-        """Bring the outputs to ``commit``, which is checked out; False when the full build must.
+    def maker(self, path: str) -> str:
+        """The command that made ``path`` in the last build, for a person; "" where that is not known."""
+        recording = self._kept()
+        for command in recording.commands if recording is not None else ():
+            if path in command.writes and command.runs:
+                return " ".join(command.runs[-1].argv)[:400]
+        return ""
 
-        With ``wanted`` what is not needed for these outputs may be put off.
-        """
-        self.told = ""
+    def attempt(self, commit: Oid) -> bool:
+        """Bring the outputs to ``commit``, which is checked out; False when the whole build must."""
+        self.how = ""
         if self._binary is None:
             return False
         tree = str(self.repo.tree(commit).id)
-        self._before = None
-        begun = False
         try:
             recording = self._usable()
             changed = decide.changes(self.repo, recording.tree, tree)
@@ -154,8 +161,6 @@ class Replay:
                 raise Stopped(changed.why)
             first = decide.dirty(recording, changed)
             if isinstance(first, decide.Unsure):
-                if first.path and first.path not in self._gaps:
-                    self._before, self._doubt = (recording, changed), first.path
                 raise Stopped(first.why)
             runner = Runner(
                 recording,
@@ -163,22 +168,20 @@ class Replay:
                 self.prefix,
                 self._binary,
                 self._temporary,
-                self.writable,
+                compiler_caches(_variables(recording.commands), self.writable),
                 self.timeout,
                 self._contents,
                 self.made,
             )
-            begun = True
-            self._forget()
-            runner.run(first, self.jobs, wanted)
+            self._file.unlink(missing_ok=True)  # until it has succeeded there is nothing to go by
+            runner.run(first, self.jobs)
         except Stopped as stopped:
             self._forget()
-            self.clean = self._before is None
             self.tally = replace(self.tally, full=(*self.tally.full, str(stopped)))
-            self.told = f"in full: {stopped}"
+            self.how = f"in full: {stopped}"
             return False
         except BaseException:
-            self.clean = begun
+            self._forget()
             raise
         self._settle(runner, tree)
         self.tally = replace(
@@ -186,56 +189,44 @@ class Replay:
             replayed=self.tally.replayed + 1,
             commands=self.tally.commands + len(runner.ran),
         )
-        put_off = f", {len(runner.late)} put off" if runner.late else ""
-        self.told = f"{counted(len(runner.ran), 'command')}{put_off}"
+        self.how = counted(len(runner.ran), "command")
         return True
 
-    def keep(self, commit: Oid, status: int, fresh: bool) -> bool:
-        """Take the recording of the full build that has just run (``fresh``: from a clean worktree).
-
-        False when that build does not prove that it made everything again that it should have.
-        """
-        self.clean = False
-        if self._binary is None:
-            return True
+    def keep(self, commit: Oid, *, passed: bool) -> None:
+        """Take the recording of the whole build that has just run from a clean worktree."""
+        if not self._watching:
+            return
         processes = read_log(self._log)
         self._forget()
-        if status or not processes:
-            return fresh or self._before is None
-        paths = Paths(Places(self.folder), [str(self._temporary), "/tmp"], self.writable)
-        derived = derive(processes, paths)
-        if derived.blind:
+        if not passed:
+            return
+        if not processes:
+            self._off = self._off or "the log of a watched build was not whole"
+            return
+        variables = {x for process in processes for image in process.images for x in image.env}
+        paths = Paths(Places(self.folder), compiler_caches(variables, self.writable))
+        derived = derive(processes, paths, frozenset(tree_paths(self.repo, commit)))
+        if derived.unfit and not self._off:
             # It would be so in every step: build as if there were no watcher.
-            self.why = f"the build cannot be followed ({derived.blind})"
-            self._binary = None
-            return fresh or self._before is None
-        tree = str(self.repo.tree(commit).id)
-        root = str(self.folder)
-        if fresh:
-            self.tally = replace(self.tally, clean=self.tally.clean + 1)
-            written = frozenset[str]().union(*(command.writes for command in derived.commands))
-            self._store(
-                Recording(
-                    self._key,
-                    tree,
-                    derived.commands,
-                    derived.keepers,
-                    decide.signatures(root, written),
-                    derived.outside,
-                    derived.outside_absent,
-                )
+            self._off = f"the build cannot be followed ({derived.unfit})"
+        written = frozenset[str]().union(*(command.writes for command in derived.commands))
+        self.tally = replace(self.tally, clean=self.tally.clean + 1)
+        self._store(
+            Recording(
+                self._key,
+                str(self.repo.tree(commit).id),
+                derived.commands,
+                derived.drivers,
+                decide.signatures(str(self.folder), written),
+                derived.outside,
+                self._off,
             )
-            return True
-        if self._before is None:
-            return True
-        found = merged(self._before[0], derived, self._before[1], tree, root)
-        if isinstance(found, str):
-            self._gaps.add(self._doubt)
-            self.tally = replace(self.tally, full=(*self.tally.full[:-1], found))
-            self.told = f"in full: {found}"
-            return False
-        self._store(found)
-        return True
+        )
+
+    @property
+    def outside(self) -> Mapping[str, str]:
+        """What the last build looked at outside of the tree, with its state; empty where it is not known."""
+        return self._recording.outside if self._recording is not None else {}
 
     def _kept(self) -> Recording | None:
         if not self._loaded:
@@ -244,12 +235,14 @@ class Replay:
         return self._recording
 
     def _usable(self) -> Recording:
+        if self._off:
+            raise Stopped(self._off)
         found = self._kept()
-        if found is None:
+        if found is None or found.unfit:
             raise Stopped("no build has been watched yet")
         if found.key != self._key:
             raise Stopped("the build command or its environment changed")
-        changed = decide.outside_changed(found)
+        changed = outside_changed(found.outside)
         if changed:
             raise Stopped(f"{changed} changed since the build was watched")
         changed = decide.outputs_changed(found, str(self.folder))
@@ -271,8 +264,6 @@ class Replay:
                 commands=tuple(runner.commands),
                 outputs=outputs,
                 outside={**old.outside, **runner.outside},
-                outside_absent=old.outside_absent | runner.outside_absent,
-                late=frozenset(runner.late),
             )
         )
 
@@ -285,3 +276,16 @@ class Replay:
         self._file.unlink(missing_ok=True)
         self._recording = None
         self._loaded = True
+
+
+def _variables(commands: Iterable[Command]) -> set[str]:
+    return {x for command in commands for run in command.runs for x in run.env}
+
+
+def _umask() -> str:
+    """The umask of this process: what it starts has the same."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return ""
+    return next((line for line in status.splitlines() if line.startswith("Umask:")), "")

@@ -5,10 +5,6 @@
 
 Whether a command that only reads what another makes must run is known when that one has ended: an
 output whose bytes are the same stops the change there.
-
-Where only some outputs are wanted, a command that takes nothing but objects which link as before
-(`names`) is put off, unless it is on the way to one of those: it is `late`, until something that must
-run needs it, or until the whole is wanted again.
 """
 
 from __future__ import annotations
@@ -16,21 +12,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from backport.builds.process import Stop, run_bounded
 from backport.builds.recorded.contents import Contents
-from backport.builds.recorded.derive import Paths, summarize
+from backport.builds.recorded.derive import summarize
+from backport.builds.recorded.outside_paths import Event, Paths
 from backport.builds.recorded.places import Places
-from backport.builds.recorded.recording import (
-    Command,
-    Recording,
-    Run,
-    Signature,
-    Touched,
-    signature,
-)
+from backport.builds.recorded.recording import Command, Recording, Run, Touched
 from backport.builds.recorded.watch import read_log
 
 
@@ -38,16 +28,8 @@ class Stopped(Exception):
     """A replay that cannot be trusted or did not succeed; the full build decides."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """Outputs of one command that differ now; ``quiet`` are those that link as before."""
-
-    changed: frozenset[str]
-    quiet: frozenset[str]
-
-
 class Runner:
-    """One replay of a recording; ``late`` are the commands that it has put off."""
+    """One replay of a recording."""
 
     def __init__(
         self,
@@ -56,7 +38,7 @@ class Runner:
         prefix: Sequence[str],
         watcher: Path,
         temporary: Path,
-        writable: Sequence[str],
+        caches: Sequence[str],
         timeout: int,
         contents: Contents,
         made: Callable[[str], None],
@@ -66,52 +48,34 @@ class Runner:
         self.root = root
         self.prefix = (*prefix, str(watcher))
         self.temporary = temporary
-        self.writable = tuple(writable)
+        self.caches = tuple(caches)
         self.timeout = timeout
         self.made = made
         self.commands = list(recording.commands)
-        self.outside: dict[str, Signature] = {}
-        self.outside_absent: set[str] = set()
+        self.outside: dict[str, str] = {}
         self.ran: list[int] = []
-        self.late: set[int] = set(recording.late)
         self._stop: Stop
         self._writer = {p: n for n, command in enumerate(self.commands) for p in command.writes}
-        self._kept = frozenset[str]().union(
-            *(k.touched.reads | k.touched.listings for k in recording.keepers)
-        )
         self._above = [
-            self._makers(command.touched) - {n} for n, command in enumerate(self.commands)
+            self._makers(command.touched, command.listed) - {n}
+            for n, command in enumerate(self.commands)
         ]
 
-    def run(self, first: frozenset[int], jobs: int, wanted: frozenset[str] | None = None) -> None:
-        """Run ``first`` and what their outputs reach, or of that what ``wanted`` outputs need.
-
-        Raises `Stopped`.
-        """
-        if wanted is None:
-            first |= self.late
-        unsure = next(
-            (self.commands[n].unsure for n in sorted(first) if self.commands[n].unsure), ""
-        )
-        if unsure:
-            raise Stopped(unsure)
-        reach = self._reach(first | self.late)
-        needed = self._needed(reach if wanted is None else self._makers(Touched(reads=wanted)))
+    def run(self, first: frozenset[int], jobs: int) -> None:
+        """Run ``first`` and what their outputs reach.  Raises `Stopped`."""
+        for n in sorted(first):
+            if self.commands[n].unsure:
+                raise Stopped(self.commands[n].unsure)
+        reach = self._reach(first)
         due, done = set(first), set[int]()
-        self._call(due, done, self.late & needed)
-        going: dict[Future[_Outcome], int] = {}
+        going: dict[Future[frozenset[str]], int] = {}
         with Stop() as self._stop, ThreadPoolExecutor(jobs) as pool:
             try:
                 while len(done) < len(reach):
                     waiting = reach - done - set(going.values())
                     ready = {n for n in waiting if self._above[n] & reach <= done}
-                    owed = self.late & self._needed(ready & due) - due
-                    if owed:  # what was put off is needed now
-                        self._call(due, done, owed)
-                        continue
                     done |= ready - due
                     for n in sorted(ready & due):
-                        self.late.discard(n)
                         going[pool.submit(self._one, n)] = n
                     if not ready and not going:
                         raise Stopped("commands wait for each other in a circle")
@@ -119,42 +83,25 @@ class Runner:
                         continue
                     for future in wait(going, return_when=FIRST_COMPLETED).done:
                         n = going.pop(future)
-                        out = future.result()
+                        changed = future.result()
                         done.add(n)
                         self.ran.append(n)
-                        for m in reach - set(self.ran) - set(going.values()):
-                            if self._must(m, out, needed):
-                                self._call(due, done, {m})
-                            elif m not in due and not out.changed.isdisjoint(self._inputs(m)):
-                                self.late.add(m)
+                        due |= {
+                            m
+                            for m in reach - done - set(going.values())
+                            if not changed.isdisjoint(self._inputs(m))
+                        }
             except BaseException:
                 self._stop.set()
                 raise
-
-    def _must(self, n: int, out: _Outcome, needed: frozenset[int]) -> bool:
-        counts = out.changed if n in needed else out.changed - out.quiet
-        return not counts.isdisjoint(self._inputs(n))
-
-    @staticmethod
-    def _call(due: set[int], done: set[int], commands: set[int] | frozenset[int]) -> None:
-        """Have commands run, also those that were passed over."""
-        due |= commands
-        done -= commands
-
-    def _needed(self, commands: set[int] | frozenset[int]) -> frozenset[int]:
-        """These, and whatever they take something from."""
-        found, edge = set(commands), set(commands)
-        while edge:
-            edge = set[int]().union(*(self._above[n] for n in edge)) - found
-            found |= edge
-        return frozenset(found)
 
     def _inputs(self, n: int) -> frozenset[str]:
         touched = self.recording.commands[n].touched
         return touched.reads | touched.exists
 
-    def _makers(self, touched: Touched) -> set[int]:
-        return {self._writer[p] for p in touched.reads | touched.exists if p in self._writer}
+    def _makers(self, touched: Touched, listed: frozenset[str] = frozenset()) -> set[int]:
+        wanted = touched.reads | touched.exists | listed
+        return {self._writer[path] for path in wanted if path in self._writer}
 
     def _reach(self, first: frozenset[int]) -> frozenset[int]:
         found, edge = set(first), set(first)
@@ -163,7 +110,7 @@ class Runner:
             found |= edge
         return frozenset(found)
 
-    def _one(self, n: int) -> _Outcome:
+    def _one(self, n: int) -> frozenset[str]:
         """Run one command from the state it was recorded in; the outputs that differ now."""
         command = self.commands[n]
         if command.unsure:
@@ -172,35 +119,30 @@ class Runner:
         for path, content in before.items():
             if content.digest:
                 self._remove(path)
-        events: list[tuple[int, str, str]] = []
+        events: list[Event] = []
         made: dict[str, int] = {}
         for at, run in enumerate(command.runs):
             seen, paths = self._start(run, f"{n}.{at}", made)
-            events += [(0, kind, path) for kind, path in seen]
-            self.outside_absent |= paths.outside_absent
-            for path in paths.outside:
-                now = signature(path)
-                if now is not None:
-                    self.outside[path] = now
+            events += seen
+            self.outside |= paths.outside
         self._adopt(n, command, events)
         for path in command.writes:
             self.made(path)
         after = {path: self.contents.of(path) for path in command.writes}
         changed = frozenset(path for path in after if before[path].digest != after[path].digest)
-        for path in changed & self._kept:
-            raise Stopped(f"{path} changed, which make reads to decide what to do")
-        quiet = {p for p in changed if before[p].names == after[p].names is not None}
-        return _Outcome(changed, frozenset(quiet))
+        for path in sorted(changed & self.recording.drivers.reads):
+            raise Stopped(f"{path} changed, which decides what is run")
+        return changed
 
     def _remove(self, path: str) -> None:
         place = self.root / path
         if place.parent.resolve() != self.root.resolve() / Path(path).parent:
             raise Stopped(f"{path} is now reached through a link")
+        if place.is_dir() and not place.is_symlink():
+            raise Stopped(f"{path} is now a folder")
         place.unlink()
 
-    def _start(
-        self, run: Run, name: str, made: dict[str, int]
-    ) -> tuple[list[tuple[str, str]], Paths]:
+    def _start(self, run: Run, name: str, made: dict[str, int]) -> tuple[list[Event], Paths]:
         if self._stop.is_set:
             raise Stopped("another command stopped the replay")
         log = self.temporary / f"replay-{os.getpid()}-{name}.log"
@@ -215,17 +157,18 @@ class Runner:
         opaque = next((p.opaque for p in processes if p.opaque), "")
         if opaque:
             raise Stopped(f"{_name(run)}: {opaque}")
-        paths = Paths(Places(self.root), [str(self.temporary), "/tmp"], self.writable)
+        paths = Paths(Places(self.root), self.caches)
         paths.made = made
         events = sorted((e for p in processes for e in p.events), key=lambda e: e[0])
-        seen = [(kind, path) for _, kind, path in paths.sort(events, 0)]
+        seen = list(paths.sort(events, 0))
         paths.left()
         if paths.stray:
             raise Stopped(f"{_name(run)} {paths.stray[0]}")
         return seen, paths
 
-    def _adopt(self, n: int, command: Command, events: list[tuple[int, str, str]]) -> None:
+    def _adopt(self, n: int, command: Command, events: list[Event]) -> None:
         """Take over what the command looked at this time, if its place is still the same."""
+        name = _name(command.runs[0]) if command.runs else "a command"
         touched, writes, _ = summarize(events)
         passing = {
             path
@@ -235,7 +178,7 @@ class Runner:
         writes -= passing
         if writes != command.writes:
             other = min(writes ^ command.writes)
-            raise Stopped(f"{_name(command.runs[0])} treated {other} differently than before")
+            raise Stopped(f"{name} treated {other} differently than before")
         touched = Touched(
             touched.reads - passing,
             touched.exists - passing,
@@ -243,14 +186,20 @@ class Runner:
             touched.listings,
         )
         if touched.reads & writes:
-            raise Stopped(
-                f"{_name(command.runs[0])} changes {min(touched.reads & writes)} in place"
-            )
+            raise Stopped(f"{name} changes {min(touched.reads & writes)} in place")
+        for path in sorted(touched.absent - writes):
+            if path in self._writer:
+                raise Stopped(f"{name} looked for {path} while that was being made")
         new = self._makers(touched) - self._above[n] - {n}
         if new:
-            raise Stopped(f"{_name(command.runs[0])} reads what another command makes")
+            raise Stopped(f"{name} reads what another command makes")
         if command.touched.listings != touched.listings:
-            raise Stopped(f"{_name(command.runs[0])} listed other directories than before")
+            raise Stopped(f"{name} listed other directories than before")
+        folders = {path for _, kind, path in events if kind == "M"}
+        removed = {path for _, kind, path in events if kind == "K"}
+        left = {path for path in folders - removed if os.path.lexists(self.root / path)}
+        if odd := left | (removed - folders):
+            raise Stopped(f"{name} makes or removes the folder {min(odd)}")
         self.commands[n] = replace(command, touched=touched)
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The file that keeps a recording from run to run.
 
-``recording.json``, format 2: ``{"format", "key", "tree", "commands", "keepers", "outputs", "outside",
-"outside_absent", "late", "paths": [...], "environments": [...]}``.  Paths inside commands and keepers are
-indices of ``paths``, since a header is named by hundreds of commands.  Another format, or a file that does
+``recording.json``, format 3: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
+"unfit", "paths": [...], "environments": [...]}``.  Paths inside commands and drivers are indices of
+``paths``, since a header is named by hundreds of commands.  Another format, or a file that does
 not read, is no recording: the next build is watched again.
 """
 
@@ -16,7 +16,6 @@ from typing import Any
 
 from backport.builds.recorded.recording import (
     Command,
-    Keeper,
     Recording,
     Run,
     Signature,
@@ -24,7 +23,7 @@ from backport.builds.recorded.recording import (
 )
 from backport.store.files import write_atomic
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Writer:
@@ -55,7 +54,7 @@ class _Words:
         self._environments: dict[tuple[str, ...], int] = {}
         self._commands: dict[int, tuple[Command, str]] = {}
         """By identity: to compare them takes as long as to write them."""
-        self._keepers: tuple[tuple[Keeper, ...], str] = (), "[]"
+        self._drivers: tuple[Touched, str] = Touched(), "[[],[],[],[]]"
 
     def of(self, recording: Recording) -> str:
         known, self._commands = self._commands, {}
@@ -64,22 +63,17 @@ class _Words:
             kept = known.get(id(command)) or (command, _dumped(self._command(command)))
             self._commands[id(command)] = kept
             commands.append(kept[1])
-        if self._keepers[0] is not recording.keepers:
-            said = [
-                [k.identity, k.parent, self._touched(k.touched), self._many(k.writes)]
-                for k in recording.keepers
-            ]
-            self._keepers = recording.keepers, _dumped(said)
+        if self._drivers[0] is not recording.drivers:
+            self._drivers = recording.drivers, _dumped(self._touched(recording.drivers))
         parts = {
             "format": _dumped(FORMAT),
             "key": _dumped(recording.key),
             "tree": _dumped(recording.tree),
             "commands": f"[{','.join(commands)}]",
-            "keepers": self._keepers[1],
+            "drivers": self._drivers[1],
             "outputs": _dumped(dict(recording.outputs)),
             "outside": _dumped(dict(recording.outside)),
-            "outside_absent": _dumped(sorted(recording.outside_absent)),
-            "late": _dumped(sorted(recording.late)),
+            "unfit": _dumped(recording.unfit),
             "paths": _dumped(list(self.paths)),
             "environments": _dumped(list(self._environments)),
         }
@@ -95,7 +89,7 @@ class _Words:
             ],
             self._touched(command.touched),
             self._many(command.writes),
-            sorted(command.keepers),
+            self._many(command.listed),
             command.unsure,
         ]
 
@@ -138,22 +132,18 @@ def _from_table(table: dict[str, Any]) -> Recording:
                 tuple(Run(exe, cwd, tuple(a), environments[e], rc) for exe, cwd, a, e, rc in runs),
                 touched(looked),
                 many(writes),
-                frozenset(keepers),
+                many(listed),
                 unsure,
             )
-            for runs, looked, writes, keepers, unsure in table["commands"]
+            for runs, looked, writes, listed, unsure in table["commands"]
         ),
-        tuple(
-            Keeper(identity, parent, touched(looked), many(writes))
-            for identity, parent, looked, writes in table["keepers"]
-        ),
+        touched(table["drivers"]),
         {path: _signature(x) for path, x in table["outputs"].items()},
-        {path: _signature(x) for path, x in table["outside"].items()},
-        frozenset(table["outside_absent"]),
-        frozenset(table["late"]),
+        {str(path): str(was) for path, was in table["outside"].items()},
+        str(table["unfit"]),
     )
 
 
 def _signature(values: list[int]) -> Signature:
-    size, mtime, inode = values
-    return size, mtime, inode
+    size, mtime, ctime, inode, mode = values
+    return size, mtime, ctime, inode, mode

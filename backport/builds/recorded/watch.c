@@ -14,17 +14,20 @@
  * A record is "KIND SERIAL LENGTH\n", that many bytes, "\n".  SERIAL numbers a process (never used
  * twice, threads count as their process).  KIND:
  *   F  child process (bytes: serial of the parent)      Q  it ended (exit status; 128+n for a signal)
- *   X  program image in place (bytes: resolved path); then c (directory), a (arguments), e
- *      (environment), 0 1 2 (what these descriptors are)
+ *   X  program image in place (bytes: resolved path); then x (the path that was asked for: a script's,
+ *      a link's), c (directory), a (arguments), e (environment), 0 1 2 (what these descriptors are),
+ *      f (another one that it inherits), u (its umask)
  *   R  opened for reading, executed, or link read       W  made anew, or emptied and written
  *   A  changed in place                                 U  removed
  *   N  a name that now stands for another file
  *   S  asked about, and there                           E  asked for, and absent
- *   D  directory opened                                 O  something that cannot be followed
+ *   D  directory opened                                 M  directory made
+ *   K  directory removed                                O  something that cannot be followed
  *   Z  last record: the log is whole
  * Exit status: the command's; 250 when it could not be started under watch.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -58,7 +61,7 @@
 
 /* What a system call means: which argument is the path, and what it says of it. */
 enum what { OPEN, OPEN2, CREAT, LOOK, LINKREAD, EXEC, RENAME, REMOVE, LINK, SYMLINK, MAKE, MKDIR,
-            CHANGE, MOVE, CONNECT, OPAQUE };
+            CHANGE, MOVE, CONNECT, OPAQUE, RMDIR, FCHANGE };
 
 struct call {
     int nr;
@@ -80,7 +83,7 @@ static const struct call calls[] = {
     { SYS_readlink, LINKREAD, -1, 0, -1 },
     { SYS_rename, RENAME, -1, 0, -1 },
     { SYS_unlink, REMOVE, -1, 0, -1 },
-    { SYS_rmdir, REMOVE, -1, 0, -1 },
+    { SYS_rmdir, RMDIR, -1, 0, -1 },
     { SYS_link, LINK, -1, 0, -1 },
     { SYS_symlink, SYMLINK, -1, 1, -1 },
     { SYS_mkdir, MKDIR, -1, 0, -1 },
@@ -107,7 +110,7 @@ static const struct call calls[] = {
     { SYS_execve, EXEC, -1, 0, -1 },
     { SYS_execveat, EXEC, 0, 1, -1 },
     { SYS_renameat2, RENAME, 0, 1, 4 },
-    { SYS_unlinkat, REMOVE, 0, 1, -1 },
+    { SYS_unlinkat, REMOVE, 0, 1, 2 },
     { SYS_linkat, LINK, 0, 1, -1 },
     { SYS_symlinkat, SYMLINK, 1, 2, -1 },
     { SYS_mkdirat, MKDIR, 0, 1, -1 },
@@ -116,11 +119,21 @@ static const struct call calls[] = {
     { SYS_fchmodat, CHANGE, 0, 1, -1 },
     { SYS_fchownat, CHANGE, 0, 1, -1 },
     { SYS_utimensat, CHANGE, 0, 1, -1 },
-    { SYS_chdir, MOVE, -1, -1, -1 },
+    { SYS_fchmod, FCHANGE, 0, -1, -1 },
+    { SYS_fchown, FCHANGE, 0, -1, -1 },
+    { SYS_getxattr, LOOK, -1, 0, -1 },
+    { SYS_lgetxattr, LOOK, -1, 0, NOFOLLOW },
+    { SYS_statfs, LOOK, -1, 0, -1 },
+    { SYS_chdir, MOVE, -1, 0, -1 },
     { SYS_fchdir, MOVE, -1, -1, -1 },
     { SYS_connect, CONNECT, -1, -1, -1 },
     { SYS_open_by_handle_at, OPAQUE, -1, -1, -1 },
     { SYS_io_uring_setup, OPAQUE, -1, -1, -1 },
+    { SYS_bind, OPAQUE, -1, -1, -1 },
+    { SYS_shmget, OPAQUE, -1, -1, -1 },
+    { SYS_msgget, OPAQUE, -1, -1, -1 },
+    { SYS_mq_open, OPAQUE, -1, -1, -1 },
+    { SYS_inotify_add_watch, OPAQUE, -1, -1, -1 },
     { SYS_ptrace, OPAQUE, -1, -1, -1 },
     { SYS_chroot, OPAQUE, -1, -1, -1 },
     { SYS_unshare, OPAQUE, -1, -1, -1 },
@@ -304,6 +317,18 @@ static void restart(pid_t tid, enum __ptrace_request how, int signal)
     ptrace(how, tid, 0L, (long)signal);
 }
 
+static int is_folder(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int is_regular(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int is_absent(int error)
 {
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
@@ -330,7 +355,11 @@ static int looked(struct task *task)
     case LOOK: say('S', task, task->path); return 0;
     case LINKREAD: say(S_ISLNK(st.st_mode) ? 'R' : 'S', task, task->path); return 0;
     case EXEC: return 1;
-    default: say(S_ISDIR(st.st_mode) ? 'D' : 'R', task, task->path); return 0;
+    default:
+        say(S_ISDIR(st.st_mode) ? 'D' : 'R', task, task->path);
+        if (S_ISFIFO(st.st_mode))
+            say('O', task, "a FIFO");
+        return 0;
     }
 }
 
@@ -365,6 +394,13 @@ static int enter(struct task *task)
         if (call->what == RENAME && call->flags >= 0 && (args[call->flags] & ~(unsigned long)1))
             say('O', task, "an exchange of two names");
     }
+    if (call->what == FCHANGE) {
+        char name[32];
+        snprintf(name, sizeof(name), "fd/%d", (int)args[0]);
+        task->path = link_of(task->tid, name);
+        if (task->path[0] != '/') /* a pipe, or nothing */
+            return 0;
+    }
     task->flags = call->flags >= 0 ? args[call->flags] : 0;
     if (call->what == OPEN2) {
         struct open_how how = { 0 };
@@ -398,7 +434,10 @@ static void opened(struct task *task, long fd)
         return;
     }
     snprintf(name, sizeof(name), "/proc/%d/fd/%ld", task->tid, fd);
-    if (stat(name, &st) == 0 && S_ISDIR(st.st_mode))
+    int known = stat(name, &st) == 0;
+    if (known && S_ISFIFO(st.st_mode))
+        say('O', task, "a FIFO");
+    if (known && S_ISDIR(st.st_mode))
         say('D', task, task->path);
     else if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC))
         say('R', task, task->path);
@@ -419,11 +458,13 @@ static void leave(struct task *task)
     long result = info.exit.rval;
     if (call->what == MOVE) {
         moves++;
+        if (task->path)
+            say(info.exit.is_error && is_absent(-result) ? 'E' : 'S', task, task->path);
         return;
     }
-    if (call->path < 0) {
+    if (call->path < 0 && call->what != FCHANGE) {
         if (result >= 0)
-            say('O', task, call->what == CONNECT ? "a connection" : "a call that hides files");
+            say('O', task, call->what == CONNECT ? "a connection" : "a call that cannot be followed");
         return;
     }
     if (!task->path)
@@ -445,18 +486,53 @@ static void leave(struct task *task)
         say('U', task, task->path);
         if (task->other)
             say('N', task, task->other);
+        if (task->other && is_folder(task->other))
+            say('O', task, "a folder that is renamed");
         break;
-    case REMOVE: say('U', task, task->path); break;
+    case REMOVE: say(task->flags & AT_REMOVEDIR ? 'K' : 'U', task, task->path); break;
+    case RMDIR: say('K', task, task->path); break;
     case LINK:
         say('R', task, task->path);
         if (task->other)
             say('N', task, task->other);
         break;
-    case SYMLINK: case MAKE: say('N', task, task->path); break;
-    case MKDIR: say('S', task, task->path); break;
-    case CHANGE: say('A', task, task->path); break;
+    case MAKE:
+        if (!is_regular(task->path))
+            say('O', task, "a FIFO or a device");
+        /* fall through */
+    case SYMLINK: say('N', task, task->path); break;
+    case MKDIR: say('M', task, task->path); break;
+    case CHANGE: case FCHANGE: say('A', task, task->path); break;
     default: break;
     }
+}
+
+/* What else a new program is given: descriptors beyond the first three, and its umask. */
+static void inherited(const struct task *task)
+{
+    char name[64], line[256];
+    snprintf(name, sizeof(name), "/proc/%d/fd", task->tid);
+    DIR *folder = opendir(name);
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (atoi(entry->d_name) > 2) {
+            snprintf(name, sizeof(name), "fd/%d", atoi(entry->d_name));
+            char *where = link_of(task->tid, name);
+            say('f', task, where);
+            free(where);
+        }
+    if (folder)
+        closedir(folder);
+    snprintf(name, sizeof(name), "/proc/%d/status", task->tid);
+    FILE *file = fopen(name, "re");
+    unsigned mask = 0;
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "Umask: %o", &mask) == 1) {
+            snprintf(line, sizeof(line), "%o", mask);
+            say('u', task, line);
+            break;
+        }
+    if (file)
+        fclose(file);
 }
 
 static void executed(struct task *task)
@@ -469,9 +545,12 @@ static void executed(struct task *task)
         char *where = link_of(task->tid, proc[i]);
         say(kinds[i], task, where);
         free(where);
+        if (i == 0 && task->path)
+            say('x', task, task->path);
     }
     copy_proc('a', task, "cmdline");
     copy_proc('e', task, "environ");
+    inherited(task);
     forget_call(task);
 }
 

@@ -28,6 +28,8 @@ class Process:
     images: list[Image] = field(default_factory=list)
     events: list[tuple[int, str, str]] = field(default_factory=list)
     status: int | None = None
+    ended: int = 0
+    """The number of its end in the log; 0 where it is not in there."""
     opaque: str = ""
 
 
@@ -37,9 +39,15 @@ class Image:
 
     at: int
     exe: str
+    named: str = ""
+    """The path that was executed: of a script, or a link to ``exe``."""
     cwd: str = ""
     stdin: str = ""
     stdout: str = ""
+    stderr: str = ""
+    inherited: tuple[str, ...] = ()
+    """What the descriptors beyond these are."""
+    umask: int = 0o22
     argv: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
 
@@ -114,7 +122,7 @@ def _parse(data: bytes) -> tuple[Process, ...]:
 
 
 def _note(process: Process, kind: str, text: str, number: int) -> None:
-    if kind in "RWANUSED":
+    if kind in "RWANUSEDMK":
         process.events.append((number, kind, text))
     elif kind == "X":
         process.images.append(Image(number, text))
@@ -122,16 +130,25 @@ def _note(process: Process, kind: str, text: str, number: int) -> None:
         process.parent = int(text)
     elif kind == "Q":
         process.status = int(text)
+        process.ended = number
     elif kind == "O":
         process.opaque = process.opaque or text
     elif process.images:
         image = process.images[-1]
-        if kind == "c":
+        if kind == "x":
+            image.named = text
+        elif kind == "c":
             image.cwd = text
         elif kind == "0":
             image.stdin = text
         elif kind == "1":
             image.stdout = text
+        elif kind == "2":
+            image.stderr = text
+        elif kind == "f":
+            image.inherited += (text,)
+        elif kind == "u":
+            image.umask = int(text, 8)
         elif kind == "a":
             image.argv = tuple(text.split("\0")[:-1])
         elif kind == "e":

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from backport.builds.recorded.contents import Contents
+from backport.builds.recorded.recording import Touched
 from backport.builds.recorded.replay import Replay, Tally
 from backport.builds.recorded.storage import Writer, load
 from backport.builds.recorded.watch import read_log, watcher, works
@@ -90,17 +91,16 @@ class Bench:
     @property
     def replay(self) -> Replay:
         assert self.tree.replay is not None
-        assert not self.tree.replay.why
         return self.tree.replay
 
     @property
     def tally(self) -> Tally:
         return self.replay.tally
 
-    def build(self, revision: str, *, whole: bool = True) -> Built:
+    def build(self, revision: str) -> Built:
         """Build; a verdict that is kept does not count."""
         shutil.rmtree(self.repo.state_dir / "cache", ignore_errors=True)
-        return self.tree.build(self.repo.commit(revision), whole=whole)
+        return self.tree.build(self.repo.commit(revision))
 
     def clean(self, revision: str) -> Mapping[str, bytes]:
         """Every file of a clean build."""
@@ -204,8 +204,8 @@ def test_what_make_decides_by_means_the_whole_build(
     said: list[str] = []
     attempt = bench.replay.attempt
 
-    def listen(commit: Oid, wanted: frozenset[str] | None = None) -> bool:
-        answer = attempt(commit, wanted)
+    def listen(commit: Oid) -> bool:
+        answer = attempt(commit)
         said.extend(bench.tally.full[-1:])
         return answer
 
@@ -216,30 +216,12 @@ def test_what_make_decides_by_means_the_whole_build(
     assert said[-1].startswith(why)
 
 
-def ran(bench: Bench, revision: str, *, whole: bool) -> tuple[str, int]:
+def ran(bench: Bench, revision: str) -> tuple[str, int]:
     """What is said of a step that was replayed, and how many commands that took."""
     before = bench.tally
-    verdict = bench.build(revision, whole=whole).verdict
+    verdict = bench.build(revision).verdict
     assert bench.tally.replayed == before.replayed + 1, bench.tally.full
     return verdict.summary, bench.tally.commands - before.commands
-
-
-def test_links_that_cannot_end_otherwise_are_put_off(small: Path) -> None:
-    bench = Bench.of(small)
-    bench.tree.wanted = {"util.o": ""}
-    bench.build("stable")
-    step(small, "code", {"main.c": "int main_value = 11;\n"})
-    assert ran(bench, "code", whole=False) == ("compiled", 1)
-    # The verdict of a step whose links were put off is none for who wants the whole.
-    assert bench.tree.known(bench.repo.commit("code"), whole=False) is not None
-    assert bench.tree.known(bench.repo.commit("code")) is None
-    # What was put off is not forgotten, neither by another step nor by another process.
-    branch_with(small, "more", "code", ("more", {"util.c": "int util_value = 12;\n"}))
-    assert ran(Bench.of(small), "code", whole=True) == ("built", 3)
-    bench = Bench.of(small)
-    assert ran(bench, "more", whole=False) == ("compiled", 1)
-    assert ran(bench, "more", whole=True) == ("built", 3)
-    bench.same("more")
 
 
 def test_what_is_wanted_is_told_of_before_the_build_has_ended(small: Path) -> None:
@@ -293,34 +275,10 @@ def test_a_recording_that_was_written_before_is_written_as_if_it_had_not_been(
         here = list(turns[-1].commands)
         one = here.pop(turn % len(here))
         here.append(replace(one, writes=frozenset({f"new{turn}-{n}" for n in range(9 * turn)})))
-        turns.append(replace(turns[-1], tree=f"{turn}", commands=tuple(here), keepers=()))
+        turns.append(replace(turns[-1], tree=f"{turn}", commands=tuple(here), drivers=Touched()))
     for recording in (*turns, first):
         writer.save(recording, at)
         assert load(at) == recording
-
-
-def test_a_link_whose_names_change_is_made_at_once(small: Path) -> None:
-    bench = Bench.of(small)
-    bench.build("stable")
-    step(small, "late", {"util.c": "int util_value = 13;\n"})
-    names = {"main.c": "extern int missing; int main_value; int *more(void) { return &missing; }\n"}
-    branch_with(small, "names", "late", ("names", names))
-    assert ran(bench, "late", whole=False) == ("compiled", 1)
-    # With what was put off before: main.o, the link, the checksum.
-    assert ran(bench, "names", whole=False)[0] == "built"
-    bench.same("names")
-
-
-def test_what_is_wanted_is_made_though_it_is_a_link(small: Path) -> None:
-    bench = Bench.of(small)
-    bench.tree.wanted = {"app": ""}
-    bench.build("stable")
-    step(small, "wanted", {"main.c": "int main_value = 14;\n"})
-    assert ran(bench, "wanted", whole=False)[0] == "compiled"
-    assert bench.build("wanted", whole=False).artefacts.keys() == {"app"}
-    clean = bench.clean("wanted")
-    assert (bench.tree.folder / "app").read_bytes() == clean["app"]
-    assert (bench.tree.folder / "app.sum").read_bytes() != clean["app.sum"]
 
 
 def test_a_linker_script_is_an_input_like_another(small: Path) -> None:
@@ -328,17 +286,7 @@ def test_a_linker_script_is_an_input_like_another(small: Path) -> None:
     bench.tree.wanted = {"app": ""}
     bench.build("stable")
     step(small, "script", {"over/unread.lds": "SECTIONS {}\n"})
-    assert ran(bench, "script", whole=True) == ("built", 0)
-
-
-def test_an_incremental_build_makes_what_was_put_off(small: Path) -> None:
-    bench = Bench.of(small)
-    bench.build("stable")
-    step(small, "before", {"main.c": "int main_value = 15;\n"})
-    assert ran(bench, "before", whole=False) == ("compiled", 1)
-    branch_with(small, "asked-for", "before", ("asked-for", {"version": "3\n"}))
-    assert bench.build("asked-for", whole=False).verdict.summary == "built"
-    bench.same("asked-for")
+    assert ran(bench, "script") == ("built", 0)
 
 
 def test_a_step_that_does_not_compile_is_judged_by_the_full_build(small: Path) -> None:
@@ -397,7 +345,7 @@ def test_a_replay_that_was_killed_leaves_nothing_to_go_by(
 @pytest.mark.parametrize(
     ("recipe", "why"),
     [
-        ("cat in >> count; cp count out", "count is not as the build left it"),
+        ("cat in >> count; cp count out", "the build cannot be followed (the build changes count"),
         ("cp in {outside}; cp {outside} out", "writes {outside}"),
         ("cat in > out; ls > list", "it listed . before late was made"),
         ("cat in > out; test -e late || echo early >> out", "it looked for late before"),

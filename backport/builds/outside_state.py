@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The full state of a path outside of the tree, by content: type, mode, and what is in it.
+
+Compilers, headers, files that a command names: a verdict, and a recording, hold for as long as all of
+them are as they were.  What a file holds is read again only when its signature is another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ABSENT = ""
+LISTING = "/*"
+"""Put behind a folder's path, it stands for the names in that folder."""
+_MOST = 4096
+"""Entries of a folder that is an input as a whole."""
+_known: dict[str, tuple[tuple[int, ...], str]] = {}
+
+
+def state(path: str) -> str:
+    """What is there, without following a last link; `ABSENT` where nothing is."""
+    if path.endswith(LISTING):
+        return _listing(path.removesuffix(LISTING))
+    try:
+        st = os.lstat(path)
+    except OSError:
+        return ABSENT
+    mode = st.st_mode
+    if not stat.S_ISREG(mode):
+        target = os.readlink(path) if stat.S_ISLNK(mode) else ""  # noqa: PTH115
+        return f"{mode:o} {target}"
+    seen = st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_dev, mode
+    if path not in _known or _known[path][0] != seen:
+        _known[path] = seen, f"{mode:o} {_digest(path)}"
+    return _known[path][1]
+
+
+def changed(states: Mapping[str, str]) -> str:
+    """The first path that is no longer as it was; "" where all are."""
+    return next((path for path, was in states.items() if state(path) != was), "")
+
+
+def states_below(path: Path) -> dict[str, str] | None:
+    """Of a file, or of all that is in a folder; with the links that lead there.  None for a folder that is
+    too big to be looked through."""
+    found: dict[str, str] = {}
+    for place in _chain(path):
+        found[place] = state(place)
+    if path.is_dir():
+        for folder, folders, names in os.walk(path):
+            for name in (*folders, *names):
+                place = os.path.join(folder, name)  # noqa: PTH118  (as os.walk gives them)
+                found[place] = state(place)
+            if len(found) > _MOST:
+                return None
+    return found
+
+
+def _chain(path: Path) -> Iterator[str]:
+    """A path, and what it leads to link by link."""
+    for _ in range(40):
+        yield str(path)
+        if not path.is_symlink():
+            return
+        path = path.parent / path.readlink()
+
+
+def _listing(path: str) -> str:
+    try:
+        names = sorted(os.listdir(path))  # noqa: PTH208  (names alone)
+    except OSError:
+        return ABSENT
+    text = "\0".join(names).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(text).hexdigest()
+
+
+def _digest(path: str) -> str:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  (paths by the thousand)
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: PTH119
+# (paths by the hundred thousand: os.path takes a tenth of the time)
+"""The processes of a watched build: which decide what is run, and what each of these started.
+
+What is said here of a unit at its birth is what it was given by the process above it: descriptors, umask,
+a program that was found by looking in several places.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backport.builds.recorded.outside_paths import Event
+from backport.builds.recorded.watch import Image, Process
+
+_MAKES = frozenset({"make", "gmake"})
+"""Whose ways are known: for GNU make a file is there or not, newer or older, and no more."""
+_PIPES = ("pipe:", "socket:")
+_NOWHERE = ("/dev/", "/proc/", "/sys/")
+
+
+@dataclass(slots=True)
+class Unit:
+    """A process that a driver started, with all below it."""
+
+    processes: list[Process]
+    start: Image | None
+    status: int | None
+    events: list[Event] = field(default_factory=list)
+    unsure: str = ""
+    answers: bool = False
+    """Its driver reads what it prints, or (a shell) may go by how it ends."""
+    under_make: bool = False
+    writes: set[str] = field(default_factory=set)
+
+    @property
+    def ended(self) -> int:
+        """The last of its ends; 0 where one is not known."""
+        ends = [process.ended for process in self.processes]
+        return 0 if 0 in ends else max(ends)
+
+
+def image_at(process: Process, number: int) -> Image | None:
+    """The program that a process was when a record was made."""
+    return next((image for image in reversed(process.images) if image.at < number), None)
+
+
+def is_make(image: Image | None, root: str) -> bool:
+    """Whether that is the machine's GNU make, not one that lies in the tree."""
+    return (
+        image is not None
+        and os.path.basename(image.exe) in _MAKES
+        and not image.exe.startswith(f"{root}/")
+    )
+
+
+def find_drivers(
+    processes: Sequence[Process], by_serial: Mapping[int, Process], root: str
+) -> set[int]:
+    """Every make, what is above one, and the process that all began with."""
+    found = {processes[0].serial}
+    for process in processes:
+        if any(is_make(image, root) for image in process.images):
+            at = process.serial
+            while at in by_serial and at not in found:
+                found.add(at)
+                at = by_serial[at].parent
+    return found
+
+
+def find_units(
+    processes: Sequence[Process],
+    by_serial: Mapping[int, Process],
+    driving: Collection[int],
+    root: str,
+) -> list[Unit]:
+    units: dict[int, Unit] = {}
+    top: dict[int, int] = {}
+    first = processes[0].images[0] if processes[0].images else None
+    for process in processes:  # parents before children: serials are given in that order
+        if process.serial in driving:
+            continue
+        if process.parent in driving:
+            top[process.serial] = process.serial
+            units[process.serial] = _unit(process, by_serial[process.parent], first, root)
+        else:
+            top[process.serial] = top[process.parent]
+            units[top[process.serial]].processes.append(process)
+        unit = units[top[process.serial]]
+        if process.opaque:
+            unit.unsure = unit.unsure or process.opaque
+    for unit in units.values():
+        end = unit.processes[0].ended
+        if any(not process.ended or process.ended > end for process in unit.processes):
+            unit.unsure = unit.unsure or "it leaves a process running"
+    return list(units.values())
+
+
+def _unit(process: Process, parent: Process, first: Image | None, root: str) -> Unit:
+    start = process.images[0] if process.images else None
+    unit = Unit([process], start, process.status)
+    above = image_at(parent, start.at) if start is not None else None
+    if start is None or above is None or first is None:
+        unit.unsure = "a part of a shell's own script"
+        unit.answers = start is None and not process.events
+        return unit
+    made = unit.under_make = is_make(above, root)
+    for ours, its in ((start.stdout, above.stdout), (start.stderr, above.stderr)):
+        if ours == its or ours == "/dev/null":
+            continue
+        if ours.startswith(_PIPES):
+            unit.answers |= ours not in (first.stdout, first.stderr)
+        elif not made:
+            unit.unsure = "the shell above redirected its output to a file"
+    # To jobs that run beside others make gives a pipe that nobody writes to.
+    idle = made and start.stdin.startswith("pipe:") and start.stdin != above.stdin
+    if start.stdin != "/dev/null" and not idle:
+        unit.unsure = "its input came from above"
+    extra = [name for name in start.inherited if name not in first.inherited]
+    if not all(made and name.startswith("pipe:") for name in extra):  # make's jobserver
+        unit.unsure = f"it inherited an open file ({extra[0]})"
+    if start.umask != first.umask:
+        unit.unsure = "the umask is not the one that the build began with"
+    # The program's own path is read at the moment it starts, just before `at`.
+    before = [p for n, kind, p in process.events if n < start.at - 1 and kind in "WAR"]
+    if any(not path.startswith(_NOWHERE) for path in before):
+        unit.unsure = "the shell above opened a file for it"
+    return unit
+
+
+def unfit_because(
+    units: Sequence[Unit],
+    by_serial: Mapping[int, Process],
+    driving: Collection[int],
+    driver_events: Sequence[Event],
+    tracked: Collection[str],
+) -> str:
+    """What of a build is such that no step can be built from a recording of it, or ""."""
+    events = [*driver_events, *(event for unit in units for event in unit.events)]
+    for _, kind, path in events:
+        if kind in "WANUK" and path in tracked:
+            return f"the build changes {path}, which is a file of the tree"
+    first = next(iter(by_serial.values())).images
+    own = {first[0].stdout, first[0].stderr, "/dev/null"} if first else set[str]()
+    for unit in units:
+        start = unit.start
+        if start is None or unit.answers:
+            continue
+        for out in (start.stdout, start.stderr):
+            if out in own:
+                continue
+            if out.startswith(_PIPES):
+                return "another program reads what commands print"
+            if out == _above(unit, by_serial).stdout and not out.endswith("(deleted)"):
+                return f"what commands print goes to {out}"
+        if any(name.startswith(_PIPES) for name in start.inherited) and not unit.under_make:
+            return "a command and what is above it have a pipe besides"
+    return ""
+
+
+def _above(unit: Unit, by_serial: Mapping[int, Process]) -> Image:
+    parent = by_serial[unit.processes[0].parent]
+    assert unit.start is not None
+    found = image_at(parent, unit.start.at)
+    return found if found is not None else unit.start

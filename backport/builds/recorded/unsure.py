@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: PTH118, PTH119, PTH120
+# (paths by the hundred thousand: os.path takes a tenth of the time)
+"""Why a command may not be run on its own: each reason is a way in which a run now could differ from its
+run in a clean build."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Collection, Sequence
+
+from backport.builds.recorded.outside_paths import Event
+from backport.builds.recorded.recording import Touched
+from backport.builds.recorded.units import Unit, image_at
+from backport.builds.recorded.watch import Image
+
+_SHELLS = frozenset({"sh", "dash", "bash", "busybox", "ksh", "mksh", "zsh"})
+_GLOB = re.compile(r"[^\s'\";&|()<>]*[*?\[][^\s'\";&|()<>]*")
+_PARENTS = re.compile(r"-[a-zA-Z]*p|--parents")
+_FOLDERS = re.compile(r"-[a-zA-Z]*d|--directory")
+
+
+class Written:
+    """When the paths of a build were written, and by which group."""
+
+    def __init__(self, groups: Sequence[Sequence[Unit]], root: str) -> None:
+        self.first: dict[str, int] = {}
+        self.last: dict[str, int] = {}
+        self.ended: dict[str, int] = {}
+        """When who wrote a path had ended."""
+        self.by: dict[str, int] = {}
+        self._in: dict[str, list[str]] = {}
+        for n, group in enumerate(groups):
+            for unit in group:
+                for number, kind, path in unit.events:
+                    if kind not in "WANUMK":
+                        continue
+                    if path not in self.first:
+                        self._in.setdefault(os.path.dirname(path), []).append(path)
+                    self.first[path] = min(self.first.get(path, number), number)
+                    self.last[path] = max(self.last.get(path, number), number)
+                    self.ended[path] = max(self.ended.get(path, 0), unit.ended)
+                    self.by[path] = n
+        self.there = {path for path in self.first if os.path.lexists(os.path.join(root, path))}
+
+    def others(self, folder: str, n: int) -> list[str]:
+        """What other groups wrote in a folder."""
+        return [path for path in self._in.get(folder, ()) if self.by[path] != n]
+
+
+def unsure_because(
+    n: int,
+    group: Sequence[Unit],
+    events: Sequence[Event],
+    touched: Touched,
+    writes: set[str],
+    driver_writes: frozenset[str],
+    written: Written,
+) -> str:
+    """Why a command may not be run on its own, or ""."""
+    if any(unit.status is None for unit in group):
+        return "its end was not recorded"
+    if touched.reads & writes:
+        return f"it changes {min(touched.reads & writes)} in place"
+    if writes & driver_writes:
+        return f"a make or shell writes {min(writes & driver_writes)} too"
+    folders = {path for _, kind, path in events if kind == "M"}
+    for unit in group:
+        if strict := _made_folder(unit, written.there):
+            return f"it makes the folder {strict}"
+    if removed := next((p for _, kind, p in events if kind == "K" and p not in folders), ""):
+        return f"it removes the folder {removed}"
+    for number, kind, path in events:
+        if path in writes or path in folders or written.by.get(path, n) == n:
+            continue
+        if kind in "RSE" and written.first[path] > number:
+            return f"it looked for {path} before that was made"
+        if kind in "RSE" and path not in written.there:
+            return f"it looked for {path}, which another command removes"
+        if kind == "R" and not 0 < written.ended[path] < number:
+            return f"it read {path} while that was being made"
+    for number, kind, folder in events:
+        if kind != "D":
+            continue
+        for path in shown_names(group, folder, written.others(folder, n)):
+            end = written.first[path] if path in written.there else written.last[path]
+            if end > number:
+                return f"it listed {folder or '.'} before {path} was made"
+    return ""
+
+
+def _made_folder(unit: Unit, there: Collection[str]) -> str:
+    """A folder that a unit made and that would not be made again: it is there at the next run."""
+    for process in unit.processes:
+        made = {number for number, kind, _ in process.events if kind == "M"}
+        if not made:
+            continue
+        for number, kind, path in unit.events:
+            if kind == "M" and number in made and path in there:
+                image = image_at(process, number)
+                if image is None or not _takes_what_is_there(image):
+                    return path
+    return ""
+
+
+def _takes_what_is_there(image: Image) -> bool:
+    name = os.path.basename(image.exe)
+    flag = {"mkdir": _PARENTS, "install": _FOLDERS}.get(name)
+    return flag is not None and any(flag.match(word) for word in image.argv[1:])
+
+
+def shown_names(group: Sequence[Unit], folder: str, names: Sequence[str]) -> Sequence[str]:
+    """Which of ``names`` in ``folder`` its listing may have shown: where shells alone opened it, for
+    patterns, those that fit one."""
+    patterns: list[str] = []
+    for unit in group:
+        opened = {n for n, kind, path in unit.events if kind == "D" and path == folder}
+        for process in unit.processes:
+            for at in opened & {number for number, kind, _ in process.events if kind == "D"}:
+                image = image_at(process, at) or unit.start
+                if image is None or os.path.basename(image.exe) not in _SHELLS:
+                    return names
+                text = " ".join(image.argv)
+                if "-c" not in image.argv or "$" in text or "`" in text:
+                    return names
+                patterns += _GLOB.findall(text)
+    if not patterns:
+        return names
+    ends = [os.path.basename(pattern) for pattern in patterns]
+    return [p for p in names if any(fnmatch.fnmatch(os.path.basename(p), end) for end in ends)]

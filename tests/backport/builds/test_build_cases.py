@@ -98,7 +98,7 @@ MADE = [
     Case(
         "folder made is an answer",
         "echo 1 > v; printf 'out: v\\n"
-        "\\tif mkdir seen 2> /dev/null; then echo first; else echo again; fi > $@; cat v >> $@\\n' > Makefile",
+        "\\tif mkdir seen 2> /dev/null; then echo 1; else echo 2; fi > $@; cat v >> $@\\n' > Makefile",
         ["echo 2 > v"],
     ),
     Case(

@@ -22,7 +22,7 @@ from backport.counted import counted
 from backport.errors import DirtyWorktree, GitFailed
 from backport.gateway.locks import Lock
 from backport.gateway.repository import Repo
-from backport.gateway.trees import EXECUTABLE, FILE, GITLINK, SYMLINK
+from backport.gateway.trees import DIRECTORY, EXECUTABLE, FILE, GITLINK, SYMLINK
 from backport.store.files import remove, sync_folder
 from series.model import Oid, shown
 
@@ -73,6 +73,7 @@ class CheckedOut:
     def settle(self) -> None:
         """Have every file of a cut attempt as the index has it."""
         self._begin()
+        self._refresh()
         sides = self._sides()
         found = self._index(sides)
         out = self._git("diff-files", "-z", "--name-only", "--no-renames")
@@ -127,13 +128,15 @@ class CheckedOut:
         )
 
     def _begin(self) -> None:
-        """A copy of the index that knows the times of the files as they are: of a tree that was copied they
-        are others."""
+        """A copy of the index."""
         remove(self.copy.with_name(f"{self.copy.name}.lock"))
         if self._path.is_file():
             shutil.copy2(self._path, self.copy)
         else:
             remove(self.copy)
+
+    def _refresh(self) -> None:
+        """Have the copy know the times of the files as they are."""
         self._git("update-index", "-q", "--refresh", failing=True)
 
     def _git(self, *words: str, failing: bool = False) -> str:
@@ -144,10 +147,15 @@ class CheckedOut:
                 return ""
             raise
 
-    def _read_tree(self, *words: str) -> None:
+    def _read_tree(self, *words: str, fresh: bool = False) -> None:
         try:
             self._git("read-tree", *words)
         except GitFailed as error:
+            if "not uptodate" in error.message and not fresh:
+                # In a tree that was copied the files have other times.  Nothing has been written yet.
+                self._refresh()
+                self._read_tree(*words, fresh=True)
+                return
             if "not uptodate" in error.message or "would be" in error.message:
                 raise DirtyWorktree(
                     f"{self.top} is in the way: {error.message}",
@@ -159,13 +167,23 @@ class CheckedOut:
 
     def _sides(self) -> dict[bytes, tuple[_Side, _Side]]:
         """What differs between the two commits."""
-        out = self.repo.git("diff-tree", "-r", "-z", "--no-renames", self.old, self.new)
-        words = out.encode("utf-8", "surrogateescape").split(b"\0")
-        found = {}
-        for head, path in zip(words[0::2], words[1::2], strict=False):
-            modes = head.decode().lstrip(":").split()
-            one, other = (_Side(int(modes[n], 8), Oid(modes[n + 2])) for n in (0, 1))
-            found[path] = one, other
+        found: dict[bytes, tuple[_Side, _Side]] = {}
+        none = _Side(0, Oid(""))
+
+        def compare(old: Oid | None, new: Oid | None, prefix: bytes) -> None:
+            one, other = (self.repo.objects.tree(oid).entries if oid else {} for oid in (old, new))
+            for name in one.keys() | other.keys():
+                pair = one.get(name), other.get(name)
+                if pair[0] == pair[1]:
+                    continue
+                below = [e.oid if e and e.mode == DIRECTORY else None for e in pair]
+                if any(below):
+                    compare(below[0], below[1], prefix + name + b"/")
+                sides = [_Side(e.mode, e.oid) if e and e.mode != DIRECTORY else none for e in pair]
+                if sides[0].mode or sides[1].mode:
+                    found[prefix + name] = sides[0], sides[1]
+
+        compare(self.repo.tree(self.old).id, self.repo.tree(self.new).id, b"")
         return found
 
     def _index(self, paths: dict[bytes, tuple[_Side, _Side]]) -> dict[bytes, _Side]:

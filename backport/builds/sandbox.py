@@ -14,6 +14,7 @@ What cannot be had here is said in `Sandbox.why` (nothing at all) and `Sandbox.g
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,7 +150,7 @@ def _usable() -> tuple[tuple[str, ...], str, tuple[str, ...]]:
     kernel = [word for path in _KERNEL if Path(path).exists() for word in ("--ro-bind", path, path)]
     reason = ""
     for with_net in (True, False):
-        for extra in ((), ("--unshare-user",)):
+        for extra in _ways():
             spaces = (*_SPACES, _NET) if with_net else _SPACES
             flags = ("bwrap", *_BASE, *spaces, *extra, *_ROOT, *kernel)
             said = _tried(flags)
@@ -157,6 +158,12 @@ def _usable() -> tuple[tuple[str, ...], str, tuple[str, ...]]:
                 return flags, "", () if with_net else (_NO_NET,)
             reason = reason or said
     return (), f"bubblewrap does not work here ({reason})", ()
+
+
+def _ways() -> tuple[tuple[str, ...], ...]:
+    """Ways to have namespaces: for all but root one in which a build makes no more of them."""
+    closed = ("--unshare-user", "--disable-userns")
+    return ((), ("--unshare-user",)) if os.geteuid() == 0 else (closed, (), ("--unshare-user",))
 
 
 def _tried(flags: Sequence[str]) -> str | None:

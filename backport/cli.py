@@ -98,7 +98,11 @@ def _interrupted(verb: str | None) -> int:
     from backport.errors import ExitCode
 
     kept = verb in ("check", "bisect", "behaviour")
-    left = "what was proven is kept, and the same command goes on from there" if kept else ""
+    left = (
+        "what was proven is kept up to the last audit; the same command goes on from there"
+        if kept
+        else ""
+    )
     _say(f"interrupted; {left or 'nothing was changed'}")
     return int(ExitCode.INTERRUPTED)
 

@@ -27,7 +27,7 @@ def end_leftovers(worktree: Path) -> int:
 
     Only where /proc says what runs; elsewhere nothing is done.
     """
-    wanted = f"{MARK}={worktree}".encode()
+    wanted = os.fsencode(f"{MARK}={worktree}")
     found: set[int] = set()
     until = time.monotonic() + _WAIT
     while alive := set(_marked(wanted)):

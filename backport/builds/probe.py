@@ -90,7 +90,7 @@ def _compile(
         status, _ = run_bounded((*shell, *words[1:]), folder, env, timeout)
         if status != 0:
             return Answers(), ()
-        files = tuple(path for path in _listed(read.read_text()) if path != str(text))
+        files = tuple(path for path in _listed(os.fsdecode(read.read_bytes())) if path != str(text))
         return read_probe(made.read_bytes(), profile), files
     except (OSError, ElfError):
         return Answers(), ()

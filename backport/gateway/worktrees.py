@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ def forget_worktree(repo: Repo, folder: Path) -> None:
 
 def _is_of(entry: Path, folder: Path) -> bool:
     try:
-        named = (entry / "gitdir").read_text().strip()
+        named = os.fsdecode((entry / "gitdir").read_bytes()).strip()
     except FileNotFoundError:
         named = ""
     whole = str(folder / ".git")

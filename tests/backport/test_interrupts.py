@@ -137,7 +137,7 @@ def test_ctrl_c_at_every_moment(repo: Path, moment: float) -> None:
 
 def test_an_interrupted_check_leaves_no_worktree_and_names_no_run(repo: Path) -> None:
     words = ("check", "--range", "stable..topic", "-V", "build")
-    ended = at_a_terminal(words, repo, shows("1/6"))
+    ended = at_a_terminal(words, repo, shows("2/6"))
     clean(ended, repo)
     assert ended.code == 130
     assert "continue" not in ended.screen

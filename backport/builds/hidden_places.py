@@ -74,7 +74,8 @@ def sockets() -> tuple[Path, ...]:
 
 def is_below(path: Path, folders: Iterable[Path]) -> bool:
     """Whether a path is one of the folders, or lies in one."""
-    return any(path == folder or folder in path.parents for folder in folders)
+    wanted = frozenset(map(str, folders))
+    return not wanted.isdisjoint((str(path), *map(str, path.parents)))
 
 
 def _own_homes(variables: Mapping[str, str]) -> tuple[Path, ...]:

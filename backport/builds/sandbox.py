@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
@@ -79,15 +79,19 @@ class BuildPlaces:
     """The user's environment: it says where his keys, programs and compiler cache are."""
 
 
-def sandbox(places: BuildPlaces, use: SandboxUse = SandboxUse.AUTO) -> Sandbox:
-    """The sandbox for builds in ``places.worktree``."""
+def sandboxes(places: BuildPlaces, use: SandboxUse = SandboxUse.AUTO) -> Callable[[], Sandbox]:
+    """What makes the sandbox of each build in ``places.worktree``.
+
+    Homes and PATH are looked through once (0.3 s on some machines), sockets each time.
+    """
     if use is SandboxUse.OFF:
-        return Sandbox((), "switched off by backport.sandbox")
+        return lambda: Sandbox((), "switched off by backport.sandbox")
     flags, why, gaps = _usable()
     if why:
-        return Sandbox((), why)
+        return lambda: Sandbox((), why)
+    surveyed = _survey(places)
     seen = ("sandbox-2", *gaps, "", *places.writable, "", *places.readable)
-    return Sandbox((*flags, *_mounts(places), "--"), gaps=gaps, identity=seen)
+    return lambda: Sandbox((*flags, *_mounts(places, surveyed), "--"), gaps=gaps, identity=seen)
 
 
 def unusable() -> str:
@@ -95,16 +99,10 @@ def unusable() -> str:
     return _usable()[1]
 
 
-def _mounts(places: BuildPlaces) -> list[str]:
+def _mounts(places: BuildPlaces, surveyed: Mapping[Path, _Kind]) -> list[str]:
     """The nearest folder above a path decides what a build sees there: hidden, shown, or writable."""
-    kinds: dict[Path, _Kind] = dict.fromkeys(map(Path, OWN), _Kind.HIDDEN)
-    kinds |= dict.fromkeys(hidden_places(places.variables), _Kind.HIDDEN)
-    for path in visible_places(places.readable, places.variables, tuple(kinds)):
-        kinds[path] = _Kind.SHOWN
-        secrets = path.glob("credentials*") if path.is_dir() else ()
-        kinds |= dict.fromkeys(secrets, _Kind.HIDDEN)
+    kinds = dict(surveyed)
     writable = (places.worktree, places.temporary, *map(Path, places.writable))
-    kinds |= dict.fromkeys(writable, _Kind.WRITABLE)
     for path in sockets():
         if _nearest(path.parent, kinds) is _Kind.SHOWN:
             kinds[path] = _Kind.HIDDEN
@@ -117,6 +115,18 @@ def _mounts(places: BuildPlaces) -> list[str]:
     pointer = str(places.worktree / ".git")
     words += ["--ro-bind", pointer, pointer]
     return [*words, "--setenv", "TMPDIR", str(places.temporary), "--chdir", str(places.worktree)]
+
+
+def _survey(places: BuildPlaces) -> dict[Path, _Kind]:
+    """What is hidden, shown and writable, but for sockets: those come and go."""
+    kinds: dict[Path, _Kind] = dict.fromkeys(map(Path, OWN), _Kind.HIDDEN)
+    kinds |= dict.fromkeys(hidden_places(places.variables), _Kind.HIDDEN)
+    for path in visible_places(places.readable, places.variables, tuple(kinds)):
+        kinds[path] = _Kind.SHOWN
+        secrets = path.glob("credentials*") if path.is_dir() else ()
+        kinds |= dict.fromkeys(secrets, _Kind.HIDDEN)
+    writable = (places.worktree, places.temporary, *map(Path, places.writable))
+    return kinds | dict.fromkeys(writable, _Kind.WRITABLE)
 
 
 class _Kind(Enum):

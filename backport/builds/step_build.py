@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import partial
 from typing import TYPE_CHECKING
 
 from backport.builds.audit import Difference, built_files, different
@@ -30,7 +29,7 @@ from backport.builds.named_files import named_files
 from backport.builds.outside_state import changed as outside_changed
 from backport.builds.process import run_bounded
 from backport.builds.recorded.replay import Replay
-from backport.builds.sandbox import BuildPlaces, Sandbox, sandbox
+from backport.builds.sandbox import BuildPlaces, Sandbox, sandboxes
 from backport.builds.toolchain import surroundings
 from backport.errors import CannotTest, UsageError
 from backport.gateway.repository import Repo
@@ -138,7 +137,7 @@ class BuildTree:
         places = BuildPlaces(
             self.folder, temporary, tuple(writable), seen, repo.environment.variables
         )
-        self._box = partial(sandbox, places, boxed)
+        self._box = sandboxes(places, boxed)
         self.sandbox: Sandbox = self._box()
         if boxed is SandboxUse.REQUIRED and (said := self.sandbox.complaints):
             raise UsageError(

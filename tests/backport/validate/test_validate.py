@@ -96,6 +96,7 @@ def test_a_bad_step_stops_the_run_and_leaves_the_branch(
     git(sample, "rev-parse", "--verify", "refs/backport/rejected")
 
 
+@pytest.mark.torture  # a whole run of the sample: a minute
 def test_a_bad_step_leaves_a_new_branch_unmade(sample: Path) -> None:
     series = ("--series", str(sample / "posted/build-break.mbox"))
     done = backport(sample, "apply", "--branch", "stable-4.10", "--to", "fresh", *series)
@@ -104,6 +105,7 @@ def test_a_bad_step_leaves_a_new_branch_unmade(sample: Path) -> None:
     assert "fresh" not in git(sample, "branch", "--list")
 
 
+@pytest.mark.torture  # a whole run of the sample: a minute
 def test_a_finding_that_is_accepted_does_not_stop(sample: Path) -> None:
     words = ("apply", "--branch", "stable-4.10", "--to", "accepted")
     series = ("--series", str(sample / "posted/bug-leak-lock.mbox"))
@@ -120,6 +122,7 @@ def test_bisect_finds_break_and_repair_in_the_sample(sample: Path) -> None:
     assert found["repaired_by"] == found["first_bad"] + 4
 
 
+@pytest.mark.torture  # a whole run of the sample: a minute
 def test_a_core_on_its_own(sample: Path, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,25 +28,27 @@ class Difference:
 def built_files(folder: Path) -> Mapping[str, str]:
     """Type, mode and content of all that lies in a worktree, by its path there."""
     found: dict[str, str] = {}
-    top = os.fsencode(folder)
-    for place, folders, names in os.walk(top):
-        for name in (*names, *folders):
-            path = os.path.join(place, name)  # noqa: PTH118  (bytes, by the ten thousand)
-            shown = os.fsdecode(os.path.relpath(path, top))
-            if shown == ".git":
-                continue
-            mode = os.lstat(path).st_mode
-            if stat.S_ISREG(mode):
-                with open(path, "rb") as file:  # noqa: PTH123
-                    text = hashlib.file_digest(file, "sha256").hexdigest()
-                found[shown] = f"{mode:o} {text}"
-            elif stat.S_ISLNK(mode):
-                found[shown] = f"-> {os.fsdecode(os.readlink(path))}"  # noqa: PTH115
-            else:
-                found[shown] = f"{stat.S_IFMT(mode):o}"
+    for path in folder.rglob("*"):
+        shown = str(path.relative_to(folder))
+        if shown == ".git":
+            continue
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            with path.open("rb") as file:
+                text = hashlib.file_digest(file, "sha256").hexdigest()
+            found[shown] = f"{mode:o} {text}"
+        elif stat.S_ISLNK(mode):
+            found[shown] = f"-> {path.readlink()}"
+        else:
+            found[shown] = f"{stat.S_IFMT(mode):o}"
     return found
 
 
-def different(one: Mapping[str, str], other: Mapping[str, str]) -> set[str]:
-    """The paths that are not the same in both."""
-    return {path for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
+def different(step: Mapping[str, str], whole: Mapping[str, str], *, leftovers: bool) -> set[str]:
+    """The paths that a step's build left otherwise than the whole build.
+
+    ``leftovers``: files that the step's build alone left count as well.  The tree's own make never takes
+    away what a source was compiled to that is gone; where anything was made of it, that differs itself.
+    """
+    paths = step.keys() | whole.keys() if leftovers else whole.keys()
+    return {path for path in paths if step.get(path) != whole.get(path)}

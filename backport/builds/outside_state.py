@@ -8,7 +8,6 @@ them are as they were.  What a file holds is read again only when its signature 
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,18 +23,19 @@ _known: dict[str, tuple[tuple[int, ...], str]] = {}
 def state(path: str) -> str:
     """What is there, without following a last link; `ABSENT` where nothing is."""
     if path.endswith(LISTING):
-        return _listing(path.removesuffix(LISTING))
+        return _listing(Path(path.removesuffix(LISTING)))
+    place = Path(path)
     try:
-        st = os.lstat(path)
+        st = place.lstat()
     except OSError:
         return ABSENT
     mode = st.st_mode
     if not stat.S_ISREG(mode):
-        target = os.readlink(path) if stat.S_ISLNK(mode) else ""  # noqa: PTH115
+        target = place.readlink() if stat.S_ISLNK(mode) else ""
         return f"{mode:o} {target}"
     seen = st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_dev, mode
     if path not in _known or _known[path][0] != seen:
-        _known[path] = seen, f"{mode:o} {_digest(path)}"
+        _known[path] = seen, f"{mode:o} {_digest(place)}"
     return _known[path][1]
 
 
@@ -51,10 +51,8 @@ def states_below(path: Path) -> dict[str, str] | None:
     for place in _chain(path):
         found[place] = state(place)
     if path.is_dir():
-        for folder, folders, names in os.walk(path):
-            for name in (*folders, *names):
-                place = os.path.join(folder, name)  # noqa: PTH118  (as os.walk gives them)
-                found[place] = state(place)
+        for below in path.rglob("*"):
+            found[str(below)] = state(str(below))
             if len(found) > _MOST:
                 return None
     return found
@@ -69,18 +67,18 @@ def _chain(path: Path) -> Iterator[str]:
         path = path.parent / path.readlink()
 
 
-def _listing(path: str) -> str:
+def _listing(folder: Path) -> str:
     try:
-        names = sorted(os.listdir(path))  # noqa: PTH208  (names alone)
+        names = sorted(entry.name for entry in folder.iterdir())
     except OSError:
         return ABSENT
     text = "\0".join(names).encode("utf-8", "surrogateescape")
     return hashlib.sha256(text).hexdigest()
 
 
-def _digest(path: str) -> str:
+def _digest(path: Path) -> str:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  (paths by the thousand)
+        with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return "unreadable"

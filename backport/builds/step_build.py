@@ -226,7 +226,7 @@ class BuildTree:
         self._early = early
         ended = self._by_step(commit, before)
         how = self.replay.how if self.replay is not None else ""
-        how = f"in full: {self.distrusted}" if self.distrusted else how
+        how = "in full, as an audit found a difference" if self.distrusted else how
         built = self._answer(commit, ended, time.monotonic() - begun, how)
         asked = self._question(built.artefacts)
         if asked:
@@ -300,11 +300,11 @@ class BuildTree:
         if ended.code:
             return Difference("", f"the whole build fails ({_exit(ended.code)})")
         theirs = built_files(self.folder)
-        differing = different(mine, theirs)
+        differing = different(mine, theirs, leftovers=self.replay is not None)
         if differing:
             ended = self._whole(commit)
             if not ended.code and not ended.fault:
-                differing -= different(theirs, built_files(self.folder))
+                differing -= different(theirs, built_files(self.folder), leftovers=True)
         if not differing:
             return None
         path = min(differing)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,11 +42,11 @@ TREES_OWN = [
 ]
 
 
-def tree_of(folder: Path, command: str = "make", **more: object) -> BuildTree:
+def tree_of(folder: Path, command: str = "make", **more: Any) -> BuildTree:
     environment = Environment.copied(os.environ)
     repo = open_repo(folder, environment)
     cache = Cache(repo.state_dir / "cache")
-    return BuildTree(repo, cache, command, {}, timeout=60, **more)  # type: ignore[arg-type]
+    return BuildTree(repo, cache, command, {}, timeout=60, **more)
 
 
 @pytest.mark.parametrize(("recipe", "what"), FAULTS)
@@ -151,6 +152,33 @@ def test_an_audit_finds_what_an_incremental_build_does_not_see(tmp_path: Path) -
     # What was proven again is what the next run knows.
     states, notes = prove(folder, audit=20)
     assert (states, notes) == ([State.PASSED, State.FAILED, State.FAILED], [])
+
+
+WILD: Files = {
+    "Makefile": "all: $(patsubst %.c,%.o,$(wildcard *.c)) ; cat LINKED > all\n"
+    "%.o: %.c ; gcc -c -o $@ $<\n",
+    "m.c": "int m;\n",
+    "old.c": "int old;\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("linked", "matters"), [("$^", False), ("*.o", True)], ids=["left over", "left over and used"]
+)
+def test_what_a_source_that_is_gone_was_compiled_to(
+    tmp_path: Path, linked: str, matters: bool
+) -> None:
+    """Make does not take it away: no difference, until something is made of it."""
+    text = str(WILD["Makefile"]).replace("LINKED", linked)
+    folder = new_repo(tmp_path / "tree", {**WILD, "Makefile": text})
+    branch_with(folder, "series", "stable", ("one", {"m.c": "int m = 1;\n"}))
+    branch_with(folder, "two", "series", ("two", {"old.c": None, "new.c": "int old;\n"}))
+    git(folder, "branch", "-f", "series", "two")
+    states, notes = prove(folder, audit=20)
+    assert states == [State.PASSED, State.PASSED]
+    assert bool(notes) == matters
+    if matters:
+        assert "audit of step 2: all is not what the whole build makes" in notes[0]
 
 
 def test_an_audit_names_the_file_and_what_made_it(

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from backport.builds.hidden_places import is_below
+from backport.builds.hidden_places import OWN, is_below
 
 _PROGRAMS = frozenset({"bin", "sbin", "shims"})
 """Names of folders whose programs need what lies beside the folder (lib, share, versions, ...)."""
@@ -20,6 +20,9 @@ _PARTS = ("bin", "lib", "lib64", "libexec", "include", "share/pipx")
 _CACHES = {"CCACHE_DIR": (".cache/ccache", ".ccache"), "SCCACHE_DIR": (".cache/sccache",)}
 _CACHE_SETTINGS = (".config/ccache",)
 _MOST_LINKS = 4096
+_HOMES = Path("/home")
+_TOO_WIDE = (*map(Path, OWN), Path("/root"))
+"""Never shown as a whole for the sake of a bin/ in it; nor is a home."""
 
 
 def visible_places(
@@ -27,8 +30,10 @@ def visible_places(
 ) -> tuple[Path, ...]:
     """What to lay over ``covered`` again, shortest path first; each exists."""
     found: dict[Path, None] = {}
-    for text in named:
-        found[Path(text)] = None
+    for path in map(Path, named):
+        found[path] = None
+        if path.is_file():
+            found |= dict.fromkeys(_program(path, covered))
     for folder in variables.get("PATH", "").split(os.pathsep):
         if folder.startswith("/"):
             found |= dict.fromkeys(_programs(Path(folder), covered))
@@ -41,7 +46,7 @@ def visible_places(
     if home.startswith("/"):
         found |= dict.fromkeys(Path(home, place) for place in _CACHE_SETTINGS)
     seen = {Path(os.path.normpath(path)) for path in found}
-    wanted = (path for path in seen if path not in covered and is_below(path, covered))
+    wanted = (path for path in seen if is_below(path, covered))
     return tuple(sorted((p for p in wanted if p.exists()), key=lambda p: (len(p.parts), p)))
 
 
@@ -56,14 +61,21 @@ def _programs(folder: Path, covered: Sequence[Path]) -> Iterator[Path]:
     except OSError:
         return
     for link in links[:_MOST_LINKS]:
-        target = Path(link).resolve()
-        if target.parent != folder and is_below(target, covered):
-            yield target
-            yield from _around(target.parent)
+        if Path(link).resolve().parent != folder:
+            yield from _program(Path(link), covered)
+
+
+def _program(path: Path, covered: Sequence[Path]) -> Iterator[Path]:
+    """What a program leads to by its links, and what lies around it."""
+    target = path.resolve()
+    for one in dict.fromkeys((path, target)):
+        if is_below(one, covered):
+            yield one
+            yield from _around(one.parent)
 
 
 def _around(folder: Path) -> Iterable[Path]:
-    if folder.name not in _PROGRAMS:
+    if folder.name not in _PROGRAMS or folder.parent in _TOO_WIDE or folder.parents[1] == _HOMES:
         return ()
     if folder.parent.name == ".local":
         return [folder.parent / part for part in _PARTS]

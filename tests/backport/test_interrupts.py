@@ -135,7 +135,10 @@ def test_ctrl_c_at_every_moment(repo: Path, moment: float) -> None:
     clean(ended, repo)
 
 
-def test_an_interrupted_check_leaves_no_worktree_and_names_no_run(repo: Path) -> None:
+def test_an_interrupted_check_leaves_no_worktree_and_names_no_run(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # as at the terminal: builds get it, so it counts
     words = ("check", "--range", "stable..topic", "-V", "build")
     ended = at_a_terminal(words, repo, shows("2/6"))
     clean(ended, repo)

@@ -135,13 +135,23 @@ def test_what_a_build_needs_stays(
     other.mkdir(parents=True)
     (other / "other").write_text("#!/bin/sh\necho other runs\n")
     (other / "other").chmod(0o755)
+    for place in (home / ".toolbox", tmp_path / "named"):  # as ~/.pyenv and ~/.cargo are made
+        (place / "bin").mkdir(parents=True)
+        (place / "lib").mkdir()
+        (place / "lib/words").write_text(f"{place.name} runs\n")
+        program = place / "bin" / place.name.strip(".")
+        program.write_text("#!/bin/sh\ncat $(dirname $(readlink -f $0))/../lib/words\n")
+        program.chmod(0o755)
     configured = tmp_path / "my.config"
     configured.write_text("CONFIG=y\n")
-    monkeypatch.setenv("PATH", f"{home}/.local/bin:{other}:{os.environ['PATH']}")
+    monkeypatch.setenv(
+        "PATH", f"{home}/.local/bin:{home}/.toolbox/bin:{other}:{os.environ['PATH']}"
+    )
     saw = built(
         repo,
         f"tool > saw-1; other > saw-2; cat ~/.cache/ccache/kept > saw-3; cat {configured} > saw-4;"
-        " git rev-parse --verify HEAD > saw-5 ; git show HEAD:a.c > saw-6; ls /tmp | wc -l > saw-7",
+        " git rev-parse --verify HEAD > saw-5 ; git show HEAD:a.c > saw-6; ls /tmp | wc -l > saw-7;"
+        f" toolbox > saw-8; {tmp_path}/named/bin/named > saw-9",
     )
     assert saw["saw-1"] == "tool runs"
     assert saw["saw-2"] == "other runs"
@@ -149,6 +159,8 @@ def test_what_a_build_needs_stays(
     assert saw["saw-4"] == "CONFIG=y"
     assert len(saw["saw-5"]) == 40
     assert saw["saw-6"] == "int a;"
+    assert saw["saw-8"] == ".toolbox runs"
+    assert saw["saw-9"] == "named runs"
     assert saw["saw-7"] == "1"  # pytest's folder, and nothing of anybody else's
 
 

@@ -30,11 +30,11 @@ APPLY = ("apply", "-b", "stable", "-s", "stable..topic")
 
 
 def test_the_step_under_way_stands_on_the_terminal(repo: Path) -> None:
-    words = (*APPLY, "--build", "sleep 1; cat f > out", "-V", "build")
+    words = (*APPLY, "--build", "sleep 2; cat f > out", "-V", "build")
     ended = at_a_terminal(words, repo, lambda *_: False)
     assert ended.code == 0
     now = re.findall(
-        r"now (\d)/2 (x86/shim: [^\r\n]*?): (sleep 1; [^\r\n]*), (\d+) s", ended.screen
+        r"now (\d)/2 (x86/shim: [^\r\n]*?): (sleep 2; [^\r\n]*), (\d+) s", ended.screen
     )
     assert {number for number, *_ in now} == {"1", "2"}
     assert "1" in {seconds for *_, seconds in now}

@@ -16,15 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from backport.gateway.trees import TreeView
+from backport.history.missing_names import added_names, made_names, near_names, uses
 from series.model import FileChange, Oid, Patch, shown
-from series.symbols.definitions import definitions
-from series.symbols.lexer import code_lines, language
-from series.symbols.pasted import bare
+from series.symbols.lexer import language
 
 Holds = Callable[[Oid, frozenset[bytes]], frozenset[bytes]]
 """Those of the names that some file of the tree holds."""
 
-_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{2,}")
 _INCLUDE = re.compile(rb'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 _NUMBERED = re.compile(
     rb"^\s*#\s*define\s+([A-Za-z]\w{2,})\s+(0x[0-9a-fA-F]{1,16}|0[0-7]{0,20}|[1-9]\d{0,19})[uUlL]*\s*(?:/\*.*)?$"
@@ -32,7 +30,6 @@ _NUMBERED = re.compile(
 _FAMILY = re.compile(rb"(?:[A-Z][A-Z0-9]*_)+")
 _AT_MARGIN = re.compile(rb"^(?:(?:[A-Za-z_]|#\s*define\s).{6,}|\s+case \w+:.*|\s+\[\w+\]\s*=.*)$")
 _MAKE_OBJECT = re.compile(rb"\b([A-Za-z0-9_./-]+)\.o\b")
-_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +60,16 @@ def doubts(where: Setting, patch: Patch, holds: Holds) -> tuple[str, ...]:
 
 def _names(where: Setting, patch: Patch, holds: Holds) -> Iterator[str]:
     """Names that the added lines use, upstream has, and the branch has nowhere."""
-    used = frozenset(
-        name
-        for change in patch.changes
-        for _, lines in code_lines(change)
-        for line in lines
-        if line.own
-        for name in _NAME.findall(line.clean)
-    )
-    near = (where.result.read(change.path) or b"" for change in patch.changes)
-    ours = (where.branch.read(change.old_path or change.path) or b"" for change in patch.changes)
-    unknown = used - frozenset(name for text in ours for name in _NAME.findall(text))
+    unknown = added_names(patch) - near_names(where.branch, patch)
     if not unknown:
         return
-    made = {d.name for change in patch.changes for d in definitions(change)}
-    unknown -= made | {bare(name) for name in made}
+    unknown -= made_names(patch)
     absent = unknown - holds(where.branch.id, unknown) if unknown else unknown
     foreign = absent & holds(where.before.id, absent) if absent else absent
-    # It stands there and the merge left it out: nothing of it is in the result.
-    foreign &= frozenset(name for text in near for name in _NAME.findall(text))
+    # What the merge left out of the result is not used there.
+    foreign &= near_names(where.result, patch)
     if foreign:
-        few = sorted(foreign)
-        more = f" and {len(few) - _SHOWN} more" if len(few) > _SHOWN else ""
-        yield f"uses {', '.join(map(shown, few[:_SHOWN]))}{more}, which the branch does not have"
+        yield uses(sorted(foreign), "the branch")
 
 
 def _in_file(change: FileChange, ours: bytes, made: bytes, theirs: bytes) -> Iterator[str]:

@@ -50,11 +50,11 @@ def find_lacking(
 
     def added(patch: Patch) -> frozenset[bytes]:
         if id(patch) not in lexed:
-            lexed[id(patch)] = _added(patch)
+            lexed[id(patch)] = added_names(patch)
         return lexed[id(patch)]
 
     unknown = {
-        suspect.number: added(suspect.patch) - _around(branch, suspect.patch)
+        suspect.number: added(suspect.patch) - near_names(branch, suspect.patch)
         for suspect in suspects
     }
     absent = _without(repo, branch.id, frozenset().union(*unknown.values()))
@@ -73,8 +73,7 @@ def find_lacking(
         )
         if not missing:
             continue
-        made = {d.name for change in suspect.patch.changes for d in definitions(change)}
-        missing -= made | {bare(name) for name in made}
+        missing -= made_names(suspect.patch)
         foreign = missing - _without(repo, suspect.made_on, missing)
         if foreign:
             found[suspect.number] = tuple(sorted(foreign))
@@ -83,12 +82,23 @@ def find_lacking(
 
 def explain(names: Sequence[bytes], branch: str) -> str:
     """One line for a person."""
+    return f"{uses(names, branch)}: it may need another patch"
+
+
+def uses(names: Sequence[bytes], branch: str) -> str:
+    """The same without advice."""
     few = ", ".join(name.decode() for name in names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"uses {few}{more}, which {branch} does not have: it may need another patch"
+    return f"uses {few}{more}, which {branch} does not have"
 
 
-def _added(patch: Patch) -> frozenset[bytes]:
+def made_names(patch: Patch) -> frozenset[bytes]:
+    """The names that a patch defines, with what macros make of them."""
+    made = {found.name for change in patch.changes for found in definitions(change)}
+    return frozenset(made | {bare(name) for name in made})
+
+
+def added_names(patch: Patch) -> frozenset[bytes]:
     """The names in the code that a patch adds."""
     return frozenset(
         name
@@ -100,7 +110,7 @@ def _added(patch: Patch) -> frozenset[bytes]:
     )
 
 
-def _around(branch: TreeView, patch: Patch) -> frozenset[bytes]:
+def near_names(branch: TreeView, patch: Patch) -> frozenset[bytes]:
     """The names in the files that the patch changes, as the branch has them: most of those it uses.
 
     The rest is so little that the search of the whole tree takes 0.2 s and not minutes.

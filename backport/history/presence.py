@@ -141,7 +141,7 @@ def unreverted(history: Iterable[Told]) -> Iterator[Told]:
 
 
 class _Ids:
-    """Ids in whatever abbreviation; one is in here under any abbreviation of `ABBREVIATED` or more."""
+    """Ids, each found under any abbreviation of at least `ABBREVIATED` digits."""
 
     def __init__(self) -> None:
         self._by_length: dict[int, set[str]] = {}

@@ -33,6 +33,13 @@ def new_repo(folder: Path, files: Files, branch: str = "stable") -> Path:
     return folder
 
 
+def two_files(folder: Path, *patches: tuple[str, Files]) -> Path:
+    """``stable`` with a.c and b.c of thirty lines each, and ``topic`` with ``patches`` on it."""
+    made = new_repo(folder, {"a.c": lines(), "b.c": lines()})
+    branch_with(made, "topic", "stable", *patches)
+    return made
+
+
 def commit(repo: Path, files: Files, message: str) -> str:
     """Commit ``files`` (None deletes); the commit's id."""
     for name, content in files.items():

@@ -203,12 +203,12 @@ def test_each_patch_is_lexed_once(repo: Path, monkeypatch: pytest.MonkeyPatch) -
         {"a.c": code((2, "moved()"), (8, "one();"), (20, "two();"))},
     )
     seen: list[str] = []
-    whole = missing_names._added
+    whole = missing_names.added_names
 
     def counted(patch: Patch) -> frozenset[bytes]:
         seen.append(patch.name)
         return whole(patch)
 
-    monkeypatch.setattr(missing_names, "_added", counted)
+    monkeypatch.setattr(missing_names, "added_names", counted)
     out = apply(repo, "master~2..master")
     assert "one" in out and len(seen) == len(set(seen)) == 2

@@ -12,7 +12,17 @@ import pytest
 
 from backport.errors import UsageError
 from backport.planning.choice import choose_patches
-from tests.backport.trees import backport, branch_with, commit, git, lines, mbox, new_repo, refs
+from tests.backport.trees import (
+    backport,
+    branch_with,
+    commit,
+    git,
+    lines,
+    mbox,
+    new_repo,
+    refs,
+    two_files,
+)
 
 SUBJECTS = ("alpha: make the file", "beta: use it", "Beta: use it more", "gamma", "gamma again")
 
@@ -50,11 +60,8 @@ def test_what_fits_none_or_several_is_listed(wanted: str, said: str) -> None:
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     """``topic``: 3 needs 1, 5 needs 3; 2 and 4 touch other files, and 4 needs 2."""
-    made = new_repo(tmp_path / "repo", {"a.c": lines(), "b.c": lines()})
-    branch_with(
-        made,
-        "topic",
-        "stable",
+    return two_files(
+        tmp_path / "repo",
         ("a: five", {"a.c": lines((5, "five"))}),
         ("b: seven", {"b.c": lines((7, "seven"))}),
         ("a: capitals", {"a.c": lines((5, "FIVE"))}),
@@ -62,7 +69,6 @@ def repo(tmp_path: Path) -> Path:
         ("a: the end", {"a.c": lines((5, "V"))}),
         ("c: new", {"c.c": "c\n"}),
     )
-    return made
 
 
 def words(verb: str, *more: str) -> tuple[str, ...]:

@@ -10,22 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.backport.trees import backport, branch_with, git, lines, mbox, new_repo
+from tests.backport.trees import backport, git, lines, mbox, two_files
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     """``stable``, and ``topic`` with three patches that build on each other."""
-    path = new_repo(tmp_path / "repo", {"a.c": lines(), "b.c": lines()})
-    branch_with(
-        path,
-        "topic",
-        "stable",
+    return two_files(
+        tmp_path / "repo",
         ("a: five", {"a.c": lines((5, "five"))}),
         ("a: 55", {"a.c": lines((5, "55"))}),
         ("b: five", {"b.c": lines((5, "five"))}),
     )
-    return path
 
 
 @pytest.fixture

@@ -18,7 +18,14 @@ from backport.planning.plan import Plan
 from backport.run.accounting import tally
 from backport.run.steps import Reason, Step, StepState
 from series.model import Account, Fate, Identity, Patch, Series
-from tests.backport.trees import backport, branch_with, commit, git, lines, mbox, new_repo
+from tests.backport.trees import (
+    backport,
+    commit,
+    git,
+    lines,
+    mbox,
+    two_files,
+)
 
 SEPARATOR = b"From x@y Fri Apr 15 09:20:00 2022\n"
 
@@ -26,16 +33,12 @@ SEPARATOR = b"From x@y Fri Apr 15 09:20:00 2022\n"
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     """``stable``, and ``topic`` with three patches more."""
-    path = new_repo(tmp_path / "repo", {"a.c": lines(), "b.c": lines()})
-    branch_with(
-        path,
-        "topic",
-        "stable",
+    return two_files(
+        tmp_path / "repo",
         ("a: five", {"a.c": lines((5, "five"))}),
         ("b: five", {"b.c": lines((5, "five"))}),
         ("a: FIVE", {"a.c": lines((5, "FIVE"))}),
     )
-    return path
 
 
 def applied(repo: Path, box: Path, *words: str) -> dict[str, Any]:

@@ -11,17 +11,23 @@ import pytest
 
 from backport.errors import Conflict
 from backport.run import conflict
-from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo, refs
+from tests.backport.trees import (
+    backport,
+    branch_with,
+    commit,
+    git,
+    lines,
+    new_repo,
+    refs,
+    two_files,
+)
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     """``topic``'s second of three commits clashes with ``stable``."""
-    made = new_repo(tmp_path / "repo", {"a.c": lines(), "b.c": lines()})
-    branch_with(
-        made,
-        "topic",
-        "stable",
+    made = two_files(
+        tmp_path / "repo",
         ("one", {"b.c": lines((3, "drei"))}),
         ("two: clashes", {"a.c": lines((5, "theirs")), "b.c": lines((3, "drei"), (20, "zwanzig"))}),
         ("three", {"b.c": lines((3, "drei"), (20, "zwanzig"), (29, "neunundzwanzig"))}),

@@ -13,20 +13,24 @@ from pathlib import Path
 import pytest
 
 from tests.backport.run.test_killed import killed_at
-from tests.backport.trees import backport, branch_with, commit, git, lines, mbox, new_repo, refs
+from tests.backport.trees import (
+    backport,
+    commit,
+    git,
+    lines,
+    mbox,
+    refs,
+    two_files,
+)
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
-    made = new_repo(tmp_path / "repo", {"a.c": lines(), "b.c": lines()})
-    branch_with(
-        made,
-        "topic",
-        "stable",
+    return two_files(
+        tmp_path / "repo",
         ("one", {"a.c": lines((5, "five"))}),
         ("two", {"b.c": lines((5, "five"))}),
     )
-    return made
 
 
 WORDS = ("apply", "--branch", "stable", "--series", "stable..topic", "--validate", "none")

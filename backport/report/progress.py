@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Timer
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ _LEAST = 20
 """Letters of a subject that are shown in any case."""
 _MOST = 400
 """Letters of a subject that are shown: nobody reads a megabyte on a terminal."""
+_BRIEF = 60
+"""Letters of a command in a log, where it stands again each minute."""
 _FIRST, _AGAIN = 10.0, 60.0
 """Seconds after which a line in a log names the step that takes so long, and seconds until the next."""
 
@@ -211,7 +213,8 @@ class Reporter:
     def _still(self) -> None:
         now = self._now
         if now is not None:
-            print(fold(now.text(), page_width(sys.stderr)), file=sys.stderr, flush=True)
+            brief = replace(now, what=_shortened(now.what, _BRIEF))
+            print(fold(brief.text(), page_width(sys.stderr)), file=sys.stderr, flush=True)
             self._later(_AGAIN)
 
     def _over(self) -> None:

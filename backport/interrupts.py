@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ctrl-C, at whatever moment: one clean end, never a traceback.
+"""Ctrl-C at any moment: one clean end, never a traceback.
 
 The first interrupt ends what is under way, and what it started is cleaned up; a second one meanwhile
 changes nothing, the third ends the process where it stands.  Python raises KeyboardInterrupt wherever it

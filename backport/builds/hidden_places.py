@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 OWN = ("/tmp", "/var/tmp", "/run")
-"""Folders of which a build has its own, empty but for what it needs."""
+"""A build gets its own copy of these folders, with only what it needs in it."""
 _NAMED = (
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
@@ -38,7 +38,7 @@ _NAMED = (
 )
 """Variables whose value is such a place."""
 _SYSTEM = ("/", "/usr", "/etc", "/var", "/opt", "/srv", "/lib", "/bin", "/sbin", "/dev", "/proc")
-"""Never hidden as a whole, whatever a variable or the password file says."""
+"""Never hidden as a whole, even if a variable or the password file names one."""
 
 
 def hidden_places(variables: Mapping[str, str]) -> tuple[Path, ...]:

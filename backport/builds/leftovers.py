@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a build that nobody waits for any more has left running.
+"""Processes that a killed run's build has left running.
 
 A tool that is killed by SIGKILL cannot end the build that it started, and outside of a sandbox that
 goes on, in the worktree that the next run wants to use.  Each build carries a mark in its environment,
@@ -23,7 +23,7 @@ _WAIT = 5.0
 
 
 def end_leftovers(worktree: Path) -> int:
-    """Kill whatever still builds in ``worktree``; returns how many processes were found.
+    """Kill every process that still builds in ``worktree``; returns how many processes were found.
 
     Only where /proc says what runs; elsewhere nothing is done.
     """

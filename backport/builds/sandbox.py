@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where a build may run: it writes only to its own worktree, and reaches nobody.
+"""Where a build runs: it can write only to its own worktree, and reach no one.
 
 A build runs the tree's own code.  bubblewrap (bwrap(1)) gives it, for root as for everyone:
 

@@ -119,7 +119,7 @@ class BuildTree:
         """Files to hand on, each with the source it is made from."""
         self.timeout = timeout
         self.audited = audited
-        """Answers that are come by faster than by a whole build wait for `bear_out`."""
+        """Answers of builds that were not full ones wait for `confirm`."""
         self.profile = profile
         """Whose constants and types a probe is asked for."""
         self.worktree = KeptWorktree(repo)
@@ -265,8 +265,8 @@ class BuildTree:
             answer |= {"asked": asked, "answers": to_json(built.answers)}
         self.cache.put(KIND, key, answer)
 
-    def bear_out(self, commits: Iterable[Oid]) -> None:
-        """A whole build has shown that answers which were come by faster hold."""
+    def confirm(self, commits: Iterable[Oid]) -> None:
+        """A full build has given the same as these faster ones."""
         for commit in commits:
             key = self.key(commit)
             answer = self.cache.get(KIND, key)

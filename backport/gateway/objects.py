@@ -59,8 +59,8 @@ class Objects:
 
     @cached_property
     def alone(self) -> pygit2.Repository:
-        """The objects and nothing else: what is compared or merged there goes by its content, whatever the
-        attributes and the index of the user say (a sparse index libgit2 cannot read)."""
+        """The objects alone, for diffs and merges: the user's attributes do not change those, and libgit2
+        cannot read a sparse index."""
         found = pygit2.Repository()
         found.set_odb(self.repo.odb)
         return found

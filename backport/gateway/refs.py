@@ -48,7 +48,7 @@ def delete(repo: Repo, ref: str) -> None:
 
 
 def _lock(repo: Repo, ref: str, commit: Oid | None) -> Lock:
-    """The lock of a ref of ours, taken over from an earlier run whatever it was to hold."""
+    """The lock of a ref of ours; one that an earlier run left is taken over."""
     path = repo.common_dir / ref
     content = b"%s\n" % (commit or "").encode()
     left = path.with_name(f"{path.name}.lock")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which names a tree's files hold, for many trees that follow each other.
 
-One search of a tree costs `git grep` half a second whatever is looked for.  Where thousands of trees
-of one history are asked in turn, the names of the first are counted, and each further tree costs
-the files that differ from the one before.
+`git grep` takes half a second to search a tree.  To search thousands of trees of one history, the names
+of the first tree are counted, and each further tree costs only the files that differ from the last.
 """
 
 from __future__ import annotations

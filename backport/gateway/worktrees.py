@@ -48,7 +48,7 @@ def checked_out(repo: Repo, ref: str) -> Worktree | None:
 
 
 def forget_worktree(repo: Repo, folder: Path) -> None:
-    """Remove git's entries for a worktree of ours, in whatever state a kill has left them.
+    """Remove git's entries for a worktree of ours, also those that a kill has cut short.
 
     `git worktree prune` spares one that is locked, as each is while it is made; and one whose folder is
     there again.

@@ -228,7 +228,7 @@ def _plain(repo: Repo, message: bytes) -> bytes:
 
 
 def remove(repo: Repo, folder: Path) -> None:
-    """Take the worktree away, whatever state it is in."""
+    """Remove the worktree in any state."""
     empty(repo, folder)
     if folder.is_dir():
         folder.rmdir()

@@ -180,7 +180,7 @@ def abort(repo: Repo) -> Aborted:
 def _at_work(repo: Repo, journal: Journal) -> Iterator[None]:
     """Hold the lock; what a killed run has left beside its journal is cleared first.
 
-    Raises `NotStored` where something cannot be written: whatever it is, the run waits as it was.
+    Raises `NotStored` if anything cannot be written; the run then waits as it was.
     """
 
     def hint() -> str:

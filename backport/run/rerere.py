@@ -3,7 +3,7 @@
 
 Git itself decides whether it is on (``rerere.enabled``, or where that is not set, whether there is a folder
 ``rr-cache``).  A resolution that it knows is written into the file, as git does; the path stays unmerged,
-so that somebody looks at it and adds it, whatever ``rerere.autoUpdate`` says.
+so that the user looks at it and adds it, even with ``rerere.autoUpdate``.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class Prover:
         commits = [fast.commit for fast in self._fast]
         if whole.state is verdict.state:
             builder.trust_again()
-            builder.bear_out(commits)
+            builder.confirm(commits)
             return True
         why = f"a whole build of {target.subject!r} comes to another verdict"
         builder.distrust(commits, why)
@@ -225,7 +225,7 @@ class Prover:
         fast, self._fast = self._fast, []
         commits = [one.commit for one in fast]
         if difference is None:
-            builder.bear_out(commits)
+            builder.confirm(commits)
             return ()
         how = "replayed" if self.settings.replay else "incremental"
         self.note(

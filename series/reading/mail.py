@@ -167,7 +167,7 @@ def signed(patch: Patch, rules: Rules, subject: bytes = b"") -> Patch:
             made + b"\n" + (b"\n" + patch.message.lstrip(b"\n") if patch.message.strip() else b"")
         )
         patch = replace(patch, message=message)
-    # Whatever wrote it: these end an identity in a commit (git's ident.c drops them, too).
+    # These end an identity in a commit; git's ident.c drops them, too.
     author = Identity(*(_UNSAFE.sub(b"", part) for part in (patch.author.name, patch.author.email)))
     if author != patch.author:
         patch = replace(patch, author=author)

@@ -24,12 +24,12 @@ generators and other builders (ninja) need no special knowledge.  Commands that 
 temporary file that one recipe line makes and another removes) are one command of several runs.  What
 writes nothing, or answers its driver through a pipe, is part of the driver.
 
-The rule: whatever a process asked of a path counts as all that can be asked of it (type, mode, content,
-a link's target, a folder's names, that nothing is there), in the tree and outside.  A changed input of a
+The rule: a process that looked at a path in any way depends on all of it (type, mode, content, a link's
+target, a folder's names, or that nothing is there), in the tree and outside.  A changed input of a
 command means that it runs again, from the state in which it was recorded: its outputs are removed
-first, and what it listed is there.  A changed input of a driver, an input outside, or anything that
-could not be followed means the whole build, from nothing.  Of one program more is known: GNU make asks
-of a file only whether it is there and which is newer, and in a clean build the tree's files have one date.
-An incremental build of make's or ninja's own is never believed: a header that now hides another is
-nothing that they know of.
+first, and what it listed is there.  A changed input of a driver, an input outside, or something that
+could not be followed, means a full build from a clean worktree.  GNU make is the exception: it only
+checks whether a file exists and which of two is newer, and in a clean build the tree's files have one
+date.  Incremental builds by make or ninja are never trusted: neither notices a header that now hides
+another.
 """

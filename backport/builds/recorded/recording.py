@@ -15,7 +15,7 @@ class Touched:
     """What a process looked at, by path in the worktree."""
 
     reads: frozenset[str] = frozenset()
-    """Whatever of a path it saw, what it saw is all of it: content, mode, type."""
+    """It depends on the whole path, whichever part it looked at: content, mode, type."""
     exists: frozenset[str] = frozenset()
     """Asked about by a make, for which only its going matters."""
     absent: frozenset[str] = frozenset()

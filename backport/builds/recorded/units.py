@@ -115,7 +115,7 @@ def _unit(process: Process, parent: Process, first: Image | None, root: str) -> 
             unit.answers |= ours not in (first.stdout, first.stderr)
         elif not made:
             unit.unsure = "the shell above redirected its output to a file"
-    # To jobs that run beside others make gives a pipe that nobody writes to.
+    # make gives parallel jobs an empty pipe as their standard input.
     idle = made and start.stdin.startswith("pipe:") and start.stdin != above.stdin
     if start.stdin != "/dev/null" and not idle:
         unit.unsure = "its input came from above"

@@ -206,7 +206,7 @@ def test_fast_answers_of_a_run_that_was_not_audited_do_not_count(tmp_path: Path)
     commit = tree.repo.commit("next")
     assert tree.known(commit) is not None
     assert tree_of(folder, audited=True).known(commit) is None
-    tree.bear_out([commit])
+    tree.confirm([commit])
     assert tree_of(folder, audited=True).known(commit) is not None
 
 

@@ -58,6 +58,13 @@ class Allow(StrEnum):
     """Leave a binary file as it is where the patch says only that it differs."""
 
 
+class Forge(StrEnum):
+    """Whose annotations of a change are written."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+
+
 class Phase(StrEnum):
     """How far a run has come; see journal."""
 

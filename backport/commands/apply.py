@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import typer
 
 from backport import interrupts
 from backport.commands import options as opt
+from backport.commands.for_ci import Reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,12 +22,13 @@ if TYPE_CHECKING:
     from backport.errors import Interrupted
     from backport.gateway.repository import Repo
     from backport.planning.sources import Source
-    from backport.run.journal import Journal
+    from backport.run.journal import Journal, RunState
     from backport.run.proof import Proof
     from backport.run.request import Progress, Result
 
 
 def apply(
+    ctx: typer.Context,
     commits: opt.Commits = None,
     branch: opt.Branch = None,
     series: opt.SeriesSrc = None,
@@ -69,9 +72,13 @@ def apply(
         ),
     ] = False,
     json: opt.Json = None,
+    junit: opt.Junit = None,
+    sarif: opt.Sarif = None,
+    annotations: opt.Annotate = None,
 ) -> None:
     """Put a series on a stable branch, and prove every step."""
     from backport.commands.here import open_repo
+    from backport.errors import UsageError
     from backport.run.life import start
     from backport.run.request import Request
 
@@ -104,12 +111,19 @@ def apply(
     )
     name = opt.branch_of(settings)
     sources = opt.sources_of(found, settings, series, commits)
+    reports = Reports(junit, sarif, annotations)
     if dry_run:
+        if reports.wanted:
+            raise UsageError(
+                "--dry-run proves nothing: --junit, --sarif and --annotations have nothing to say",
+                "--json has the plan",
+            )
         _rehearse(found, name, sources, settings, to or name, json)
         return
     request = Request(name, sources, settings, to)
     proof = _proof(keep_going)
-    _carry(found, proof, lambda progress: start(found, request, proof, progress), json, settings)
+    out = _Out(ctx, json, reports, to or name)
+    _carry(found, proof, lambda progress: start(found, request, proof, progress), out, settings)
 
 
 def _rehearse(
@@ -133,6 +147,7 @@ def _rehearse(
 
 
 def continue_(
+    ctx: typer.Context,
     repo: opt.RepoDir = None,
     validate: opt.Validate = None,
     build: opt.Build = None,
@@ -142,13 +157,17 @@ def continue_(
     prerequisites: opt.Wanted = None,
     keep_going: opt.KeepGoing = False,
     json: opt.Json = None,
+    junit: opt.Junit = None,
+    sarif: opt.Sarif = None,
+    annotations: opt.Annotate = None,
 ) -> None:
     """Resume a run that stopped on a conflict or was interrupted."""
     from backport.commands.here import leave_conflict, open_repo, say_where
     from backport.run.life import resume
 
     found = open_repo(repo)
-    stood, json = leave_conflict(found, json)
+    stood, (json, junit, sarif) = leave_conflict(found, json, junit, sarif)
+    out = _Out(ctx, json, Reports(junit, sarif, annotations))
     changed = {
         "validate": validate,
         "build": build,
@@ -160,21 +179,25 @@ def continue_(
     given = {key: value for key, value in changed.items() if value not in (None, ())}
     proof = _proof(keep_going)
     with say_where(stood, found):
-        _carry(found, proof, lambda progress: resume(found, proof, progress, given), json, None)
+        _carry(found, proof, lambda progress: resume(found, proof, progress, given), out, None)
 
 
 def skip(
-    repo: opt.RepoDir = None, keep_going: opt.KeepGoing = False, json: opt.Json = None
+    ctx: typer.Context,
+    repo: opt.RepoDir = None,
+    keep_going: opt.KeepGoing = False,
+    json: opt.Json = None,
 ) -> None:
     """Leave out the patch that a run stopped on, and go on."""
     from backport.commands.here import leave_conflict, open_repo, say_where
     from backport.run.life import skip as skip_patch
 
     found = open_repo(repo)
-    stood, json = leave_conflict(found, json)
+    stood, (json,) = leave_conflict(found, json)
     proof = _proof(keep_going)
+    out = _Out(ctx, json, Reports())
     with say_where(stood, found):
-        _carry(found, proof, lambda progress: skip_patch(found, proof, progress), json, None)
+        _carry(found, proof, lambda progress: skip_patch(found, proof, progress), out, None)
 
 
 def abort(repo: opt.RepoDir = None) -> None:
@@ -183,7 +206,7 @@ def abort(repo: opt.RepoDir = None) -> None:
     from backport.run.life import abort as abort_run
 
     found = open_repo(repo)
-    stood, _ = leave_conflict(found, None)
+    stood, _ = leave_conflict(found)
     with say_where(stood, found):
         done = abort_run(found)
     state = done.state
@@ -273,33 +296,53 @@ def _proof(keep_going: bool) -> Proof:
     return Proof(keep_going)
 
 
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """Where the result goes besides the screen; ``name`` is the branch as the user has named it."""
+
+    ctx: typer.Context
+    json: str | None
+    reports: Reports
+    name: str = ""
+
+
 def _carry(
-    repo: Repo, proof: Proof, go: Callable[[Progress], Result], json: str | None, settings: object
+    repo: Repo, proof: Proof, go: Callable[[Progress], Result], out: _Out, settings: object
 ) -> None:
-    from backport.errors import BackportError, Unreported
+    from backport.errors import BackportError, RunInProgress, Unreported
+    from backport.export.listener import Listener, finished, stopped
     from backport.report.out import check_json, write_json
     from backport.report.page import say
     from backport.report.progress import Reporter
     from backport.report.summary import stopped_json, summary, to_json
     from backport.run.journal import Journal
 
+    json, reports = out.json, out.reports
     check_json(json)
+    reports.begin(out.ctx)
     begun = time.monotonic()
     journal = Journal(repo.state_dir)
+    before = _readable(journal) if reports.wanted else None
     try:
         validating = _validating(repo, settings)
         with Reporter(validating=validating, ends_at_failure=not proof.keep_going) as progress:
-            result = go(progress)
+            heard = Listener(progress)
+            result = go(heard)
     except KeyboardInterrupt:
         raise _interrupted(repo, journal) from None
     except BackportError as error:
         if interrupts.came():  # a git that ran in the foreground was interrupted with us
             raise _interrupted(repo, journal) from None
-        write_json(json, stopped_json(error, journal.read()) if json else {})
+        state, failed = _readable(journal), error
+        write_json(json, stopped_json(error, state) if json else {})
+        # The state of another run, which is in the way, is not what this one came to.
+        known = (None, None) if isinstance(error, RunInProgress) else (before, state)
+        reports.write(out.ctx, repo, lambda: stopped(heard, out.name, *known, failed))
         raise
     seconds = time.monotonic() - begun
     try:
         write_json(json, to_json(result, seconds) if json else {})
+        reports.write(out.ctx, repo, lambda: finished(heard, result))
         if json != "-":
             say(summary(result, seconds))
         sys.stdout.flush()
@@ -312,6 +355,16 @@ def _carry(
             f"{branch} has moved to {tip}, but the report of that could not be written: {why}",
             f"the run is done: `git log {branch}` shows it",
         ) from error
+
+
+def _readable(journal: Journal) -> RunState | None:
+    """The state of the run, None where there is none; a damaged one is the run's own error."""
+    from backport.errors import UsageError
+
+    try:
+        return journal.read()
+    except UsageError:
+        return None
 
 
 def _interrupted(repo: Repo, journal: Journal) -> Interrupted:

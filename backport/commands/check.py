@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backport.commands import options as opt
+from backport.commands.for_ci import Reports
 from backport.commands.parsing import OPTIONAL_RANGE
 from backport.levels import Level
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 
 def check(
+    ctx: typer.Context,
     repo: opt.RepoDir = None,
     commit: Annotated[
         str | None,
@@ -56,6 +59,9 @@ def check(
     keep_going: opt.KeepGoing = False,
     jobs: opt.Jobs = None,
     json: opt.Json = None,
+    junit: opt.Junit = None,
+    sarif: opt.Sarif = None,
+    annotations: opt.Annotate = None,
 ) -> None:
     """Check what is staged: patches parse, their order holds, the core still translates."""
     from backport.commands.here import open_repo
@@ -65,12 +71,22 @@ def check(
     asked = [one for one in (commit, commits, message, pushed) if one is not None]
     if len(asked) > 1:
         raise UsageError("give one of --commit, --range and --message")
-    if not asked and _nothing_to_do(repo, validate, build, profile, json):
+    reports = Reports(junit, sarif, annotations)
+    if reports.wanted and (message is not None or pushed is not None):
+        raise UsageError(
+            "a message is not a step: --junit, --sarif and --annotations do not fit it"
+        )
+    reports.begin(ctx)
+    if not reports.wanted and not asked and _nothing_to_do(repo, validate, build, profile, json):
         return
+    from backport.export import listener
     from backport.report import checked as report
     from backport.report.progress import Reporter
     from backport.run import checks
+    from backport.validate.prover import Target
     from series.model import shown
+
+    begun = time.monotonic()
 
     found = open_repo(repo)
     settings = opt.settings_of(
@@ -94,6 +110,7 @@ def check(
                 found, _needing_build(settings), commits, progress, keep_going=keep_going
             )
         write_json(json, report.range_json(checked))
+        reports.write(ctx, found, lambda: listener.checked(commits, checked, _since(begun)))
         if json != "-":
             report.show_range(checked)
         _exit_with(*(verdict.state for verdict in checked.verdicts), wrong=bool(checked.complaints))
@@ -102,16 +119,23 @@ def check(
         subject = shown(found.message(oid).split(b"\n", 1)[0])
         verdict = checks.check_commit(found, _needing_build(settings), oid, subject)
         write_json(json, report.commit_json(verdict))
+        one = checks.Checked(1, (verdict,), (), "", (Target(1, oid, subject),))
+        reports.write(ctx, found, lambda: listener.checked(commit, one, _since(begun)))
         if json != "-":
             report.show_commit(verdict)
         _exit_with(verdict.state)
     else:
         staged = checks.check_staged(found, settings)
         write_json(json, report.staged_json(staged))
+        reports.write(ctx, found, lambda: listener.checked_staged(staged, _since(begun)))
         if json != "-":
             report.show_staged(staged)
         # A hook lets pass what cannot be judged: else it would stop every commit to such a tree.
         _exit_with(wrong=bool(staged.looked.complaints) or staged.failed)
+
+
+def _since(begun: float) -> float:
+    return time.monotonic() - begun
 
 
 def _check_message(repo: Repo, file: Path, settings: Settings, json: str | None) -> None:

@@ -33,25 +33,31 @@ def open_repo(path: Path | None = None) -> Repo:
     return repo
 
 
-def leave_conflict(repo: Repo, json: str | None) -> tuple[Path | None, str | None]:
+def leave_conflict(repo: Repo, *files: str | None) -> tuple[Path | None, tuple[str | None, ...]]:
     """Step out of the worktree of a conflict, which may go while we work there.
 
-    Returns where the process stood, None where that was elsewhere, and the ``--json`` file as it was
-    meant from there.
+    Returns where the process stood, None where that was elsewhere, and the files of ``--json`` and the
+    like as they were meant from there.
     """
     stood = Path.cwd()
     if not stood.is_relative_to(repo.state_dir):
-        return None, json
-    if json is not None and json != "-":
-        json = os.path.normpath(stood / json)
-        if Path(json).is_relative_to(repo.state_dir):
-            from backport.errors import UsageError
-
-            raise UsageError(
-                f"--json {json}: that folder goes with the conflict", "name a file outside of it"
-            )
+        return None, files
+    meant = tuple(_meant(repo, stood, file) for file in files)
     os.chdir(repo.top)
-    return stood, json
+    return stood, meant
+
+
+def _meant(repo: Repo, stood: Path, file: str | None) -> str | None:
+    if file is None or file == "-":
+        return file
+    whole = os.path.normpath(stood / file)
+    if Path(whole).is_relative_to(repo.state_dir):
+        from backport.errors import UsageError
+
+        raise UsageError(
+            f"{whole}: that folder goes with the conflict", "name a file outside of it"
+        )
+    return whole
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backport.levels import Allow, Level, Prerequisites, Record, SandboxUse
+from backport.levels import Allow, Forge, Level, Prerequisites, Record, SandboxUse
 from series.reading.choices import Keep
 
 if TYPE_CHECKING:
@@ -188,6 +188,22 @@ Jobs = Annotated[
 Json = Annotated[
     str | None,
     typer.Option("--json", "-J", metavar="FILE", help="Write the result as JSON ('-' for stdout)."),
+]
+Junit = Annotated[
+    str | None,
+    typer.Option("--junit", metavar="FILE", help="Write JUnit XML: a test case a step and level."),
+]
+Sarif = Annotated[
+    str | None,
+    typer.Option("--sarif", metavar="FILE", help="Write what is wrong as SARIF 2.1.0."),
+]
+Annotate = Annotated[
+    Forge | None,
+    typer.Option(
+        "--annotations",
+        help="Put what is wrong at its lines in a change: github prints workflow commands, gitlab"
+        " writes gl-code-quality-report.json.",
+    ),
 ]
 Wanted = Annotated[
     Prerequisites | None,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from backport.report.out import FORMAT
 from series.graph.evidence import Dependency, Need
 from series.model import Patch, escaped, shown
 
@@ -109,6 +110,7 @@ def to_json(picture: Picture) -> dict[str, Any]:
     """For a program: patches in order, edges by their place in it (1-based)."""
     place = picture.places
     return {
+        "format": FORMAT,
         "patches": [
             {
                 "place": place[node],

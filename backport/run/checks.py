@@ -47,6 +47,8 @@ class Checked:
     complaints: tuple[tuple[Oid, Complaint], ...]
     proven: str
     """How far each commit was proven, or why not at all."""
+    targets: tuple[Target, ...] = ()
+    """All of them."""
 
 
 def check_staged(repo: Repo, settings: Settings) -> Staged:
@@ -96,7 +98,7 @@ def check_range(
             progress.verdict(verdict.number, len(targets), verdict)
 
         verdicts = prover.prove(targets, tell, keep_going=keep_going)
-    return Checked(len(targets), verdicts, tuple(complaints), phrase)
+    return Checked(len(targets), verdicts, tuple(complaints), phrase, targets)
 
 
 def _check_core(

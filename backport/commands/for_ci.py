@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``--junit``, ``--sarif`` and ``--annotations``: what verbs that prove steps write for CI."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from backport.levels import Forge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backport.export.run_record import RunRecord
+    from backport.gateway.repository import Repo
+
+
+_LINES = "backport.annotations"
+"""Where they wait in the context of the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """The files that the user wants besides ``--json``."""
+
+    junit: str | None = None
+    sarif: str | None = None
+    annotations: Forge | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.junit or self.sarif or self.annotations)
+
+    def begin(self, ctx: typer.Context) -> None:
+        """Raise `UsageError` for a file that cannot be written; from here on GitHub's runner obeys
+        nothing that is printed."""
+        from backport.export.annotations import GITLAB_FILE, fence
+        from backport.report.out import check_file
+
+        check_file("--junit", self.junit)
+        check_file("--sarif", self.sarif)
+        if self.annotations is Forge.GITLAB:
+            check_file("--annotations", GITLAB_FILE)
+        if self.annotations is Forge.GITHUB:
+            stop, resume = fence()
+            print(stop, flush=True)
+            # Behind everything else that is printed, also the message of an error.
+            ctx.find_root().call_on_close(
+                lambda: print(resume, *ctx.meta.get(_LINES, ()), sep="\n", flush=True)
+            )
+
+    def write(self, ctx: typer.Context, repo: Repo, make: Callable[[], RunRecord]) -> None:
+        """Write them.  Raises `UsageError`."""
+        if not self.wanted:
+            return
+        from importlib.metadata import version
+
+        from backport.distribution import DISTRIBUTION
+        from backport.export.annotations import GITLAB_FILE, to_github, to_gitlab
+        from backport.export.junit import to_junit
+        from backport.export.sarif import to_sarif
+        from backport.export.tree_places import located
+        from backport.report.out import write_for
+
+        record = located(repo, make())
+        if self.junit:
+            write_for("--junit", self.junit, to_junit(record))
+        if self.sarif:
+            log = json.dumps(to_sarif(record, version(DISTRIBUTION)), indent=1)
+            write_for("--sarif", self.sarif, f"{log}\n".encode())
+        if self.annotations is Forge.GITLAB:
+            write_for("--annotations", GITLAB_FILE, to_gitlab(record).encode())
+        if self.annotations is Forge.GITHUB:
+            ctx.meta[_LINES] = to_github(record).splitlines()

@@ -85,7 +85,7 @@ def find_units(
             continue
         if process.parent in driving:
             top[process.serial] = process.serial
-            units[process.serial] = _unit(process, by_serial[process.parent], first, root)
+            units[process.serial] = _unit(process, by_serial, first, root)
         else:
             top[process.serial] = top[process.parent]
             units[top[process.serial]].processes.append(process)
@@ -99,7 +99,10 @@ def find_units(
     return list(units.values())
 
 
-def _unit(process: Process, parent: Process, first: Image | None, root: str) -> Unit:
+def _unit(
+    process: Process, by_serial: Mapping[int, Process], first: Image | None, root: str
+) -> Unit:
+    parent = by_serial[process.parent]
     start = process.images[0] if process.images else None
     unit = Unit([process], start, process.status)
     above = image_at(parent, start.at) if start is not None else None
@@ -115,9 +118,7 @@ def _unit(process: Process, parent: Process, first: Image | None, root: str) -> 
             unit.answers |= ours not in (first.stdout, first.stderr)
         elif not made:
             unit.unsure = "the shell above redirected its output to a file"
-    # make gives parallel jobs an empty pipe as their standard input.
-    idle = made and start.stdin.startswith("pipe:") and start.stdin != above.stdin
-    if start.stdin != "/dev/null" and not idle:
+    if not _reads_nothing(process, start, by_serial, root):
         unit.unsure = "its input came from above"
     extra = [name for name in start.inherited if name not in first.inherited]
     if not all(made and name.startswith("pipe:") for name in extra):  # make's jobserver
@@ -129,6 +130,24 @@ def _unit(process: Process, parent: Process, first: Image | None, root: str) -> 
     if any(not path.startswith(_NOWHERE) for path in before):
         unit.unsure = "the shell above opened a file for it"
     return unit
+
+
+def _reads_nothing(
+    process: Process, image: Image, by_serial: Mapping[int, Process], root: str
+) -> bool:
+    """Whether the standard input of a process has nothing in it: /dev/null, or the empty pipe that a make
+    gives to parallel jobs, which a make below it hands on to its own first job."""
+    while image.stdin != "/dev/null":
+        if image.stdin != process.images[0].stdin or process.parent not in by_serial:
+            return False
+        parent = by_serial[process.parent]
+        above = image_at(parent, image.at)
+        if above is None:
+            return False
+        if image.stdin != above.stdin:
+            return is_make(above, root) and image.stdin.startswith("pipe:")
+        process, image = parent, above
+    return True
 
 
 def unfit_because(

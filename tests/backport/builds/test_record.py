@@ -281,6 +281,25 @@ def test_a_recording_that_was_written_before_is_written_as_if_it_had_not_been(
         assert load(at) == recording
 
 
+def test_makes_below_makes_run_their_jobs_with_no_input_of_their_own(tmp_path: Path) -> None:
+    """A parallel make gives its jobs an empty pipe to read, and a make among them hands it on."""
+    below = "all: one.o two.o three.o\n%.o: %.c\n\t$(CC) -c $< -o $@\n"
+    files: Files = {"Makefile": "all: a b c\na b c:\n\t$(MAKE) -C $@\n.PHONY: all a b c\n"}
+    for folder in "abc":
+        files[f"{folder}/Makefile"] = below
+        files |= {f"{folder}/{name}.c": f"int {name} = 1;\n" for name in ("one", "two", "three")}
+    folder = new_repo(tmp_path / "tree", files)
+    bench = Bench.of(folder, "make -s -j3")
+    assert bench.build("HEAD").verdict.state is State.PASSED
+    for name in ("a/one.c", "b/one.c", "c/three.c"):
+        (folder / name).write_text("int other = 2;\n")
+        git(folder, "commit", "-qam", name)
+        commit = git(folder, "rev-parse", "HEAD").strip()
+        assert bench.build(commit).verdict.state is State.PASSED
+        bench.same(commit)
+    assert bench.tally == Tally(replayed=3, commands=3, clean=1)
+
+
 def test_a_linker_script_is_an_input_like_another(small: Path) -> None:
     bench = Bench.of(small)
     bench.tree.wanted = {"app": ""}

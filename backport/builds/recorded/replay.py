@@ -189,7 +189,7 @@ class Replay:
             replayed=self.tally.replayed + 1,
             commands=self.tally.commands + len(runner.ran),
         )
-        self.how = counted(len(runner.ran), "command")
+        self.how = f"by {counted(len(runner.ran), 'command')}"
         return True
 
     def keep(self, commit: Oid, *, passed: bool) -> None:

@@ -284,10 +284,10 @@ def test_a_recording_that_was_written_before_is_written_as_if_it_had_not_been(
 def test_makes_below_makes_run_their_jobs_with_no_input_of_their_own(tmp_path: Path) -> None:
     """A parallel make gives its jobs an empty pipe to read, and a make among them hands it on."""
     below = "all: one.o two.o three.o\n%.o: %.c\n\t$(CC) -c $< -o $@\n"
-    files: Files = {"Makefile": "all: a b c\na b c:\n\t$(MAKE) -C $@\n.PHONY: all a b c\n"}
-    for folder in "abc":
-        files[f"{folder}/Makefile"] = below
-        files |= {f"{folder}/{name}.c": f"int {name} = 1;\n" for name in ("one", "two", "three")}
+    names = ("one", "two", "three")
+    files = {f"{part}/{name}.c": f"int {name} = 1;\n" for part in "abc" for name in names}
+    files |= {f"{part}/Makefile": below for part in "abc"}
+    files["Makefile"] = "all: a b c\na b c:\n\t$(MAKE) -C $@\n.PHONY: all a b c\n"
     folder = new_repo(tmp_path / "tree", files)
     bench = Bench.of(folder, "make -s -j3")
     assert bench.build("HEAD").verdict.state is State.PASSED

@@ -17,7 +17,7 @@ def test_what_steps_are_judged_by_is_said_where_it_changes(
     with Reporter(validating=True) as reporter:
         for number, how in enumerate(hows, 1):
             verdicts = (
-                Verdict(Validator.BUILD, State.PASSED, "built", how="2 commands"),
+                Verdict(Validator.BUILD, State.PASSED, "built", how="by 2 commands"),
                 Verdict(Validator.OBJECT, State.PASSED, "all pass", how=how),
                 Verdict(Validator.BOOT, State.PASSED, "boots", how=how),
             )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -25,6 +26,7 @@ def main() -> None:
         return
     finally:
         interrupts.finish()
+        gc.freeze()  # nothing is looked through once more for garbage: it all goes in a moment
     # Not by way of Python's own end: an interrupt inside of `exec` makes that end look like a kill.
     sys.stdout.flush()
     sys.stderr.flush()

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from backport.errors import BackportError
 from backport.export.run_record import Fortune, Place, RunRecord, StepRecord, Trouble, fortune_of
-from backport.run.checks import Checked, Staged
 from backport.run.journal import RunState
 from backport.run.request import Progress, Result
 from backport.run.steps import Step
-from backport.validate.staged import Complaint
 from backport.verdicts import State, StepVerdict
 from series.model import Oid, Patch, escaped, shown
+
+if TYPE_CHECKING:  # the prover's whole room, which a run without validation does not need
+    from backport.run.checks import Checked, Staged
+    from backport.validate.staged import Complaint
 
 
 class Listener:

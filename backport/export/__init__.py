@@ -4,4 +4,7 @@
 run_record, listener   what a run came to, and how that is gathered while it goes on
 tree_places            files and lines of the tree that a verdict names
 junit, sarif, annotations   for CI
+outgoing               a branch's commits as an mbox, a folder or a quilt series
+mails                  commits as mails
+round_trip             what was exported is put on again and compared
 """

@@ -19,17 +19,11 @@ def commit_patch(repo: Repo, commit: Oid, position: int = 0) -> Patch:
     native = repo.objects.alone[commit]
     parents = repo.parents(commit)
     head, _, message = native.read_raw().partition(b"\n\n")
-    author = next(line for line in head.split(b"\n") if line.startswith(b"author "))
-    name, _, rest = author[len(b"author ") :].rpartition(b" <")
-    email, _, stamp = rest.rpartition(b"> ")
-    seconds, _, zone = stamp.partition(b" ")
-    sign = -1 if zone.startswith(b"-") else 1
-    digits = zone.lstrip(b"+-") or b"0000"
-    offset = sign * (60 * int(digits[:-2] or b"0") + int(digits[-2:]))
+    author, date = read_author(head)
     return Patch(
         name=commit[:12],
-        author=Identity(name, email),
-        date=When(int(seconds), offset),
+        author=author,
+        date=date,
         message=message,
         changes=_changes(repo, commit),
         encoding=next(
@@ -40,6 +34,18 @@ def commit_patch(repo: Repo, commit: Oid, position: int = 0) -> Patch:
         trailers=parse_trailers(message),
         position=position,
     )
+
+
+def read_author(head: bytes) -> tuple[Identity, When]:
+    """Author and date from the headers of a commit object."""
+    author = next(line for line in head.split(b"\n") if line.startswith(b"author "))
+    name, _, rest = author[len(b"author ") :].rpartition(b" <")
+    email, _, stamp = rest.rpartition(b"> ")
+    seconds, _, zone = stamp.partition(b" ")
+    sign = -1 if zone.startswith(b"-") else 1
+    digits = zone.lstrip(b"+-") or b"0000"
+    offset = sign * (60 * int(digits[:-2] or b"0") + int(digits[-2:]))
+    return Identity(name, email), When(int(seconds), offset)
 
 
 def commit_changes(repo: Repo, old: Oid | None, new: Oid) -> tuple[FileChange, ...]:

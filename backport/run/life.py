@@ -15,6 +15,7 @@ from typing import Any
 
 from backport import interrupts
 from backport.config import level_of, with_options
+from backport.counted import counted
 from backport.errors import (
     BackportError,
     Conflict,
@@ -35,6 +36,7 @@ from backport.run.assembly import assemble, commit_tree, refuse_missing
 from backport.run.conventions import convention_of, sibling_notes
 from backport.run.declared import base_notes, find_missing, refuse_undeclared
 from backport.run.journal import RUN_REF, Journal, RunState, with_step
+from backport.run.last_moves import Move, RefMove, forget, remember
 from backport.run.move import check, move, put_back, refuse_moved, release
 from backport.run.refusals import conflict_error, refuse_failed, refuse_second
 from backport.run.request import Progress, Request, Result, Validation, pinned
@@ -48,7 +50,7 @@ from series.model import shown
 def start(repo: Repo, request: Request, validation: Validation, progress: Progress) -> Result:
     """Begin a run and carry it as far as it goes."""
     journal = Journal(repo.state_dir)
-    with _at_work(repo, journal):
+    with at_work(repo, journal):
         _clear_finished(repo, journal, progress)
         refuse_second(journal)
         if request.to:
@@ -87,8 +89,12 @@ def resume(
     ``changed`` are settings that the user has changed his mind about.
     """
     journal = Journal(repo.state_dir)
-    with _at_work(repo, journal):
+    with at_work(repo, journal):
         state = _waiting(journal)
+        if not state.sources:
+            raise UsageError(
+                "an undo was interrupted", "`backport undo` finishes it, `backport abort` drops it"
+            )
         if state.phase is not Phase.MOVE:
             refuse_moved(repo, state)
         if changed and not moving.has_moved(repo, journal):
@@ -130,7 +136,7 @@ def _takes(repo: Repo, state: RunState, changed: Mapping[str, Any]) -> bool:
 def skip(repo: Repo, validation: Validation, progress: Progress) -> Result:
     """Leave out the patch that a run stopped on, and carry on."""
     journal = Journal(repo.state_dir)
-    with _at_work(repo, journal):
+    with at_work(repo, journal):
         state = _waiting(journal)
         if state.phase is not Phase.STOPPED or state.clash is None:
             raise UsageError(
@@ -156,7 +162,7 @@ class Aborted:
 def abort(repo: Repo) -> Aborted:
     """Drop the run, and leave branch, index and files as they were before it."""
     journal = Journal(repo.state_dir)
-    with _at_work(repo, journal):
+    with at_work(repo, journal):
         try:
             state = journal.read()
         except UsageError:
@@ -165,6 +171,9 @@ def abort(repo: Repo) -> Aborted:
             if state is None:
                 raise UsageError("no run in progress: nothing to abort")
         moved = _take_back(repo, journal)
+        if moved and state is not None:
+            with contextlib.suppress(UsageError):
+                forget(repo, _ref_move(state))
         from backport.run import conflict, rerere
 
         folder = repo.state_dir / "conflict"
@@ -177,7 +186,7 @@ def abort(repo: Repo) -> Aborted:
 
 
 @contextlib.contextmanager
-def _at_work(repo: Repo, journal: Journal) -> Iterator[None]:
+def at_work(repo: Repo, journal: Journal) -> Iterator[None]:
     """Hold the lock; what a killed run has left beside its journal is cleared first.
 
     Raises `NotStored` if anything cannot be written; the run then waits as it was.
@@ -210,6 +219,7 @@ def _clear_finished(repo: Repo, journal: Journal, progress: Progress) -> None:
     if journal.file.exists() and moving.has_moved(repo, journal):
         state = _waiting(journal)
         move(repo, journal, state)
+        _remember(repo, state)
         release(repo, journal)
         _forget(repo, journal)
         branch = state.target.removeprefix("refs/heads/")
@@ -234,7 +244,7 @@ def _drive(
             refuse_failed(repo, state, verdicts)
             state = replace(state, phase=Phase.MOVE)
             journal.write(state)
-        counted = tally(plan, state.steps, only=bool(state.settings.only))
+        numbers = tally(plan, state.steps, only=bool(state.settings.only))
         state = signed(repo, journal, state)
         move(repo, journal, state)
     except (BackportError, SeriesError) as error:
@@ -245,6 +255,7 @@ def _drive(
     # The branch has moved: what fails from here on is a matter of clearing up.
     interrupts.finish()
     try:
+        _remember(repo, state)
         release(repo, journal)
         _forget(repo, journal)
     except (BackportError, OSError) as error:
@@ -253,7 +264,7 @@ def _drive(
             f" removed ({error}): `backport continue` does that"
         )
     subjects = tuple(shown(plan.patch(repo, step.item).subject) for step in state.steps)
-    return Result(state, plan, subjects, counted, verdicts, proven)
+    return Result(state, plan, subjects, numbers, verdicts, proven)
 
 
 def _waits(journal: Journal, error: Exception) -> bool:
@@ -273,6 +284,17 @@ def _waits(journal: Journal, error: Exception) -> bool:
             )
         )
     return by_hand
+
+
+def _remember(repo: Repo, state: RunState) -> None:
+    """Note the move for `undo`."""
+    if state.end != state.old and state.sources:
+        done = counted(sum(step.commit is not None for step in state.steps), "patch")
+        remember(repo, Move(f"apply, {done}", (_ref_move(state),)))
+
+
+def _ref_move(state: RunState) -> RefMove:
+    return RefMove(state.target, state.old, state.end)
 
 
 def _forget(repo: Repo, journal: Journal) -> None:

@@ -39,7 +39,8 @@ def move(repo: Repo, journal: Journal, state: RunState) -> None:
     if repo.ref(state.target) == state.end and begun is None:
         return
     done = sum(1 for step in state.steps if step.commit)
-    plan = begun or moving.planned(repo, journal, state, f"backport: {counted(done, 'patch')}")
+    reason = f"backport: {counted(done, 'patch')}" if state.sources else "backport: undo"
+    plan = begun or moving.planned(repo, journal, state, reason)
     if begun is None:
         moving.write(journal, plan)
     try:

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The last moves of refs, for `undo`: ``.git/backport/moves.json``.
+
+``version`` 1; ``moves`` newest last, each with ``what`` it was and its ``refs``: name, ``old`` (null where it
+was made), ``new``.  It is written behind the move, before the run's journal goes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from backport.errors import UsageError
+from backport.gateway.repository import Repo
+from backport.store.files import write_atomic
+from series.model import Oid
+
+_VERSION = 1
+_MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RefMove:
+    """A ref that went from ``old`` (None: it was made) to ``new``."""
+
+    ref: str
+    old: Oid | None
+    new: Oid
+
+    @property
+    def name(self) -> str:
+        """As a person calls it."""
+        return self.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What one command did."""
+
+    what: str
+    refs: tuple[RefMove, ...]
+
+
+def remember(repo: Repo, move: Move) -> None:
+    """Note it, once also where it is noted again.  Raises `OSError`."""
+    try:
+        known = list(moves(repo))
+    except UsageError:
+        known = []
+    if known[-1:] != [move]:
+        _write(repo, [*known, move])
+
+
+def forget(repo: Repo, moved: RefMove) -> None:
+    """The last move of that ref was taken back, and with it the others of the same command."""
+    known = list(moves(repo))
+    for one in reversed(known):
+        if moved in one.refs:
+            known.remove(one)
+            _write(repo, known)
+            return
+
+
+def moves(repo: Repo) -> tuple[Move, ...]:
+    """All that are known, newest last.  Raises `UsageError` where the file is damaged."""
+    path = repo.state_dir / "moves.json"
+    try:
+        data = json.loads(path.read_bytes())
+        if data["version"] != _VERSION:
+            raise UsageError(f"{path} was written by another version of backport")
+        return tuple(
+            Move(str(one["what"]), tuple(RefMove(*ref) for ref in one["refs"]))
+            for one in data["moves"]
+        )
+    except FileNotFoundError:
+        return ()
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise UsageError(
+            f"{path} is damaged: {error}", "`git reflog` has the moves, too"
+        ) from error
+
+
+def _write(repo: Repo, known: list[Move]) -> None:
+    data = {
+        "version": _VERSION,
+        "moves": [
+            {"what": one.what, "refs": [[ref.ref, ref.old, ref.new] for ref in one.refs]}
+            for one in known[-_MOST:]
+        ],
+    }
+    write_atomic(repo.state_dir / "moves.json", json.dumps(data, indent=1).encode())

@@ -21,6 +21,7 @@ XEN  # backport.levels: an option's value; the branch for it is an else
 ZDIFF3  # backport.run.markers: as XEN
 skipped  # backport.run.accounting: read through asdict
 variants  # backport.sample.write: read by the tests
+entry_size  # emu.elf.headers: a field of a section header, which is read whole
 SMI  # emu.hardware.lapic: delivery modes are looked up by number
 description  # emu.profile.data: what a profile's file says about itself
 VCPU0  # emu.profile.scenario: names that a profile uses, looked up by value

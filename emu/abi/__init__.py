@@ -12,6 +12,8 @@ from emu.abi.names import (
     ARGUMENT_REGISTERS,
     CONSTANTS,
     ERRNO,
+    HYPERCALL_INSTRUCTION_SIZE,
+    HYPERCALL_INSTRUCTIONS,
     HYPERCALL_NAMES,
     HYPERCALL_STRIDE,
     HYPERCALLS,
@@ -22,7 +24,7 @@ from emu.abi.names import (
     result_name,
     signed,
 )
-from emu.abi.start_info import MAGIC, MAGIC_SIZE, START_INFO
+from emu.abi.start_info import MAGIC, MAGIC_SIZE, PT_BASE, START_INFO
 from emu.abi.struct import Member, Struct
 
 __all__ = [
@@ -30,11 +32,14 @@ __all__ = [
     "CONSTANTS",
     "ERRNO",
     "HYPERCALLS",
+    "HYPERCALL_INSTRUCTIONS",
+    "HYPERCALL_INSTRUCTION_SIZE",
     "HYPERCALL_NAMES",
     "HYPERCALL_STRIDE",
     "MAGIC",
     "MAGIC_SIZE",
     "OPERATIONS",
+    "PT_BASE",
     "START_INFO",
     "Member",
     "Mode",

@@ -12,6 +12,9 @@ ARGUMENT_REGISTERS = ("rdi", "rsi", "rdx", "r10", "r8")
 """Hypercall arguments of a 64-bit caller; the result is in rax."""
 HYPERCALL_STRIDE = 32
 """Entry n of the hypercall page is at 32 * n."""
+HYPERCALL_INSTRUCTIONS = frozenset({b"\x0f\x01\xc1", b"\x0f\x01\xd9"})
+"""vmcall and vmmcall: the number is in eax then, and there is no page (arch-x86/xen-x86_64.h)."""
+HYPERCALL_INSTRUCTION_SIZE = 3
 
 ERRNO = {
     "EPERM": 1,
@@ -122,6 +125,7 @@ OPERATIONS: Mapping[str, Mapping[str, int]] = {
     "hvm_op": {
         "HVMOP_set_param": 0,
         "HVMOP_get_param": 1,
+        "HVMOP_flush_tlbs": 5,
         "HVMOP_set_evtchn_upcall_vector": 23,
     },
     "xen_version": {
@@ -172,6 +176,7 @@ CONSTANTS = {
     "VIRQ_TIMER": 0,
     "VIRQ_DEBUG": 1,
     "VIRQ_DOM_EXC": 3,
+    "VIRQ_ARGO": 11,
 }
 """Named values that a profile may use."""
 

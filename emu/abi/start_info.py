@@ -43,3 +43,6 @@ START_INFO: Mapping[Mode, Struct] = {
 }
 MAGIC: Mapping[Mode, bytes] = {Mode.NATIVE: b"xen-3.0-x86_64", Mode.COMPAT: b"xen-3.0-x86_32p"}
 """What stands in its first 32 bytes, ended by a NUL."""
+PT_BASE: Mapping[Mode, tuple[int, int]] = {Mode.NATIVE: (88, 8), Mode.COMPAT: (60, 4)}
+"""Offset and size of ``pt_base``: where the guest sees its own page tables.  What lies behind the ports of
+the console is written when a domain is built, and no more by a shim that resumes."""

@@ -7,6 +7,7 @@ guest, the real translation of 32-bit structures.  Nothing of the image is model
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -27,6 +28,7 @@ from emu.spaces import LinearAddr
 
 COMPAT_REGISTERS = ("rbx", "rcx", "rdx", "rsi", "rdi")
 """Hypercall arguments of a 32-bit guest."""
+VERSION = re.compile(rb"\bXen[ -](?:version )?(\d{1,4})\.(\d{1,4})")
 ABSENT = LinearAddr(0x50000000)
 RESULT_BITS: dict[abi.Mode, int] = {abi.Mode.NATIVE: 64, abi.Mode.COMPAT: 32}
 MAX_CONSOLE_SHOWN = 2000
@@ -73,6 +75,8 @@ class Drive:
         self.machine = machine = runner.machine
         self.kernel = machine.kernel
         self.calls = 0
+        said = VERSION.search(bytes(machine.l0.console))
+        machine.version = (int(said[1]), int(said[2])) if said else None
         self.rebase()
         names = abi.ARGUMENT_REGISTERS if self.kernel.mode is abi.Mode.NATIVE else COMPAT_REGISTERS
         self._names = ("rax", *names)

@@ -246,7 +246,7 @@ class _Run:
 def _boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Runner, Ended | None]:
     """A machine at its guest's first instruction, or where the boot ended."""
     runner, end = _attempt(image, mode, settings, everywhere=False)
-    if runner.machine.hypercalls_at:
+    if runner.machine.hypercalls_at or runner.machine.in_place:
         return runner, end
     runner.close()  # it may have asked for its hypercall page where nobody looked
     return _attempt(image, mode, settings, everywhere=True)

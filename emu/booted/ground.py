@@ -20,6 +20,8 @@ from emu.profile import Profile
 from emu.profile.scenario import Case, ChannelState, Name, PortState, Value
 from emu.spaces import LinearAddr
 
+VIRQS = ("VIRQ_DOM_EXC", "VIRQ_ARGO")
+
 
 class CannotPrepare(Exception):
     """What a scenario presupposes cannot be brought about by a guest of this image."""
@@ -95,8 +97,7 @@ class Ground:
         l0.next_port = port.number
         known = abi.CONSTANTS["DOMID_SELF"]
         if port.state is ChannelState.VIRQ:
-            virq = abi.CONSTANTS["VIRQ_DOM_EXC"]  # of the domain, so that it may change its vcpu
-            self._prepare("EVTCHNOP_bind_virq", virq=virq, vcpu=0)
+            self._bind_virq(port.number)
         elif port.l0 is PortKind.IPI or port.state is ChannelState.IPI:
             self._prepare("EVTCHNOP_bind_ipi", vcpu=0)
         elif port.l0 is PortKind.INTERDOMAIN:
@@ -107,6 +108,19 @@ class Ground:
             self._prepare("EVTCHNOP_bind_vcpu", port=port.number, vcpu=port.vcpu)
         if port.l0 is None and port.state is not ChannelState.VIRQ:
             l0.ports.pop(port.number, None)
+
+    def _bind_virq(self, port: int) -> None:
+        """One of the domain, so that it may change its vcpu; of those that there are, not every version has
+        each for every domain."""
+        for name in VIRQS:
+            self.drive.machine.l0.next_port = port
+            try:
+                self._prepare("EVTCHNOP_bind_virq", virq=abi.CONSTANTS[name], vcpu=0)
+            except CannotPrepare:
+                if name == VIRQS[-1]:
+                    raise
+            else:
+                return
 
     def _prepare(self, operation: str, **fields: int) -> None:
         struct, numbers = abi.structure(operation), abi.numbers(operation)

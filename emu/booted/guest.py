@@ -14,7 +14,7 @@ from emu.booted.drive import Answer, Drive
 from emu.elf import PAGE
 from emu.guest import first_registers
 from emu.l0.shared import PENDING, TIME, VCPU_INFO_SIZE
-from emu.spaces import PhysAddr
+from emu.spaces import LinearAddr, PhysAddr
 
 KERNEL_CS_32 = 0xE019
 CALLBACKTYPE_EVENT = 0
@@ -68,17 +68,28 @@ class Guest:
 
     def initialise(self, vcpu: int) -> int | None:
         """VCPUOP_initialise of another vcpu, which is to begin where this one began; the result."""
-        linear = self.machine.linear
-        root = linear.cr3() & ~(PAGE - 1)
-        if self.kernel.mode is abi.Mode.COMPAT:  # of the guest's own three levels
-            root = self.machine.ram.word(PhysAddr(root)) & 0x000FFFFFFFFFF000
-        content = first_registers(self.kernel, vcpu, root // PAGE)
-        linear.write(self.kernel.context, content)
+        content = first_registers(self.kernel, vcpu, self._page_tables() // PAGE)
+        self.machine.linear.write(self.kernel.context, content)
         hypercall, number = abi.numbers("VCPUOP_initialise") or (0, 0)
         answer = self.drive.call(hypercall, (number, vcpu, self.kernel.context))
         if answer.end is not None:
             raise answer.end
         return answer.result
+
+    def _page_tables(self) -> int:
+        """Physical address of the top level of the guest's page tables.
+
+        As it is told in its start info: a shim that keeps its own memory from its guest runs it on a copy.
+        """
+        linear, mode = self.machine.linear, self.kernel.mode
+        offset, size = abi.PT_BASE[mode]
+        told = int.from_bytes(linear.read(self.drive.start_info + offset, size), "little")
+        if told:
+            return linear.walk(LinearAddr(told)).physical & -PAGE
+        root = linear.cr3() & -PAGE
+        if mode is abi.Mode.COMPAT:  # of the guest's own three levels
+            root = self.machine.ram.word(PhysAddr(root)) & 0x000FFFFFFFFFF000
+        return root
 
     # --- what it is given ---
 

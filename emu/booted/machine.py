@@ -3,7 +3,8 @@
 
 The way out of the image into the model of L0 is what the image itself asked for: it writes the address
 of its hypercall page to the MSR that CPUID names, and each entry of the page then holds an ``out`` to a
-port of ours.
+port of ours.  Or it does without a page, by ``vmcall`` or ``vmmcall`` where it calls: the library does not
+know these and stops there.
 
 Processors share the memory and have an engine each; all but the first are made when a startup message
 comes for them, so that what nobody starts costs nothing.
@@ -12,7 +13,7 @@ comes for them, so that what nobody starts costs nothing.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from emu import abi
 from emu.booted.devices import Devices
@@ -40,7 +41,7 @@ from emu.hardware.platform import (
 )
 from emu.interactions import Crash
 from emu.l0 import L0, OPERATIONS, PortKind
-from emu.spaces import LinearAddr, PhysAddr
+from emu.spaces import NOWHERE, LinearAddr, PhysAddr
 
 WRMSR, CPUID, PAUSE = b"\x0f\x30", b"\x0f\xa2", b"\xf3\x90"
 SOON = 256
@@ -55,6 +56,8 @@ place."""
 SPINS_ALONE = 200
 """Pauses of one that is alone until it is worth a closer look."""
 EFLAGS_AC = 1 << 18
+HYPERCALL_REGISTERS = (*abi.ARGUMENT_REGISTERS, "eflags", "cr3", "cr4")
+"""What L0 looks at."""
 MAX_EXCEPTIONS = 5_000
 MAX_L0_CALLS = 100_000
 
@@ -88,6 +91,10 @@ class Machine:
         """The first instruction of the entry ran."""
         self.hypercalls_at = PhysAddr(0)
         """Physical address of the hypercall page; 0 before the image has asked for it."""
+        self.in_place = NOWHERE
+        """Where it called first without a page, which later trees never have."""
+        self.version: tuple[int, int] | None = None
+        """What the image says of itself on its console, once it has come to its guest."""
         self.contacts = 0
         """How often the image did what memory and registers do not tell."""
         self.meanwhile: Callable[[], None] | None = None
@@ -101,8 +108,8 @@ class Machine:
         self.turn_over = False
         """The turn that ends now does so by what the image did."""
         self._contacts_at_pause = 0
-        self._again: tuple[int, int] | None = None
-        """A write to a local APIC that the library makes once more: it was stopped there."""
+        self._again: tuple[int, int, int] | None = None
+        """A write of a processor to its local APIC that the library makes once more: it was stopped there."""
         self.devices = Devices.new(settings.vcpus)
         self.ram = Ram(settings.memory, self._on_page)
         setup = l0_setup(settings)
@@ -163,13 +170,14 @@ class Machine:
 
     def _attach(self, vcpu: Vcpu) -> None:
         cpu, number = vcpu.cpu, vcpu.number
-        registers = cpu.batch(*abi.ARGUMENT_REGISTERS, "rsp", "eflags", "cr3", "cr4")
+        registers = cpu.batch(*HYPERCALL_REGISTERS, "rsp")
         wrmsr = cpu.batch("rcx", "rax", "rdx")
 
         def on_out(port: int, size: int, value: int) -> None:
             self.contacts += 1
             if port == HYPERCALL_PORT and size == 4:
-                self._on_hypercall(vcpu, value, registers.read())
+                *values, rsp = registers.read()
+                self._hypercall(vcpu, value, values, self._caller(vcpu, LinearAddr(rsp)))
             elif resets(port, value):
                 # How a hypervisor restarts that L0 does not know yet; nothing comes after it.
                 raise Ended(Invariant.RESET, f"resets the machine by port {port:#x}", cpu.rip())
@@ -261,10 +269,11 @@ class Machine:
         return ticks
 
     def _on_lapic(self, vcpu: Vcpu, offset: int, value: int) -> None:
-        """Whoever starts another processor ends its turn with that; what is stopped at such a write
-        begins with it again."""
-        again, self._again = self._again, None
-        if again == (offset, value):
+        """Whoever starts another processor ends its turn with that, and so does who sends itself an NMI,
+        which nothing masks; what is stopped at such a write begins with it again."""
+        this = vcpu.number, offset, value
+        if self._again == this:
+            self._again = None
             return
         self.contacts += 1
         devices = self.devices
@@ -273,13 +282,14 @@ class Machine:
         if message is None:
             return
         alone = not self.company
-        self._send(vcpu, message)
-        if alone and self.company:
-            self._again = offset, value
+        has_nmi = self._send(vcpu, message)
+        if has_nmi or (alone and self.company):
+            self._again = this
             self._end_turn(vcpu)
 
-    def _send(self, sender: Vcpu, message: Message) -> None:
-        """A message from one local APIC to others, or to itself."""
+    def _send(self, sender: Vcpu, message: Message) -> bool:
+        """A message from one local APIC to others, or to itself; whether that is an NMI to itself."""
+        to_itself = False
         for lapic in self.devices.lapics:
             if not lapic.addressed(message, sender.number):
                 continue
@@ -288,12 +298,14 @@ class Machine:
                     lapic.request(message.vector)
                 case Delivery.NMI if lapic.number < len(self.vcpus):
                     self.vcpus[lapic.number].nmi = True
+                    to_itself = to_itself or lapic.number == sender.number
                 case Delivery.INIT if message.asserted and lapic.number != sender.number:
                     lapic.reset()
                     if lapic.number < len(self.vcpus):
                         self.vcpus[lapic.number].activity = Activity.WAITING
                 case Delivery.STARTUP:
                     self._startup(lapic.number, message.vector)
+        return to_itself
 
     def _startup(self, number: int, page: int) -> None:
         """Who runs already takes no notice: the second of the two messages that are usual."""
@@ -303,12 +315,33 @@ class Machine:
             self.vcpus[number].startup(page)
             self.company = True
 
-    def _on_hypercall(self, vcpu: Vcpu, number: int, registers: tuple[int, ...]) -> None:
-        *arguments, rsp, eflags, cr3, cr4 = registers
+    def hypercall_in_place(self, vcpu: Vcpu) -> bool:
+        """A processor has come to what is no instruction to it: whether that calls L0, and was answered."""
         try:
-            caller = LinearAddr.from_bytes(vcpu.linear.read(LinearAddr(rsp), 8), "little") - 1
+            code = vcpu.linear.read(vcpu.rip, abi.HYPERCALL_INSTRUCTION_SIZE)
         except NotMapped:
-            caller = vcpu.cpu.rip()
+            return False
+        cpu = vcpu.cpu
+        if code not in abi.HYPERCALL_INSTRUCTIONS or cpu.read("cs") & 3:
+            return False
+        self.contacts += 1
+        self.in_place = self.in_place or vcpu.rip
+        registers = [cpu.read(name) for name in HYPERCALL_REGISTERS]
+        self._hypercall(vcpu, cpu.read("rax") & 0xFFFFFFFF, registers, vcpu.rip)
+        vcpu.rip += len(code)
+        return True
+
+    def _caller(self, vcpu: Vcpu, rsp: LinearAddr) -> LinearAddr:
+        """Of an entry of the hypercall page."""
+        try:
+            return LinearAddr.from_bytes(vcpu.linear.read(rsp, 8), "little") - 1
+        except NotMapped:
+            return vcpu.cpu.rip()
+
+    def _hypercall(
+        self, vcpu: Vcpu, number: int, registers: Sequence[int], caller: LinearAddr
+    ) -> None:
+        *arguments, eflags, cr3, cr4 = registers
         self.callers.append(caller)
         if len(self.callers) > MAX_L0_CALLS:
             raise Ended(Invariant.LOOP, f"more than {MAX_L0_CALLS} calls to L0", caller)

@@ -43,7 +43,7 @@ def _rungs(machine: Machine, end: Ended | None) -> Iterator[Milestone]:
     entry, l0 = machine.image.entry, machine.l0
     yield Milestone(ENTRY, machine.entered, machine.image.where(entry))
     yield Milestone(PROBED, FIRST_LEAF in machine.cpuid.asked)
-    yield Milestone(HYPERCALLS, bool(machine.hypercalls_at))
+    yield Milestone(HYPERCALLS, bool(machine.hypercalls_at or machine.in_place), _way(machine))
     fetched = _first(l0.calls, "XENMEM_memory_map")
     yield Milestone(MEMORY_MAP, fetched is not None)
     first_line = bytes(l0.console).decode("utf-8", "replace").strip().splitlines()[:1]
@@ -68,6 +68,13 @@ def _rungs(machine: Machine, end: Ended | None) -> Iterator[Milestone]:
     yield Milestone(STORE, wanted <= params)
     yield Milestone(BUILT, end is None or bool(machine.ram.find(machine.kernel.first_page)))
     yield guest_rung(machine.kernel.mode, machine.image, end)
+
+
+def _way(machine: Machine) -> str:
+    """How L0 is called, where that is not by a page."""
+    if machine.hypercalls_at or not machine.in_place:
+        return ""
+    return f"none: called in place, first at {machine.image.where(machine.in_place)}"
 
 
 def guest_rung(mode: abi.Mode, image: LinkedImage, end: Ended | None) -> Milestone:

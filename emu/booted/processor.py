@@ -73,6 +73,7 @@ class Vcpu:
             self._counted = bool(count)
             self.cpu.forget_code()
         self.activity = Activity.RUNNING
+        self.cpu.dismiss()
         stopped = self.cpu.run(self.rip, until, count)
         self.rip = stopped.rip
         if count and stopped.reason is Stop.HALTED and not self._halts():

@@ -220,7 +220,9 @@ class Runner:
     # --- ends ---
 
     def _invalid(self, vcpu: Vcpu) -> None:
-        """The one exception for which the library stops instead of calling back."""
+        """The one exception for which the library stops instead of calling back; a vmcall is none."""
+        if self.machine.hypercall_in_place(vcpu):
+            return
         self.machine.exception(vcpu, VECTOR_UD)
         vcpu.rip = vcpu.cpu.rip()
 

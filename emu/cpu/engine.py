@@ -101,6 +101,8 @@ CODE_HOOK = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
 )
 """(engine, address, size, data), for instructions and blocks."""
+INVALID_HOOK = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p)
+"""(engine, data): whether it was seen to."""
 ACCESS_HOOK = ctypes.CFUNCTYPE(
     *(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64),
     *(ctypes.c_int, ctypes.c_int64, ctypes.c_void_p),

@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from emu.cpu.engine import CODE_HOOK, INSTRUCTIONS, M32, Registers, Stop, add_hook, library, uc, x86
+from emu.cpu.engine import (
+    CODE_HOOK,
+    INSTRUCTIONS,
+    INVALID_HOOK,
+    M32,
+    Registers,
+    Stop,
+    add_hook,
+    library,
+    uc,
+    x86,
+)
 from emu.spaces import LinearAddr
 
 _CPUID = x86.UC_X86_INS_CPUID, INSTRUCTIONS["rdtsc"][1]
@@ -78,6 +89,15 @@ class Hooks(Registers):
             self._protect(action, address)
 
         self._hook(uc.UC_HOOK_CODE, CODE_HOOK, hook, begin, end)
+
+    def on_invalid(self, action: Callable[[LinearAddr], bool]) -> None:
+        """Call ``action(address)`` for each instruction that is none to this model of a processor; True where
+        it has seen to it, and has set rip to where to go on."""
+
+        def hook(_engine: int, _data: int) -> bool:
+            return bool(self._protect(action, self.rip()))
+
+        self._hook(uc.UC_HOOK_INSN_INVALID, INVALID_HOOK, hook)
 
     def on_cpuid(self, answer: Callable[[int, int], tuple[int, int, int, int]]) -> None:
         """Let ``answer(leaf, subleaf)`` give eax, ebx, ecx, edx."""

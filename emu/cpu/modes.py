@@ -28,6 +28,7 @@ _CS_FLAT64, _SS_FLAT, _SS_NULL = 0x00AF9B00, 0x00CF9300, 0
 _CODE16, _DATA16 = 0x9B00, 0x9300
 _CR0_INIT, _CR0_LONG = 0x10, 0x80000011
 _MSR_EFER = 0xC0000080
+_NO_EXCEPTION = b"\xff\xff\xff\xff"
 
 
 class Modes(Registers):
@@ -60,6 +61,20 @@ class Modes(Registers):
     def _word(self, at: int) -> int:
         return int.from_bytes(self._view[at : at + 4], "little")
 
+    def dismiss(self) -> bool:
+        """Whatever exception is in flight is over; whether there was one.
+
+        The library never says so itself: every invalid instruction at which it has stopped leaves one behind,
+        and the third would be a triple fault, which ends a run as a halt does.
+        """
+        self._update()
+        at = slice(self._layout.old_exception, self._layout.old_exception + 4)
+        if self._view[at] == _NO_EXCEPTION:
+            return False
+        self._view[at] = _NO_EXCEPTION
+        library.uc_context_restore(self._handle, self._context.context)
+        return True
+
     def enter_ring0(self, cs: int, ss: int | None) -> None:
         """Go on at CPL 0 in 64-bit mode; ``ss`` None keeps the stack segment (no change of ring).
 
@@ -67,7 +82,7 @@ class Modes(Registers):
         """
         layout, view = self._layout, self._view
         self._update()
-        view[layout.old_exception : layout.old_exception + 4] = b"\xff\xff\xff\xff"
+        view[layout.old_exception : layout.old_exception + 4] = _NO_EXCEPTION
         flags = self._word(layout.hflags)
         flags = flags & ~(_HF_CPL | _HF_ADDSEG) | _HF_CS32 | _HF_CS64
         struct.pack_into("<IIQII", view, layout.cs, cs, 0, 0, M32, _CS_FLAT64)

@@ -31,7 +31,13 @@ def _set_upcall_vector(l0: Domain, request: Request) -> int:
     return 0
 
 
+def _flush_tlbs(l0: Domain, request: Request) -> int:
+    """Of all its vcpus: there is no other way to ask for it."""
+    return -EINVAL if request.pointer else 0
+
+
 OPERATIONS = {
+    "HVMOP_flush_tlbs": Operation(_flush_tlbs, fallible=False),
     "HVMOP_get_param": Operation(_get_param, fallible=False),
     "HVMOP_set_param": Operation(_set_param),
     "HVMOP_set_evtchn_upcall_vector": Operation(_set_upcall_vector),

@@ -9,8 +9,8 @@ described   what another object says of types that the first lacks
 """
 
 from emu.layout.described import Described
-from emu.layout.index import Layout
+from emu.layout.index import Aliases, Layout
 from emu.layout.lines import SourceLine
 from emu.layout.types import Field
 
-__all__ = ["Described", "Field", "Layout", "SourceLine"]
+__all__ = ["Aliases", "Described", "Field", "Layout", "SourceLine"]

@@ -7,8 +7,10 @@ real core that is a third of the cost of walking all 6,000 entries.
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -27,6 +29,9 @@ _KINDS = {
     "DW_TAG_enumeration_type": "enum ",
 }
 
+Aliases = Mapping[tuple[str, str], tuple[str, ...]]
+"""(type, path of a field) to the paths that it has in other versions of the tree."""
+
 
 class Layout:
     """The types of one object.  Values of macros, which DWARF does not hold, come from the profile.
@@ -35,8 +40,13 @@ class Layout:
     is asked, and never of a field of one that is: there the object knows best.
     """
 
-    def __init__(self, image: Image, besides: Described | None = None) -> None:
+    def __init__(
+        self, image: Image, besides: Described | None = None, aliases: Aliases | None = None
+    ) -> None:
         self._besides = besides or Described()
+        self._aliases = aliases or {}
+        self.renamed: dict[tuple[str, str], str] = {}
+        """(type, path) that was asked for to the path that the field has here."""
         self.borrowed: set[str] = set()
         """Types of which it was asked, and had an answer."""
         self._types: dict[str, Any] = {}
@@ -80,11 +90,23 @@ class Layout:
                 raise LayoutError(f"no field {path!r}", f"{type_name}.{path}")
             self._fields[key] = place
         elif key not in self._fields:
-            die = self._find(type_name)
-            self._fields[key] = guarded(
-                f"{type_name}.{path}", lambda: field_of(die, type_name, path)
-            )
+            self._fields[key] = self._described_field(type_name, path)
         return self._fields[key]
+
+    def _described_field(self, type_name: str, path: str) -> Field:
+        """By the first of its names that the type has; raises `LayoutError` for the first of them."""
+        die = self._find(type_name)
+        try:
+            return guarded(f"{type_name}.{path}", lambda: field_of(die, type_name, path))
+        except LayoutError:
+            for other in self._aliases.get((type_name, path), ()):
+                with contextlib.suppress(LayoutError):
+                    place = guarded(
+                        f"{type_name}.{other}", partial(field_of, die, type_name, other)
+                    )
+                    self.renamed[type_name, path] = other
+                    return place
+            raise
 
     def enum(self, name: str) -> int | None:
         """Value of an enumerator, or None."""

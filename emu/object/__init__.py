@@ -5,7 +5,9 @@ Everything outside of the object is a model: undefined functions are stubs of on
 undefined variables get room and a value from the profile, L0 answers behind the hypercall page.
 
 The object and its world:
-    core, tables        the object at its place
+    core                the object at its place
+    alternatives, tables  what a loader makes of it
+    thunks              branches that its compiler makes through code elsewhere
     addresses, regions  the memory that it finds
     fields, structures  its types, by name
     world, channels     stack, domain, vcpus, event channels

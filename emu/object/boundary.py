@@ -50,12 +50,13 @@ class Boundary:
         self.memory = memory
         self.world = world
         self._page = core.hypercall_page
+        self._image = core.image
         self._context: Context | None = None
         self._poison = bytes(SCRUBBED)
         self._undo: tuple[LinearAddr, bytes] | None = None
         self._direct_writes: list[tuple[LinearAddr, int]] = []
         self._arguments: Batch = cpu.batch("rdi", "rsi", "rdx", "rcx", "r8", "r9", "rsp")
-        self._hypercall: Batch = cpu.batch(*abi.ARGUMENT_REGISTERS, "rsp", "eflags")
+        self._hypercall: Batch = cpu.batch(*abi.ARGUMENT_REGISTERS, "eflags")
         self._answer: Batch = cpu.batch("rax", *CLOBBERED)
         externs, models = world.profile.externs, models_of(world.profile)
         self._stubs = {
@@ -65,7 +66,8 @@ class Boundary:
         self._locks = {symbol: self._locks_of(extern) for symbol, extern in externs.items()}
         if self._stubs:
             cpu.on_code(*core.stubs, self._on_stub)
-        cpu.on_code(self._page, self._page + PAGE, self._on_hypercall)
+        cpu.on_code(self._page, self._page + PAGE, self._on_page_entry)
+        cpu.on_invalid(self._on_invalid)
         cpu.on_cpuid(self._on_cpuid)
         self._watch_instructions(core)
         for region in memory.regions:
@@ -149,7 +151,7 @@ class Boundary:
 
     def _check_locks(self, ctx: Context, symbol: str) -> None:
         for name, lock, takes in self._locks[symbol]:
-            held = lock in ctx.locks
+            held = lock in ctx.locks or self.world.is_held(lock)
             if takes and held:
                 raise Crash(
                     Invariant.LOCKS, f"deadlock: {symbol} takes {name}, which is already held"
@@ -157,14 +159,27 @@ class Boundary:
             if not takes and not held and not ctx.alone:
                 ctx.violate(Invariant.LOCKS, f"{symbol} is called without {name}")
 
-    def _on_hypercall(self, address: LinearAddr) -> None:
-        ctx = self._context
-        assert ctx is not None
-        *arguments, rsp, eflags = self._hypercall.read()
-        ctx.call_site = self._caller(rsp)
+    def _on_page_entry(self, address: LinearAddr) -> None:
+        """By the hypercall page: the address says which."""
         number, rest = divmod(address - self._page, abi.HYPERCALL_STRIDE)
         if rest:
             raise Crash(Invariant.CRASH, f"call into the middle of hypercall {number}")
+        self._on_hypercall(number, self._caller(self.cpu.read("rsp")))
+
+    def _on_invalid(self, address: LinearAddr) -> bool:
+        """By vmcall or vmmcall in place; every other is an invalid instruction to the core as well."""
+        code = self._image.bytes_at(address, abi.HYPERCALL_INSTRUCTION_SIZE)
+        if code not in abi.HYPERCALL_INSTRUCTIONS:
+            return False
+        self._on_hypercall(self.cpu.read("rax") & 0xFFFFFFFF, address)
+        self.cpu.write("rip", address + len(code))
+        return True
+
+    def _on_hypercall(self, number: int, call_site: LinearAddr) -> None:
+        ctx = self._context
+        assert ctx is not None
+        *arguments, eflags = self._hypercall.read()
+        ctx.call_site = call_site
         if ctx.watched is not None:
             ctx.masked.append(ctx.watched in self.world.masked_ports())
         result = ctx.l0.call(number, arguments, bool(eflags & EFLAGS_AC))

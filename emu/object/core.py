@@ -15,13 +15,10 @@ from dataclasses import dataclass, field
 from emu.elf import PAGE, Elf, Image, Perm, branch_targets, place
 from emu.errors import LayoutError, ProfileError, TruncatedElf
 from emu.layout import Layout
+from emu.object.alternatives import apply_alternatives
 from emu.object.regions import Memory
-from emu.object.tables import (
-    ALTERNATIVE_SIZE,
-    apply_alternatives,
-    exception_table,
-    resumable_traps,
-)
+from emu.object.tables import exception_table, resumable_traps
+from emu.object.thunks import thunk
 from emu.profile import Profile
 from emu.spaces import LinearAddr
 
@@ -30,6 +27,7 @@ IMAGE_BASE = LinearAddr(0xFFFF82D080200000)
 MAX_BASE = (1 << 64) - (1 << 28)
 DATA_OFFSET = 0x4000000
 STUBS_OFFSET = 0x5000000
+THUNKS_OFFSET = 0x5800000
 HYPERCALLS_OFFSET = 0x6000000
 RETURN_OFFSET = 0x6800000
 RETURN_WITHIN = 0x7E4
@@ -52,6 +50,8 @@ class Placed:
     """Name to address and size."""
     undeclared: dict[LinearAddr, str] = field(default_factory=dict)
     """Page to name, for what is taken for a variable since nothing says otherwise."""
+    thunks: dict[LinearAddr, bytes] = field(default_factory=dict)
+    """Code that is the compiler's own, and no function that is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,11 @@ class Core:
         code = Perm.READ | Perm.EXEC
         region = memory.add("stubs", begin, max(end - begin, STUB_SIZE), code)
         region.view[:] = RET * region.size
+        if self.placed.thunks:
+            room = len(self.placed.thunks) * STUB_SIZE
+            memory.add("thunks", base + THUNKS_OFFSET, room, code)
+            for address, content in self.placed.thunks.items():
+                memory.write(address, content)
         region = memory.add("hypercall page", base + HYPERCALLS_OFFSET, PAGE, code)
         region.view[:] = RET * PAGE
         memory.add("return", base + RETURN_OFFSET, PAGE, code)
@@ -134,7 +139,7 @@ def load_core(elf: Elf, profile: Profile) -> Core:
         raise ProfileError(f"{base:#x} is not a valid image base", place_of_it)
     # Types must be known before variables can be given room, and the debug information itself is
     # relocated by a first placement with every undefined name at zero distance.
-    layout = Layout(place(elf, base, lambda name: base), profile.layouts)
+    layout = Layout(place(elf, base, lambda name: base), profile.layouts, profile.aliases)
     if not (layout.present or profile.layouts) and any(
         elf.defines(s) for entry in profile.entries.values() for s in entry.symbols
     ):
@@ -145,7 +150,7 @@ def load_core(elf: Elf, profile: Profile) -> Core:
     functions = None if layout.declares else branch_targets(elf) | profile.externs.keys()
     resolver = _Resolver(layout, base, len(elf.undefined()), functions)
     image = place(elf, base, resolver)
-    apply_alternatives(image, profile.constants.get("ALTERNATIVE_SIZE", ALTERNATIVE_SIZE))
+    apply_alternatives(image)
     fixups, resumable = exception_table(image), resumable_traps(image)
     return Core(base, image, layout, resolver.placed, fixups, resumable)
 
@@ -174,6 +179,11 @@ class _Resolver:
     def _place(self, name: str) -> LinearAddr:
         if name == HYPERCALL_PAGE:
             return self._base + HYPERCALLS_OFFSET
+        code = thunk(name)
+        if code is not None:
+            address = self._base + THUNKS_OFFSET + STUB_SIZE * len(self.placed.thunks)
+            self.placed.thunks[address] = code
+            return address
         size = self._layout.extern_size(name)
         guessed = size is None and self._functions is not None and name not in self._functions
         if guessed:

@@ -17,7 +17,7 @@ from emu.object.call import SAVED, SAVED_VALUES, Crashed, Run
 from emu.object.context import Context, NoModel
 from emu.object.core import Core, load_core
 from emu.object.regions import Memory, Unmapped
-from emu.object.tables import UD2
+from emu.object.tables import trap_size
 from emu.object.values import guest_bytes, resolve
 from emu.object.world import World
 from emu.profile import Profile
@@ -246,14 +246,14 @@ class Machine:
             if stopped.reason in (Stop.READ, Stop.WRITE) and stopped.rip in fixups:
                 pc = fixups[stopped.rip]
                 continue
-            if self._is_trap(stopped) and stopped.rip in self.core.resumable:
-                pc = stopped.rip + len(UD2)
+            if stopped.rip in self.core.resumable and (size := self._trap(stopped)):
+                pc = stopped.rip + size
                 continue
             if stopped.reason is Stop.FETCH and (
                 name := self.core.undeclared(LinearAddr(stopped.address))
             ):
                 raise NoModel(f"{name} is called, and was taken for a variable")
-            run.crash = Crashed(*self._describe(stopped), stopped.rip, self._is_trap(stopped))
+            run.crash = Crashed(*self._describe(stopped), stopped.rip, bool(self._trap(stopped)))
             return
         run.crash = Crashed(Invariant.BUDGET, f"more than {MAX_FIXUPS} faults", pc)
 
@@ -263,11 +263,12 @@ class Machine:
             return 0
         return abi.signed(rax, 32 if returns == "int" else 64)
 
-    def _is_trap(self, stopped: Stopped) -> bool:
-        return self.image.bytes_at(stopped.rip, 2) == UD2
+    def _trap(self, stopped: Stopped) -> int:
+        """Bytes of the trap at which it has stopped; 0 for none."""
+        return trap_size(self.image.bytes_at(stopped.rip, 2))
 
     def _describe(self, stopped: Stopped) -> tuple[Invariant, str]:
-        if self._is_trap(stopped):
+        if self._trap(stopped):
             return Invariant.CRASH, "BUG"
         if stopped.reason is Stop.BUDGET:
             return Invariant.BUDGET, f"did not end within {BUDGET} basic blocks"

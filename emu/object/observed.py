@@ -74,7 +74,8 @@ class Observed:
                 yield name
 
     def held_locks(self) -> Iterator[str]:
-        return map(self._machine.lock_name, self._run.context.locks)
+        yield from map(self._machine.lock_name, self._run.context.locks)
+        yield from self._machine.world.held_in_place()
 
     def paused_vcpus(self) -> Iterator[str]:
         return map(self._machine.world.vcpu_name, self._run.context.paused)

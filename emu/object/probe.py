@@ -62,7 +62,7 @@ def read_probe(elf: bytes, profile: Profile) -> Answers:
 def _layouts(parsed: Elf, profile: Profile) -> Described:
     enumerators = [region.enumerator for region in profile.regions]
     try:  # it is never run: its addresses only serve to apply relocations
-        layout = Layout(place(parsed, NOWHERE, lambda name: NOWHERE))
+        layout = Layout(place(parsed, NOWHERE, lambda name: NOWHERE), aliases=profile.aliases)
         return layout.described(asked_of(profile), enumerators)
     except (ElfError, LayoutError):
         return Described()

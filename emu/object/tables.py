@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The tables that a Xen or Linux object carries for its loader: alternatives, fixups, bug frames.
+"""The tables that a Xen or Linux object carries for its traps: fixups and bug frames.
 
-Without the alternatives stac and clac are no-ops and SMAP cannot be judged; without the exception
-table a faulting guest access is a crash; without bug frames a WARN looks like a BUG.
+Without the exception table a faulting guest access is a crash; without bug frames a WARN looks like a BUG.
 """
 
 from __future__ import annotations
@@ -16,44 +15,10 @@ from emu.errors import TruncatedElf
 from emu.spaces import LinearAddr
 
 M64 = (1 << 64) - 1
-ALTERNATIVE_SIZE = 12
-"""Xen 4.10: s32 original, s32 replacement (both relative to themselves), u16 feature, u8 lengths."""
-UD2 = b"\x0f\x0b"
+TRAPS = (b"\x0f\x0b", b"\xd6")
+"""ud2, and udb: how a hypervisor stops itself, or says something and goes on."""
 RESUMABLE_FRAMES = (0, 1)
 """BUGFRAME_run_fn and BUGFRAME_warn go on behind the ud2; bug and assert do not."""
-
-
-def apply_alternatives(image: Image, entry_size: int = ALTERNATIVE_SIZE) -> int:
-    """Patch every alternative in, as on a processor that has every feature; returns how many."""
-    table = image.section(".altinstructions")
-    if table is None:
-        return 0
-    address, size = table
-    if entry_size < ALTERNATIVE_SIZE or size % entry_size:
-        raise TruncatedElf(
-            f"{size} bytes are not a whole number of entries of {entry_size} bytes",
-            ".altinstructions",
-            "the profile's ALTERNATIVE_SIZE must be that of this tree",
-        )
-    for offset in range(0, size, entry_size):
-        at = address + offset
-        original, replacement, _, length, new_length = struct.unpack(
-            "<iiHBB", image.bytes_at(at, ALTERNATIVE_SIZE)
-        )
-        if new_length > length:
-            raise TruncatedElf(f"{new_length} bytes do not fit in {length}", ".altinstructions")
-        new = image.bytes_at((at + 4 + replacement) & M64, new_length)
-        _patch(image, (at + original) & M64, new.ljust(length, b"\x90"))
-    return size // entry_size
-
-
-def _patch(image: Image, address: LinearAddr, content: bytes) -> None:
-    for segment in image.segments:
-        offset = address - segment.address
-        if offset >= 0 and offset + len(content) <= len(segment.data):
-            segment.data[offset : offset + len(content)] = content
-            return
-    raise TruncatedElf(f"an alternative for {address:#x}, out of the object", ".altinstructions")
 
 
 def exception_table(image: Image) -> dict[LinearAddr, LinearAddr]:
@@ -64,8 +29,13 @@ def exception_table(image: Image) -> dict[LinearAddr, LinearAddr]:
     return found
 
 
+def trap_size(code: bytes) -> int:
+    """Bytes of the trap that ``code`` begins with; 0 for anything else."""
+    return next((len(trap) for trap in TRAPS if code.startswith(trap)), 0)
+
+
 def resumable_traps(image: Image) -> frozenset[LinearAddr]:
-    """Addresses of the ud2 instructions that are no fatal BUG."""
+    """Addresses of the traps that are no fatal BUG."""
     return frozenset(
         (at + signed(location & 0xFFFFFF, 24)) & M64
         for kind in RESUMABLE_FRAMES

@@ -45,6 +45,8 @@ from emu.spaces import LinearAddr
 SHARED_INFO = "shared_info"
 """Name that a profile gives to the region of the page shared with L0."""
 MASK = "evtchn_mask"
+RWLOCK_COUNT, RWLOCK_SIZE = "cnts.counter", 4
+"""Of ``rwlock_t``: readers and a writer in one word, without a call where it is free (4.15 and later)."""
 NOBODYS = 0xFFFF8300DEAD0000
 """A pointer to where nothing is mapped."""
 
@@ -78,6 +80,7 @@ class World(Fields):
         self.channels = Channels(self, self.domain)
         if self.channels.size:
             self.channels.begin(self._page(), self._page())
+        self._counted = dict(self._counters())
         self.places: Mapping[str, LinearAddr] = {
             "list": LIST,
             "list_end": LIST_END,
@@ -227,6 +230,21 @@ class World(Fields):
         if not self.layout.has("struct domain", path):
             return None
         return self.domain + self.layout.field("struct domain", path).offset
+
+    def is_held(self, lock: LinearAddr) -> bool:
+        """Whether a lock that its takers count in place, as an rwlock, is taken; never for any other."""
+        word = self._counted.get(lock)
+        return word is not None and self.memory.read_int(word, RWLOCK_SIZE) != 0
+
+    def held_in_place(self) -> Iterator[str]:
+        """Names of the locks that are."""
+        return (name for address, name in self.lock_names().items() if self.is_held(address))
+
+    def _counters(self) -> Iterator[tuple[LinearAddr, LinearAddr]]:
+        for address, name in self.lock_names().items():
+            path = f"{name.partition('.')[2]}.{RWLOCK_COUNT}"
+            if self.layout.has("struct domain", path):
+                yield address, self.domain + self.layout.field("struct domain", path).offset
 
     def lock_names(self) -> dict[LinearAddr, str]:
         """Names of the locks that the profile speaks of, by address."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from emu.errors import ProfileError
-from emu.layout import Described
+from emu.layout import Aliases, Described
 from emu.profile.scenario import Name, Scenario, Value
 
 
@@ -103,6 +103,8 @@ class Profile:
     """Headers that define the constants and the core's types: see `emu.object.probe`."""
     enums: tuple[str, ...] = ()
     """Types of the enumerators in ``regions``."""
+    aliases: Aliases = field(default_factory=dict)
+    """Names that fields of the core's structures have in other versions of the tree."""
     layouts: Described = field(default_factory=Described)
     """What the tree says of types, for a core whose debug information lacks them."""
     origin: str = field(default="", compare=False)

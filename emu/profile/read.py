@@ -9,6 +9,7 @@ TOML, format 1:
     [constants]         values that are in no DWARF (STACK_SIZE, FIXADDR_TOP, ECS_*)
     [probe]             includes: the headers that define them and the core's types; enums: the types of
                         enumerators, as "fixed_addresses"; see emu/probe.py
+    [aliases]           "domain.arch.is_32bit_pv" = [paths of the field in other versions of the tree]
     [world]             vcpus, max_evtchns, domain_id
     [data]              values of variables that the object declares and does not define
     [regions.NAME]      pages at a fixed place: top, enumerator (page index below top)
@@ -40,6 +41,13 @@ from emu.profile.scenario_tables import MAX_SCENARIOS, Reader, read_scenarios, r
 from emu.profile.table import Table
 
 FORMAT = 1
+TYPES = {
+    "cpu": "struct cpu_info",
+    "domain": "struct domain",
+    "evtchn": "struct evtchn",
+    "vcpu": "struct vcpu",
+}
+"""What a profile calls the core's structures."""
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
@@ -82,6 +90,7 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
         boot=_boot(top.table("boot", optional=True), constants),
         includes=includes,
         enums=enums,
+        aliases=_aliases(top.table("aliases", optional=True)),
         origin=origin,
     )
     core.done()
@@ -97,6 +106,17 @@ def _probe(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
         raise table.error("enums", "expected names of enumeration types, without `enum`")
     table.done()
     return includes, enums
+
+
+def _aliases(table: Table) -> dict[tuple[str, str], tuple[str, ...]]:
+    found = {}
+    for path in table.raw:
+        owner, _, field = path.partition(".")
+        if owner not in TYPES or not field:
+            raise table.error(path, f"{', '.join(TYPES)}, and a field")
+        found[TYPES[owner], field] = table.texts(path)
+    table.done()
+    return found
 
 
 def _entry(name: str, table: Table, constants: Mapping[str, int]) -> Entry:

@@ -41,6 +41,8 @@ class Name(StrEnum):
     VCPU1 = "vcpu1"
     ANY_ERROR = "error"
     """Of a result alone: any negative number."""
+    VERSION = "version"
+    """Of the result of a hypercall of a booted guest alone: what the image says of itself on its console."""
 
 
 Value = int | Name

@@ -27,7 +27,9 @@ MAX_FRAMES = 512
 """As many numbers as a page holds."""
 MAX_PAGE = 1 << 52
 _PATH = re.compile(r"(?:domain|cpu|vcpu[0-7])\.[A-Za-z_][\w.\[\]]*")
-PLACES = frozenset(Name) - {Name.ANY_ERROR}
+RESULTS = frozenset({Name.ANY_ERROR, Name.VERSION})
+"""Of a result alone."""
+PLACES = frozenset(Name) - RESULTS
 
 
 def read_scenarios(
@@ -180,7 +182,9 @@ class Reader:
             return ()
         raw = self.table.raw["result"]
         return tuple(
-            Name.ANY_ERROR if value == Name.ANY_ERROR else self._value("result", value)
+            Name(value)
+            if isinstance(value, str) and value in RESULTS
+            else self._value("result", value)
             for value in (raw if isinstance(raw, list) else [raw])
         )
 

@@ -16,7 +16,8 @@ def wrong_result(
     """That the result is none of those that are wanted; ``value``: what a name stands for."""
     if not wanted or (Name.ANY_ERROR in wanted and result < 0):
         return
-    if result not in [value(each) for each in wanted if each is not Name.ANY_ERROR]:
+    wanted = [each if each is Name.ANY_ERROR else value(each) for each in wanted]
+    if result not in wanted:
         spelled = (each if isinstance(each, str) else abi.result_name(each) for each in wanted)
         yield f"the result is {abi.result_name(result)}, not {' or '.join(spelled)}"
 

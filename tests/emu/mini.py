@@ -7,6 +7,8 @@ piece of its text and looks for the one invariant that this breaks.
 
 from __future__ import annotations
 
+from importlib import resources
+
 from emu.findings.verdict import Finding, ObjectReport, Outcome, ScenarioResult
 from emu.object import Depth, emulate_object
 from emu.profile import Profile, load_profile
@@ -332,6 +334,10 @@ long pv_shim_grant_table_op(u32 cmd, void *arg, u32 count)
 
 def profile() -> Profile:
     return load_profile("xen-pv-shim-4.10")
+
+
+def profile_text() -> str:
+    return resources.files("emu").joinpath("profiles", "xen-pv-shim-4.10.toml").read_text()
 
 
 def source(*changes: tuple[str, str]) -> str:

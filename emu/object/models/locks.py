@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from emu.findings.invariant import Invariant
 from emu.object.context import Context
 from emu.object.models.callee import Models
 from emu.spaces import LinearAddr
@@ -28,6 +29,13 @@ def _spin_unlock(ctx: Context, arguments: Sequence[int]) -> int:
 def _spin_lock_recursive(ctx: Context, arguments: Sequence[int]) -> int:
     ctx.take_lock(LinearAddr(arguments[0]), recursive=True)
     return 0
+
+
+@MODELS.model("void")
+def _contended(ctx: Context, arguments: Sequence[int]) -> int:
+    """Where the taker of an rwlock goes that finds it taken."""
+    name = ctx.lock_name(LinearAddr(arguments[0]))
+    ctx.crash(Invariant.LOCKS, f"deadlock: {name} is already held")
 
 
 @MODELS.model("int")

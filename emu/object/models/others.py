@@ -92,6 +92,12 @@ def _hypervisor_cpuid_base(ctx: Context, arguments: Sequence[int]) -> int:
     return FIRST_LEAF
 
 
+@MODELS.model("int")
+def _initial_domain_id(ctx: Context, arguments: Sequence[int]) -> int:
+    """What L0 says in CPUID."""
+    return ctx.l0.domid
+
+
 @MODELS.model("void")
 def _hypervisor_resume(ctx: Context, arguments: Sequence[int]) -> int:
     if not ctx.l0.suspended:
@@ -102,6 +108,18 @@ def _hypervisor_resume(ctx: Context, arguments: Sequence[int]) -> int:
 @MODELS.model("long")
 def _consoled_get_ring_addr(ctx: Context, arguments: Sequence[int]) -> int:
     return CONSOLE_RING
+
+
+@MODELS.model("int")
+def _succeeds(ctx: Context, arguments: Sequence[int]) -> int:
+    """Likewise, and it says that all went well."""
+    return 0
+
+
+@MODELS.model("bool")
+def _no(ctx: Context, arguments: Sequence[int]) -> int:
+    """A question to which the answer is no."""
+    return 0
 
 
 @MODELS.model("void")

@@ -188,6 +188,12 @@ def test_version(call: Caller) -> None:
     assert call.l0.call(17, (0, 0, 0, 0, 0), False) == 4 << 16 | 10
 
 
+def test_tlbs_are_flushed_for_all_or_not_at_all(call: Caller) -> None:
+    """HVMOP_flush_tlbs takes no argument (public hvm_op.h)."""
+    assert call("HVMOP_flush_tlbs", at=0) == 0
+    assert call("HVMOP_flush_tlbs", at=KERNEL) == -abi.ERRNO["EINVAL"]
+
+
 def test_any_call_can_be_made_to_fail() -> None:
     pages = Pages()
     call = Caller(L0(OPERATIONS, pages, Plan(frozenset({1}), errno=28), L0Setup()), pages)

@@ -48,6 +48,11 @@ def finish() -> None:
     _Interrupts.over = True
 
 
+def go_on() -> None:
+    """The next piece of work begins, which an interrupt ends."""
+    _Interrupts.over = False
+
+
 def say(message: str) -> None:
     """Where the rest of the command line may not be loaded yet."""
     print(f"backport: {message}", file=sys.stderr)

@@ -16,22 +16,31 @@ from backport.commands import options as opt
 from backport.commands.for_ci import Reports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from backport.config import Settings
+    from backport.branches.carrying import Carried
+    from backport.commands.together import Screen
     from backport.errors import Interrupted
     from backport.gateway.repository import Repo
     from backport.planning.sources import Source
     from backport.run.journal import Journal, RunState
     from backport.run.proof import Proof
-    from backport.run.request import Progress, Result
+    from backport.run.request import Progress, Request, Result
 
 
 def apply(
     ctx: typer.Context,
     commits: opt.Commits = None,
-    branch: opt.Branch = None,
-    series: opt.SeriesSrc = None,
+    branch: opt.BranchNames = None,
+    branches: Annotated[
+        str | None,
+        typer.Option(
+            "--branches",
+            metavar="PATTERN",
+            help="All branches that a shell pattern matches, as 'staging-4.*'.",
+        ),
+    ] = None,
+    series: opt.SeriesForEach = None,
     repo: opt.RepoDir = None,
     upstream: opt.Upstream = None,
     sibling: opt.SiblingBranch = None,
@@ -41,9 +50,20 @@ def apply(
             "--to",
             "-t",
             metavar="NAME",
-            help="Put the result on this new branch and leave the other alone.",
+            help="Put the result on this new branch and leave the other alone; {branch} in it is the"
+            " branch's name.",
         ),
     ] = None,
+    atomic: Annotated[
+        bool,
+        typer.Option("--atomic", help="Of several branches move all or none."),
+    ] = False,
+    no_wait: Annotated[
+        bool,
+        typer.Option(
+            "--no-wait", help="Go on with older branches while a newer one waits for a resolution."
+        ),
+    ] = False,
     validate: opt.Validate = None,
     build: opt.Build = None,
     sandbox: opt.Sandboxed = None,
@@ -77,40 +97,51 @@ def apply(
     annotations: opt.Annotate = None,
 ) -> None:
     """Put a series on a stable branch, and prove every step."""
+    from backport.branches.choosing import newest_first, sort_sources, target_name
     from backport.commands.here import open_repo
     from backport.errors import UsageError
     from backport.run.life import start
     from backport.run.request import Request
 
     found = open_repo(repo)
-    settings = opt.settings_of(
-        found,
-        branch,
-        upstream=upstream,
-        sibling=tuple(sibling or ()),
-        validate=validate,
-        build=build,
-        sandbox=sandbox,
-        audit=audit,
-        profile=profile,
-        accept=tuple(accept or ()),
-        prerequisites=prerequisites,
-        partial=partial,
-        author=author,
-        strip=strip,
-        keep=keep,
-        trailers=trailers,
-        signoff=signoff,
-        guard=tuple(guard or ()),
-        allow=tuple(allow or ()),
-        fuzz=fuzz,
-        base=base,
-        only=tuple(only or ()),
-        record=record,
-        jobs=jobs,
-    )
-    name = opt.branch_of(settings)
-    sources = opt.sources_of(found, settings, series, commits)
+    configured = found.settings().get("branch", ())[-1:]
+    names = newest_first(found, branch or (() if branches else configured), branches, to)
+    given = {
+        "upstream": upstream,
+        "sibling": tuple(sibling or ()),
+        "validate": validate,
+        "build": build,
+        "sandbox": sandbox,
+        "audit": audit,
+        "profile": profile,
+        "accept": tuple(accept or ()),
+        "prerequisites": prerequisites,
+        "partial": partial,
+        "author": author,
+        "strip": strip,
+        "keep": keep,
+        "trailers": trailers,
+        "signoff": signoff,
+        "guard": tuple(guard or ()),
+        "allow": tuple(allow or ()),
+        "fuzz": fuzz,
+        "base": base,
+        "only": tuple(only or ()),
+        "record": record,
+        "jobs": jobs,
+    }
+    sources = sort_sources(series or (), names)
+    read: dict[tuple[str, ...], tuple[Source, ...]] = {}  # stdin, for one, can be read once
+    requests = []
+    for name in names or ("",):
+        settings = opt.settings_of(found, name or None, **given)
+        name = opt.branch_of(settings)
+        own = sources.of(name)
+        picked = tuple(commits or ()) if name not in sources.alone else ()
+        if (*own, *picked) not in read:
+            read[*own, *picked] = opt.sources_of(found, settings, list(own), list(picked))
+        target = target_name(to, name, several=len(names) > 1)
+        requests.append(Request(name, read[*own, *picked], settings, target))
     reports = Reports(junit, sarif, annotations)
     if dry_run:
         if reports.wanted:
@@ -118,36 +149,51 @@ def apply(
                 "--dry-run proves nothing: --junit, --sarif and --annotations have nothing to say",
                 "--json has the plan",
             )
-        _rehearse(found, name, sources, settings, to or name, json)
+        _rehearse(found, requests, json)
         return
-    request = Request(name, sources, settings, to)
     proof = _proof(keep_going)
-    out = _Out(ctx, json, reports, to or name)
-    _carry(found, proof, lambda progress: start(found, request, proof, progress), out, settings)
+    if len(requests) > 1:
+        from backport.branches import carrying
+
+        wish = carrying.Wish(tuple(requests), atomic, not no_wait)
+        _together(
+            found,
+            lambda screen: carrying.start(found, wish, proof, screen),
+            _Out(ctx, json, reports),
+            keep_going=keep_going,
+        )
+        return
+    (request,) = requests
+    out = _Out(ctx, json, reports, request.to or request.branch)
+    _carry(found, proof, lambda told: start(found, request, proof, told), out, request.settings)
 
 
-def _rehearse(
-    repo: Repo,
-    branch: str,
-    sources: tuple[Source, ...],
-    settings: Settings,
-    target: str,
-    json: str | None,
-) -> None:
+def _rehearse(repo: Repo, requests: Sequence[Request], json: str | None) -> None:
     from backport.report.out import write_json
     from backport.report.rehearsed import rehearsal_json, show_rehearsal
     from backport.run.rehearsal import rehearse
 
-    found = rehearse(repo, branch, sources, settings)
-    write_json(json, rehearsal_json(found) if json else {})
+    found = [rehearse(repo, one.branch, one.sources, one.settings) for one in requests]
+    documents = [rehearsal_json(one) if json else {} for one in found]
+    if len(found) > 1:
+        named = [
+            {"branch": one.branch, **doc} for one, doc in zip(requests, documents, strict=True)
+        ]
+        documents = [{"branches": named}]
+    write_json(json, documents[0])
     if json != "-":
-        show_rehearsal(found, target)
-    if found.outlook.exit_code:
-        raise typer.Exit(found.outlook.exit_code)
+        for request, one in zip(requests, found, strict=True):
+            show_rehearsal(one, request.to or request.branch)
+        if len(found) > 1:
+            print("each branch by itself: what one gets from a newer one is known when that has it")
+    code = next((one.outlook.exit_code for one in found if one.outlook.exit_code), 0)
+    if code:
+        raise typer.Exit(code)
 
 
 def continue_(
     ctx: typer.Context,
+    branch: opt.OfRun = None,
     repo: opt.RepoDir = None,
     validate: opt.Validate = None,
     build: opt.Build = None,
@@ -155,13 +201,19 @@ def continue_(
     audit: opt.Audited = None,
     accept: opt.Accept = None,
     prerequisites: opt.Wanted = None,
+    no_wait: Annotated[
+        bool,
+        typer.Option(
+            "--no-wait", help="Go on with older branches while a newer one waits for a resolution."
+        ),
+    ] = False,
     keep_going: opt.KeepGoing = False,
     json: opt.Json = None,
     junit: opt.Junit = None,
     sarif: opt.Sarif = None,
     annotations: opt.Annotate = None,
 ) -> None:
-    """Resume a run that stopped on a conflict or was interrupted."""
+    """Resume a run that stopped on a conflict or was interrupted; of several branches, all that can go on."""
     from backport.commands.here import leave_conflict, open_repo, say_where
     from backport.run.life import resume
 
@@ -179,11 +231,23 @@ def continue_(
     given = {key: value for key, value in changed.items() if value not in (None, ())}
     proof = _proof(keep_going)
     with say_where(stood, found):
+        if _is_several(found, branch):
+            from backport.branches import carrying
+
+            waits = False if no_wait else None
+            _together(
+                found,
+                lambda told: carrying.resume(found, proof, told, given, branch, waits=waits),
+                out,
+                keep_going=keep_going,
+            )
+            return
         _carry(found, proof, lambda progress: resume(found, proof, progress, given), out, None)
 
 
 def skip(
     ctx: typer.Context,
+    branch: opt.OfRun = None,
     repo: opt.RepoDir = None,
     keep_going: opt.KeepGoing = False,
     json: opt.Json = None,
@@ -197,17 +261,32 @@ def skip(
     proof = _proof(keep_going)
     out = _Out(ctx, json, Reports())
     with say_where(stood, found):
+        if _is_several(found, branch):
+            from backport.branches import carrying
+
+            _together(
+                found,
+                lambda told: carrying.skip(found, proof, told, branch),
+                out,
+                keep_going=keep_going,
+            )
+            return
         _carry(found, proof, lambda progress: skip_patch(found, proof, progress), out, None)
 
 
-def abort(repo: opt.RepoDir = None) -> None:
-    """Drop the run and leave everything as it was before."""
+def abort(branch: opt.OfRun = None, repo: opt.RepoDir = None) -> None:
+    """Drop the run and leave everything as it was before; of several branches, all that are not over."""
     from backport.commands.here import leave_conflict, open_repo, say_where
     from backport.run.life import abort as abort_run
 
     found = open_repo(repo)
     stood, _ = leave_conflict(found)
     with say_where(stood, found):
+        if _is_several(found, branch):
+            from backport.commands import together
+
+            together.abort(found, branch)
+            return
         done = abort_run(found)
     state = done.state
     if state is None:
@@ -232,9 +311,14 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
         return
     from backport.commands.here import open_repo
     from backport.report.summary import conflict_json, missing_json
-    from backport.run.journal import Journal
+    from backport.run.journal import SEVERAL, Journal
 
     found = open_repo(repo)
+    if (found.state_dir / SEVERAL).exists():
+        from backport.commands import together
+
+        if together.status(found, json):
+            return
     journal = Journal(found.state_dir)
     state = journal.read()
     if state is None:
@@ -287,7 +371,36 @@ def _may_run(repo: Path | None) -> bool:
     from backport.gateway.stage import Stage
 
     common = Stage(repo or Path(), environment().for_git()).common_dir()
-    return common is None or (common / "backport" / "run").exists()
+    left = ("run", "branches.json")
+    return common is None or any((common / "backport" / name).exists() for name in left)
+
+
+def _is_several(repo: Repo, branch: str | None) -> bool:
+    """Whether the run is onto several branches; a ``--branch`` that one alone is not onto is refused."""
+    from backport.errors import UsageError
+    from backport.run.journal import SEVERAL, Journal
+
+    if (repo.state_dir / SEVERAL).exists():
+        return True
+    state = Journal(repo.state_dir).read() if branch is not None else None
+    if state is not None and f"refs/heads/{branch}" not in (state.branch, state.target):
+        short = state.target.removeprefix("refs/heads/")
+        raise UsageError(
+            f"no run onto {branch} is in progress", f"there is one onto {short} (`backport status`)"
+        )
+    return False
+
+
+def _together(repo: Repo, go: Callable[[Screen], Carried], out: _Out, *, keep_going: bool) -> None:
+    from backport.commands import together
+    from backport.errors import UsageError
+
+    if out.reports.wanted:
+        raise UsageError(
+            "--junit, --sarif and --annotations are for one branch",
+            "--json has all of them; `backport check --range OLD..NEW` writes the others for each",
+        )
+    together.carry(repo, go, out.json, keep_going=keep_going)
 
 
 def _proof(keep_going: bool) -> Proof:

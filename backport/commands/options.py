@@ -35,6 +35,22 @@ Branch = Annotated[
         autocompletion=lambda: _branches(),
     ),
 ]
+BranchNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--branch",
+        "-b",
+        metavar="NAME",
+        help="The stable branch; may be repeated: several are worked on newest first.",
+        autocompletion=lambda: _branches(),
+    ),
+]
+OfRun = Annotated[
+    str | None,
+    typer.Option(
+        "--branch", "-b", metavar="NAME", help="Which of several branches (see `backport status`)."
+    ),
+]
 SeriesSrc = Annotated[
     list[str] | None,
     typer.Option(
@@ -42,6 +58,16 @@ SeriesSrc = Annotated[
         "-s",
         metavar="SRC",
         help="An mbox, a folder of patches, a quilt series file or a git range A..B; may be repeated.",
+    ),
+]
+SeriesForEach = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--series",
+        "-s",
+        metavar="SRC|VERSION=SRC",
+        help="An mbox, a folder of patches, a quilt series file or a git range A..B; with a version or a"
+        " branch before it for that branch alone; may be repeated.",
     ),
 ]
 Commits = Annotated[

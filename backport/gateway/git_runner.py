@@ -58,7 +58,9 @@ class GitRunner:
     def branches(self, *, remote: bool = False) -> tuple[str, ...]:
         """The names of the local branches, or of the remote-tracking ones (``origin/...``)."""
         kind = _git_python().RemoteReference if remote else _git_python().Head
-        return tuple(ref.name for ref in kind.iter_items(self.porcelain))
+        # It takes every file for a ref: also the lock of one, whose name no ref can have.
+        names = (ref.name for ref in kind.iter_items(self.porcelain))
+        return tuple(name for name in names if not name.endswith(".lock"))
 
     @cached_property
     def config(self) -> Mapping[str, tuple[str, ...]]:

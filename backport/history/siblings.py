@@ -48,6 +48,9 @@ class Sibling:
     """Only commits before that second count; None: all."""
     older: bool = False
     """An older stable branch: its version counts only where nothing else goes on."""
+    made: tuple[tuple[str, Oid], ...] = ()
+    """What this very command has made there: items, as journals have them, and their commits.  They count
+    also where no message names an origin, as that of a mail does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +221,12 @@ def is_named(patch: Patch) -> bool:
     return bool(_named(patch))
 
 
+def version_in(name: str) -> tuple[int, ...] | None:
+    """The version that a branch's name has; None for none, or several."""
+    family = _family(name)
+    return family[1] if family is not None else None
+
+
 def _family(name: str) -> tuple[str, tuple[int, ...]] | None:
     """A branch's name without its version, and the version; None where it is open what the version is."""
     numbers = _VERSION.findall(name)
@@ -249,21 +258,26 @@ class Siblings:
         self._older = tuple(one for one in looked if one.older)
         self._run = frozenset(origin for patch in run for origin in _named(patch))
 
-    def version(self, patch: Patch) -> Version | None:
-        """The nearest newer sibling's version of ``patch``; None where none has it under an id of its own."""
-        return self._version_of(patch, self._siblings)
+    def version(self, patch: Patch, item: str = "") -> Version | None:
+        """The nearest newer sibling's version of ``patch``; None where none has it under an id of its own.
 
-    def version_on(self, branch: str, patch: Patch) -> Version | None:
+        ``item`` is the patch as the run's journal names it.
+        """
+        return self._version_of(patch, self._siblings, item)
+
+    def version_on(self, branch: str, patch: Patch, item: str = "") -> Version | None:
         """The version that ``branch`` has of ``patch``."""
         among = (one for one in (*self._siblings, *self._older) if one.name == branch)
-        return self._version_of(patch, tuple(among))
+        return self._version_of(patch, tuple(among), item)
 
-    def _version_of(self, patch: Patch, siblings: Sequence[Sibling]) -> Version | None:
+    def _version_of(
+        self, patch: Patch, siblings: Sequence[Sibling], item: str = ""
+    ) -> Version | None:
         own = _named(patch) if siblings else ()
-        if not own:
-            return None
         others = self._run.difference(own)
         for sibling in siblings:
+            if (made := dict(sibling.made).get(item)) is not None:
+                return self._version(patch, sibling, made)
             for origin in own:
                 told = self._versions.find(sibling, self._onto, origin)
                 # One commit for several patches of the run would bring the others along.
@@ -272,16 +286,19 @@ class Siblings:
                     return self._version(patch, sibling, told.commit) if is_it else None
         return None
 
-    def choose(self, tree: TreeView, patch: Patch, made_on: MadeOn = unknown) -> Chosen:
+    def choose(
+        self, tree: TreeView, patch: Patch, made_on: MadeOn = unknown, item: str = ""
+    ) -> Chosen:
         """Put ``patch`` on ``tree``, as a sibling has it if that goes on.
 
-        ``made_on`` finds the tree that it was made on where the repository does not know it.
+        ``made_on`` finds the tree that it was made on where the repository does not know it; ``item`` is
+        the patch as the run's journal names it.
         """
         objects = self._repo.objects
         direct = pick_patch(
             objects, tree, patch, lambda: self._repo.made_on(patch) or made_on(), self._allowance
         )
-        version = self.version(patch)
+        version = self.version(patch, item)
         if version is None:
             return (None if direct.clean else self._as_older(tree, patch)) or Chosen(direct, patch)
         named = f"{version.branch} has it as {version.commit[:12]}"

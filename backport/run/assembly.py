@@ -84,7 +84,7 @@ def checked(repo: Repo, plan: Plan, state: RunState, siblings: Siblings) -> Asse
             continue
         patch = plan.patch(repo, step.item)
         if isinstance(step.how, AsBranch):
-            version = siblings.version_on(step.how.branch, patch)
+            version = siblings.version_on(step.how.branch, patch, str(step.item))
             patch = version.patch if version is not None else patch
         made_on = repo.made_on(patch)
         if made_on is not None:

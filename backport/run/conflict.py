@@ -44,9 +44,10 @@ class LaidOut:
     notes: tuple[str, ...] = ()
 
 
-def lay_out(repo: Repo, tip: Oid, patch: Patch, picked: Picked, branch: str) -> LaidOut:
+def lay_out(
+    repo: Repo, folder: Path, tip: Oid, patch: Patch, picked: Picked, branch: str
+) -> LaidOut:
     """Make the worktree."""
-    folder = repo.state_dir / "conflict"
     empty(repo, folder)
     style = _style(repo)
     repo.objects.store()

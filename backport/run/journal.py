@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The journal of a run, so that it can be killed at any instant and continued.
 
-Format 3, in ``.git/backport/run/``:
+Format 4, in ``.git/backport/run/``, or in ``.git/backport/branches/PART/run/`` for one of several branches:
 
 ``state.json``
-    ``version``    3; a newer one is refused, 1 (without ``siblings``) and 2 (without ``signed``) are read
+    ``version``    4; a newer one is refused, 1 (without ``siblings``), 2 (without ``signed``) and 3 (whose
+                   siblings have no ``made``) are read
     ``phase``      plan -> apply -> (stopped -> apply)* -> validate -> move; absent when no run is on
     ``settings``   the `config.Settings` in force when the run began
     ``branch``     full name of the stable branch; ``target`` the ref that will move
     ``onto``       the commit the series goes on; ``old`` where ``target`` was, null when it is new
-    ``siblings``   name and commit of each other branch whose version of a patch counts, and whether it
-                   is an older one (see siblings)
+    ``siblings``   name and commit of each other branch whose version of a patch counts, whether it
+                   is an older one, and what the same command has made of each item there (see siblings)
     ``committer``  name and email (latin-1 of the raw bytes), seconds, offset: every commit carries it,
                    which is what makes the objects of a continued run the same
     ``sources``    kind, given, file names and sizes, or the two ends of a range
@@ -26,8 +27,8 @@ Format 3, in ``.git/backport/run/``:
 
 Every write is write-fsync-rename; everything before the last write is found again, everything after
 it is done again and, being a pure function of the journal, comes out the same.  Objects are kept
-from gc by ``refs/backport/run``.  Mutual exclusion is a ``flock`` on ``.git/backport/lock``: the
-kernel drops it with the process, however that ends.
+from gc by ``refs/backport/run``, or ``refs/backport/branches/PART``.  Mutual exclusion is a ``flock``
+on ``.git/backport/lock``: the kernel drops it with the process, however that ends.
 """
 
 from __future__ import annotations
@@ -57,9 +58,11 @@ from backport.run.worth import Part
 from backport.store.files import write_atomic
 from series.model import Identity, Oid, When
 
-VERSION = 3
-_READ = (1, 2, VERSION)
+VERSION = 4
+_READ = (1, 2, 3, VERSION)
 RUN_REF = "refs/backport/run"
+SEVERAL = "branches.json"
+"""Beside the journals: says that a command onto several branches is not over."""
 _PATIENCE = 60
 """Seconds for a git that a killed run had started to come to its end."""
 
@@ -104,12 +107,18 @@ class RunState:
 
 
 class Journal:
-    """The journal of one repository."""
+    """The journal of a run, and what is its own: the folder of its conflict, the ref of its commits.
 
-    def __init__(self, state_dir: Path) -> None:
+    ``part`` names one of several branches that are worked on together; they share the repository's lock.
+    """
+
+    def __init__(self, state_dir: Path, part: str = "") -> None:
         self.dir = state_dir
-        self.run = state_dir / "run"
+        home = state_dir / "branches" / part if part else state_dir
+        self.run = home / "run"
         self.file = self.run / "state.json"
+        self.conflict = home / "conflict"
+        self.ref = f"refs/backport/branches/{part}" if part else RUN_REF
 
     @contextlib.contextmanager
     def locked(self, handed_on: list[int] | None = None) -> Iterator[None]:
@@ -256,8 +265,9 @@ class Journal:
 
 
 def _read_sibling(data: list[Any]) -> Sibling:
-    name, tip, *older = data  # before older branches counted there were two
-    return Sibling(name, tip, older=any(older))
+    name, tip, *more = data  # before older branches counted there were two
+    made = tuple((item, commit) for item, commit in more[1]) if len(more) > 1 else ()
+    return Sibling(name, tip, older=bool(more and more[0]), made=made)
 
 
 def _to_json(state: RunState) -> dict[str, Any]:
@@ -300,7 +310,10 @@ def _to_json(state: RunState) -> dict[str, Any]:
         ],
         "clash": state.clash.to_json() if state.clash else None,
         "worktree": state.worktree,
-        "siblings": [[one.name, one.tip, one.older] for one in state.siblings],
+        "siblings": [
+            [one.name, one.tip, one.older, [list(pair) for pair in one.made]]
+            for one in state.siblings
+        ],
         "signed": list(state.signed),
         "convention": state.convention,
     }

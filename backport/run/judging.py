@@ -78,9 +78,9 @@ class Judge:
         if claim is not None and claim.sure:
             return Judged(patch, _claimed(item, claim), None)
         if based is None:
-            chosen = self.siblings.choose(tree, patch)
+            chosen = self.siblings.choose(tree, patch, item=str(item))
         else:
-            chosen = self.siblings.choose(tree, based.patch, based.made_on)
+            chosen = self.siblings.choose(tree, based.patch, based.made_on, str(item))
         if chosen.picked.clean:
             refuse_special(self._repo, tree, patch, chosen.picked)
             step = _settled(item, patch, chosen, based)

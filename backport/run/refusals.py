@@ -12,7 +12,7 @@ from backport.errors import CannotTest, Conflict, RunInProgress, StepFailed
 from backport.gateway import refs
 from backport.gateway.repository import Repo
 from backport.levels import Phase
-from backport.run.journal import Journal, RunState
+from backport.run.journal import SEVERAL, Journal, RunState
 from backport.run.stop import help_lines
 from backport.verdicts import State, StepVerdict, Validator
 from series.model import Patch, shown
@@ -22,6 +22,11 @@ REJECTED_REF = "refs/backport/rejected"
 
 def refuse_second(journal: Journal) -> None:
     """Raise `RunInProgress` when a run waits to be continued."""
+    if (journal.dir / SEVERAL).exists():
+        raise RunInProgress(
+            "runs onto several branches are not over",
+            "`backport status` shows them; `backport continue` or `backport abort` first",
+        )
     state = journal.read()
     if state is None:
         return

@@ -13,7 +13,7 @@ from dataclasses import replace
 from backport.gateway import refs
 from backport.gateway.repository import Repo
 from backport.gateway.signing import SigningFailed, find_signer, with_signature
-from backport.run.journal import RUN_REF, Journal, RunState
+from backport.run.journal import Journal, RunState
 from series.model import Oid, shown
 
 
@@ -47,7 +47,7 @@ def signed(repo: Repo, journal: Journal, state: RunState) -> RunState:
             " `git -c commit.gpgsign=false backport continue`",
         ) from error
     state = replace(state, signed=tuple(found))
-    refs.keep(repo, RUN_REF, state.end)
+    refs.keep(repo, journal.ref, state.end)
     journal.write(state)
     return state
 

@@ -21,7 +21,7 @@ from series.model import Oid
 def undo(repo: Repo, branches: Sequence[str] = ()) -> tuple[Move, ...]:
     """Take back the last move, or the last one of each of ``branches``; what was taken back."""
     journal = Journal(repo.state_dir)
-    with at_work(repo, journal):
+    with at_work(repo, (journal,)):
         state = journal.read()
         if state is not None and not state.sources:  # an undo that was cut
             _finish(repo, journal, state)

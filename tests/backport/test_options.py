@@ -88,9 +88,11 @@ def test_config_shows_each_value_and_where_it_is_from(repo: Path) -> None:
     assert shown["backport.sandbox"] == ["auto", "default"]
 
 
-@pytest.mark.parametrize("words", [("--branch", "stable", "-b", "other"), ("--to=a", "-t", "b")])
+@pytest.mark.parametrize(
+    "words", [("plan", "--branch", "stable", "-b", "other"), ("apply", "--to=a", "-t", "b")]
+)
 def test_a_second_value_is_not_taken_in_silence(repo: Path, words: tuple[str, ...]) -> None:
-    done = typed("apply", "-C", str(repo), "-s", "stable..topic", *words)
+    done = typed(words[0], "-C", str(repo), "-s", "stable..topic", *words[1:])
     assert done.exit_code == 2
     assert "is given 2 times and takes one value" in done.output
 

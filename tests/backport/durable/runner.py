@@ -22,10 +22,10 @@ def main() -> None:
 
     from backport import cli
     from backport.commands import apply
-    from backport.run import conflict, life, proof
+    from backport.run import conflict, life, phases, proof
     from backport.validate import core, prover
 
-    assert all((git, networkx, pygit2, apply, conflict, life, proof, core, prover))
+    assert all((git, networkx, pygit2, apply, conflict, life, phases, proof, core, prover))
     for line in sys.stdin:
         words = json.loads(line)
         with tempfile.TemporaryFile() as said:

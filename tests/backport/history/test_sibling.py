@@ -353,7 +353,7 @@ def test_an_older_branch_is_remembered_over_a_stop(repo: Path) -> None:
     code, output = apply(repo, series="master~2..master")
     assert code == 3, output
     state = json.loads((repo / ".git/backport/run/state.json").read_text())
-    assert ["stable-4.9", git(repo, "rev-parse", "stable-4.9"), True] in state["siblings"]
+    assert ["stable-4.9", git(repo, "rev-parse", "stable-4.9"), True, []] in state["siblings"]
     done = backport(repo, "skip")
     assert done.exit_code == 0, done.output
     assert git(repo, "show", "stable-4.10:a.c") + "\n" == ADAPTED["a.c"]

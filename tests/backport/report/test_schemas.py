@@ -22,7 +22,7 @@ from emu.findings.verdict import (
     Outcome,
     ScenarioResult,
 )
-from tests.backport.trees import backport, branch_with, commit, lines, new_repo
+from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 SERIES = ("--branch", "stable", "--series", "stable..topic")
@@ -94,6 +94,24 @@ def test_a_conflict_and_where_it_waits(repo: Path) -> None:
     planned = json.loads(backport(repo, "plan", *SERIES, "--json", "-").stdout)
     assert planned["patches"][0]["conflict"]
     check("plan", planned)
+
+
+def test_several_branches(repo: Path) -> None:
+    git(repo, "branch", "stable-2")
+    git(repo, "remote", "add", "origin", "/nowhere")
+    commit(repo, {"a.c": lines((3, "in the way"))}, "in the way")
+    words = ("--branches", "stable*", "--series", "topic~2..topic", "--no-wait", "--json", "-")
+    document = json.loads(backport(repo, "apply", *words).stdout)
+    assert [one["state"] for one in document["branches"]] == ["stopped", "moved"]
+    check("apply", document)
+    check("status", json.loads(backport(repo, "status", "--json", "-").stdout))
+    document = json.loads(backport(repo, "apply", *words).stdout)
+    assert "not over" in document["error"]
+    check("apply", document)
+    backport(repo, "abort")
+    rehearsed = json.loads(backport(repo, "apply", *words, "--dry-run").stdout)
+    assert len(rehearsed["branches"]) == 2
+    check("apply", rehearsed)
 
 
 def reports() -> tuple[ObjectReport, BootReport]:

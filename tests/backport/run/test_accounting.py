@@ -184,8 +184,8 @@ def test_a_file_that_picking_forgets_stops(
 ) -> None:
     choose = Siblings.choose
 
-    def forgetful(*given: Any) -> Chosen:
-        chosen = choose(*given)
+    def forgetful(*given: Any, **named: Any) -> Chosen:
+        chosen = choose(*given, **named)
         return replace(chosen, picked=replace(chosen.picked, changes=chosen.picked.changes[1:]))
 
     monkeypatch.setattr(Siblings, "choose", forgetful)

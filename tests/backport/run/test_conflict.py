@@ -293,7 +293,7 @@ def test_without_a_run_there_is_nothing_to_do(repo: Path, verb: str) -> None:
 def test_a_journal_of_another_version_is_not_read(repo: Path) -> None:
     stop(repo)
     state = repo / ".git/backport/run/state.json"
-    state.write_text(state.read_text().replace('"version": 3', '"version": 99'))
+    state.write_text(state.read_text().replace('"version": 4', '"version": 99'))
     done = backport(repo, "continue")
     assert done.exit_code == 2
     assert "another version" in done.output

@@ -1,0 +1,528 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The runs of one command, one branch after the other: each is the run that `life` and `phases` know.
+
+Newest first, since its result is a sibling for the next one: adapted once, a patch goes on as adapted.  An
+older branch waits for a newer one that has stopped on the same patches, and for nothing else: a branch that
+fails is over, and the next one goes on without its version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from backport import interrupts
+from backport.branches.choosing import part_name
+from backport.branches.roster import (
+    Cell,
+    CellState,
+    Ending,
+    Outcome,
+    Part,
+    Roster,
+    RosterFile,
+)
+from backport.counted import counted
+from backport.errors import BackportError, ExitCode, UsageError
+from backport.gateway.repository import Repo
+from backport.history.siblings import NONE, Sibling, find_siblings
+from backport.levels import Phase
+from backport.run import last_moves, life, moving
+from backport.run.journal import Journal, RunState
+from backport.run.move import check, move, put_back
+from backport.run.phases import Together, finish, ref_move
+from backport.run.refusals import refuse_second
+from backport.run.request import Progress, Request, Result, Validation
+from backport.run.steps import StepState
+from series.errors import SeriesError
+from series.model import Oid
+
+
+class Teller(Protocol):
+    """What the user is told while the branches are worked on."""
+
+    def branch(self, part: Part, place: int, total: int) -> AbstractContextManager[Progress]:
+        """The run onto a branch begins or goes on."""
+
+    def done(self, part: Part, result: Result) -> None:
+        """It came to its end; the branch has moved, or (``--atomic``) is ready to."""
+
+    def stopped(self, part: Part, error: Exception) -> None:
+        """It did not."""
+
+    def waits(self, part: Part, newer: Part) -> None:
+        """It was not begun, since it waits for a newer branch."""
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asks for: a request for each branch, newest first."""
+
+    requests: tuple[Request, ...]
+    atomic: bool = False
+    waits: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why a branch that is not over has come no further."""
+
+    error: str = ""
+    hint: str = ""
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """How far one command came: the roster, and why each open part stopped, by its name."""
+
+    roster: Roster
+    halts: dict[str, Halt]
+
+
+def start(repo: Repo, wish: Wish, validation: Validation, teller: Teller) -> Carried:
+    """Begin a run onto each branch, and carry them as far as they go.
+
+    Raises before anything is begun where one of them could not begin.
+    """
+    file = RosterFile(repo)
+    with life.at_work(repo, (Journal(repo.state_dir),), file.file):
+        refuse_second(Journal(repo.state_dir))
+        begun: list[tuple[Part, RunState]] = []
+        groups: list[object] = []
+        for request in wish.requests:
+            state = life.prepare(repo, request, _Notes(teller))
+            if request.sources not in groups:
+                groups.append(request.sources)
+            group = groups.index(request.sources)
+            part = Part(request.branch, state.target, part_name(request.branch), group)
+            _refuse_twice(part, begun)
+            begun.append((part, state))
+        for journal in file.left():  # of a command that was killed before its roster was written
+            journal.end()
+        for part, state in begun:
+            file.journal(part).begin(state)
+        roster = Roster(tuple(part for part, _ in begun), wish.atomic, wish.waits)
+        file.write(roster)
+        return _Carrier(repo, file, roster, validation, teller).carry()
+
+
+def resume(
+    repo: Repo,
+    validation: Validation,
+    teller: Teller,
+    changed: Mapping[str, Any],
+    branch: str | None = None,
+    *,
+    waits: bool | None = None,
+) -> Carried:
+    """Carry on what is not over; ``branch``: of those that have stopped, that one alone."""
+    file = RosterFile(repo)
+    with life.at_work(repo, _journals(file), file.file):
+        roster = _waiting(file)
+        if waits is not None and waits != roster.waits:
+            roster = replace(roster, waits=waits)
+            file.write(roster)
+        only = _named(roster, branch) if branch is not None else None
+        return _Carrier(repo, file, roster, validation, teller, changed).carry(only)
+
+
+def skip(repo: Repo, validation: Validation, teller: Teller, branch: str | None) -> Carried:
+    """Leave out the patch that one branch has stopped on, and go on."""
+    file = RosterFile(repo)
+    with life.at_work(repo, _journals(file), file.file):
+        roster = _waiting(file)
+        if branch is not None:
+            part = _named(roster, branch)
+        else:
+            stopped = [one for one in roster.open if _phase(file, one) is Phase.STOPPED]
+            if len(stopped) != 1:
+                names = ", ".join(one.branch for one in stopped)
+                raise UsageError(
+                    f"{len(stopped)} branches have stopped on a conflict"
+                    + (f": {names}" if names else ": there is nothing to skip"),
+                    "name one with --branch" if stopped else "`backport continue` goes on",
+                )
+            (part,) = stopped
+        life.leave_out(repo, file.journal(part))
+        return _Carrier(repo, file, roster, validation, teller).carry(part)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What `abort` did: by part, whether its branch had moved and was put back; None for one over before."""
+
+    roster: Roster
+    parts: tuple[tuple[Part, bool | None], ...]
+    readable: bool = True
+
+
+def abort(repo: Repo, branch: str | None) -> Dropped:
+    """Drop the run onto one branch, or all that are not over; what has moved by itself stays."""
+    file = RosterFile(repo)
+    with life.at_work(repo, _journals(file), file.file):
+        try:
+            roster = _waiting(file)
+        except UsageError:
+            if not file.file.exists() or branch is not None:
+                raise
+            for journal in file.left():
+                life.drop(repo, journal) if journal.file.exists() else journal.end()
+            file.end()
+            return Dropped(Roster(()), (), readable=False)
+        chosen = (_named(roster, branch),) if branch is not None else roster.parts
+        done: list[tuple[Part, bool | None]] = []
+        for part in chosen:
+            if part.is_over:
+                _clear(repo, file, part, atomic=roster.atomic)
+                done.append((part, None))
+                continue
+            journal = file.journal(part)
+            dropped = life.drop(repo, journal) if journal.file.exists() else None
+            outcome = Outcome(Ending.DROPPED, None, None)
+            roster = roster.ended(part, outcomes=(outcome,))
+            file.write(roster)
+            done.append((part, dropped is not None and dropped.put_back))
+        if not roster.open:
+            file.end()
+        return Dropped(roster, tuple(done))
+
+
+@dataclass(slots=True)
+class _Carrier:
+    """Works on the open parts, newest first."""
+
+    repo: Repo
+    file: RosterFile
+    roster: Roster
+    validation: Validation
+    teller: Teller
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    halts: dict[str, Halt] = field(default_factory=dict)
+    ready: dict[str, Result] = field(default_factory=dict)
+    """With ``atomic``, what is proven and has not moved yet."""
+
+    def carry(self, only: Part | None = None) -> Carried:
+        """Go as far as it goes; of those that have stopped, ``only`` is tried, if it is given."""
+        for part in self.roster.parts:
+            if part.is_over:
+                _clear(self.repo, self.file, part, atomic=self.roster.atomic)
+        total = len(self.roster.parts)
+        for place, part in enumerate(self.roster.parts, 1):
+            if part.is_over:
+                continue
+            newer = self._newer(part)
+            if newer is not None:
+                if only is not None and only.part == part.part:
+                    raise UsageError(
+                        f"{part.branch} waits for {newer.branch}, which is not through",
+                        f"`backport continue --branch {newer.branch}`, or `backport continue --no-wait`",
+                    )
+                self.teller.waits(part, newer)
+                continue
+            stands = _phase(self.file, part) is Phase.STOPPED
+            if stands and only is not None and only.part != part.part:
+                continue
+            self._work_on(part, place, total)
+        if self.roster.atomic and self.roster.open and len(self.ready) == len(self.roster.open):
+            self._move_all()
+        if not self.roster.open:
+            self.file.end()
+        return Carried(self.roster, self.halts)
+
+    def _newer(self, part: Part) -> Part | None:
+        """The newer branch that ``part`` waits for."""
+        if not self.roster.waits:
+            return None
+        for newer in self.roster.parts:
+            if newer.part == part.part:
+                return None
+            if newer.group == part.group and not newer.is_over and not self._passed(newer):
+                return newer
+        return None
+
+    def _passed(self, part: Part) -> bool:
+        """Whether an open part has come to its end, or to one that no resolution will change."""
+        halt = self.halts.get(part.part)
+        return part.part in self.ready or (halt is not None and halt.exit_code != ExitCode.CONFLICT)
+
+    def _work_on(self, part: Part, place: int, total: int) -> None:
+        interrupts.go_on()
+        journal = self.file.journal(part)
+        together = Together(
+            lambda result: self._moved((part, result)),
+            lambda error: self._failed(part, error),
+            self.roster.atomic,
+        )
+        try:
+            state = journal.read()
+            if state is None:  # `abort` was cut behind the end of the journal
+                self._over(part, Outcome(Ending.DROPPED, None, None))
+                return
+            if state.phase is Phase.PLAN:
+                journal.write(replace(state, siblings=self._siblings(part, state)))
+            with self.teller.branch(part, place, total) as progress:
+                result = life.go_on(
+                    self.repo, journal, self.validation, progress, self.changed, together
+                )
+        except (BackportError, SeriesError) as error:
+            if interrupts.came():
+                raise
+            self._halted(part, journal, error)
+            return
+        if self.roster.atomic:
+            self.ready[part.part] = result
+        self.teller.done(part, result)
+
+    def _halted(self, part: Part, journal: Journal, error: BackportError | SeriesError) -> None:
+        if journal.file.exists():
+            self.halts[part.part] = _halt(error)
+        elif part in self.roster.open:  # it did not come as far as to its phases
+            self._failed(part, error)
+        self.teller.stopped(part, error)
+
+    def _failed(self, part: Part, error: Exception) -> None:
+        halt = _halt(error)
+        old = self.repo.ref(part.target)
+        self._over(
+            part,
+            Outcome(
+                Ending.FAILED,
+                old,
+                None,
+                error=halt.error,
+                hint=halt.hint,
+                exit_code=halt.exit_code,
+            ),
+        )
+
+    def _over(self, part: Part, outcome: Outcome) -> None:
+        self.roster = self.roster.ended(part, outcomes=(outcome,))
+        self.file.write(self.roster)
+
+    def _moved(self, *done: tuple[Part, Result]) -> None:
+        """Note the end of runs, before their journals go."""
+        parts = tuple(part for part, _ in done)
+        outcomes = tuple(outcome_of(result) for _, result in done)
+        self.roster = self.roster.ended(*parts, outcomes=outcomes)
+        self.file.write(self.roster)
+
+    def _move_all(self) -> None:
+        """All are proven: move them, or none."""
+        done = [(part, self.ready[part.part]) for part in self.roster.open]
+        begun: list[Part] = []
+        at = done[0][0]
+        try:
+            for at, result in done:
+                # One that was cut in the middle of its move has files of both ends: `move` settles them.
+                if moving.read(self.repo, self.file.journal(at)) is None:
+                    check(self.repo, self.file.journal(at), result.state)
+            for at, result in done:
+                begun.append(at)
+                move(self.repo, self.file.journal(at), result.state)
+                interrupts.go_on()
+        except BaseException as error:
+            self._put_back(begun)
+            if not isinstance(error, BackportError) or interrupts.came():
+                raise
+            self.halts[at.part] = _halt(error)
+            self.teller.stopped(at, error)
+            return
+        interrupts.finish()
+        moves = [ref_move(result.state) for _, result in done]
+        moved = tuple(one for one in moves if one.old != one.new)
+        if moved:
+            what = f"apply, {counted(len(moved), 'branch')} together"
+            last_moves.remember(self.repo, last_moves.Move(what, moved))
+        self._moved(*done)
+        for part, result in done:
+            journal = self.file.journal(part)
+            finish(self.repo, journal, result, _Notes(self.teller), Together(undoes_alone=False))
+
+    def _put_back(self, begun: Sequence[Part]) -> None:
+        """Undo the moves; one that cannot be undone now waits, and `continue` or `abort` does it again."""
+        for part in reversed(begun):
+            journal = self.file.journal(part)
+            try:
+                plan = moving.read(self.repo, journal)
+                if plan is not None:
+                    put_back(plan, journal)
+            except (BackportError, OSError) as error:
+                self.teller.note(f"{part.short} could not be put back: {error}")
+
+    def _siblings(self, part: Part, state: RunState) -> tuple[Sibling, ...]:
+        """The results of this very command, nearest first, before what other branches have."""
+        if tuple(state.settings.sibling) == (NONE,):
+            return ()
+        own: list[Sibling] = []
+        names: set[str] = set()
+        for newer in self.roster.parts:
+            if newer.part == part.part:
+                break
+            found = self._result(newer)
+            if found is None:
+                continue
+            tip, made = found
+            names |= {newer.short, newer.branch}
+            kept = made if newer.group == part.group else ()
+            own.insert(0, Sibling(newer.short, tip, made=kept))
+        others = find_siblings(self.repo, state.branch, state.settings.sibling).siblings
+        return (*own, *(one for one in others if one.name not in names))
+
+    def _result(self, part: Part) -> tuple[Oid, tuple[tuple[str, Oid], ...]] | None:
+        """Where a newer branch stands now, and what was made there; None where its run came to nothing."""
+        if part.result is not None:
+            if part.result.new is None:
+                return None
+            cells = part.result.cells
+            return part.result.new, tuple((one.item, one.commit) for one in cells if one.commit)
+        state = self.file.journal(part).read()
+        if state is None:
+            return None
+        finals = state.finals
+        made = ((str(step.item), finals[step.commit]) for step in state.steps if step.commit)
+        return state.end, tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """A run's progress where nothing goes on yet: its notes."""
+
+    teller: Teller
+
+    def phase(self, *_: object) -> None:
+        """Nothing."""
+
+    step = under_way = verdict = phase
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+        self.teller.note(text)
+
+
+def outcome_of(result: Result) -> Outcome:
+    """A run that has moved its branch, as the roster keeps it."""
+    state = result.state
+    return Outcome(
+        Ending.MOVED,
+        state.old,
+        state.end,
+        result.proven,
+        cells=cells_of(state, result.subjects, result),
+    )
+
+
+_STATES: dict[StepState, CellState] = {
+    StepState.APPLIED: CellState.APPLIED,
+    StepState.RESOLVED: CellState.RESOLVED,
+    StepState.ALREADY: CellState.ALREADY,
+    StepState.SKIPPED: CellState.SKIPPED,
+}
+
+
+def cells_of(
+    state: RunState, subjects: Sequence[str], result: Result | None = None
+) -> tuple[Cell, ...]:
+    """The patches of one branch, as far as its run has come; ``subjects`` are those of its items."""
+    finals = state.finals
+    said = {verdict.commit: verdict for verdict in (result.verdicts if result is not None else ())}
+    found = []
+    for number, (item, subject) in enumerate(zip(state.items, subjects, strict=True)):
+        if number < len(state.steps):
+            step = state.steps[number]
+            verdict = said.get(step.commit) if step.commit else None
+            lines = (
+                tuple(
+                    f"{one.validator}: {one.state.value}, {one.summary}" for one in verdict.verdicts
+                )
+                if verdict is not None
+                else ()
+            )
+            commit = finals[step.commit] if step.commit else None
+            found.append(
+                Cell(
+                    str(item),
+                    subject,
+                    _STATES[step.state],
+                    str(step.how),
+                    commit,
+                    step.notes,
+                    lines,
+                )
+            )
+        elif state.clash is not None and number == len(state.steps):
+            paths = ", ".join(path for path, _ in state.clash.clashes)
+            found.append(Cell(str(item), subject, CellState.CONFLICT, f"in {paths}"))
+        else:
+            found.append(Cell(str(item), subject, CellState.OPEN))
+    return tuple(found)
+
+
+def _halt(error: Exception) -> Halt:
+    code = error.exit_code if isinstance(error, BackportError) else ExitCode.USAGE
+    hint = error.hint if isinstance(error, BackportError) else ""
+    return Halt(str(error), hint, int(code))
+
+
+def _refuse_twice(part: Part, before: Sequence[tuple[Part, RunState]]) -> None:
+    for other, _ in before:
+        if other.target == part.target:
+            raise UsageError(
+                f"{other.branch} and {part.branch} would both move {part.short}",
+                "name one of them, or give each a name of its own with --to",
+            )
+
+
+def _journals(file: RosterFile) -> tuple[Journal, ...]:
+    return file.left() or (Journal(file.file.parent),)
+
+
+def _waiting(file: RosterFile) -> Roster:
+    roster = file.read()
+    if roster is None:
+        raise UsageError("no run in progress: nothing to continue", "`backport apply` starts one")
+    return roster
+
+
+def _named(roster: Roster, branch: str) -> Part:
+    for part in roster.parts:
+        if branch in (part.branch, part.short):
+            if part.result is not None:
+                raise UsageError(
+                    f"the run onto {branch} is over: {part.result.ending}",
+                    "`backport status` shows what is not",
+                )
+            return part
+    names = ", ".join(part.branch for part in roster.open)
+    raise UsageError(f"no run onto {branch} is in progress", f"there are runs onto {names}")
+
+
+def _phase(file: RosterFile, part: Part) -> Phase | None:
+    state = file.journal(part).read()
+    return state.phase if state is not None else None
+
+
+def _clear(repo: Repo, file: RosterFile, part: Part, *, atomic: bool) -> None:
+    """What a cut has left of a run that is over."""
+    journal = file.journal(part)
+    if not journal.file.exists():
+        journal.end()
+        return
+    if part.result is not None and part.result.ending is Ending.MOVED:
+        life.clear_finished(repo, journal, _Silent(), undoes_alone=not atomic)
+    if journal.file.exists():
+        life.drop(repo, journal)
+
+
+class _Silent:
+    """Nobody is told: the roster says it."""
+
+    def phase(self, *_: object) -> None:
+        """Nothing."""
+
+    step = under_way = verdict = note = phase

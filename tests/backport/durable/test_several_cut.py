@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A command onto several branches, killed at each durable act: every branch ends as if nothing had happened,
+or as it was, and nothing is left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.backport.durable.machine import Ended, Fault, Machine
+from tests.backport.durable.seen import difference, seen
+from tests.backport.trees import branch_with, commit, git, lines, mbox, new_repo
+
+NAMES = ("stable-4.10", "stable-4.11", "stable-4.12")
+KEPT = ("lock", "moves.json")
+FAULTS = ((Fault.KILL, False), (Fault.HALF, False), (Fault.ENOSPC, False), (Fault.ENOSPC, True))
+
+
+class Several:
+    """Three branches, the middle one checked out; a mailbox that goes onto all of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.machine = Machine(folder / "machine")
+        self.folder = folder
+        made = new_repo(folder / "template", {"a.c": lines(), "b.c": lines()}, NAMES[1])
+        git(made, "branch", NAMES[2])
+        git(made, "checkout", "-q", "-b", NAMES[0])
+        commit(made, {"c.c": lines()}, "of 4.10")
+        git(made, "checkout", "-q", NAMES[1])
+        branch_with(
+            made,
+            "topic",
+            NAMES[1],
+            ("one", {"a.c": lines((5, "five"))}),
+            ("two", {"b.c": lines((7, "seven"))}),
+        )
+        (made / ".git/series.mbox").write_bytes(mbox(made, f"{NAMES[1]}..topic"))
+        git(made, "config", "gc.auto", "0")
+        self.repo = folder / "repo"
+        self.state = self.repo / ".git/backport/branches.json"
+        self.fresh()
+        self.old = self.tips()
+
+    def fresh(self) -> None:
+        """The repository as it was before."""
+        shutil.rmtree(self.repo, ignore_errors=True)
+        shutil.copytree(self.folder / "template", self.repo, symlinks=True)
+        git(self.repo, "update-index", "-q", "--refresh")
+
+    def tips(self) -> dict[str, str]:
+        """Where the branches stand."""
+        return {name: git(self.repo, "rev-parse", name) for name in NAMES}
+
+    def apply(
+        self, *words: str, at: int = 0, fault: Fault = Fault.KILL, sticky: bool = False
+    ) -> Ended:
+        """The command."""
+        self.fresh()
+        box = str(self.repo / ".git/series.mbox")
+        given = ("apply", "--branches", "stable-4.*", "--series", box, "--validate", "none", *words)
+        return self.machine.run(self.repo, *given, at=at, fault=fault, sticky=sticky)
+
+    def left(self) -> list[str]:
+        """What of runs is still there."""
+        state = self.repo / ".git/backport"
+        files = [str(path.relative_to(state)) for path in state.rglob("*") if path.name not in KEPT]
+        return [*files, *git(self.repo, "for-each-ref", "refs/backport").splitlines()]
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Iterator[Several]:
+    found = Several(tmp_path)
+    yield found
+    found.machine.close()
+
+
+@pytest.mark.parametrize("step", [97, pytest.param(1, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize("verb", ["continue", "abort"])
+def test_cut_anywhere(several: Several, verb: str, atomic: bool, step: int) -> None:
+    words = ("--atomic",) if atomic else ()
+    whole = several.apply(*words)
+    assert whole.code == 0, whole.said
+    wanted, end = several.tips(), seen(several.repo)
+    many = 0
+    for at in range(3, whole.calls + 1, step):
+        fault, sticky = FAULTS[many % len(FAULTS)]
+        many += 1
+        cut = several.apply(*words, at=at, fault=fault, sticky=sticky)
+        case = (at, fault, sticky, cut.said)
+        assert cut.code < 128, case
+        if not several.state.exists():
+            if cut.code:
+                assert several.tips() == several.old, case
+            continue
+        again = several.machine.run(several.repo, verb)
+        assert again.code == 0, (case, again.said)
+        assert several.left() == [], case
+        now = several.tips()
+        if verb == "continue":
+            assert now == wanted, (case, again.said)
+            assert difference(end, seen(several.repo)) == "", (case, again.said)
+            continue
+        if atomic:
+            assert now in (several.old, wanted), (case, again.said)
+        for name in NAMES:
+            assert now[name] in (several.old[name], wanted[name]), case
+            said = f"{name}: had moved, and stays at {wanted[name][:12]}" in again.said
+            assert said == (now[name] == wanted[name]), (case, again.said)
+        assert git(several.repo, "status", "--porcelain") == "", case
+    assert many > 3
+
+
+def test_the_end_of_each_branch_is_noted_before_its_journal_goes(several: Several) -> None:
+    """What the roster says of a branch that has moved is what the branch is."""
+    whole = several.apply()
+    seen_moved = 0
+    for at in range(5, whole.calls + 1, 131):
+        several.apply(at=at)
+        if not several.state.exists():
+            continue
+        for part in json.loads(several.state.read_text())["parts"]:
+            tip = several.tips()[part["branch"]]
+            if part["result"] is not None:
+                seen_moved += 1
+                assert tip == part["result"]["new"]
+            elif tip != several.old[part["branch"]]:
+                journal = several.repo / ".git/backport/branches" / part["part"] / "run/state.json"
+                assert journal.exists()
+    assert seen_moved

@@ -288,7 +288,10 @@ FILES_OF_ONE_NAME: dict[str, dict[str, set[str]]] = {
     "series": {},
     "emu": {  # the same thing at each level of emulation
         name: {"emu/booted", "emu/object"}
-        for name in ("emulate", "expectations", "judging", "machine", "observed", "selection")
+        for name in (
+            *("emulate", "expectations", "facts", "judging"),
+            *("machine", "observed", "selection"),
+        )
     },
 }
 """The names that stand in several folders of a package, since the files are parts of one thing."""

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from backport.commands import options as opt
+
+if TYPE_CHECKING:
+    from emu.profile import Profile
 
 
 def emulate(
@@ -36,6 +39,12 @@ def emulate(
     ] = None,
     print_probe: Annotated[
         bool, typer.Option("--print-probe", help="Print the probe's source and exit.")
+    ] = False,
+    why: Annotated[
+        bool,
+        typer.Option(
+            "--why", help="Show what is known of the tree, and from where; judge nothing."
+        ),
     ] = False,
     accept: opt.Accept = None,
     json: opt.Json = None,
@@ -65,6 +74,9 @@ def emulate(
             typer.echo(f"{line}: using the tree's", err=True)
         chosen = with_layouts(load_profile(named, answers.constants), answers.layouts)
     given = tuple(accept or ())
+    if why:
+        _show_facts(data, chosen, str(file), json)
+        return
     if is_image(data):
         from backport.report.booted import show_boot
         from emu.booted.emulate import emulate_image
@@ -86,6 +98,18 @@ def emulate(
         raise typer.Exit(1)
     if verdict.state is not State.PASSED:
         raise typer.Exit(125)
+
+
+def _show_facts(data: bytes, profile: Profile, name: str, json: str | None) -> None:
+    from backport.report.facts import show_facts
+    from backport.report.out import write_json
+    from emu.booted.facts import image_facts
+    from emu.object.facts import object_facts
+
+    facts = (image_facts if is_image(data) else object_facts)(data, profile)
+    write_json(json, {"facts": [fact.to_json() for fact in facts]})
+    if json != "-":
+        show_facts(facts, name)
 
 
 def _read(file: Path) -> bytes:

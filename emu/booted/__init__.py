@@ -29,4 +29,5 @@ What becomes of it:
     judging       every scenario in every way
     milestones    how far a boot came
     emulate       an image in, a report out
+    facts         what is known of it before
 """

@@ -146,16 +146,12 @@ class _Run:
     def boot(self) -> None:
         """Boot and let the guest ask."""
         begun = time.perf_counter()
-        runner, end = _boot(self.image, self.mode, self._settings())
+        runner, end = boot_image(self.image, self.profile, self.mode)
         self.boot_seconds = time.perf_counter() - begun
         try:
             self._look(runner, end)
         finally:
             runner.close()
-
-    def _settings(self) -> Settings:
-        boot = self.profile.boot
-        return Settings(boot.memory * MIB, boot.command_line.encode(), boot.vcpus)
 
     def pv_console(self) -> None:
         """What becomes of L0's console where the image has it for itself: it is booted for that once more
@@ -170,7 +166,9 @@ class _Run:
         elif not any(m.reached for m in self.ladder if m.name == GUEST[mode]):
             why = "no guest is entered"
         elif not self.console_rows:
-            settings = replace(self._settings(), command_line=way.command_line.encode(), vcpus=1)
+            settings = replace(
+                _settings(self.profile), command_line=way.command_line.encode(), vcpus=1
+            )
             runner, end = _boot(self.image, mode, settings)
             try:
                 if end is None:
@@ -241,6 +239,16 @@ class _Run:
             self.findings.append(
                 Finding(Invariant.L0_MODEL, message, self.image.where(caller), "boot")
             )
+
+
+def boot_image(image: LinkedImage, profile: Profile, mode: Mode) -> tuple[Runner, Ended | None]:
+    """A machine as the profile has it, at its guest's first instruction, or where the boot ended."""
+    return _boot(image, mode, _settings(profile))
+
+
+def _settings(profile: Profile) -> Settings:
+    boot = profile.boot
+    return Settings(boot.memory * MIB, boot.command_line.encode(), boot.vcpus)
 
 
 def _boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Runner, Ended | None]:

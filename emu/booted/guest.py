@@ -68,7 +68,7 @@ class Guest:
 
     def initialise(self, vcpu: int) -> int | None:
         """VCPUOP_initialise of another vcpu, which is to begin where this one began; the result."""
-        content = first_registers(self.kernel, vcpu, self._page_tables() // PAGE)
+        content = first_registers(self.kernel, vcpu, self.page_tables()[0] // PAGE)
         self.machine.linear.write(self.kernel.context, content)
         hypercall, number = abi.numbers("VCPUOP_initialise") or (0, 0)
         answer = self.drive.call(hypercall, (number, vcpu, self.kernel.context))
@@ -76,8 +76,8 @@ class Guest:
             raise answer.end
         return answer.result
 
-    def _page_tables(self) -> int:
-        """Physical address of the top level of the guest's page tables.
+    def page_tables(self) -> tuple[int, bool]:
+        """Physical address of the top level of the guest's page tables, and whether its start info tells.
 
         As it is told in its start info: a shim that keeps its own memory from its guest runs it on a copy.
         """
@@ -85,11 +85,11 @@ class Guest:
         offset, size = abi.PT_BASE[mode]
         told = int.from_bytes(linear.read(self.drive.start_info + offset, size), "little")
         if told:
-            return linear.walk(LinearAddr(told)).physical & -PAGE
+            return linear.walk(LinearAddr(told)).physical & -PAGE, True
         root = linear.cr3() & -PAGE
         if mode is abi.Mode.COMPAT:  # of the guest's own three levels
             root = self.machine.ram.word(PhysAddr(root)) & 0x000FFFFFFFFFF000
-        return root
+        return root, False
 
     # --- what it is given ---
 

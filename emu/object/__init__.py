@@ -29,6 +29,7 @@ What becomes of it:
     judging             one case in every way
     coverage            what ran
     emulate             an object in, a report out
+    facts               what is known of it before
 """
 
 from emu.object.emulate import ShareReport, emulate_object, emulate_share, join

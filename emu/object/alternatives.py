@@ -33,19 +33,24 @@ def apply_alternatives(image: Image) -> int:
 
     In the order of the table, as a loader does it: of several for one place the last one counts.
     """
-    table, section = image.section(SECTION), image.elf.section(SECTION)
-    if table is None or section is None:
+    table = image.section(SECTION)
+    if table is None:
         return 0
     address, size = table
-    stride = _stride(size, sorted(offset for offset, *_ in image.elf.relocations(section)))
+    stride = entry_size(image)
     applied = 0
     for at in range(address, address + size, stride):
         applied += _apply(image, LinearAddr(at), stride)
     return applied
 
 
-def _stride(size: int, offsets: list[int]) -> int:
-    """Bytes of an entry, of a section whose relocations are at ``offsets``."""
+def entry_size(image: Image) -> int:
+    """Bytes of an entry; 0 where there is no table."""
+    section = image.elf.section(SECTION)
+    if section is None or not section.size:
+        return 0
+    size = section.size
+    offsets = sorted(offset for offset, *_ in image.elf.relocations(section))
     count = len(offsets) // 2
     stride, rest = divmod(size, count) if count else (size, 0)
     wanted = [start + field for start in range(0, size, stride or 1) for field in (0, 4)]

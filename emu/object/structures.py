@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from emu.object.addresses import COMPAT_FLAG, COMPAT_START
 from emu.profile import Profile
 
+RWLOCK_COUNT = "cnts.counter"
+"""Of ``rwlock_t``: readers and a writer in one word, without a call where it is free (4.15 and later)."""
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "struct cpu_info": ("current_vcpu", "processor_id", "guest_cpu_user_regs.rdx"),
     "struct domain": (
@@ -37,7 +39,9 @@ def asked_of(profile: Profile) -> dict[str, tuple[str, ...]]:
 
 def _named(profile: Profile) -> Iterator[str]:
     for extern in profile.externs.values():
-        yield from (*extern.locks, *extern.takes)
+        for lock in (*extern.locks, *extern.takes):
+            yield lock
+            yield f"{lock}.{RWLOCK_COUNT}"
     for scenario in profile.scenarios:
         for path, _ in (*scenario.state, *scenario.leaves):
             yield path

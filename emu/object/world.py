@@ -39,14 +39,14 @@ from emu.object.addresses import (
 from emu.object.channels import POINTERS_PER_PAGE, Channels
 from emu.object.fields import MAX_STRUCT, Fields
 from emu.object.regions import Memory, Region
+from emu.object.structures import RWLOCK_COUNT
 from emu.profile import Profile
 from emu.spaces import LinearAddr
 
 SHARED_INFO = "shared_info"
 """Name that a profile gives to the region of the page shared with L0."""
 MASK = "evtchn_mask"
-RWLOCK_COUNT, RWLOCK_SIZE = "cnts.counter", 4
-"""Of ``rwlock_t``: readers and a writer in one word, without a call where it is free (4.15 and later)."""
+RWLOCK_SIZE = 4
 NOBODYS = 0xFFFF8300DEAD0000
 """A pointer to where nothing is mapped."""
 
@@ -235,6 +235,10 @@ class World(Fields):
         """Whether a lock that its takers count in place, as an rwlock, is taken; never for any other."""
         word = self._counted.get(lock)
         return word is not None and self.memory.read_int(word, RWLOCK_SIZE) != 0
+
+    def is_counted(self, lock: LinearAddr) -> bool:
+        """Whether its takers count in place."""
+        return lock in self._counted
 
     def held_in_place(self) -> Iterator[str]:
         """Names of the locks that are."""

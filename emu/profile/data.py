@@ -105,6 +105,8 @@ class Profile:
     """Types of the enumerators in ``regions``."""
     aliases: Aliases = field(default_factory=dict)
     """Names that fields of the core's structures have in other versions of the tree."""
+    given: frozenset[str] = frozenset()
+    """Constants that the tree itself has said."""
     layouts: Described = field(default_factory=Described)
     """What the tree says of types, for a core whose debug information lacks them."""
     origin: str = field(default="", compare=False)

@@ -91,6 +91,7 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
         includes=includes,
         enums=enums,
         aliases=_aliases(top.table("aliases", optional=True)),
+        given=frozenset(name for name, _ in given),
         origin=origin,
     )
     core.done()

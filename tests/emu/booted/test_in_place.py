@@ -122,3 +122,13 @@ seen:   .long   0
     report = boot(code)
     assert report.outcome is Outcome.FAILED  # it never comes to its guest
     assert report.findings[0].where == "taken+0x1"
+
+
+@pytest.mark.parametrize(("says", "wrong"), [("Xen 4.10.5", []), ("Xen 4.1.5", ["not 262145"])])
+def test_the_version_is_what_the_image_says_of_itself(says: str, wrong: list[str]) -> None:
+    """And what the profile says only where an image says nothing, as the sample's does."""
+    own = says.encode() + b"\n"
+    renamed = sample_image().replace(b"starting: %s\n", own.ljust(12) + b"\n")
+    assert renamed != sample_image()
+    report = emulate_image(renamed, PROFILE, only="version/64")
+    assert [m.message.rpartition(", ")[2] for m in report.findings] == wrong

@@ -30,6 +30,7 @@ class _Group(LazyGroup):
         "abort": "apply:abort",
         "undo": "undo:undo",
         "bisect": "bisect:bisect",
+        "mend": "mend:mend",
         "behaviour": "behaviour:behaviour",
         "backtest": "backtest:backtest",
         "check": "check:check",

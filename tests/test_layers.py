@@ -21,7 +21,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("commands",),
         ("export",),
         ("report", "sample"),
-        ("branches",),
+        ("branches", "mend"),
         ("run", "backtest"),
         ("validate",),
         ("history", "planning", "builds"),

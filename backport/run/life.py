@@ -55,7 +55,7 @@ def prepare(repo: Repo, request: Request, progress: Progress) -> RunState:
     """The first state of a run; raises where it could not even begin."""
     if request.to:
         # The branch itself is left alone, so any commit will do.
-        onto, target = repo.commit(request.branch), _target(repo, request.to)
+        onto, target = repo.commit(request.branch), new_branch(repo, request.to)
         branch = request.branch
     else:
         branch = repo.branch_ref(request.branch)
@@ -247,7 +247,8 @@ def clear_finished(
         progress.note(f"the last run had moved {branch} to {state.end[:12]}: it is done")
 
 
-def _target(repo: Repo, name: str) -> str:
+def new_branch(repo: Repo, name: str) -> str:
+    """The full name of the branch that ``--to`` names; raises `UsageError` where it cannot be made."""
     ref = f"refs/heads/{name}"
     if not refs.is_branch_name(ref):
         raise UsageError(f"--to {name}: not a valid branch name")

@@ -8,6 +8,7 @@ moves the branch to the same ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from backport.gateway import refs
@@ -57,3 +58,24 @@ def _on(raw: bytes, parent: Oid) -> bytes:
     tree, _, rest = raw.partition(b"\n")
     _, _, rest = rest.partition(b"\n")
     return tree + b"\nparent " + parent.encode() + b"\n" + rest
+
+
+def signed_on(
+    repo: Repo, onto: Oid, commits: Sequence[Oid], known: Sequence[Oid] = ()
+) -> tuple[Oid, ...]:
+    """Commits upon ``onto`` signed, if the user signs; those of ``known`` at its beginning stay.
+
+    Raises `SigningFailed`.
+    """
+    signer = find_signer(repo, repo.committer())
+    if signer is None:
+        return tuple(commits)
+    found: list[Oid] = []
+    parent = onto
+    for number, commit in enumerate(commits):
+        if found != list(commits[:number]) or commit not in known:
+            raw = _on(repo.objects.raw_commit(commit), parent)
+            commit = repo.objects.write_commit(with_signature(raw, signer.sign(raw)))
+        found.append(commit)
+        parent = commit
+    return tuple(found)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A series as a line of trees, and the ways to change it that leave its last tree as it is.
+
+A change goes to another tree as a pick does: at the very blob, else by a three-way merge; what does not go on
+cleanly is no proposal.  The trees behind the place from which something was moved are the same objects as
+before, by construction and by a check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from backport.gateway.commits import commit_changes
+from backport.gateway.repository import Repo
+from backport.gateway.trees import TreeView
+from backport.mend.pieces import Piece, in_words, pieces_of, with_pieces
+from backport.pick.outcome import How
+from backport.pick.patch import pick_patch
+from series.model import Identity, Oid, Patch
+
+_NOBODY = Identity(b"", b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step: the commit whose author and message it has, its tree, and what was done to it."""
+
+    source: Oid
+    subject: str
+    tree: Oid
+    notes: tuple[str, ...] = ()
+    message: bytes | None = None
+    """Another message than that of ``source``; a squashed commit adds its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """The steps upon ``start``, a tree."""
+
+    start: Oid
+    stages: tuple[Stage, ...]
+
+    def before(self, at: int) -> Oid:
+        """The tree below the step at that place (from 0)."""
+        return self.stages[at - 1].tree if at else self.start
+
+    @property
+    def end(self) -> Oid:
+        """The last tree."""
+        return self.before(len(self.stages))
+
+
+def carried(repo: Repo, before: Oid, after: Oid, onto: Oid) -> Oid | None:
+    """The tree that the change from ``before`` to ``after`` makes of ``onto``; None where it does not go."""
+    if before == onto:
+        return after
+    changes = commit_changes(repo, before, after)
+    patch = Patch(name="a step", author=_NOBODY, date=None, message=b"", changes=changes)
+    picked = pick_patch(repo.objects, TreeView(repo.objects, onto), patch)
+    if not picked.clean or any(change.how is How.FUZZ for change in picked.changes):
+        return None
+    return picked.tree.id
+
+
+def _following(repo: Repo, lineup: Lineup, places: Sequence[int], onto: Oid) -> list[Oid] | None:
+    """The trees of the steps at ``places``, one after the other upon another tree."""
+    found: list[Oid] = []
+    for at in places:
+        made = carried(repo, lineup.before(at), lineup.stages[at].tree, onto)
+        if made is None or made == onto:
+            return None
+        found.append(made)
+        onto = made
+    return found
+
+
+def moved_up(repo: Repo, lineup: Lineup, chosen: Sequence[int], at: int) -> Lineup | None:
+    """The steps ``chosen``, in their order, go before the one at ``at``; None where they do not go there."""
+    last = max(chosen)
+    order = [*sorted(chosen), *(k for k in range(at, last) if k not in chosen)]
+    trees = _following(repo, lineup, order, lineup.before(at))
+    if trees is None or trees[-1] != lineup.stages[last].tree:
+        return None
+    new = [replace(lineup.stages[k], tree=tree) for k, tree in zip(order, trees, strict=True)]
+    place = lineup.stages[at].subject
+    for k in range(len(chosen)):
+        new[k] = replace(new[k], notes=(*new[k].notes, f"moved before '{place}'"))
+    return replace(lineup, stages=(*lineup.stages[:at], *new, *lineup.stages[last + 1 :]))
+
+
+def shifted(
+    repo: Repo, lineup: Lineup, giver: int, taker: int, pieces: Collection[Piece]
+) -> Lineup | None:
+    """Parts of the step ``giver`` go into the step ``taker``; None where they do not, or nothing is left."""
+    below, above = lineup.before(giver), lineup.stages[giver].tree
+    if taker < giver:
+        part = with_pieces(repo, below, above, pieces)
+        first = carried(repo, below, part, lineup.stages[taker].tree)
+    else:
+        every = pieces_of(repo, below, above)
+        part = with_pieces(repo, below, above, [one for one in every if one not in pieces])
+        first = part
+    low, high = min(giver, taker), max(giver, taker)
+    if first is None or first in (lineup.stages[low].tree, lineup.before(low)):
+        return None
+    between = _following(repo, lineup, range(low + 1, high), first)
+    if between is None or (between or [first])[-1] == lineup.stages[high].tree:
+        return None
+    stages = list(lineup.stages)
+    for at, tree in zip(range(low, high), (first, *between), strict=True):
+        stages[at] = replace(stages[at], tree=tree)
+    what = in_words(pieces)
+    gave = f"gave to '{stages[taker].subject}': {what}"
+    got = f"took from '{stages[giver].subject}': {what}"
+    stages[giver] = replace(stages[giver], notes=(*stages[giver].notes, gave))
+    stages[taker] = replace(stages[taker], notes=(*stages[taker].notes, got))
+    return replace(lineup, stages=tuple(stages))
+
+
+def folded(repo: Repo, lineup: Lineup, at: int, into: int, message: bytes | None) -> Lineup | None:
+    """The step at ``at`` becomes a part of an earlier one; None where it does not go there."""
+    below, above = lineup.before(at), lineup.stages[at].tree
+    first = carried(repo, below, above, lineup.stages[into].tree)
+    if first is None:
+        return None
+    between = _following(repo, lineup, range(into + 1, at), first)
+    if between is None or (between or [first])[-1] != above:
+        return None
+    stages = list(lineup.stages)
+    for k, tree in zip(range(into, at), (first, *between), strict=True):
+        stages[k] = replace(stages[k], tree=tree)
+    note = f"'{stages[at].subject}' was folded into it"
+    stages[into] = replace(
+        stages[into],
+        notes=(*stages[into].notes, note),
+        message=message if message is not None else stages[into].message,
+    )
+    del stages[at]
+    return replace(lineup, stages=tuple(stages))

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From what a compiler says to the names that it means, and to the steps that bring or use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from backport.builds.compiler_errors import Diagnostic, diagnostics
+from backport.errors import GitFailed
+from backport.gateway.commits import commit_changes
+from backport.gateway.repository import Repo
+from backport.mend.lineup import Lineup
+from backport.mend.pieces import Piece, pieces_of
+from backport.verdicts import StepVerdict, Validator
+from series.model import Oid, escaped
+from series.symbols.definitions import definitions
+
+_MOST = 6
+"""Steps that are tried as what repairs another."""
+_NEAR = 2
+"""Lines between an error and a change that concerns it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What a step's build complains of."""
+
+    errors: tuple[Diagnostic, ...]
+
+    @property
+    def names(self) -> frozenset[bytes]:
+        """All the names in it; of a header also the last part of its path."""
+        found = {name.encode() for error in self.errors for name in error.names}
+        return frozenset(found | {name.rpartition(b"/")[2] for name in found})
+
+    @property
+    def files(self) -> frozenset[bytes]:
+        """The last parts of the paths that it names."""
+        return frozenset(error.path.rpartition("/")[2].encode() for error in self.errors)
+
+
+def complaint_of(verdict: StepVerdict) -> Complaint:
+    """Of a step that does not build."""
+    lines = [
+        line for one in verdict.verdicts if one.validator is Validator.BUILD for line in one.lines
+    ]
+    return Complaint(diagnostics(lines))
+
+
+@dataclass(slots=True)
+class Suspects:
+    """The steps of a lineup by what they bring; each change is read once."""
+
+    repo: Repo
+    _pieces: dict[tuple[Oid, Oid], tuple[Piece, ...]] = field(default_factory=dict)
+    _made: dict[tuple[Oid, Oid], frozenset[bytes]] = field(default_factory=dict)
+
+    def pieces(self, lineup: Lineup, at: int) -> tuple[Piece, ...]:
+        """The parts of a step."""
+        key = lineup.before(at), lineup.stages[at].tree
+        if key not in self._pieces:
+            self._pieces[key] = pieces_of(self.repo, *key)
+        return self._pieces[key]
+
+    def introduced(self, lineup: Lineup, at: int) -> frozenset[bytes]:
+        """The names that a step defines."""
+        key = lineup.before(at), lineup.stages[at].tree
+        if key not in self._made:
+            changes = commit_changes(self.repo, *key)
+            made = {d.name.rpartition(b"/")[2] for change in changes for d in definitions(change)}
+            self._made[key] = frozenset(made)
+        return self._made[key]
+
+    def who_brings(self, lineup: Lineup, name: bytes) -> int | None:
+        """The first step that defines a name."""
+        places = range(len(lineup.stages))
+        return next((at for at in places if name in self.introduced(lineup, at)), None)
+
+    def repairers(
+        self, lineup: Lineup, at: int, complaint: Complaint, good: Iterable[int]
+    ) -> tuple[int, ...]:
+        """The later steps that may repair the one at ``at``, the likeliest first: what defines a name that
+        is lacking, the first step known to build, what touches a name or a file of the complaint."""
+        later = range(at + 1, len(lineup.stages))
+        brings = [k for k in later if complaint.names & self.introduced(lineup, k)]
+        first = [k for k in good if k > at][:1]
+        touches = [
+            k for k in later if any(p.words & complaint.names for p in self.pieces(lineup, k))
+        ]
+        files = [
+            k
+            for k in later
+            if any(p.path.rpartition(b"/")[2] in complaint.files for p in self.pieces(lineup, k))
+        ]
+        return tuple(dict.fromkeys((*brings[:2], *first, *touches, *files)))[:_MOST]
+
+
+def relevant(pieces: Sequence[Piece], complaint: Complaint) -> tuple[Piece, ...]:
+    """The parts of a step that concern a complaint: those with a name of it, or at the line of it."""
+    named = [piece for piece in pieces if piece.words & complaint.names]
+    near = [piece for piece in pieces if piece not in named and _is_near(piece, complaint)]
+    return tuple(p for p in pieces if p in named or p in near)
+
+
+def _is_near(piece: Piece, complaint: Complaint) -> bool:
+    if piece.edit is None:
+        return False
+    first, last = piece.edit.start + 1, piece.edit.start + max(1, piece.edit.count)
+    return any(
+        error.line is not None
+        and piece.path.endswith(error.path.rpartition("/")[2].encode())
+        and first - _NEAR <= error.line <= last + _NEAR
+        for error in complaint.errors
+    )
+
+
+def explained(suspects: Suspects, lineup: Lineup, at: int, complaint: Complaint) -> tuple[str, ...]:
+    """For a person: each error, and which step brings the name that it lacks."""
+    found: list[str] = []
+    for error in complaint.errors[:4]:
+        line = f":{error.line}" if error.line else ""
+        text = escaped(f"{error.path}{line}: {error.text}")
+        for name in error.names if error.lacking else ():
+            brings = suspects.who_brings(lineup, name.rpartition("/")[2].encode())
+            if brings is not None and brings > at:
+                text += f"; step {brings + 1} '{lineup.stages[brings].subject}' brings {name}"
+        found.append(text)
+    return tuple(found)
+
+
+def on_upstream(repo: Repo, start: Oid, upstream: str, complaint: Complaint) -> tuple[str, ...]:
+    """The commits of upstream that first had a name which nothing in the series brings."""
+    found = []
+    tip = repo.commit(upstream)
+    base = repo.merge_base(start, tip) or start
+    lacking = [name for e in complaint.errors if e.lacking for name in e.names]
+    for name in dict.fromkeys(lacking[:3]):
+        try:
+            out = repo.git("log", f"-S{name}", "--format=%H %s", f"{base}..{tip}", "--")
+        except GitFailed:
+            continue
+        if out:
+            commit, _, subject = out.rpartition("\n")[2].partition(" ")
+            found.append(f"{name}: {upstream} has it from {commit[:12]} {escaped(subject)!r} on")
+    return tuple(found)

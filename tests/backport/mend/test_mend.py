@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``mend``: which change of the series repairs a step, and what stays as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.backport.export.hostile import HOSTILE
+from tests.backport.trees import Files, backport, branch_with, git, new_repo, refs
+
+BUILD = "gcc -Wall -Wno-bidi-chars -Werror -c a.c b.c"
+FORM = "--format=%an|%ae|%ad|%s|%b"
+
+
+def body(*changed: tuple[int, str], name: str = "a", count: int = 40) -> str:
+    """A C file of functions, a line each, some of the lines others."""
+    table = {n: f"int {name}{n}(void) {{ return {n}; }}" for n in range(1, count + 1)}
+    table.update(dict(changed))
+    return "".join(f"{text}\n" for _, text in sorted(table.items()))
+
+
+def series(tmp_path: Path, *steps: tuple[str, Files], **more: str) -> Path:
+    """``stable`` with a.c, b.c and h.h, and the steps on ``topic``."""
+    start = {"a.c": '#include "h.h"\n' + body(), "b.c": body(name="b"), "h.h": "\n" * 20}
+    made = new_repo(tmp_path / "repo", {**start, ".gitignore": "*.o\n", **more})
+    branch_with(made, "topic", "stable", *steps)
+    return made
+
+
+def mend(repo: Path, *words: str, code: int = 0) -> dict[str, Any]:
+    given = ("mend", "--range", "stable..topic", "--build", BUILD, "--to", "mended")
+    done = backport(repo, *given, *words, "--json", "-")
+    assert done.exit_code == code, done.output
+    found: dict[str, Any] = json.loads(done.stdout)
+    from tests.backport.report.test_schemas import check
+
+    check("mend", found)
+    return found
+
+
+def a(*changed: tuple[int, str]) -> str:
+    return '#include "h.h"\n' + body(*changed)
+
+
+def h(*changed: tuple[int, str]) -> str:
+    table = dict.fromkeys(range(1, 21), "") | dict(changed)
+    return "".join(f"{text}\n" for _, text in sorted(table.items()))
+
+
+def every_step_builds(repo: Path) -> bool:
+    words = ("check", "--range", "stable..mended", "--build", BUILD, "--validate", "build")
+    return backport(repo, *words).exit_code == 0
+
+
+def subjects(repo: Path, branch: str = "mended") -> list[str]:
+    return git(repo, "log", "--reverse", "--format=%s", f"stable..{branch}").split("\n")
+
+
+def same_end(repo: Path) -> bool:
+    return git(repo, "rev-parse", "mended^{tree}") == git(repo, "rev-parse", "topic^{tree}")
+
+
+def test_what_a_step_needs_goes_before_it(tmp_path: Path) -> None:
+    repo = series(
+        tmp_path,
+        ("one", {"b.c": body((3, "int b3(void) { return 33; }"), name="b")}),
+        ("uses", {"a.c": a((5, "int a5(void) { return LATER; }"))}),
+        ("apart", {"b.c": body((3, "int b3(void) { return 34; }"), name="b")}),
+        ("brings", {"h.h": h((4, "#define LATER 4"))}),
+    )
+    found = mend(repo)
+    assert found["failed"] == [2, 3]
+    (broken,) = found["broken"]
+    assert broken["number"] == 2
+    assert "step 4 'brings' brings LATER" in broken["why"][0]
+    assert subjects(repo) == ["one", "brings", "uses", "apart"]
+    assert every_step_builds(repo)
+    assert same_end(repo)
+    assert git(repo, "rev-parse", "mended~3") == git(repo, "rev-parse", "topic~3"), "not touched"
+
+
+def test_what_goes_before_a_step_brings_what_it_needs(tmp_path: Path) -> None:
+    repo = series(
+        tmp_path,
+        ("uses", {"a.c": a((5, "int a5(void) { return LATER; }"))}),
+        ("below", {"a.c": a((5, "int a5(void) { return LATER; }")), "h.h": h((4, "#define B 4"))}),
+        (
+            "brings",
+            {"h.h": h((4, "#define B 5"), (5, "#define LATER B"))},
+        ),
+    )
+    mend(repo)
+    assert subjects(repo) == ["below", "brings", "uses"]
+    assert every_step_builds(repo)
+    assert same_end(repo)
+
+
+def test_only_the_lines_that_repair_move_where_the_patch_cannot(tmp_path: Path) -> None:
+    repo = series(
+        tmp_path,
+        ("breaks", {"a.c": a((5, "int a5(void) { return 55 }"))}),
+        (
+            "between",
+            {"a.c": a((5, "int a5(void) { return 55 }"), (20, "int a20(void) { return 0; }"))},
+        ),
+        (
+            "repairs, too",
+            {
+                "a.c": a((5, "int a5(void) { return 55; }"), (20, "int a20(void) { return 1; }")),
+                "b.c": body((3, "int b3(void) { return 33; }"), name="b"),
+            },
+        ),
+    )
+    found = mend(repo)
+    assert subjects(repo) == subjects(repo, "topic")
+    assert found["broken"][0]["mended"] == "'repairs, too' gave to 'breaks': 1 line of a.c"
+    assert every_step_builds(repo)
+    assert same_end(repo)
+    assert git(repo, "diff", "--stat", "mended~1", "mended") != ""
+    wanted = git(repo, "log", FORM, "stable..topic")
+    assert git(repo, "log", FORM, "stable..mended") == wanted
+
+
+def test_what_is_not_used_before_goes_to_where_it_is_used(tmp_path: Path) -> None:
+    repo = series(
+        tmp_path,
+        (
+            "makes",
+            {
+                "a.c": a((5, "static int quiet(void) { return 5; }")),
+                "b.c": body((3, "int b3(void) { return 33; }"), name="b"),
+            },
+        ),
+        (
+            "uses",
+            {
+                "a.c": a(
+                    (5, "static int quiet(void) { return 5; }"),
+                    (6, "int a6(void) { return quiet(); }"),
+                ),
+                "b.c": body((3, "int b3(void) { return 34; }"), name="b"),
+            },
+        ),
+    )
+    found = mend(repo)
+    assert found["failed"] == [1]
+    assert every_step_builds(repo)
+    assert same_end(repo)
+    assert len(subjects(repo)) == 2
+
+
+def test_several_breaks_in_one_series(tmp_path: Path) -> None:
+    one = (5, "int a5(void) { return ONE; }")
+    two = (15, "int a15(void) { return TWO; }")
+    repo = series(
+        tmp_path,
+        ("uses one", {"a.c": a(one)}),
+        ("uses two", {"a.c": a(one, two)}),
+        ("brings one", {"h.h": h((4, "#define ONE 1"))}),
+        ("brings two", {"h.h": h((4, "#define ONE 1"), (14, "#define TWO 2"))}),
+    )
+    found = mend(repo)
+    assert found["failed"] == [1, 2, 3]
+    assert len(found["broken"]) == 2
+    assert subjects(repo) == ["brings one", "uses one", "brings two", "uses two"]
+    assert every_step_builds(repo)
+    assert same_end(repo)
+
+
+def test_what_nothing_repairs_is_left_and_upstream_is_named(tmp_path: Path) -> None:
+    repo = series(
+        tmp_path,
+        ("good", {"b.c": body((3, "int b3(void) { return 33; }"), name="b")}),
+        ("uses", {"a.c": a((5, "int a5(void) { return LATER; }"))}),
+    )
+    branch_with(repo, "up", "stable", ("upstream brings it", {"h.h": h((4, "#define LATER 4"))}))
+    before = refs(repo)
+    found = mend(repo, "--upstream", "up", code=1)
+    assert found["broken"][0]["mended"] is None
+    assert "'upstream brings it'" in found["broken"][0]["advice"][0]
+    assert not found["changed"]
+    assert refs(repo) == before
+
+
+@pytest.mark.parametrize(
+    ("mark", "subject", "text"),
+    [("fixup", "one", "A body."), ("squash", "one", "A body.\n\nMore."), ("amend", "new", "More.")],
+)
+def test_marked_commits_are_folded(tmp_path: Path, mark: str, subject: str, text: str) -> None:
+    one = (5, "int a5(void) { return 55; }")
+    message = f"{mark}! one\n\n" + ("new\n\nMore." if mark == "amend" else "More.")
+    repo = series(
+        tmp_path,
+        ("one\n\nA body.", {"a.c": a(one)}),
+        ("two", {"b.c": body((3, "int b3(void) { return 33; }"), name="b")}),
+        (message, {"a.c": a(one, (6, "int a6(void) { return 66; }"))}),
+    )
+    mend(repo)
+    assert subjects(repo) == [subject, "two"]
+    assert git(repo, "log", "-1", "--format=%b", "mended~1").strip() == text
+    assert same_end(repo)
+
+
+def test_a_marked_commit_without_its_own_stays_and_is_named(tmp_path: Path) -> None:
+    repo = series(
+        tmp_path, ("fixup! never seen", {"a.c": a((5, "int a5(void) { return 5 + 0; }"))})
+    )
+    found = mend(repo)
+    assert not found["changed"]
+    assert "no commit before it has that subject" in found["notes"][0]
+
+
+def test_a_fixup_that_is_the_repair(tmp_path: Path) -> None:
+    repo = series(
+        tmp_path,
+        ("breaks", {"a.c": a((5, "int a5(void) { return 5 }"))}),
+        ("two", {"b.c": body((3, "int b3(void) { return 33; }"), name="b")}),
+        ("fixup! breaks", {"a.c": a((5, "int a5(void) { return 5; } /* whole */"))}),
+    )
+    found = mend(repo)
+    assert found["failed"] == [1, 2]
+    assert found["broken"] == []
+    assert subjects(repo) == ["breaks", "two"]
+    assert every_step_builds(repo)
+
+
+def test_nothing_to_mend(tmp_path: Path) -> None:
+    repo = series(tmp_path, ("one", {"a.c": a((5, "int a5(void) { return 55; }"))}))
+    before = refs(repo)
+    found = mend(repo)
+    assert not found["changed"]
+    assert refs(repo) == before
+
+
+def test_a_base_that_does_not_build_is_no_patchs_fault(tmp_path: Path) -> None:
+    repo = series(tmp_path, ("one", {"b.c": "int b(void) { return 1; }\n"}), **{"a.c": "x\n"})
+    words = ("mend", "--range", "stable..topic", "--build", BUILD)
+    done = backport(repo, *words)
+    assert done.exit_code == 1
+    assert "the tree before the first patch does not build" in done.output
+
+
+def test_a_machine_that_cannot_judge_mends_nothing(tmp_path: Path) -> None:
+    repo = series(tmp_path, ("one", {"a.c": a((5, "int a5(void) { return 55; }"))}))
+    words = ("mend", "--range", "stable..topic", "--to", "mended", "--build")
+    done = backport(repo, *words, "grep -q 55 a.c && exit 125; true")
+    assert done.exit_code == 125
+    assert "nothing was mended" in done.output
+    assert "mended" not in git(repo, "branch")
+
+
+def test_a_series_is_mended_before_it_is_applied(tmp_path: Path) -> None:
+    repo = series(
+        tmp_path,
+        ("uses", {"a.c": a((5, "int a5(void) { return LATER; }"))}),
+        ("brings", {"h.h": h((4, "#define LATER 4"))}),
+    )
+    words = ("--branch", "stable", "--series", "stable..topic", "--build", BUILD)
+    done = backport(repo, "mend", *words)
+    assert done.exit_code == 0, done.output
+    assert "0 of 2 steps built before, 2 of 2 now" in done.output or "1 of 2 steps" in done.output
+    assert "this is a proposal" in done.output
+    assert "2:  " in done.output
+
+
+@pytest.mark.parametrize("to", ["stable", "no..name"])
+def test_a_branch_that_cannot_be_made_is_refused_first(tmp_path: Path, to: str) -> None:
+    repo = series(tmp_path, ("one", {"a.c": a((5, "int a5(void) { return 55; }"))}))
+    done = backport(repo, "mend", "--range", "stable..topic", "--build", BUILD, "--to", to)
+    assert done.exit_code == 2
+
+
+def test_a_mended_branch_is_undone(tmp_path: Path) -> None:
+    repo = series(
+        tmp_path,
+        ("uses", {"a.c": a((5, "int a5(void) { return LATER; }"))}),
+        ("brings", {"h.h": h((4, "#define LATER 4"))}),
+    )
+    before = refs(repo)
+    mend(repo)
+    assert backport(repo, "undo").exit_code == 0
+    assert refs(repo) == before
+
+
+@pytest.mark.parametrize("text", HOSTILE[:2])
+def test_strangers_text_is_shown_as_text(tmp_path: Path, text: str) -> None:
+    repo = series(
+        tmp_path,
+        (text, {"a.c": a((5, "int a5(void) { return LATER; }"))}),
+        ("brings", {"h.h": h((4, "#define LATER 4"), (6, f"/* {text} */"))}),
+    )
+    done = backport(repo, "mend", "--range", "stable..topic", "--build", BUILD)
+    assert done.exit_code == 0, done.output
+    assert "\x1b" not in done.output
+    assert "\u202e" not in done.output
+
+
+def test_commits_with_a_merge_among_them_are_refused(tmp_path: Path) -> None:
+    repo = series(tmp_path, ("one", {"a.c": a((5, "int a5(void) { return 55; }"))}))
+    branch_with(repo, "side", "stable", ("side", {"s": "s\n"}))
+    git(repo, "checkout", "-q", "topic")
+    git(repo, "merge", "-q", "-m", "merge", "side")
+    done = backport(repo, "mend", "--range", "stable..topic", "--build", BUILD)
+    assert done.exit_code == 2
+    assert "a merge" in done.output

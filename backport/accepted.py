@@ -2,7 +2,8 @@
 """Findings that the user knows and accepts: ``kind:what`` with shell wildcards.
 
 ``crash:setup_table*`` a finding of the emulation by invariant and scenario, ``regression:…`` an
-operation that a step has lost, ``unproven:object`` steps that a validator could not judge.
+operation that a step has lost, ``unproven:object`` steps that a validator could not judge; ``doubt``
+steps that a check doubts where nothing is built.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-BARE: tuple[str, ...] = ()
+BARE = ("doubt",)
 """What is accepted by one word alone."""
 _OURS = ("regression", "unproven")
 _PROVEN = ("build", "object", "boot")
@@ -24,7 +25,7 @@ def accept_error(pattern: str) -> str:
         return ""
     kind, colon, what = pattern.partition(":")
     if not colon or not kind or not what:
-        return "should be INVARIANT:SCENARIO, as in 'crash:setup_table*', or unproven:LEVEL"
+        return "should be INVARIANT:SCENARIO, as in 'crash:setup_table*', unproven:LEVEL, or doubt"
     if kind == "unproven" and not any(fnmatchcase(level, what) for level in _PROVEN):
         return f"should be unproven: and one of {', '.join(_PROVEN)}"
     # What a booted guest does is named by its operation, which a profile may add to.

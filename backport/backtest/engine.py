@@ -13,7 +13,8 @@ from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.tree_words import TreeWords
 from backport.gateway.trees import TreeView
-from backport.history.doubts import Setting, doubts
+from backport.history.doubts import doubts
+from backport.history.missing_names import Setting, declares
 from backport.history.siblings import (
     AUTO,
     AsBranch,
@@ -64,8 +65,8 @@ class Engine:
         self._repo = repo
         self._versions = Versions(repo)
         self._siblings: dict[str, tuple[Sibling, ...]] = {}
-        self._words = TreeWords(repo), TreeWords(repo)
-        """Of the branch's trees, and of upstream's."""
+        self._words = TreeWords(repo)
+        """Of the branch's trees."""
 
     def answer(self, task: Task, least_age: int = 0) -> Answer:
         """Put the task's upstream commit onto the backport's parent.
@@ -110,9 +111,8 @@ class Engine:
     def _doubts(self, chosen: Chosen, onto: Oid, commit: Oid, result: TreeView) -> tuple[str, ...]:
         before = self._repo.tree(self._repo.parents(commit)[0])
         where = Setting(self._repo.tree(onto), result, before, self._repo.tree(commit))
-        branch, upstream = self._words
 
-        def holds(tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
-            return (branch if tree == where.branch.id else upstream).held(tree, names)
+        def made(tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
+            return declares(self._repo, tree, names)
 
-        return doubts(where, chosen.patch, holds)
+        return doubts(where, chosen.patch, self._words.held, made)

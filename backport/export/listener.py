@@ -113,6 +113,7 @@ def stopped(
             Trouble(None, State.FAILED, "conflict", reason, place=Place(path))
             for path, reason in clash.clashes
         )
+        troubles += tuple(Trouble(None, State.FAILED, "doubt", why) for why in clash.doubts)
         steps.append(
             StepRecord(
                 len(steps) + 1,

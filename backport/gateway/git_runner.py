@@ -146,30 +146,36 @@ class GitRunner:
         Cost: one search, for any number of names that fit one pattern; a list of fixed strings, which a
         git without PCRE gets, takes longer the more there are.
         """
-        wanted = sorted(name.decode() for name in names if len(name) < _LONGEST)
         # One that is longer than any that a person writes is not looked for, nor reported.
         found = {name for name in names if len(name) >= _LONGEST}
+        return frozenset(found.union(*self._search(tree, names, "-o")))
+
+    def lines(self, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
+        """The lines of a stored tree's text files that hold one of ``names`` as a whole word."""
+        return frozenset[bytes]().union(*self._search(tree, names))
+
+    def _search(self, tree: Oid, names: frozenset[bytes], *how: str) -> Iterator[list[bytes]]:
+        wanted = sorted(name.decode() for name in names if len(name) < _LONGEST)
         for some in _portions(wanted):
-            out = self._grep(tree, "-P", "-e", rf"\b{any_of(some)}\b")
+            out = self._grep(tree, *how, "-P", "-e", rf"\b{any_of(some)}\b")
             if out is None:
                 patterns = [word for name in some for word in ("-e", name)]
-                out = self._grep(tree, "-w", "-F", *patterns)
+                out = self._grep(tree, *how, "-w", "-F", *patterns)
             if out is None:
                 raise GitFailed("git grep failed")
-            found.update(out)
-        return frozenset(found)
+            yield out
 
     def _grep(self, tree: Oid, *how: str) -> list[bytes] | None:
-        """What is found; None where git cannot search like that."""
+        """The lines of its answer; None where git cannot search like that."""
         status, out, _ = self._runner(self.git_dir).execute(
-            self._command("grep", "-h", "-o", "-I", *how, tree),
+            self._command("grep", "-h", "-I", *how, tree),
             # Bytes, not letters: a file need not be UTF-8.
             env=self.environment.for_git() | {"LC_ALL": "C"},
             with_extended_output=True,
             with_exceptions=False,
             stdout_as_string=False,
         )
-        return None if status > 1 else list(set(out.split()))  # 1: none of them
+        return None if status > 1 else list(set(out.split(b"\n")) - {b""})  # 1: none
 
     def _runner(self, cwd: Path | None) -> Git:
         runner: Git = _git_python().Git(str(cwd or self.top))

@@ -13,15 +13,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from backport.gateway.trees import TreeView
-from backport.history.missing_names import added_names, made_names, near_names, uses
+from backport.history.missing_names import Setting, added_names, made_names, near_names, uses
 from series.model import FileChange, Oid, Patch, shown
 from series.symbols.lexer import language
 
 Holds = Callable[[Oid, frozenset[bytes]], frozenset[bytes]]
-"""Those of the names that some file of the tree holds."""
+"""Those of the names that some file of the tree holds, or declares."""
 
 _INCLUDE = re.compile(rb'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 _NUMBERED = re.compile(
@@ -32,40 +31,40 @@ _AT_MARGIN = re.compile(rb"^(?:(?:[A-Za-z_]|#\s*define\s).{6,}|\s+case \w+:.*|\s
 _MAKE_OBJECT = re.compile(rb"\b([A-Za-z0-9_./-]+)\.o\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """Where a patch was put: the branch before and after, and upstream before and after."""
-
-    branch: TreeView
-    result: TreeView
-    before: TreeView
-    after: TreeView
-
-
-def doubts(where: Setting, patch: Patch, holds: Holds) -> tuple[str, ...]:
+def doubts(where: Setting, patch: Patch, holds: Holds, declares: Holds) -> tuple[str, ...]:
     """What a person should look at in the result; empty where nothing is found."""
-    found = list(_names(where, patch, holds))
+    return tuple(
+        dict.fromkeys((*_names(where, patch, holds, declares), *doubtful_files(where, patch)))
+    )
+
+
+def doubtful_files(where: Setting, patch: Patch) -> tuple[str, ...]:
+    """The same for its files alone; names that the tree has nowhere are left out."""
+    found: list[str] = []
+    if where.after is None:
+        return ()
     for change in patch.changes:
         if change.kind == "delete" or change.binary:
             continue
+        here = shown(change.path)
+        found += (f"{here}: {what}" for what in _files(where.result, where.after, change))
+        if where.result.entry(change.path) == where.after.entry(change.path):
+            continue
         ours = where.branch.read(change.old_path or change.path) or b""
         made, theirs = where.result.read(change.path), where.after.read(change.path)
-        if made is None or theirs is None or made == theirs:
-            continue
-        here = shown(change.path)
-        found += (f"{here}: {what}" for what in _in_file(change, ours, made, theirs))
-        found += (f"{here}: {what}" for what in _files(where, change))
+        if made is not None and theirs is not None:
+            found += (f"{here}: {what}" for what in _in_file(change, ours, made, theirs))
     return tuple(dict.fromkeys(found))
 
 
-def _names(where: Setting, patch: Patch, holds: Holds) -> Iterator[str]:
-    """Names that the added lines use, upstream has, and the branch has nowhere."""
+def _names(where: Setting, patch: Patch, holds: Holds, declares: Holds) -> Iterator[str]:
+    """Names that the added lines use, upstream declares, and the branch has nowhere."""
     unknown = added_names(patch) - near_names(where.branch, patch)
     if not unknown:
         return
     unknown -= made_names(patch)
     absent = unknown - holds(where.branch.id, unknown) if unknown else unknown
-    foreign = absent & holds(where.before.id, absent) if absent else absent
+    foreign = declares(where.before.id, absent) if absent else absent
     # What the merge left out of the result is not used there.
     foreign &= near_names(where.result, patch)
     if foreign:
@@ -119,7 +118,7 @@ def _slots(text: bytes) -> dict[bytes, int]:
     return found
 
 
-def _files(where: Setting, change: FileChange) -> Iterator[str]:
+def _files(result: TreeView, after: TreeView, change: FileChange) -> Iterator[str]:
     """Headers and objects that the added lines name, upstream has, and the branch does not."""
     kind = language(change.path)
     folder = change.path.rpartition(b"/")[0]
@@ -128,13 +127,13 @@ def _files(where: Setting, change: FileChange) -> Iterator[str]:
             if line.op != b"+":
                 continue
             if kind in ("c", "asm") and (match := _INCLUDE.match(line.text)):
-                place = _header(where.after, folder, match[2])
-                if place is not None and _header(where.result, folder, match[2]) is None:
+                place = _header(after, folder, match[2])
+                if place is not None and _header(result, folder, match[2]) is None:
                     yield f"includes {shown(match[2])}, which the branch does not have"
             elif kind == "make":
                 for stem in _MAKE_OBJECT.findall(line.text):
                     base = b"/".join(filter(None, (folder, stem)))
-                    if _source(where.after, base) and not _source(where.result, base):
+                    if _source(after, base) and not _source(result, base):
                         yield f"builds {shown(stem)}.o, whose source the branch does not have"
 
 

@@ -4,7 +4,7 @@
 A patch that went on by a merge may still be wrong for the branch: over real backports some 3% of such
 picks differ from what the maintainer committed, mostly because they name something that the stable
 branch has not got.  So each name in the lines that they add is looked for in the branch; one that the
-tree which the patch was made on has, and the branch has nowhere, is told.  Of 244 merged picks on
+tree which the patch was made on declares, and the branch has nowhere, is told.  Of 244 merged picks on
 Xen's stable branches that marked 6 of the 11 that differ, and 2 of the 233 that do not.
 
 Nothing is decided by it: only the build tells, and only the user knows.
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from series.model import Oid, Patch
+from series.symbols.declarations import declared, sought
 from series.symbols.definitions import definitions
 from series.symbols.lexer import code_lines
 from series.symbols.pasted import bare
@@ -29,13 +30,24 @@ _SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a patch was put: the branch before and after, and upstream before and after."""
+
+    branch: TreeView
+    result: TreeView
+    before: TreeView
+    after: TreeView | None
+    """None where the repository does not have the patch as it was posted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Suspect:
-    """A patch that was not made for this very tree, and the tree that it was made on."""
+    """A patch that was not made for this very tree."""
 
     number: int
     """Its place in the run, from 0."""
     patch: Patch
-    made_on: Oid
+    where: Setting
 
 
 def find_lacking(
@@ -54,7 +66,7 @@ def find_lacking(
         return lexed[id(patch)]
 
     unknown = {
-        suspect.number: added(suspect.patch) - near_names(branch, suspect.patch)
+        suspect.number: added(suspect.patch) - near_names(suspect.where.branch, suspect.patch)
         for suspect in suspects
     }
     absent = _without(repo, branch.id, frozenset().union(*unknown.values()))
@@ -74,10 +86,17 @@ def find_lacking(
         if not missing:
             continue
         missing -= made_names(suspect.patch)
-        foreign = missing - _without(repo, suspect.made_on, missing)
+        foreign = declares(repo, suspect.where.before.id, missing)
+        # What the merge left out of the result is not used there.
+        foreign &= near_names(suspect.where.result, suspect.patch)
         if foreign:
             found[suspect.number] = tuple(sorted(foreign))
     return found
+
+
+def declares(repo: Repo, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
+    """Those of ``names`` that some line of ``tree`` looks to declare."""
+    return declared(repo.git.lines(tree, sought(names)), names) if names else names
 
 
 def explain(names: Sequence[bytes], branch: str) -> str:

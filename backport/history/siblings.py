@@ -282,7 +282,7 @@ class Siblings:
                 told = self._versions.find(sibling, self._onto, origin)
                 # One commit for several patches of the run would bring the others along.
                 if told and told.commit != patch.commit and others.isdisjoint(told.origins):
-                    is_it = patch.parent is not None or self._is_copy(patch)
+                    is_it = self.is_copy(patch)
                     return self._version(patch, sibling, told.commit) if is_it else None
         return None
 
@@ -337,8 +337,10 @@ class Siblings:
         note = f"{version.branch} has it as {version.commit[:12]}; the patch itself clashes"
         return Chosen(picked, their, AsBranch(version.branch), (note,))
 
-    def _is_copy(self, patch: Patch) -> bool:
-        """Whether a mail holds what the commit that it names holds: its words alone prove nothing."""
+    def is_copy(self, patch: Patch) -> bool:
+        """Whether it holds what the commit that it names holds: the words of a mail alone prove nothing."""
+        if patch.parent is not None:
+            return True
         own = self._repo.known_commit(patch)
         if own is None:
             return False

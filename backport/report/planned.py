@@ -18,7 +18,7 @@ from backport.run.accounting import count_fates, read_words
 from backport.run.behind import Behind
 from backport.run.preview import Outlook
 from backport.run.relation import Relation
-from backport.run.steps import Step, StepState
+from backport.run.steps import PickClass, Step, StepState
 from backport.run.worth import parts_json, worth_words
 from series.graph.evidence import Dependency, Need
 from series.model import shown
@@ -39,6 +39,10 @@ _MEANINGS = (
     ),
     ("with fuzz", "some lines of context are others, as --fuzz allows"),
     ("has it", "in the version that this newer branch has committed"),
+    (
+        PickClass.DOUBT,
+        "it goes on, but may be wrong here (the notes say why): the build decides, or you",
+    ),
     (PREREQUISITE, "upstream has a commit that it needs; apply stops there"),
     (CONFLICT, "it does not go on; apply stops there, and the reasons stand below"),
     (
@@ -126,6 +130,7 @@ def _fate(outlook: Outlook, at: int) -> str:
     step, behind = _step(outlook, at), _behind(outlook, at)
     if step is not None:
         word = str(step.how) if step.state is StepState.APPLIED else step.state.value
+        word += f", {step.pick_class}" if step.doubts else ""
     elif behind is None:
         return ""
     else:
@@ -162,6 +167,11 @@ def show_stop(outlook: Outlook) -> None:
         say(f"declared, but neither in the series nor on the branch: {line}")
     if outlook.undeclared:
         say("  --prerequisites ignore goes on without it")
+    if (at := outlook.halts_at) is not None:
+        named = f"{at + 1} {shown(outlook.patches[at].subject)!r}"
+        say(
+            f"apply stops at {named}, which is doubtful, as nothing is built: --accept doubt takes it"
+        )
     if outlook.stopped is None:
         return
     patch, picked = outlook.stopped
@@ -217,6 +227,8 @@ def _judged_json(outlook: Outlook, at: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         "state": step.state if step is not None else None,
         "how": str(step.how) if step is not None else None,
+        "class": step.pick_class if step is not None else None,
+        "doubts": list(step.doubts) if step is not None else [],
         "notes": list(step.notes) if step is not None else [],
         "worth": step.worth if step is not None else None,
         "there_already": parts_json(step.parts) if step is not None else [],

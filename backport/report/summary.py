@@ -48,6 +48,12 @@ def summary(result: Result, seconds: float) -> str:
     if how:
         lines.append("  applied: " + ", ".join(f"{n} {name}" for name, n in how.most_common()))
     named = tuple(zip(state.steps, result.subjects, strict=True))
+    doubted = [
+        f"{_titled(result, step.item, subject)}: {'; '.join(step.doubts)}"
+        for step, subject in named
+        if step.doubts
+    ]
+    lines += _listed("doubtful, " + ("and built" if result.verdicts else "as accepted"), doubted)
     for title, wanted in (("already there", StepState.ALREADY), ("skipped", StepState.SKIPPED)):
         steps = [
             f"{_titled(result, step.item, subject)}: {step.how}"
@@ -165,6 +171,8 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
                 "file": _file(result, step.item),
                 "state": step.state,
                 "how": str(step.how),
+                "class": step.pick_class,
+                "doubts": list(step.doubts),
                 "commit": finals[step.commit] if step.commit else None,
                 "worth": step.worth,
                 "there_already": parts_json(step.parts),
@@ -202,6 +210,7 @@ def stopped_json(error: BackportError, state: RunState | None) -> dict[str, Any]
         "worktree": state.worktree if state else None,
         "conflict": conflict_json(state),
         "missing": missing_json(state),
+        "doubts": list(state.clash.doubts) if state is not None and state.clash is not None else [],
     }
 
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from backport.errors import MissingPrerequisite
 from backport.gateway.identity import Signature
 from backport.gateway.repository import Repo
-from backport.history.missing_names import Suspect, explain, find_lacking
-from backport.history.siblings import AsBranch, Siblings
 from backport.levels import Phase, Prerequisites, Record
-from backport.pick.outcome import How, Picked
+from backport.pick.outcome import Picked
 from backport.planning.items import Item, Taken
 from backport.planning.plan import Plan
+from backport.run.doubting import examined
 from backport.run.encoding import encoded
 from backport.run.journal import RunState, with_step
 from backport.run.judging import Judge
@@ -43,8 +42,6 @@ class Assembly:
     state: RunState
     stopped: tuple[Patch, Picked] | None = None
     blockers: tuple[Blocker, ...] = ()
-    noticed: tuple[int, ...] = ()
-    """Steps (from 0) whose last note came up when all of them were on."""
 
 
 def assemble(
@@ -52,6 +49,7 @@ def assemble(
 ) -> Assembly:
     """Put every item of ``state.items`` that has no step yet on the tip."""
     judge = judge or Judge(repo, plan, state)
+    first = len(state.steps)
     while len(state.steps) < len(state.items):
         item = state.items[len(state.steps)]
         judged = judge.judge(repo.tree(state.tip), item)
@@ -68,36 +66,13 @@ def assemble(
         new = tuple(Taken(blocker.commit) for blocker in blockers if blocker.sure)
         too_many = len(_taken(state)) + len(new) > _MOST_TAKEN
         if state.settings.prerequisites is not Prerequisites.TAKE or not new or too_many:
+            state = examined(repo, plan, state, judge.siblings, first)
             stop = stopped_at(item, patch, picked, blockers)
             state = replace(state, phase=Phase.STOPPED, clash=stop)
             return Assembly(state, (patch, picked), blockers)
         at = len(state.steps)
         state = replace(state, items=(*state.items[:at], *new, *state.items[at:]))
-    return checked(repo, plan, state, judge.siblings)
-
-
-def checked(repo: Repo, plan: Plan, state: RunState, siblings: Siblings) -> Assembly:
-    """With a word at the steps that were not made for this very tree and name what it lacks."""
-    suspects = []
-    for number, step in enumerate(state.steps):
-        if step.state is not StepState.APPLIED or step.how is How.EXACT:
-            continue
-        patch = plan.patch(repo, step.item)
-        if isinstance(step.how, AsBranch):
-            version = siblings.version_on(step.how.branch, patch, str(step.item))
-            patch = version.patch if version is not None else patch
-        made_on = repo.made_on(patch)
-        if made_on is not None:
-            suspects.append(Suspect(number, patch, made_on.id))
-    if not suspects:
-        return Assembly(state)
-    run = (plan.patch(repo, item) for item in state.items)
-    branch = repo.tree(state.onto)
-    steps, short = list(state.steps), state.branch.removeprefix("refs/heads/")
-    lacking = find_lacking(repo, branch, suspects, run)
-    for number, names in lacking.items():
-        steps[number] = replace(steps[number], notes=(*steps[number].notes, explain(names, short)))
-    return Assembly(replace(state, steps=tuple(steps)), noticed=tuple(lacking))
+    return Assembly(examined(repo, plan, state, judge.siblings, first))
 
 
 def refuse_missing(patch: Patch, blockers: tuple[Blocker, ...], state: RunState) -> None:

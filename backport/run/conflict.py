@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from backport.gateway.worktrees import forget_worktree
 from backport.pick.outcome import Clash, Picked
 from backport.run import rerere
 from backport.run.markers import Style, styled
-from backport.run.stop import Laid
+from backport.run.stop import Laid, Stop
 from series.model import Oid, Patch, shown
 
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
@@ -101,9 +100,13 @@ def _id(folder: Path, clash: Clash) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def is_touched(folder: Path, laid: Sequence[Laid], left: Sequence[str]) -> bool:
-    """Whether the user has begun to resolve what was laid out; ``left`` are the paths still unmerged."""
-    for one in laid:
+def is_touched(repo: Repo, folder: Path, stop: Stop) -> bool:
+    """Whether the user has begun to resolve what was laid out."""
+    if stop.doubts:
+        loose = _paths(repo, folder, "ls-files", "--modified", "--others", "--exclude-standard")
+        return bool(loose) or repo.git("write-tree", cwd=folder) != stop.made
+    left = unresolved(repo, folder)
+    for one in stop.laid:
         path = folder / one.path
         now = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         if one.path not in left or now != one.blob:

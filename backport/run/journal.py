@@ -16,8 +16,8 @@ Format 4, in ``.git/backport/run/``, or in ``.git/backport/branches/PART/run/`` 
                    which is what makes the objects of a continued run the same
     ``sources``    kind, given, file names and sizes, or the two ends of a range
     ``items``      the order: ``p<n>`` patch n of the sources, ``c<commit>`` a prerequisite from upstream
-    ``steps``      item, state, how, commit, notes, parts that are there already, if any, in that
-                   order, as far as the run has come
+    ``steps``      item, state, how, commit, notes, parts that are there already and doubts, if any,
+                   in that order, as far as the run has come
     ``convention`` the origin lines of ``--record auto``: none, cherry or xen
     ``signed``     the ids of the signed commits, once there are any (see signed)
     ``clash``      what the run stopped on (see stop), null otherwise
@@ -306,6 +306,7 @@ def _to_json(state: RunState) -> dict[str, Any]:
                 "notes": list(step.notes),
             }
             | ({"parts": [[part.path, part.hunks] for part in step.parts]} if step.parts else {})
+            | ({"doubts": list(step.doubts)} if step.doubts else {})
             for step in state.steps
         ],
         "clash": state.clash.to_json() if state.clash else None,
@@ -334,7 +335,8 @@ def _read_step(data: dict[str, Any]) -> Step:
     state = StepState(data["state"])
     way = parse_way(state, data["how"])
     parts = tuple(Part(path, hunks) for path, hunks in data.get("parts", ()))
-    return Step(parse_item(data["item"]), state, way, data["commit"], tuple(data["notes"]), parts)
+    notes, doubts = tuple(data["notes"]), tuple(data.get("doubts", ()))
+    return Step(parse_item(data["item"]), state, way, data["commit"], notes, parts, doubts)
 
 
 def with_step(state: RunState, step: Step) -> RunState:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backport.config import with_options
+from backport.config import Settings, with_options
 from backport.errors import UsageError
 from backport.gateway import refs, worktrees
 from backport.gateway.repository import Repo
@@ -22,6 +22,7 @@ from backport.history.siblings import find_siblings
 from backport.levels import Phase, Prerequisites
 from backport.run import last_moves, moving
 from backport.run.conventions import convention_of
+from backport.run.doubting import ACCEPT
 from backport.run.journal import Journal, RunState, with_step
 from backport.run.move import move, refuse_moved, release
 from backport.run.phases import (
@@ -109,9 +110,9 @@ def go_on(
         refuse_moved(repo, state)
     if changed and not moving.has_moved(repo, journal):
         take_back(repo, journal)
-        state = replace(state, settings=with_options(state.settings, **changed))
+        state = replace(state, settings=_with(state.settings, changed))
         journal.write(state)
-    if state.phase is Phase.STOPPED and _takes(repo, state, changed or {}):
+    if state.phase is Phase.STOPPED and _goes_on(repo, state, changed or {}):
         state = replace(state, phase=Phase.APPLY, clash=None)
         journal.write(state)
         drop_worktree(repo, state, unresolved=True)
@@ -121,24 +122,36 @@ def go_on(
     return drive(repo, journal, state, validation, progress, together)
 
 
-def _takes(repo: Repo, state: RunState, changed: Mapping[str, Any]) -> bool:
-    """Whether the patch that the run stopped on is to be put on again, behind what it waits for."""
-    if changed.get("prerequisites") is not Prerequisites.TAKE or state.clash is None:
+def _with(settings: Settings, changed: Mapping[str, Any]) -> Settings:
+    """The settings as changed; what is accepted besides does not take back what was."""
+    accept = (*settings.accept, *(changed.get("accept") or ()))
+    return with_options(settings, **{**changed, "accept": accept})
+
+
+def _goes_on(repo: Repo, state: RunState, changed: Mapping[str, Any]) -> bool:
+    """Whether the patch that the run stopped on is to be put on again: behind what it waits for, or as
+    it is, now that doubts are accepted."""
+    stop = state.clash
+    assert stop is not None
+    if changed.get("prerequisites") is Prerequisites.TAKE:
+        if not stop.missing:
+            raise UsageError(
+                "--prerequisites take: no commit of upstream was found that the patch waits for",
+                "resolve the conflict, then `backport continue`",
+            )
+        word, more = "--prerequisites take", "to take the prerequisites, too,"
+    elif stop.doubts and ACCEPT in (changed.get("accept") or ()):
+        word, more = f"--accept {ACCEPT}", "to have the patch as it was,"
+    else:
         return False
-    if not state.clash.missing:
-        raise UsageError(
-            "--prerequisites take: no commit of upstream was found that the patch waits for",
-            "resolve the conflict, then `backport continue`",
-        )
     if state.worktree is not None and Path(state.worktree).is_dir():
         from backport.run import conflict
 
         folder = Path(state.worktree)
-        if conflict.is_touched(folder, state.clash.laid, conflict.unresolved(repo, folder)):
+        if conflict.is_touched(repo, folder, stop):
             raise UsageError(
-                f"--prerequisites take would throw away what you have done in {folder}",
-                "`backport continue` uses it; to take the prerequisites, too, `backport abort`"
-                " and apply again",
+                f"{word} would throw away what you have done in {folder}",
+                f"`backport continue` uses it; {more} `backport abort` and apply again",
             )
     return True
 

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from backport import interrupts
 from backport.config import level_of
@@ -19,18 +20,21 @@ from backport.errors import BackportError, Conflict, DirtyWorktree, GitFailed, N
 from backport.gateway import refs, worktrees
 from backport.gateway.repository import Repo
 from backport.levels import Level, Phase
+from backport.pick.outcome import Picked
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
 from backport.run import last_moves, moving
 from backport.run.accounting import tally
 from backport.run.assembly import assemble, commit_tree, refuse_missing
 from backport.run.conventions import sibling_notes
 from backport.run.declared import base_notes, find_missing, refuse_undeclared
+from backport.run.doubting import ACCEPT, halting
 from backport.run.journal import Journal, RunState, with_step
 from backport.run.move import check, move, put_back, release
 from backport.run.refusals import conflict_error, refuse_failed
 from backport.run.request import Progress, Result, Validation
 from backport.run.signed import signed
 from backport.run.steps import Reason, Step, StepState
+from backport.run.stop import Stop, help_lines
 from backport.verdicts import StepVerdict
 from series.errors import SeriesError
 from series.model import shown
@@ -193,10 +197,12 @@ def _applied(
     progress.phase("apply", len(state.items))
     assembly = assemble(repo, plan, state, progress.step)
     state = assembly.state
-    for number in assembly.noticed:
-        step = state.steps[number]
-        subject = shown(plan.patch(repo, step.item).subject)
-        progress.note(f"{number + 1}/{len(state.items)} {subject}: {step.notes[-1]}")
+    if (number := halting(state)) is not None:
+        _halt(repo, journal, state, plan, number)
+    for place, step in enumerate(state.steps, 1):
+        for doubt in step.doubts:
+            subject = shown(plan.patch(repo, step.item).subject)
+            progress.note(f"{place}/{len(state.items)} {subject}: {doubt}")
     if assembly.stopped is not None and assembly.blockers:
         refuse_missing(assembly.stopped[0], assembly.blockers, state)
     refs.keep(repo, journal.ref, state.tip)
@@ -218,6 +224,24 @@ def _applied(
     raise conflict_error(state, patch, laid.folder)
 
 
+def _halt(repo: Repo, journal: Journal, state: RunState, plan: Plan, number: int) -> NoReturn:
+    """Stop at a step that is doubtful, with its result laid out to be corrected or accepted."""
+    from backport.run import conflict
+
+    step = state.steps[number]
+    assert step.commit is not None
+    result = repo.tree(step.commit)
+    state = replace(state, steps=state.steps[:number], phase=Phase.STOPPED)
+    refs.keep(repo, journal.ref, state.tip)
+    patch = plan.patch(repo, step.item)
+    branch = state.branch.removeprefix("refs/heads/")
+    laid = conflict.lay_out(repo, journal.conflict, state.tip, patch, Picked(result, ()), branch)
+    stop = Stop(step.item, (), doubts=step.doubts, made=result.id)
+    state = replace(state, worktree=str(laid.folder), clash=stop)
+    journal.write(state)
+    raise conflict_error(state, patch, laid.folder)
+
+
 def resolved(repo: Repo, journal: Journal, state: RunState, progress: Progress) -> RunState:
     """Take what the user made of the conflict."""
     assert state.clash is not None and state.worktree is not None
@@ -226,6 +250,14 @@ def resolved(repo: Repo, journal: Journal, state: RunState, progress: Progress) 
     plan = Plan(combine(repo, state.sources, state.settings, repo.tree(state.onto)), state.items)
     patch = plan.patch(repo, state.clash.item)
     taken = conflict.take_result(repo, Path(state.worktree), state.tip, patch)
+    if state.clash.doubts and taken.tree == state.clash.made:
+        branch = state.branch.removeprefix("refs/heads/")
+        raise Conflict(
+            f"{patch.name} {shown(patch.subject)!r} is as it was, and doubtful:"
+            + "".join(f"\n{line}" for line in help_lines(state.clash, branch)),
+            f"`backport continue --accept {ACCEPT}` takes it as it is; or correct it in {state.worktree}"
+            " and `git add` there",
+        )
     for note in (*taken.notes, rerere.record(repo, Path(state.worktree))):
         if note:
             progress.note(note)

@@ -19,10 +19,11 @@ from backport.pick.outcome import Picked
 from backport.planning.items import Item
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
 from backport.planning.sources import Source
-from backport.run.assembly import assemble, checked
+from backport.run.assembly import assemble
 from backport.run.behind import Behind, look_behind
 from backport.run.conventions import convention_of, sibling_notes
 from backport.run.declared import base_notes, find_missing
+from backport.run.doubting import halting
 from backport.run.journal import RunState
 from backport.run.judging import Judge
 from backport.run.request import pinned
@@ -50,7 +51,13 @@ class Outlook:
         unwanted = self.state.settings.prerequisites is Prerequisites.STOP
         if self.undeclared or (self.blockers and unwanted):
             return int(ExitCode.PREREQUISITE)
-        return int(ExitCode.CONFLICT) if self.stopped else 0
+        stops = self.stopped is not None or self.halts_at is not None
+        return int(ExitCode.CONFLICT) if stops else 0
+
+    @property
+    def halts_at(self) -> int | None:
+        """The step (from 0) that is doubtful, and that nothing would judge."""
+        return halting(self.state)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -73,9 +80,7 @@ def foresee(
     done = assemble(repo, plan, state, lambda *_: None, judge)
     behind: tuple[Behind, ...] = ()
     if whole and done.stopped is not None:
-        state = checked(repo, plan, done.state, judge.siblings).state
-        behind = look_behind(repo, state, judge, done.stopped, done.blockers)
-        done = replace(done, state=state)
+        behind = look_behind(repo, done.state, judge, done.stopped, done.blockers)
     patches = tuple(plan.patch(repo, item) for item in done.state.items)
     ignore = settings.prerequisites is Prerequisites.IGNORE
     undeclared = () if ignore else find_missing(repo, onto, plan.series)

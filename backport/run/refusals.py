@@ -12,6 +12,7 @@ from backport.errors import CannotTest, Conflict, RunInProgress, StepFailed
 from backport.gateway import refs
 from backport.gateway.repository import Repo
 from backport.levels import Phase
+from backport.run.doubting import ACCEPT
 from backport.run.journal import SEVERAL, Journal, RunState
 from backport.run.stop import help_lines
 from backport.verdicts import State, StepVerdict, Validator
@@ -53,6 +54,13 @@ def conflict_error(state: RunState, patch: Patch, folder: Path) -> Conflict:
         else ""
     )
     subject = shown(patch.subject)
+    if state.clash.doubts:
+        return Conflict(
+            f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, goes on, but"
+            f" may be wrong for {branch}, and nothing is built to tell:{reasons}",
+            f"`backport continue --accept {ACCEPT}` takes it as it is; or correct it in {folder} and"
+            " `git add` there, then `backport continue`; or `backport skip`, or `backport abort`",
+        )
     return Conflict(
         f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not"
         f" apply:{reasons}",

@@ -26,6 +26,14 @@ class StepState(StrEnum):
     """By the user's word."""
 
 
+class PickClass(StrEnum):
+    """How far the result of a pick may be trusted by itself."""
+
+    AUTOMATIC = "automatic"
+    DOUBT = "doubt"
+    """It went on, and may be wrong for the branch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a step came out as it did, for a person."""
@@ -51,6 +59,15 @@ class Step:
     notes: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     """What of it the branch has already, where it does not have all of it."""
+    doubts: tuple[str, ...] = ()
+    """Those of the notes that say why the result may be wrong for the branch."""
+
+    @property
+    def pick_class(self) -> PickClass | None:
+        """None where no pick went on by itself."""
+        if self.state is not StepState.APPLIED:
+            return None
+        return PickClass.DOUBT if self.doubts else PickClass.AUTOMATIC
 
     @property
     def worth(self) -> Worth | None:

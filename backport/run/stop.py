@@ -50,6 +50,10 @@ class Stop:
     hunks: tuple[tuple[str, str], ...] = ()
     missing: tuple[Lacked, ...] = ()
     laid: tuple[Laid, ...] = ()
+    doubts: tuple[str, ...] = ()
+    """Nothing clashes, and the result may be wrong for the branch: why."""
+    made: str = ""
+    """The tree of a doubtful result."""
 
     def to_json(self) -> dict[str, Any]:
         """As the journal has it; what is empty is left out, as releases before did not know it."""
@@ -63,6 +67,8 @@ class Stop:
             data["missing"] = [[one.commit, one.subject, one.why] for one in self.missing]
         if self.laid:
             data["laid"] = [[one.path, one.blob, one.known, one.stages] for one in self.laid]
+        if self.doubts:
+            data["doubts"], data["made"] = list(self.doubts), self.made
         return data
 
 
@@ -82,6 +88,7 @@ def help_lines(stop: Stop, branch: str, marks: Mapping[str, str] | None = None) 
             lines.append(
                 "    git's rerere has written a resolution that it knows: look at it, then `git add` it"
             )
+    lines += [f"  {doubt}" for doubt in stop.doubts]
     if stop.missing:
         lines.append(f"  upstream has what {branch} lacks, and what the patch waits for:")
         lines += [f"    {one.why}" for one in stop.missing]
@@ -112,6 +119,8 @@ def read_stop(data: dict[str, Any]) -> Stop:
         tuple((path, text) for path, text in data.get("hunks", ())),
         tuple(Lacked(*one) for one in data.get("missing", ())),
         tuple(Laid(*one) for one in data.get("laid", ())),
+        tuple(data.get("doubts", ())),
+        data.get("made", ""),
     )
 
 

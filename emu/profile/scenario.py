@@ -42,8 +42,8 @@ class Name(StrEnum):
     ANY_ERROR = "error"
     """Of a result alone: any negative number."""
     VERSION = "version"
-    """Of the result of a booted guest's hypercall alone: what the image says of itself on its console; where it
-    says nothing, the other values count."""
+    """Of the result of a booted guest's hypercall alone: what the image says of itself on its console;
+    where it says nothing, the other values count."""
 
 
 Value = int | Name

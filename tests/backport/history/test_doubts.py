@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from backport.gateway.commits import commit_patch
-from backport.history.doubts import Setting, doubts
+from backport.history.doubts import doubts
+from backport.history.missing_names import Setting, declares
 from backport.pick.patch import pick_patch
 from series.model import Oid
 from tests.backport.trees import Files, commit, git, new_repo, open_repo
@@ -38,8 +39,11 @@ def found(folder: Path, branch: Files, upstream: Files, fix: Files) -> tuple[str
     def holds(tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
         return repo.git.words(tree, names)
 
+    def made(tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
+        return declares(repo, tree, names)
+
     repo.objects.store()
-    return doubts(setting, patch, holds)
+    return doubts(setting, patch, holds, made)
 
 
 def test_a_name_that_only_upstream_has(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is doubtful of the steps of a run: all of them went on, and some may be wrong for the branch.
+
+The steps are examined together, when all are on: the branch is searched once, and what another patch
+of the run brings counts as there.  A patch that was made on the very tree that it goes on is not examined:
+nothing can be missing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from backport.config import level_of
+from backport.gateway.repository import Repo
+from backport.history.doubts import doubtful_files
+from backport.history.missing_names import Setting, Suspect, explain, find_lacking
+from backport.history.siblings import AsBranch, Siblings
+from backport.levels import Level
+from backport.planning.plan import Plan
+from backport.run.journal import RunState
+from backport.run.steps import Step, StepState
+from series.model import Oid
+
+ACCEPT = "doubt"
+"""The word by which ``--accept`` takes them."""
+
+
+def examined(repo: Repo, plan: Plan, state: RunState, siblings: Siblings, first: int) -> RunState:
+    """The state with the doubts of each step from ``first`` on, which stand among its notes, too."""
+    looked = _suspects(repo, plan, state, siblings)
+    suspects = tuple(suspect for suspect in looked if suspect.number >= first)
+    if not suspects:
+        return state
+    run = (plan.patch(repo, item) for item in state.items)
+    lacking = find_lacking(repo, repo.tree(state.onto), suspects, run)
+    short, steps = state.branch.removeprefix("refs/heads/"), list(state.steps)
+    for suspect in suspects:
+        doubts = doubtful_files(suspect.where, suspect.patch)
+        if names := lacking.get(suspect.number):
+            doubts = (explain(names, short), *doubts)
+        if doubts:
+            step = steps[suspect.number]
+            steps[suspect.number] = replace(step, notes=(*step.notes, *doubts), doubts=doubts)
+    return replace(state, steps=tuple(steps))
+
+
+def halting(state: RunState) -> int | None:
+    """The first step (from 0) that the run may not go beyond: it is doubtful, and nothing judges it."""
+    if level_of(state.settings)[0] is not Level.NONE or ACCEPT in state.settings.accept:
+        return None
+    return next((number for number, step in enumerate(state.steps) if step.doubts), None)
+
+
+def _suspects(repo: Repo, plan: Plan, state: RunState, siblings: Siblings) -> Iterator[Suspect]:
+    tip = state.onto
+    for number, step in enumerate(state.steps):
+        before, tip = tip, step.commit or tip
+        if step.state is StepState.APPLIED and step.commit is not None:
+            found = _suspect(repo, plan, siblings, number, step, before)
+            if found is not None:
+                yield found
+
+
+def _suspect(
+    repo: Repo, plan: Plan, siblings: Siblings, number: int, step: Step, before: Oid
+) -> Suspect | None:
+    patch = plan.patch(repo, step.item)
+    if isinstance(step.how, AsBranch):
+        version = siblings.version_on(step.how.branch, patch, str(step.item))
+        patch = version.patch if version is not None else patch
+    made_on, branch = repo.made_on(patch), repo.tree(before)
+    if made_on is None or made_on.id == branch.id or step.commit is None:
+        return None
+    own = repo.known_commit(patch) if siblings.is_copy(patch) else None
+    after = repo.tree(own) if own is not None else None
+    return Suspect(number, patch, Setting(branch, repo.tree(step.commit), made_on, after))

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A clean result that may be wrong for the branch: a stop where nothing is built, else a note."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo
+
+HELPER = "void helper(void);\n"
+
+
+def code(*changed: tuple[int, str]) -> str:
+    return "void f(void)\n{\n" + lines(*((n, f"    {text}") for n, text in changed)) + "}\n"
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """Upstream has a helper that the branch lacks; the second commit of three uses it."""
+    repo = new_repo(tmp_path / "repo", {"a.c": code(), "b.c": code()}, "master")
+    branch_with(repo, "stable-4.10", "master", ("own", {"a.c": code((20, "own();"))}))
+    git(repo, "checkout", "-q", "master")
+    commit(repo, {"h.h": HELPER}, "helper")
+    for name, line in (("b.c", "one();"), ("a.c", "helper();"), ("b.c", "two();")):
+        place = 30 if line == "two();" else 5
+        before = (5, "one();")
+        commit(
+            repo, {name: code(*((before,) if place == 30 else ()), (place, line))}, f"use {line}"
+        )
+    return repo
+
+
+SERIES = ("--branch", "stable-4.10", "--series", "master~3..master")
+SAID = "uses helper, which stable-4.10 does not have"
+
+
+def start(repo: Path, *words: str, ends: int = 3) -> str:
+    done = backport(repo, "apply", *SERIES, *words)
+    assert done.exit_code == ends, done.output
+    return done.output
+
+
+def test_it_stops_before_what_nothing_judges(repo: Path) -> None:
+    tip = git(repo, "rev-parse", "stable-4.10")
+    out = start(repo)
+    assert "patch 2 of 3" in out and SAID in out and "--accept doubt" in out
+    assert git(repo, "rev-parse", "stable-4.10") == tip
+    said = backport(repo, "status")
+    assert SAID in said.output
+    assert backport(repo, "abort").exit_code == 0
+
+
+def test_taken_as_it_is(repo: Path) -> None:
+    start(repo)
+    # Just to go on is no word for it: nothing was changed.
+    done = backport(repo, "continue")
+    assert done.exit_code == 3 and SAID in done.output and "--accept doubt" in done.output
+    done = backport(repo, "continue", "--accept", "doubt")
+    assert done.exit_code == 0, done.output
+    assert "helper" in git(repo, "show", "stable-4.10:a.c")
+    assert "two" in git(repo, "show", "stable-4.10:b.c")
+
+
+def test_corrected_by_hand(repo: Path) -> None:
+    start(repo)
+    folder = repo / ".git/backport/conflict"
+    fixed = (folder / "a.c").read_text().replace("helper();", "own_helper();")
+    (folder / "a.c").write_text(fixed)
+    # What was done there is not thrown away.
+    done = backport(repo, "continue", "--accept", "doubt")
+    assert done.exit_code == 2 and "throw away" in done.output
+    git(folder, "add", "a.c")
+    done = backport(repo, "continue")
+    assert done.exit_code == 0, done.output
+    assert "own_helper" in git(repo, "show", "stable-4.10:a.c")
+    assert "two" in git(repo, "show", "stable-4.10:b.c")
+
+
+def test_left_out(repo: Path) -> None:
+    start(repo)
+    assert backport(repo, "skip").exit_code == 0
+    assert "helper" not in git(repo, "show", "stable-4.10:a.c")
+    assert "two" in git(repo, "show", "stable-4.10:b.c")
+
+
+@pytest.mark.parametrize("how", ["option", "configuration"])
+def test_accepted_beforehand(repo: Path, how: str) -> None:
+    if how == "configuration":
+        git(repo, "config", "backport.accept", "doubt")
+    assert SAID in start(repo, *(("--accept", "doubt") if how == "option" else ()), ends=0)
+
+
+def test_where_steps_are_built_it_is_a_note_and_the_build_judges(repo: Path) -> None:
+    out = start(repo, "--build", "! grep -q helper a.c", "--validate", "build", ends=1)
+    assert SAID in out and "does not build" in out
+    assert SAID in start(repo, "--build", "true", "--validate", "build", ends=0)
+
+
+def test_a_doubt_before_a_conflict_stops_first_and_loses_no_resolution(repo: Path) -> None:
+    git(repo, "checkout", "-q", "stable-4.10")
+    commit(repo, {"b.c": code((30, "other();"))}, "in the way")
+    git(repo, "checkout", "-q", "master")
+    assert SAID in start(repo)
+    done = backport(repo, "continue", "--accept", "doubt")
+    assert done.exit_code == 3 and "does not apply" in done.output
+    folder = repo / ".git/backport/conflict"
+    (folder / "b.c").write_text(code((5, "one();"), (30, "both();")))
+    git(folder, "add", "b.c")
+    done = backport(repo, "continue")
+    assert done.exit_code == 0, done.output
+    assert "both" in git(repo, "show", "stable-4.10:b.c")
+
+
+def test_plan_says_so_with_the_code_of_apply(repo: Path) -> None:
+    done = backport(repo, "plan", *SERIES, "--json", "-")
+    assert done.exit_code == 3
+    rows = json.loads(done.stdout)["patches"]
+    assert [row["class"] for row in rows] == ["automatic", "doubt", "automatic"]
+    done = backport(repo, "plan", *SERIES)
+    assert "doubt" in done.output and SAID in done.output

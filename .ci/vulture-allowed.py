@@ -3,6 +3,7 @@
 
 apply  # backport.cli: verbs are loaded by name
 continue_
+provenance
 sample
 __doc__  # backport.commands.config: the help of the verb
 list_commands  # backport.commands.parsing: Click calls them

@@ -31,6 +31,8 @@ class _Group(LazyGroup):
         "undo": "undo:undo",
         "bisect": "bisect:bisect",
         "mend": "mend:mend",
+        "owed": "owed:owed",
+        "provenance": "provenance:provenance",
         "behaviour": "behaviour:behaviour",
         "backtest": "backtest:backtest",
         "check": "check:check",

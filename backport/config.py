@@ -102,6 +102,8 @@ class Settings:
     """Of so many steps that were not built as a whole, one is once more, and compared; 0 for none."""
     cache_limit: int = 2048
     """MiB that the cache of verdicts may take."""
+    lint: str | None = None
+    """A command that says of a commit, a mail on its standard input, what is wrong with its style."""
     accept: tuple[str, ...] = ()
     """Findings that do not fail a step: ``invariant:scenario`` with shell wildcards."""
     only: tuple[str, ...] = ()

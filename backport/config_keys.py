@@ -42,6 +42,11 @@ KEYS = (
     Key("build", "COMMAND", "builds the tree; without it nothing is proven"),
     Key("buildTimeout", "SECONDS", "how long one build may take"),
     Key("validate", one_of(Level), "how far each step is proven"),
+    Key(
+        "lint",
+        "COMMAND",
+        "says what is wrong with a commit's style: a mail on stdin, see provenance",
+    ),
     Key("profile", "NAME|FILE", "what is emulated, and how"),
     Key("jobs", "N", "processes for validation; 0 is one per processor"),
     Key("accept", "PATTERN", "findings that do not fail a step", repeated=True),

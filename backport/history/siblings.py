@@ -111,6 +111,8 @@ class Version:
     patch: Patch
     branch: str
     commit: Oid
+    made_here: bool = False
+    """By the very command that asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +157,8 @@ def find_siblings(repo: Repo, branch: str, wanted: Sequence[str]) -> Looked:
     if family is None:
         why = f"no newer branch was looked for: {short!r} names no version, or more than one"
         return Looked((), (f"{why}; --sibling NAME names one, --sibling none says there is none",))
-    stem, own = family
-    others: dict[tuple[int, ...], list[str]] = {}
-    for local, name in _names(repo):
-        found = _family(local)
-        if found is not None and found[0] == stem and found[1] != own:
-            others.setdefault(found[1], []).append(name)
+    own = family[1]
+    others = _others(repo, family)
     versions = sorted(others)
     newer = [version for version in versions if version > own][:_NEAREST]
     older = [version for version in reversed(versions) if version < own][:_NEAREST]
@@ -171,6 +169,27 @@ def find_siblings(repo: Repo, branch: str, wanted: Sequence[str]) -> Looked:
         chosen.append(fresher)
         notes += [note] if note and version > own else []
     return Looked(tuple(chosen), tuple(notes))
+
+
+def newer_branches(repo: Repo, branch: str) -> tuple[Sibling, ...]:
+    """All newer branches of the family, nearest first; of one name the freshest."""
+    family = _family(branch.removeprefix("refs/heads/"))
+    others = _others(repo, family) if family is not None else {}
+    return tuple(
+        _fresher(repo, [Sibling(name, repo.commit(name)) for name in names])[0]
+        for version, names in sorted(others.items())
+        if family is not None and version > family[1]
+    )
+
+
+def _others(repo: Repo, family: tuple[str, tuple[int, ...]]) -> dict[tuple[int, ...], list[str]]:
+    """The other branches that differ in the version alone, local ones first."""
+    found: dict[tuple[int, ...], list[str]] = {}
+    for local, name in _names(repo):
+        one = _family(local)
+        if one is not None and one[0] == family[0] and one[1] != family[1]:
+            found.setdefault(one[1], []).append(name)
+    return found
 
 
 def _names(repo: Repo) -> Iterator[tuple[str, str]]:
@@ -277,7 +296,8 @@ class Siblings:
         others = self._run.difference(own)
         for sibling in siblings:
             if (made := dict(sibling.made).get(item)) is not None:
-                return self._version(patch, sibling, made)
+                version = self._version(patch, sibling, made)
+                return replace(version, made_here=True) if version is not None else None
             for origin in own:
                 told = self._versions.find(sibling, self._onto, origin)
                 # One commit for several patches of the run would bring the others along.
@@ -317,12 +337,13 @@ class Siblings:
             return Chosen(direct, patch, None, (f"{named}, which clashes in {clashing}",))
         if (older := self._as_older(tree, patch)) is not None:
             return older
-        first, *more = direct.clashes
-        first = replace(
-            first,
-            reason=f"{first.reason} ({version.branch} has it: `git show {version.commit[:12]}`)",
-        )
-        return Chosen(replace(direct, clashes=(first, *more)), patch)
+        # What was resolved a moment ago is not to be resolved again: only what is new here is open.
+        resolved = version.made_here and len(theirs.clashes) < len(direct.clashes)
+        stopped = theirs if resolved else direct
+        has = f"begun from what {version.branch} has" if resolved else f"{version.branch} has it"
+        first, *more = stopped.clashes
+        reason = f"{first.reason} ({has}: `git show {version.commit[:12]}`)"
+        return Chosen(replace(stopped, clashes=(replace(first, reason=reason), *more)), patch)
 
     def _as_older(self, tree: TreeView, patch: Patch) -> Chosen | None:
         """As an older branch has it, where that goes on: of 303 conflicts of real backports 6 were

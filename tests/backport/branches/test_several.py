@@ -105,6 +105,39 @@ def test_a_conflict_is_resolved_once(repo: Path, tmp_path: Path, way: str) -> No
     assert git(repo, "worktree", "list").count("\n") == 0
 
 
+def test_only_what_is_new_on_the_next_branch_is_left_open(repo: Path) -> None:
+    """Two files clash on the newest; on the next one a third place does, and the two are resolved."""
+    git(repo, "checkout", "-q", NAMES[0])
+    commit(repo, {"b.c": lines((3, "of 4.10"))}, "in the way of 4.10")
+    git(repo, "checkout", "-q", "master")
+    commit(repo, {"c.c": lines((5, "up"))}, "c")
+    for name in NAMES:
+        git(repo, "checkout", "-q", name)
+        commit(repo, {"c.c": lines((5, "stable"))}, "c, otherwise")
+    git(repo, "checkout", "-q", "master")
+    changed = {
+        "a.c": lines((10, "moved on"), (11, "fix"), (12, "more")),
+        "b.c": lines((3, "drei"), (4, "vier")),
+    }
+    commit(repo, {**changed, "c.c": lines((5, "up"), (6, "sechs"))}, "three files")
+    words = ("--branch", NAMES[2], "--branch", NAMES[0], "--validate", "none")
+    stopped = run(repo, "apply", *words, "master", code=3)
+    found = [one["path"] for one in stopped["branches"][0]["conflict"]]
+    assert found == ["a.c", "b.c", "c.c"]
+    top = worktree(repo, NAMES[2])
+    for name, text in (
+        ("a.c", lines((12, "more"))),
+        ("b.c", lines((4, "vier"))),
+        ("c.c", lines((5, "stable"), (6, "sechs"))),
+    ):
+        (top / name).write_text(text)
+        git(top, "add", name)
+    stopped = run(repo, "continue", code=3)
+    assert [one["path"] for one in stopped["branches"][1]["conflict"]] == ["b.c"]
+    assert "begun from what stable-4.12 has" in stopped["branches"][1]["conflict"][0]["reason"]
+    assert git(worktree(repo, NAMES[0]), "show", ":a.c") + "\n" == lines((12, "more"))
+
+
 def test_status_is_the_matrix(repo: Path) -> None:
     backport(repo, *MANY, "master~1", "master")
     said = backport(repo, "status").output

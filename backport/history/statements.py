@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the messages of a branch's commits state about other commits.
+
+Beside origins and reverts (see presence) these are ``Fixes:`` and ``Amends:``, and Xen's ``Backport: 4.17+``.
+They are looked for at the beginnings of lines, anywhere in a message: a backport has the trailers of its
+origin above its own.  What a message states is a pure function of the commit, so it can be kept by its id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from backport.gateway.repository import Repo
+from backport.history.presence import Told, told_by, unreverted
+from series.model import Oid, shown
+
+_FIXES = re.compile(
+    rb"^[ \t]*(Fixes|Amends):[ \t]*(?:commit[ \t]+)?([0-9a-f]{6,40})\b", re.M | re.I
+)
+_ASKS = re.compile(rb"^[ \t]*Backport:[ \t]*(\d+(?:\.\d+)+)[ \t]*(\+?)", re.M | re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """``Backport: 4.17+``: the version, and whether later ones are meant, too."""
+
+    version: tuple[int, ...]
+    later: bool
+
+    def means(self, version: tuple[int, ...] | None) -> bool:
+        """Whether a branch of that version is meant."""
+        return version is not None and (
+            version == self.version or (self.later and version > self.version)
+        )
+
+    def __str__(self) -> str:
+        return ".".join(map(str, self.version)) + ("+" if self.later else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one message states; ids as they are written, in lower case, origins cut to `ABBREVIATED`."""
+
+    commit: Oid
+    when: int
+    """The committer's second."""
+    subject: str
+    origins: tuple[str, ...] = ()
+    reverts: tuple[str, ...] = ()
+    fixes: tuple[str, ...] = ()
+    amends: tuple[str, ...] = ()
+    asks: tuple[Ask, ...] = ()
+
+
+def stated(commit: Oid, when: int, message: bytes) -> Statement:
+    """Read a message."""
+    told = told_by(commit, message)
+    fixes: list[str] = []
+    amends: list[str] = []
+    for match in _FIXES.finditer(message):
+        (fixes if match[1].lower() == b"fixes" else amends).append(match[2].lower().decode())
+    asks = tuple(
+        Ask(tuple(map(int, match[1].split(b"."))), bool(match[2]))
+        for match in _ASKS.finditer(message)
+    )
+    return Statement(
+        commit,
+        when,
+        shown(told.subject),
+        told.origins,
+        told.reverts,
+        tuple(dict.fromkeys(fixes)),
+        tuple(dict.fromkeys(amends)),
+        asks,
+    )
+
+
+def standing(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """Those (newest first) that no later one of them reverts."""
+    kept: dict[Oid, Statement] = {}
+
+    def as_told() -> Iterator[Told]:
+        for one in statements:
+            kept[one.commit] = one
+            yield Told(one.commit, b"", one.origins, one.reverts)
+
+    for told in unreverted(as_told()):
+        yield kept[told.commit]
+
+
+class Abbreviations:
+    """Whole ids, found by what messages have of them."""
+
+    def __init__(self, ids: Iterable[Oid]) -> None:
+        self._all = sorted(ids)
+
+    def find(self, short: str) -> tuple[Oid, ...]:
+        """Those that begin so: none, one, or several where the id is ambiguous."""
+        from bisect import bisect_left
+
+        at = bisect_left(self._all, short)
+        found = []
+        while at < len(self._all) and self._all[at].startswith(short):
+            found.append(self._all[at])
+            at += 1
+        return tuple(found)
+
+
+def carried(statements: Iterable[Statement]) -> Mapping[str, Statement]:
+    """By origin, cut to `ABBREVIATED`: the commit that a branch has it as and has not reverted."""
+    found: dict[str, Statement] = {}
+    for one in standing(statements):
+        for origin in one.origins:
+            found.setdefault(origin, one)
+    return found
+
+
+def read_statements(
+    repo: Repo, tip: Oid, hide: tuple[Oid, ...] = (), known: Mapping[Oid, Statement] | None = None
+) -> list[Statement]:
+    """What the commits from ``tip`` back state, newest first, without those that ``hide`` reaches.
+
+    Merges state nothing of their own here, but for reverts.  Cost without ``known``: 60 ms a thousand.
+    """
+    found = []
+    for commit in repo.log(tip, hide):
+        one = known.get(commit) if known else None
+        if one is None:
+            one = stated(commit, repo.when(commit).seconds, repo.message(commit))
+        found.append(one)
+    return found

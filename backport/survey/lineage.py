@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A stable branch and its upstream, each without what the other reaches: what messages state of both.
+
+No merge base is asked for, so merges that cross make no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from backport.errors import UsageError
+from backport.gateway.repository import Repo
+from backport.history.presence import ABBREVIATED
+from backport.history.siblings import version_in
+from backport.history.statements import (
+    Abbreviations,
+    Statement,
+    carried,
+    read_statements,
+)
+from series.model import Oid
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """``own`` and ``upstream`` are newest first; ``shared`` is what both have."""
+
+    branch: str
+    tip: Oid
+    upstream_name: str
+    upstream_tip: Oid
+    own: tuple[Statement, ...]
+    upstream: tuple[Statement, ...]
+    shared: frozenset[Oid]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> tuple[int, ...] | None:
+        """The version in the branch's name."""
+        return version_in(self.branch)
+
+    @cached_property
+    def carried(self) -> Mapping[str, Statement]:
+        """By origin: the commit of the branch that has it."""
+        return carried(self.own)
+
+    @cached_property
+    def subjects(self) -> Mapping[str, Statement]:
+        """By subject: commits of the branch that name no origin."""
+        return {one.subject: one for one in reversed(self.own) if not one.origins}
+
+    @cached_property
+    def upstream_ids(self) -> frozenset[Oid]:
+        """The commits that upstream alone has."""
+        return frozenset(one.commit for one in self.upstream)
+
+    @cached_property
+    def ids(self) -> Abbreviations:
+        """Every commit of both."""
+        own, theirs = (x.commit for x in self.own), (x.commit for x in self.upstream)
+        return Abbreviations({*own, *theirs, *self.shared})
+
+    def is_upstream(self, commit: Oid) -> bool:
+        """Whether upstream reaches it."""
+        return commit in self.shared or commit in self.upstream_ids
+
+    def has(self, commit: Oid) -> bool:
+        """Whether the branch has that upstream commit, as itself or under an id of its own."""
+        return commit in self.shared or commit[:ABBREVIATED] in self.carried
+
+
+def read_lineage(repo: Repo, branch: str, upstream: str | None) -> Lineage:
+    """Read both.  Raises `UsageError` where they share nothing, or no upstream is named."""
+    if upstream is None:
+        raise UsageError(
+            "no upstream given", "--upstream REF, or `git config backport.upstream REF`"
+        )
+    tip, top = repo.commit(branch), repo.commit(upstream)
+    shallow = (repo.common_dir / "shallow").exists()
+    if repo.merge_base(tip, top) is None:
+        where = " in this shallow clone" if shallow else ""
+        raise UsageError(
+            f"{branch} and {upstream} share no history{where}: nothing can be said of what one has of"
+            " the other",
+            "`git fetch --unshallow` gets the rest"
+            if shallow
+            else "name the upstream that the branch was made from with --upstream",
+        )
+    own = tuple(read_statements(repo, tip, (top,)))
+    theirs = tuple(read_statements(repo, top, (tip,)))
+    known = {one.commit for one in own}
+    shared = frozenset(one for one in repo.log(tip) if one not in known)
+    notes: tuple[str, ...] = ()
+    if shallow:
+        notes = (
+            "this is a shallow clone: what lies before its edge is not known"
+            " (`git fetch --unshallow`)",
+        )
+    return Lineage(branch, tip, upstream, top, own, theirs, shared, notes)

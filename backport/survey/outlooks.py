@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whether a commit would go onto a branch as it is, and if not, why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backport.errors import BackportError
+from backport.gateway.commits import commit_patch
+from backport.gateway.repository import Repo
+from backport.history.missing_names import Suspect, find_lacking, uses
+from backport.history.siblings import AsBranch, Sibling, Siblings
+from backport.history.upstream import Blocker, find_blockers
+from backport.pick.outcome import How, Picked
+from backport.planning.items import Posted
+from series.errors import SeriesError
+from series.model import Oid, Patch, shown
+
+_MOST_NAMED = 3
+_ADVICE = re.compile(r": `backport [^`]*`[^;()]*")
+"""What to do next in a run: there is none here."""
+
+
+class Fate(StrEnum):
+    """What would come of a commit."""
+
+    GOES_ON = "goes on"
+    DOUBT = "goes on, in doubt"
+    """It names what the branch lacks."""
+    THERE = "there already"
+    NEEDS = "needs something"
+    CONFLICTS = "conflicts"
+    NO_CODE = "the code is not there"
+    NOT_JUDGED = "not judged"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What would come of one commit: ``how`` it goes on or where it clashes, and what it waits for."""
+
+    fate: Fate
+    how: str = ""
+    blockers: tuple[Blocker, ...] = ()
+
+
+class Judge:
+    """Puts commits on the tip of a branch, each by itself."""
+
+    def __init__(
+        self, repo: Repo, tip: Oid, upstream: Oid, branch: str, siblings: Iterable[Sibling]
+    ) -> None:
+        self._repo = repo
+        self._tip = tip
+        self._tree = repo.tree(tip)
+        self._upstream = upstream
+        self._branch = branch
+        self._siblings = Siblings(repo, tip, siblings, ())
+
+    def view(self, commit: Oid, *, blockers: bool = True) -> View:
+        """What would come of a commit; ``blockers``: also what it waits for, at some 0.5 s a conflict."""
+        if len(self._repo.parents(commit)) != 1:
+            return View(Fate.NOT_JUDGED, "a merge, or a root commit")
+        try:
+            return self.view_of(commit_patch(self._repo, commit), blockers=blockers)
+        except (BackportError, SeriesError) as error:
+            return View(Fate.NOT_JUDGED, str(error).split("\n", 1)[0])
+
+    def view_of(self, patch: Patch, *, blockers: bool = True) -> View:
+        """What would come of a patch."""
+        chosen = self._siblings.choose(self._tree, patch, item=str(Posted(patch.position)))
+        picked = chosen.picked
+        if picked.clean:
+            if picked.already or not patch.changes:
+                return View(Fate.THERE, "the tree has all of it")
+            how = str(chosen.how or picked.how)
+            lacking = self._lacking(chosen.patch, exact=picked.how is How.EXACT and not chosen.how)
+            if lacking:
+                return View(Fate.DOUBT, f"{how}; {uses(lacking, self._branch)}")
+            if isinstance(chosen.how, AsBranch) and chosen.notes:
+                how = chosen.notes[0]
+            return View(Fate.GOES_ON, how)
+        clashes = _clashes(picked)
+        if all(clash.ours is None for clash in picked.clashes):
+            return View(Fate.NO_CODE, clashes)
+        if not blockers:
+            return View(Fate.CONFLICTS, clashes)
+        found = find_blockers(
+            self._repo, self._upstream, self._tip, patch, picked.clashes, frozenset()
+        )
+        sure = tuple(one for one in found if one.sure)
+        return View(Fate.NEEDS if sure else Fate.CONFLICTS, clashes, sure or found)
+
+    def _lacking(self, patch: Patch, *, exact: bool) -> tuple[bytes, ...]:
+        made_on = None if exact else self._repo.made_on(patch)
+        if made_on is None:
+            return ()
+        found = find_lacking(self._repo, self._tree, [Suspect(0, patch, made_on.id)], [patch])
+        return found.get(0, ())
+
+
+def _clashes(picked: Picked) -> str:
+    few = [f"{shown(c.path)}: {_ADVICE.sub('', c.reason)}" for c in picked.clashes[:_MOST_NAMED]]
+    more = len(picked.clashes) - len(few)
+    return "; ".join(few) + (f"; and {more} more" if more else "")

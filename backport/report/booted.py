@@ -7,6 +7,7 @@ from itertools import groupby
 
 from backport.merged_findings import merge_findings
 from backport.report.emulated import show_findings
+from backport.report.page import fold, page_width
 from backport.report.table import show_table
 from backport.verdicts import Verdict
 from emu.findings.boot_report import BehaviourRow, BootReport
@@ -27,6 +28,8 @@ def show_boot(report: BootReport, verdict: Verdict, name: str) -> None:
             styles=("", "dim", "", "cyan", ""),
         )
     show_findings(merge_findings(report.findings))
+    for title, missing in report.unjudged:
+        print(fold(f"could not be judged: {title}: {missing}", page_width()))
     speed = ""
     if report.calls:
         speed = f"; booted in {report.boot_seconds:.1f} s, {report.seconds:.1f} s"

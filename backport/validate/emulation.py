@@ -176,6 +176,7 @@ def judge_boot(report: BootReport, accepted: Sequence[str] = (), cached: bool = 
     parts += [counted(report.calls, "hypercall")] if report.calls else []
     parts += [counted(len(live), "finding")] if live else []
     parts += [f"{counted(waived, 'finding')} accepted"] if waived else []
+    parts += [f"{len(report.unjudged)} could not be judged"] if report.unjudged else []
     state = _state(report.outcome, bool(live))
     return Verdict(
         Validator.BOOT,

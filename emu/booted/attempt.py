@@ -89,11 +89,15 @@ class Attempts:
             tuple((name, ground.value(value, case)) for name, value in scenario.out),
         )
         if answer.end is not None:
-            return seen
+            return replace(seen, limits=drive.limits(answer.end))
         listed = self._listed(scenario.frames or 0, case.mode)
         seen = replace(seen, listed=listed, mapped=mapped_frames(l0.mapped))
         plan.armed = False
-        return replace(seen, later=self._afterwards(numbers[0], arguments))
+        known = drive.limits()
+        later = self._afterwards(numbers[0], arguments)
+        if drive.limits(later.end if later is not None else None) != known:
+            later = None  # what came of it says nothing
+        return replace(seen, limits=known, later=later)
 
     def _takes_buffer(self, scenario: Scenario) -> bool:
         arguments = arguments_of(self.profile, scenario)

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from emu import abi
 from emu.booted.ending import CALL, Ended, TooSlow
+from emu.booted.machine import Machine
 from emu.booted.paging import NotMapped
 from emu.booted.processor import Activity, Vcpu
 from emu.booted.traps import VECTOR_UD
@@ -21,6 +22,7 @@ from emu.booted.turns import Runner
 from emu.cpu import Batch
 from emu.cpu.engine import M32
 from emu.elf import PAGE
+from emu.findings.invariant import Invariant
 from emu.findings.verdict import L0Call
 from emu.hardware.clock import TSC_HZ
 from emu.l0 import Interactions, L0Setup
@@ -111,6 +113,7 @@ class Drive:
     def restore(self, interactions: Interactions, setup: L0Setup) -> None:
         """Everything as at the snapshot; L0 with these answers from now on."""
         machine = self.machine
+        machine.limits.clear()
         machine.ram.restore()
         for vcpu, saved in zip(machine.vcpus, self._saved, strict=False):
             vcpu.restore(saved)
@@ -150,6 +153,11 @@ class Drive:
             text[-MAX_CONSOLE_SHOWN:],
             tuple(taken),
         )
+
+    def limits(self, end: Ended | None = None) -> tuple[str, ...]:
+        """What has happened since the snapshot that this emulation does not know, each with its place; with
+        ``end`` that itself where it is none of the image's."""
+        return limits(self.machine, end)
 
     def timestamp(self, guest: int = 0) -> int:
         """The time stamp counter as a vcpu of the guest reads it: an image may keep one for its guest and
@@ -197,3 +205,13 @@ class Drive:
             return attempt()
         finally:
             self.runner.counting = False
+
+
+def limits(machine: Machine, end: Ended | None = None) -> tuple[str, ...]:
+    """See `Drive.limits`."""
+    where = machine.image.where
+    found = [f"{what}, at {where(address)}" for what, address in machine.limits]
+    found += [f"L0 is asked for {op}, which is not modelled" for op in machine.l0.unknown]
+    if end is not None and end.kind is Invariant.L0_MODEL:
+        found.append(f"{end.message}, at {where(end.address)}")
+    return tuple(dict.fromkeys(found))

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from emu.abi import Mode
-from emu.booted.drive import Drive
+from emu.booted.drive import Drive, limits
 from emu.booted.ending import Ended, TooSlow
 from emu.booted.judging import Judge
 from emu.booted.machine import Machine
@@ -29,11 +29,9 @@ from emu.booted.stories.telling import Story, unreached
 from emu.booted.turns import Runner
 from emu.elf.linked import LinkedImage, parse_image
 from emu.findings.boot_report import BehaviourRow, BootReport, Milestone, Treatment
-from emu.findings.invariant import Invariant
 from emu.findings.verdict import Finding, Outcome
 from emu.guest import build_kernel
 from emu.profile import Profile
-from emu.spaces import NOWHERE
 
 MODES: tuple[Mode, ...] = (Mode.NATIVE, Mode.COMPAT)
 
@@ -47,6 +45,8 @@ class ModeReport:
     ladder: tuple[Milestone, ...]
     rows: tuple[BehaviourRow, ...]
     findings: tuple[Finding, ...]
+    unjudged: tuple[str, ...]
+    """What the emulation lacks to judge the boot."""
     console_rows: tuple[BehaviourRow, ...]
     """Of L0's PV console, in the first of `MODES`."""
     is_shim: bool
@@ -80,6 +80,7 @@ def emulate_mode(
         tuple(run.ladder),
         tuple(run.rows),
         tuple(run.findings),
+        tuple(run.unjudged),
         tuple(run.console_rows),
         run.is_shim(),
         run.console,
@@ -96,31 +97,34 @@ def join(profile: Profile, reports: Sequence[ModeReport]) -> BootReport:
     for report in reports:
         known = {(finding.invariant, finding.message) for finding in findings}
         findings += [f for f in report.findings if (f.invariant, f.message) not in known]
+    unjudged = tuple(dict.fromkeys(what for report in reports for what in report.unjudged))
     rows = tuple(row for report in reports for row in report.rows)
     rows += tuple(row for report in reports for row in report.console_rows)
     return BootReport(
         profile=profile.name,
         profile_digest=profile.digest,
         image_digest=first.image_digest,
-        outcome=_outcome(rows, findings, first.is_shim),
+        outcome=_outcome(rows, findings, unjudged, first.is_shim),
         ladder=tuple(milestone for report in reports for milestone in report.ladder),
         behaviour=rows,
         console=first.console,
         boot_findings=tuple(findings),
         calls=sum(report.calls for report in reports),
+        boot_unjudged=unjudged,
         boot_seconds=first.boot_seconds,
         seconds=sum(report.seconds for report in reports),
     )
 
 
 def _outcome(
-    rows: Sequence[BehaviourRow], boot_findings: Sequence[Finding], is_shim: bool
+    rows: Sequence[BehaviourRow],
+    boot_findings: Sequence[Finding],
+    unjudged: Sequence[str],
+    is_shim: bool,
 ) -> Outcome:
-    if any(row.findings for row in rows) or any(
-        f.invariant != Invariant.L0_MODEL for f in boot_findings
-    ):
+    if boot_findings or any(row.findings for row in rows):
         return Outcome.FAILED
-    if boot_findings:
+    if unjudged or any(row.treatment is Treatment.UNJUDGED for row in rows):
         return Outcome.CANNOT_TELL
     reached = any(row.treatment is not Treatment.UNREACHED for row in rows)
     return Outcome.PASSED if reached and is_shim else Outcome.ABSENT
@@ -139,6 +143,7 @@ class _Run:
         self.console_rows: Sequence[BehaviourRow] = ()
         """Of the PV console."""
         self.findings: list[Finding] = []
+        self.unjudged: list[str] = []
         self.console = ""
         self.calls = 0
         self.boot_seconds = 0.0
@@ -178,7 +183,11 @@ class _Run:
                 else:
                     why = f"with {way.command_line!r} the guest is never entered: {end.message}"
                     where = self.image.where(end.address)
-                    self.findings.append(Finding(end.kind, why, where, "boot"))
+                    missing = limits(runner.machine, end)
+                    if missing:
+                        self.unjudged += [*missing, f"{why}, at {where}"]
+                    else:
+                        self.findings.append(Finding(end.kind, why, where, "boot"))
             finally:
                 runner.close()
         self.console_rows = self.console_rows or [unreached(told, mode, why) for told in stories]
@@ -191,15 +200,18 @@ class _Run:
 
     def _look(self, runner: Runner, end: Ended | None) -> None:
         machine, mode = runner.machine, self.mode
+        missing = limits(machine, end)
+        if missing and end is not None:
+            where = self.image.where(end.address)
+            missing = (*missing, f"then the guest is never entered: {end.message}, at {where}")
+        self.unjudged += [each for each in missing if each not in self.unjudged]
         if mode == MODES[0]:
             self.ladder.extend(climb(machine, end))
             self.console = bytes(machine.l0.console).decode("utf-8", "replace")
-            if end is not None:
+            if end is not None and not missing:
                 self._failed(machine, end)
         else:
             self.ladder.append(guest_rung(mode, self.image, end))
-        for number, op in enumerate(machine.l0.unknown):
-            self._unknown(machine, op, number)
         if end is None:
             drive = Drive(runner)
             judge = Judge(drive, self.profile, self.only)
@@ -230,15 +242,6 @@ class _Run:
         the ladder and is no failure."""
         wanted = (s for entry in self.profile.entries.values() for s in entry.symbols)
         return any(symbol in self.image.symbols for symbol in wanted)
-
-    def _unknown(self, machine: Machine, op: str, number: int) -> None:
-        calls = [n for n, call in enumerate(machine.l0.calls) if call.op == op]
-        caller = machine.callers[calls[0]] if calls else NOWHERE
-        message = f"L0 is asked for {op}, which is not modelled"
-        if all(finding.message != message for finding in self.findings):
-            self.findings.append(
-                Finding(Invariant.L0_MODEL, message, self.image.where(caller), "boot")
-            )
 
 
 def boot_image(image: LinkedImage, profile: Profile, mode: Mode) -> tuple[Runner, Ended | None]:

@@ -110,22 +110,32 @@ class Judge:
         except CannotPrepare as exc:
             return self._untried(case, str(exc))
         except Ended as exc:
-            return self._crashed(case, exc)
+            missing = self.drive.limits(exc)
+            return self._unjudged(case, missing) if missing else self._crashed(case, exc)
         except NotMapped as exc:  # an image that has entered a guest without its memory
             lost = Ended(
                 Invariant.CRASH, f"the guest's memory is gone: {exc}", self.drive.kernel.start
             )
             return self._crashed(case, lost)
+        if seen.limits:
+            return self._unjudged(case, seen.limits)
         treatment = self._treatment(case, seen)
         due = self._is_due(scenario)
         findings = _Findings(self.drive, case, due)
-        findings.judge(seen, expect=number is None and not scenario.may_lack and due)
+        doubt = self._wrong_about_the_tree(scenario, seen)
+        expect = number is None and not scenario.may_lack and due
+        findings.judge(seen, expect=expect and not doubt)
         if number is None and treatment is not Treatment.REFUSED and seen.answer.end is None:
             for index, interaction in enumerate(seen.plan.seen[:MAX_FAILURES]):
                 if not interaction.legal:  # that it stops then is right, and takes five seconds
                     continue
                 again = self._attempts.make(case, frozenset({index}))
-                findings.judge(again, expect=False)
+                if again.limits:
+                    doubt = doubt or again.limits
+                else:
+                    findings.judge(again, expect=False)
+        if doubt and not findings.found:
+            return self._unjudged(case, doubt)
         return BehaviourRow(
             scenario.name,
             scenario.operation,
@@ -134,6 +144,21 @@ class Judge:
             seen.answer.result,
             seen.answer.calls,
             tuple(findings.found),
+        )
+
+    @staticmethod
+    def _wrong_about_the_tree(scenario: Scenario, seen: Observed) -> tuple[str, ...]:
+        """What a probe that is about none of the shim's functions expects and does not find: then it is the
+        profile that is wrong."""
+        if scenario.entry != PROBE or scenario.needs:
+            return ()
+        return tuple(f"the profile expects otherwise: {message}" for message in unmet(seen))
+
+    def _unjudged(self, case: Case, missing: tuple[str, ...]) -> BehaviourRow:
+        """The emulation lacks something for it."""
+        scenario, note = case.scenario, "; ".join(missing)
+        return BehaviourRow(
+            scenario.name, scenario.operation, case.mode, Treatment.UNJUDGED, None, note=note
         )
 
     def _is_due(self, scenario: Scenario) -> bool:

@@ -12,6 +12,7 @@ comes for them, so that what nobody starts costs nothing.
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
@@ -25,7 +26,7 @@ from emu.booted.ram import Ram
 from emu.booted.settings import Settings, l0_setup
 from emu.booted.strings import COPY, FILL, Strings, places
 from emu.booted.traps import Traps
-from emu.cpu import System, native_cpuid
+from emu.cpu import LONGEST, System, native_cpuid, unknown_instruction
 from emu.elf import PAGE
 from emu.elf.linked import LinkedImage
 from emu.findings.invariant import Invariant
@@ -93,6 +94,9 @@ class Machine:
         """Physical address of the hypercall page; 0 before the image has asked for it."""
         self.in_place = NOWHERE
         """Where it called first without a page, which later trees never have."""
+        self.limits: list[tuple[str, LinearAddr]] = []
+        """What the image did that this machine does not know, and where: what comes of it says nothing of the
+        image."""
         self.version: tuple[int, int] | None = None
         """What the image says of itself on its console, once it has come to its guest."""
         self.contacts = 0
@@ -305,6 +309,9 @@ class Machine:
                         self.vcpus[lapic.number].activity = Activity.WAITING
                 case Delivery.STARTUP:
                     self._startup(lapic.number, message.vector)
+                case Delivery.SMI | Delivery.OTHER:
+                    what = f"a message between processors ({message.delivery.value}) that is not delivered"
+                    self.limits.append((what, sender.cpu.rip()))
         return to_itself
 
     def _startup(self, number: int, page: int) -> None:
@@ -330,6 +337,18 @@ class Machine:
         self._hypercall(vcpu, cpu.read("rax") & 0xFFFFFFFF, registers, vcpu.rip)
         vcpu.rip += len(code)
         return True
+
+    def note_unknown(self, vcpu: Vcpu) -> None:
+        """A processor has come to what is no instruction to it: remember it where it is one to another."""
+        at = vcpu.rip
+        if not self.image.holds(at):
+            return
+        for size in (LONGEST, PAGE - at % PAGE):  # the page behind it may not be there
+            with contextlib.suppress(NotMapped):
+                name = unknown_instruction(vcpu.linear.read(at, size)[:LONGEST])
+                if name:
+                    self.limits.append((f"{name}, which the emulator does not know", at))
+                return
 
     def _caller(self, vcpu: Vcpu, rsp: LinearAddr) -> LinearAddr:
         """Of an entry of the hypercall page."""

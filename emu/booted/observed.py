@@ -48,6 +48,8 @@ class Observed:
     """The frames in the guest's list."""
     mapped: Mapping[int, int] = field(default_factory=dict)
     """Index to frame of the grant frames that L0 had mapped when it came back."""
+    limits: tuple[str, ...] = ()
+    """What this emulation does not know of what happened: then nothing can be said of the rest."""
     later: Answer | None = None
     """A call that the guest made afterwards and that did not come back."""
 

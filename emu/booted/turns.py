@@ -223,6 +223,7 @@ class Runner:
         """The one exception for which the library stops instead of calling back; a vmcall is none."""
         if self.machine.hypercall_in_place(vcpu):
             return
+        self.machine.note_unknown(vcpu)
         self.machine.exception(vcpu, VECTOR_UD)
         vcpu.rip = vcpu.cpu.rip()
 

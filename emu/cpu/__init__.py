@@ -8,6 +8,7 @@ system         `System`, for a whole machine, on
 machine_hooks  what it calls back for besides, and
 modes          what an interrupt or a system call does to it
 trial          what the library does not document of itself, learnt by trying
+unknown        instructions that it does not know
 watchdog       a bound in time, which only says what is to be done again
 """
 
@@ -15,9 +16,11 @@ from emu.cpu.engine import INSTRUCTIONS, Batch, Stop, Stopped
 from emu.cpu.flat import Cpu, TooSlow
 from emu.cpu.system import Saved, System, Table
 from emu.cpu.trial import native_cpuid
+from emu.cpu.unknown import LONGEST, unknown_instruction
 
 __all__ = [
     "INSTRUCTIONS",
+    "LONGEST",
     "Batch",
     "Cpu",
     "Saved",
@@ -27,4 +30,5 @@ __all__ = [
     "Table",
     "TooSlow",
     "native_cpuid",
+    "unknown_instruction",
 ]

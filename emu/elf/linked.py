@@ -73,6 +73,14 @@ class LinkedImage:
         values, names = self._names
         return {name: value for value, name in zip(reversed(values), reversed(names), strict=True)}
 
+    def holds(self, address: LinearAddr | PhysAddr) -> bool:
+        """Whether a linear or (before paging) physical address lies in it."""
+        return any(
+            load.physical <= address < load.end
+            or load.virtual <= address < load.virtual + load.size
+            for load in self.loads
+        )
+
     def where(self, address: LinearAddr | PhysAddr) -> str:
         """``symbol+0x12`` for a linear or (before paging) physical address of the image."""
         for load in self.loads:

@@ -28,6 +28,7 @@ class Treatment(Enum):
     REFUSED = "refused"
     CRASHED = "crashes"
     UNREACHED = "not reached"
+    UNJUDGED = "could not be judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class BehaviourRow:
 
     @property
     def shown_result(self) -> str:
-        if self.treatment is Treatment.UNREACHED:
+        if self.treatment in (Treatment.UNREACHED, Treatment.UNJUDGED):
             return "-"
         return "does not return" if self.result is None else result_name(self.result)
 
@@ -112,6 +113,8 @@ class BootReport:
     """What went wrong before a guest could ask for anything."""
     calls: int
     """Hypercalls of the guest that were emulated."""
+    boot_unjudged: tuple[str, ...] = ()
+    """What this emulation lacks to judge the boot, each with its place."""
     boot_seconds: float = field(default=0.0, compare=False)
     seconds: float = field(default=0.0, compare=False)
 
@@ -119,6 +122,13 @@ class BootReport:
     def findings(self) -> tuple[Finding, ...]:
         rows = (finding for row in self.behaviour for finding in row.findings)
         return (*self.boot_findings, *rows)
+
+    @property
+    def unjudged(self) -> tuple[tuple[str, str], ...]:
+        """(scenario/mode or ``boot``, what is missing) of all that could not be judged."""
+        rows = (row for row in self.behaviour if row.treatment is Treatment.UNJUDGED)
+        boot = (("boot", what) for what in self.boot_unjudged)
+        return (*boot, *((row.title, row.note) for row in rows))
 
     def milestone(self, name: str) -> Milestone | None:
         return next((m for m in self.ladder if m.name == name), None)
@@ -135,6 +145,7 @@ class BootReport:
             "console": self.console,
             "boot_findings": [finding.to_json() for finding in self.boot_findings],
             "calls": self.calls,
+            "boot_unjudged": list(self.boot_unjudged),
         }
         if timing:
             value["boot_seconds"] = self.boot_seconds
@@ -155,6 +166,7 @@ class BootReport:
             value["console"],
             tuple(Finding.from_json(finding) for finding in value["boot_findings"]),
             value["calls"],
+            tuple(value["boot_unjudged"]),
             value.get("boot_seconds", 0.0),
             value.get("seconds", 0.0),
         )

@@ -81,6 +81,11 @@ class Layout:
             self._sizes[type_name] = guarded(type_name, lambda: size_of(die))
         return self._sizes[type_name]
 
+    def own_size(self, type_name: str) -> int | None:
+        """Size of a type that is described here, and nowhere besides; None for any other."""
+        die = self._types.get(type_name)
+        return None if die is None else guarded(type_name, lambda: size_of(die))
+
     def field(self, type_name: str, path: str) -> Field:
         """``field("struct domain", "arch.is_32bit_pv")``; ``name[2]`` indexes an array."""
         key = (type_name, path)

@@ -12,6 +12,7 @@ The object and its world:
     fields, structures  its types, by name
     world, channels     stack, domain, vcpus, event channels
     values              what a scenario's names stand for there
+    doubts              whether that can be
     probe               what the tree itself says of constants and types
 
 A call:

@@ -12,6 +12,7 @@ from emu.abi import Mode, structure
 from emu.elf import parse_elf
 from emu.findings.verdict import ObjectReport, Outcome, ScenarioResult, overall
 from emu.object.coverage import Reached, reached, together
+from emu.object.doubts import check_sizes, doubt
 from emu.object.judging import Depth, Judge
 from emu.object.machine import Machine
 from emu.object.selection import Selection
@@ -49,9 +50,16 @@ def emulate_share(
 ) -> ShareReport:
     """Run a share of the scenarios; raises as `emulate_object` does."""
     started = time.perf_counter()
-    machine = Machine(parse_elf(elf), profile)
+    parsed = parse_elf(elf)
+    machine = Machine(parsed, profile)
     try:
-        results = tuple(_results(machine, share, depth, Selection.parse(only, profile)))
+        check_sizes(machine.layout, profile)
+        selection = Selection.parse(only, profile)
+        why = doubt(parsed, profile) if machine.layout.borrowed else ""
+        if why:
+            results = tuple(_doubted(profile, share, selection, why))
+        else:
+            results = tuple(_results(machine, share, depth, selection))
         return ShareReport(
             hashlib.sha256(elf).hexdigest(),
             depth,
@@ -107,6 +115,18 @@ def _results(
             draw = (number, mode) in drawn and machine.takes_buffer(case)
             done = Judge(machine, case).result(depth, selection, draw=draw)
             yield number, done
+
+
+def _doubted(
+    profile: Profile, share: Share, selection: Selection, why: str
+) -> Iterator[tuple[int, ScenarioResult]]:
+    """Nothing can be said of any case."""
+    for number in share.numbers(len(profile.scenarios)):
+        scenario = profile.scenarios[number]
+        for mode in scenario.modes:
+            if selection.takes(Case(scenario, mode)):
+                said = scenario.name, scenario.entry, scenario.operation, mode
+                yield number, ScenarioResult(*said, Outcome.CANNOT_TELL, None, note=why)
 
 
 def _to_draw(scenarios: Sequence[Scenario], selection: Selection) -> set[tuple[int, Mode]]:

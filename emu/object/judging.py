@@ -169,7 +169,7 @@ class Judge:
         run = machine.run(case, Plan(numbers, kinds), poisons[0])
         self._judge_run(run, rerun, expect=expect)
         traces = leaving(run)
-        for poison in () if _endless(run) else poisons[1:]:
+        for poison in () if _endless(run) or run.context.l0.unknown else poisons[1:]:
             other = machine.run(case, Plan(numbers, kinds), poison)
             for message in differences(traces, leaving(other)):
                 self._find(Invariant.STACK, message, NOWHERE, run, rerun)
@@ -177,11 +177,15 @@ class Judge:
 
     def _judge_run(self, run: Run, rerun: str, *, expect: bool) -> None:
         context = run.context
+        for (
+            op
+        ) in context.l0.unknown:  # what it did with an answer that is none of L0's says nothing
+            self.unknown.setdefault(f"L0 is asked for {op}, which is not modelled")
+        if context.l0.unknown:
+            return
         for violation in context.violations:
             said = violation.invariant, violation.message, violation.address
             self._find(*said, run, rerun, calls=violation.calls)
-        for op in context.l0.unknown:
-            self.unknown.setdefault(f"L0 is asked for {op}, which is not modelled")
         if run.no_model:
             self.unknown.setdefault(run.no_model)
         elif run.crash is not None and not _fail_stop(run.crash, run):

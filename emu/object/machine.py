@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from emu import abi
-from emu.cpu import Batch, Cpu, Stop, Stopped, TooSlow
+from emu.cpu import LONGEST, Batch, Cpu, Stop, Stopped, TooSlow, unknown_instruction
 from emu.elf import Elf, Image
 from emu.errors import LayoutError, NotThere
 from emu.findings.invariant import Invariant
@@ -249,6 +249,12 @@ class Machine:
             if stopped.rip in self.core.resumable and (size := self._trap(stopped)):
                 pc = stopped.rip + size
                 continue
+            if stopped.reason is Stop.INVALID and (
+                name := unknown_instruction(self.image.bytes_at(stopped.rip, LONGEST))
+            ):
+                raise NoModel(
+                    f"{name}, which the emulator does not know, at {self.where(stopped.rip)}"
+                )
             if stopped.reason is Stop.FETCH and (
                 name := self.core.undeclared(LinearAddr(stopped.address))
             ):

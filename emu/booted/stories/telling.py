@@ -57,6 +57,7 @@ def run_story(drive: Drive, setup: L0Setup, told: Story) -> BehaviourRow:
         return told.attempt(Guest(drive))
 
     findings: tuple[Finding, ...] = ()
+    ended: Ended | None = None
     try:
         came = drive.bounded(attempt)
         findings = tuple(
@@ -72,8 +73,11 @@ def run_story(drive: Drive, setup: L0Setup, told: Story) -> BehaviourRow:
         where = machine.image.where(bugs[-1] if bugs else exc.address)
         came = Came(Treatment.CRASHED, f"{exc.message} at {where}")
         findings = (Finding(Invariant.CRASH, exc.message, where, title, rerun=title),)
+        ended = exc
+    if missing := drive.limits(ended):
+        came, findings = Came(Treatment.UNJUDGED, "; ".join(missing)), ()
     calls = tuple(machine.l0.calls)
-    lost = came.treatment in (Treatment.UNREACHED, Treatment.CRASHED)
+    lost = came.treatment in (Treatment.UNREACHED, Treatment.CRASHED, Treatment.UNJUDGED)
     result = None if lost else came.result
     return BehaviourRow(
         told.name, told.operation, mode, came.treatment, result, calls, findings, came.note

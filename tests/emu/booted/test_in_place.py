@@ -131,4 +131,4 @@ def test_the_version_is_what_the_image_says_of_itself(says: str, wrong: list[str
     renamed = sample_image().replace(b"starting: %s\n", own.ljust(12) + b"\n")
     assert renamed != sample_image()
     report = emulate_image(renamed, PROFILE, only="version/64")
-    assert [m.message.rpartition(", ")[2] for m in report.findings] == wrong
+    assert [missing.rpartition(", ")[2] for _, missing in report.unjudged] == wrong

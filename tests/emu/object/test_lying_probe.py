@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A probe of another tree: an error where the object knows better, else nothing is said of anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from emu.errors import LayoutError
+from emu.findings.verdict import Outcome
+from emu.object import emulate_object
+from emu.object.probe import probe_source, read_probe
+from emu.profile import Profile, load_profile, with_layouts
+from tests.emu import mini
+from tests.emu.build import FLAGS, compile_source
+
+PROFILE = load_profile("xen-pv-shim-4.10")
+FIXED = "enum fixed {", "enum fixed_addresses {"
+"""As the probe asks for it."""
+BARE = tuple(flag for flag in FLAGS if flag != "-g")
+
+
+def probed(*changes: tuple[str, str]) -> Profile:
+    """What a probe says of the miniature core's tree, or of one that differs from it."""
+    text = probe_source(PROFILE)
+    probe = "\n".join(line for line in text.splitlines() if not line.startswith("#include"))
+    types = mini.source(*changes, FIXED).partition("u32 copy_from_user(")[0]
+    answers = read_probe(compile_source(f"{types}\n{probe}"), PROFILE)
+    return with_layouts(PROFILE, answers.layouts)
+
+
+def test_the_right_one() -> None:
+    report = emulate_object(compile_source(mini.source(), flags=BARE), probed())
+    assert report.outcome is Outcome.PASSED
+    assert report.borrowed
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (("*current_vcpu; };", "*current_vcpu; u64 more[2]; };"), "struct cpu_info.current_vcpu"),
+        (("{ u32 vcpu_id; struct domain", "{ u64 more[3]; struct domain"), "struct vcpu.domain"),
+        (
+            ("    u32 max_vcpus,", "    u64 more[300];\n    u32 max_vcpus,"),
+            "struct domain.valid_evtchns",
+        ),
+    ],
+)
+def test_one_of_another_tree(change: tuple[str, str], field: str) -> None:
+    """Nothing is called wrong that only looks so."""
+    report = emulate_object(compile_source(mini.source(), flags=BARE), probed(change))
+    assert (report.outcome, report.findings) == (Outcome.CANNOT_TELL, ())
+    assert {result.outcome for result in report.results} == {Outcome.CANNOT_TELL}
+    assert report.results[0].note.startswith(f"the core does not look at {field} where the probe")
+
+
+def test_one_that_the_object_contradicts() -> None:
+    larger = ("struct cpu_info { u64 regs[16];", "struct cpu_info { u64 regs[17];")
+    with pytest.raises(LayoutError, match="struct cpu_info with 152 bytes, the object with 144"):
+        emulate_object(mini.core(), probed(larger))
+
+
+def test_a_core_that_lacks_what_the_control_asks_for() -> None:
+    """Early in a series: no operation, no doubt."""
+    early = ("case 5: {", "case 55: {")
+    report = emulate_object(compile_source(mini.source(early), flags=BARE), probed())
+    assert report.outcome is Outcome.PASSED

@@ -33,6 +33,7 @@ class _Group(LazyGroup):
         "mend": "mend:mend",
         "owed": "owed:owed",
         "provenance": "provenance:provenance",
+        "report": "report:report",
         "behaviour": "behaviour:behaviour",
         "backtest": "backtest:backtest",
         "check": "check:check",

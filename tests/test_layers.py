@@ -214,7 +214,7 @@ def test_unicorn_is_imported_in_one_file() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    heavy = ("pygit2", "git", "networkx", "unicorn", "elftools", "capstone", "unidiff")
+    heavy = ("pygit2", "git", "networkx", "unicorn", "elftools", "capstone", "unidiff", "jinja2")
     code = "import sys, backport.cli; print(sorted(set(sys.modules) & set(sys.argv[1:])))"
     done = subprocess.run(
         [sys.executable, "-c", code, *heavy], cwd=ROOT, capture_output=True, text=True, check=True

@@ -95,6 +95,7 @@ def apply(
     junit: opt.Junit = None,
     sarif: opt.Sarif = None,
     annotations: opt.Annotate = None,
+    html: opt.Html = None,
 ) -> None:
     """Put a series on a stable branch, and prove every step."""
     from backport.branches.choosing import newest_first, sort_sources, target_name
@@ -142,11 +143,11 @@ def apply(
             read[*own, *picked] = opt.sources_of(found, settings, list(own), list(picked))
         target = target_name(to, name, several=len(names) > 1)
         requests.append(Request(name, read[*own, *picked], settings, target))
-    reports = Reports(junit, sarif, annotations)
+    reports = Reports(junit, sarif, annotations, html)
     if dry_run:
         if reports.wanted:
             raise UsageError(
-                "--dry-run proves nothing: --junit, --sarif and --annotations have nothing to say",
+                "--dry-run proves nothing: --junit, --sarif, --annotations and --html have nothing to say",
                 "--json has the plan",
             )
         _rehearse(found, requests, json)
@@ -212,14 +213,15 @@ def continue_(
     junit: opt.Junit = None,
     sarif: opt.Sarif = None,
     annotations: opt.Annotate = None,
+    html: opt.Html = None,
 ) -> None:
     """Resume a run that stopped on a conflict or was interrupted; of several branches, all that can go on."""
     from backport.commands.here import leave_conflict, open_repo, say_where
     from backport.run.life import resume
 
     found = open_repo(repo)
-    stood, (json, junit, sarif) = leave_conflict(found, json, junit, sarif)
-    out = _Out(ctx, json, Reports(junit, sarif, annotations))
+    stood, (json, junit, sarif, html) = leave_conflict(found, json, junit, sarif, html)
+    out = _Out(ctx, json, Reports(junit, sarif, annotations, html))
     changed = {
         "validate": validate,
         "build": build,
@@ -397,8 +399,9 @@ def _together(repo: Repo, go: Callable[[Screen], Carried], out: _Out, *, keep_go
 
     if out.reports.wanted:
         raise UsageError(
-            "--junit, --sarif and --annotations are for one branch",
-            "--json has all of them; `backport check --range OLD..NEW` writes the others for each",
+            "--junit, --sarif, --annotations and --html are for one branch",
+            "--json has all of them; `backport check --range OLD..NEW` writes the others for each, and"
+            " `backport report` one page for all",
         )
     together.carry(repo, go, out.json, keep_going=keep_going)
 

@@ -62,6 +62,7 @@ def check(
     junit: opt.Junit = None,
     sarif: opt.Sarif = None,
     annotations: opt.Annotate = None,
+    html: opt.Html = None,
 ) -> None:
     """Check what is staged: patches parse, their order holds, the core still translates."""
     from backport.commands.here import open_repo
@@ -71,10 +72,10 @@ def check(
     asked = [one for one in (commit, commits, message, pushed) if one is not None]
     if len(asked) > 1:
         raise UsageError("give one of --commit, --range and --message")
-    reports = Reports(junit, sarif, annotations)
+    reports = Reports(junit, sarif, annotations, html)
     if reports.wanted and (message is not None or pushed is not None):
         raise UsageError(
-            "a message is not a step: --junit, --sarif and --annotations do not fit it"
+            "a message is not a step: --junit, --sarif, --annotations and --html do not fit it"
         )
     reports.begin(ctx)
     if not reports.wanted and not asked and _nothing_to_do(repo, validate, build, profile, json):

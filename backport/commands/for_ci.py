@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``--junit``, ``--sarif`` and ``--annotations``: what verbs that prove steps write for CI."""
+"""``--junit``, ``--sarif``, ``--annotations`` and ``--html``: what verbs that prove steps write of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from backport.levels import Forge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from backport.export.run_record import RunRecord
     from backport.gateway.repository import Repo
@@ -29,11 +29,12 @@ class Reports:
     junit: str | None = None
     sarif: str | None = None
     annotations: Forge | None = None
+    html: str | None = None
 
     @property
     def wanted(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.junit or self.sarif or self.annotations)
+        return bool(self.junit or self.sarif or self.annotations or self.html)
 
     def begin(self, ctx: typer.Context) -> None:
         """Raise `UsageError` for a file that cannot be written; from here on GitHub's runner obeys
@@ -43,6 +44,7 @@ class Reports:
 
         check_file("--junit", self.junit)
         check_file("--sarif", self.sarif)
+        check_file("--html", self.html)
         if self.annotations is Forge.GITLAB:
             check_file("--annotations", GITLAB_FILE)
         if self.annotations is Forge.GITHUB:
@@ -55,6 +57,12 @@ class Reports:
 
     def write(self, ctx: typer.Context, repo: Repo, make: Callable[[], RunRecord]) -> None:
         """Write them.  Raises `UsageError`."""
+        self.write_all(ctx, repo, lambda: [make()])
+
+    def write_all(
+        self, ctx: typer.Context, repo: Repo, make: Callable[[], Sequence[RunRecord]]
+    ) -> None:
+        """The same of several records; only the page takes more than one."""
         if not self.wanted:
             return
         from importlib.metadata import version
@@ -66,13 +74,22 @@ class Reports:
         from backport.export.tree_places import located
         from backport.report.out import write_for
 
-        record = located(repo, make())
+        records = [located(repo, one) for one in make()]
+        record, tool = records[0], version(DISTRIBUTION)
         if self.junit:
             write_for("--junit", self.junit, to_junit(record))
         if self.sarif:
-            log = json.dumps(to_sarif(record, version(DISTRIBUTION)), indent=1)
+            log = json.dumps(to_sarif(record, tool), indent=1)
             write_for("--sarif", self.sarif, f"{log}\n".encode())
         if self.annotations is Forge.GITLAB:
             write_for("--annotations", GITLAB_FILE, to_gitlab(record).encode())
         if self.annotations is Forge.GITHUB:
             ctx.meta[_LINES] = to_github(record).splitlines()
+        if self.html:
+            import time
+
+            from backport.export.html_page import to_html
+            from backport.export.page_data import view
+
+            page = to_html([view(repo, one) for one in records], tool, time.time())
+            write_for("--html", self.html, page)

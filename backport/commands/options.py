@@ -219,6 +219,12 @@ Junit = Annotated[
     str | None,
     typer.Option("--junit", metavar="FILE", help="Write JUnit XML: a test case a step and level."),
 ]
+Html = Annotated[
+    str | None,
+    typer.Option(
+        "--html", metavar="FILE", help="Write one page that needs no network, for a person."
+    ),
+]
 Sarif = Annotated[
     str | None,
     typer.Option("--sarif", metavar="FILE", help="Write what is wrong as SARIF 2.1.0."),

@@ -4,6 +4,8 @@
 run_record, listener   what a run came to, and how that is gathered while it goes on
 tree_places            files and lines of the tree that a verdict names
 junit, sarif, annotations   for CI
+page_data              what a page for a person shows, as values
+html_page              the page itself, from page.html, page.css and page.js
 outgoing               a branch's commits as an mbox, a folder or a quilt series
 mails                  commits as mails
 round_trip             what was exported is put on again and compared

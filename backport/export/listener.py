@@ -141,14 +141,18 @@ def stopped(
     )
 
 
-def checked(name: str, done: Checked, seconds: float) -> RunRecord:
-    """Commits that were there already, each with its verdict, and what is wrong with patches in them."""
+def checked(name: str, done: Checked, seconds: float, *, asked: bool = True) -> RunRecord:
+    """Commits that were there already, each with its verdict, and what is wrong with patches in them.
+
+    ``asked``: a commit without a verdict was not reached; else nothing is known of it.
+    """
+    unknown = Fortune.NOT_REACHED if asked else Fortune.CHECKED
     verdicts = {verdict.commit: verdict for verdict in done.verdicts}
     steps = tuple(
         StepRecord(
             target.number,
             target.subject,
-            Fortune.CHECKED if target.commit in verdicts else Fortune.NOT_REACHED,
+            Fortune.CHECKED if target.commit in verdicts else unknown,
             commit=target.commit,
             verdict=verdicts.get(target.commit),
             troubles=tuple(_complaint(c) for oid, c in done.complaints if oid == target.commit),
@@ -156,7 +160,7 @@ def checked(name: str, done: Checked, seconds: float) -> RunRecord:
         for target in done.targets
     )
     tip = done.targets[-1].commit if done.targets else None
-    asked = bool(done.verdicts)
+    asked = asked and bool(done.verdicts)
     return RunRecord("check", name, steps, None, tip, done.proven, seconds, asked=asked)
 
 

@@ -457,7 +457,9 @@ def cells_of(
             )
         elif state.clash is not None and number == len(state.steps):
             paths = ", ".join(path for path, _ in state.clash.clashes)
-            found.append(Cell(str(item), subject, CellState.CONFLICT, f"in {paths}"))
+            doubts = "; ".join(state.clash.doubts)
+            stands = CellState.DOUBT if doubts else CellState.CONFLICT
+            found.append(Cell(str(item), subject, stands, doubts or f"in {paths}"))
         else:
             found.append(Cell(str(item), subject, CellState.OPEN))
     return tuple(found)

@@ -51,6 +51,8 @@ class CellState(StrEnum):
     ALREADY = "already"
     SKIPPED = "skipped"
     CONFLICT = "conflict"
+    DOUBT = "doubt"
+    """It went on, and may be wrong there: somebody is to look at it."""
     OPEN = "open"
     """Not come to yet."""
 

@@ -23,6 +23,7 @@ _WORDS = {
     CellState.ALREADY: "already there",
     CellState.SKIPPED: "skipped",
     CellState.CONFLICT: "CONFLICT",
+    CellState.DOUBT: "DOUBT",
     CellState.OPEN: ".",
 }
 _VERB = re.compile(r"`backport (continue|skip|abort)\b")
@@ -34,7 +35,9 @@ def show_matrix(matrix: Matrix) -> None:
     if rows:
         heads = ["patch", *(column.short for column in matrix.columns)]
         kept = rows[:_MOST_ROWS]
-        show_table(heads, [[subject, *cells] for subject, cells in kept], alarms=("CONFLICT",))
+        show_table(
+            heads, [[subject, *cells] for subject, cells in kept], alarms=("CONFLICT", "DOUBT")
+        )
         if len(rows) > len(kept):
             print(f"and {len(rows) - len(kept)} more patches (--json names all)")
         print()
@@ -87,7 +90,8 @@ def _standing(column: Column) -> str:
         case Standing.DROPPED:
             return "dropped; not moved"
         case Standing.STOPPED:
-            return f"stopped on a conflict, laid out in {column.worktree}"
+            what = "doubt" if column.stop is not None and column.stop.doubts else "conflict"
+            return f"stopped on a {what}, laid out in {column.worktree}"
         case Standing.WAITS:
             if column.error:
                 return f"not moved: {_first(column.error)}; waits to be continued"
@@ -151,6 +155,7 @@ def _column_json(column: Column) -> dict[str, Any]:
         "worktree": column.worktree,
         "waits_for": column.waits_for,
         "conflict": [{"path": path, "reason": why} for path, why in stop.clashes] if stop else None,
+        "doubts": list(stop.doubts) if stop else [],
         "missing": [
             {"commit": one.commit, "subject": one.subject, "why": one.why} for one in stop.missing
         ]

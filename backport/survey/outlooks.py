@@ -11,10 +11,11 @@ from enum import StrEnum
 from backport.errors import BackportError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
-from backport.history.missing_names import Suspect, find_lacking, uses
+from backport.history.doubts import doubtful_files
+from backport.history.missing_names import Setting, Suspect, find_lacking, uses
 from backport.history.siblings import AsBranch, Sibling, Siblings
 from backport.history.upstream import Blocker, find_blockers
-from backport.pick.outcome import How, Picked
+from backport.pick.outcome import Picked
 from backport.planning.items import Posted
 from series.errors import SeriesError
 from series.model import Oid, Patch, shown
@@ -76,9 +77,8 @@ class Judge:
             if picked.already or not patch.changes:
                 return View(Fate.THERE, "the tree has all of it")
             how = str(chosen.how or picked.how)
-            lacking = self._lacking(chosen.patch, exact=picked.how is How.EXACT and not chosen.how)
-            if lacking:
-                return View(Fate.DOUBT, f"{how}; {uses(lacking, self._branch)}")
+            if doubts := self._doubts(chosen.patch, patch, picked):
+                return View(Fate.DOUBT, f"{how}; {'; '.join(doubts)}")
             if isinstance(chosen.how, AsBranch) and chosen.notes:
                 how = chosen.notes[0]
             return View(Fate.GOES_ON, how)
@@ -93,12 +93,17 @@ class Judge:
         sure = tuple(one for one in found if one.sure)
         return View(Fate.NEEDS if sure else Fate.CONFLICTS, clashes, sure or found)
 
-    def _lacking(self, patch: Patch, *, exact: bool) -> tuple[bytes, ...]:
-        made_on = None if exact else self._repo.made_on(patch)
-        if made_on is None:
+    def _doubts(self, version: Patch, posted: Patch, picked: Picked) -> tuple[str, ...]:
+        """What a person should look at, as a run would say it (see doubting)."""
+        made_on = self._repo.made_on(version)
+        if made_on is None or made_on.id == self._tree.id:
             return ()
-        found = find_lacking(self._repo, self._tree, [Suspect(0, patch, made_on.id)], [patch])
-        return found.get(0, ())
+        own = self._repo.known_commit(posted)
+        after = self._repo.tree(own) if own is not None else None
+        where = Setting(self._tree, picked.tree, made_on, after)
+        lacking = find_lacking(self._repo, self._tree, [Suspect(0, version, where)], [version])
+        named = tuple(uses(names, self._branch) for names in lacking.values())
+        return (*named, *doubtful_files(where, version))
 
 
 def _clashes(picked: Picked) -> str:

@@ -3,7 +3,8 @@
 
 ``crash:setup_table*`` a finding of the emulation by invariant and scenario, ``regression:…`` an
 operation that a step has lost, ``unproven:object`` steps that a validator could not judge; ``doubt``
-steps that a check doubts where nothing is built.
+steps that a check doubts where nothing is built; ``proposals`` what would resolve a conflict, where the
+step then is proven.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-BARE = ("doubt",)
+BARE = ("doubt", "proposals")
 """What is accepted by one word alone."""
 _OURS = ("regression", "unproven")
 _PROVEN = ("build", "object", "boot")
@@ -25,7 +26,7 @@ def accept_error(pattern: str) -> str:
         return ""
     kind, colon, what = pattern.partition(":")
     if not colon or not kind or not what:
-        return "should be INVARIANT:SCENARIO, as in 'crash:setup_table*', unproven:LEVEL, or doubt"
+        return "should be INVARIANT:SCENARIO, as in 'crash:setup_table*', unproven:LEVEL, doubt or proposals"
     if kind == "unproven" and not any(fnmatchcase(level, what) for level in _PROVEN):
         return f"should be unproven: and one of {', '.join(_PROVEN)}"
     # What a booted guest does is named by its operation, which a profile may add to.

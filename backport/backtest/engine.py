@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from backport.backtest.proposals import propose
 from backport.backtest.tasks import Task
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
@@ -24,6 +23,7 @@ from backport.history.siblings import (
     Versions,
     find_siblings,
 )
+from backport.pick.proposals import propose
 from series.model import Oid
 
 DAY = 86_400

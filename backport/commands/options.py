@@ -129,7 +129,8 @@ Accept = Annotated[
     typer.Option(
         "--accept",
         metavar="INVARIANT:SCENARIO",
-        help="A finding that does not fail a step (shell wildcards); may be repeated.",
+        help="A finding that does not fail a step (shell wildcards), unproven:LEVEL, doubt or proposals;"
+        " may be repeated.",
     ),
 ]
 Partial = Annotated[

@@ -25,6 +25,8 @@ class How(StrEnum):
     """No such blob at hand: every hunk's full context found, perhaps on another line."""
     FUZZ = "with fuzz"
     """As the user allowed: some outer lines of a hunk's context were other ones."""
+    PROPOSED = "as proposed"
+    """A conflict for git; the changes of both sides do not touch each other, and the step was built."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ _MEANINGS = (
         "the lines around each change are found; what the patch was made for is not known",
     ),
     ("with fuzz", "some lines of context are others, as --fuzz allows"),
+    ("as proposed", "a conflict for git, merged as --accept proposals allows; the build decides"),
     ("has it", "in the version that this newer branch has committed"),
     (
         PickClass.DOUBT,
@@ -45,6 +46,10 @@ _MEANINGS = (
     ),
     (PREREQUISITE, "upstream has a commit that it needs; apply stops there"),
     (CONFLICT, "it does not go on; apply stops there, and the reasons stand below"),
+    (
+        PickClass.PROPOSAL,
+        "the changes of both sides do not touch each other: so merged, apply lays it out",
+    ),
     (
         FOLLOWS,
         "it touches a file in which that patch stops, and was judged as that patch leaves it",
@@ -135,6 +140,7 @@ def _fate(outlook: Outlook, at: int) -> str:
         return ""
     else:
         word = PREREQUISITE if behind.blockers else CONFLICT
+        word += f", {PickClass.PROPOSAL}" if behind.proposal is not None else ""
     if behind is None or not behind.follows:
         return word
     return f"{word}, {FOLLOWS} {', '.join(map(str, behind.follows))}"
@@ -238,6 +244,8 @@ def _judged_json(outlook: Outlook, at: int) -> dict[str, Any]:
         found["state"] = "prerequisite" if behind.blockers else "conflict"
         found["conflict"] = _clashes_json(behind.picked)
         found["missing"] = _missing_json(behind.blockers)
+        if behind.proposal is not None:
+            found["class"] = PickClass.PROPOSAL
     return found
 
 

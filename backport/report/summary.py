@@ -13,6 +13,7 @@ from backport.levels import Record
 from backport.planning.items import Item, Taken
 from backport.report.page import fold, page_width
 from backport.run.steps import StepState
+from backport.run.stop import Laid
 from backport.run.worth import Worth, parts_json, worth_words
 from backport.verdicts import IDLE, State, StepVerdict, Validator
 
@@ -214,11 +215,23 @@ def stopped_json(error: BackportError, state: RunState | None) -> dict[str, Any]
     }
 
 
-def conflict_json(state: RunState | None) -> list[dict[str, str]] | None:
-    """The files that a run stopped on, each with the reason."""
+def conflict_json(state: RunState | None) -> list[dict[str, Any]] | None:
+    """The files that a run stopped on, each with the reason, and the resolution that is laid out."""
     if state is None or state.clash is None:
         return None
-    return [{"path": path, "reason": reason} for path, reason in state.clash.clashes]
+    laid = {one.path: one for one in state.clash.laid if one.proposed}
+    return [
+        {
+            "path": path,
+            "reason": reason,
+            "proposal": _proposal(laid[path]) if path in laid else None,
+        }
+        for path, reason in state.clash.clashes
+    ]
+
+
+def _proposal(file: Laid) -> dict[str, Any]:
+    return {"how": file.proposed, "diff": list(file.diff)}
 
 
 def missing_json(state: RunState | None) -> list[dict[str, str]]:

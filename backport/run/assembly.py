@@ -12,6 +12,7 @@ from backport.gateway.identity import Signature
 from backport.gateway.repository import Repo
 from backport.levels import Phase, Prerequisites, Record
 from backport.pick.outcome import Picked
+from backport.pick.proposals import Proposal
 from backport.planning.items import Item, Taken
 from backport.planning.plan import Plan
 from backport.run.doubting import examined
@@ -19,6 +20,7 @@ from backport.run.encoding import encoded
 from backport.run.journal import RunState, with_step
 from backport.run.judging import Judge
 from backport.run.origin_lines import recorded, signed_off
+from backport.run.proposing import is_accepted, proposed_step
 from backport.run.steps import Step, StepState
 from backport.run.stop import stopped_at
 from series.model import Oid, Patch
@@ -42,6 +44,8 @@ class Assembly:
     state: RunState
     stopped: tuple[Patch, Picked] | None = None
     blockers: tuple[Blocker, ...] = ()
+    proposal: Proposal | None = None
+    """How what it stopped on could be resolved."""
 
 
 def assemble(
@@ -66,10 +70,17 @@ def assemble(
         new = tuple(Taken(blocker.commit) for blocker in blockers if blocker.sure)
         too_many = len(_taken(state)) + len(new) > _MOST_TAKEN
         if state.settings.prerequisites is not Prerequisites.TAKE or not new or too_many:
+            proposal = judge.proposal(repo.tree(state.tip), state, len(state.steps), picked)
+            if proposal is not None and is_accepted(state):
+                step = proposed_step(item, proposal)
+                commit = commit_tree(repo, state, patch, proposal.tree.id, item)
+                state = with_step(state, replace(step, commit=commit))
+                on_step(len(state.steps), len(state.items), patch, step)
+                continue
             state = examined(repo, plan, state, judge.siblings, first)
             stop = stopped_at(item, patch, picked, blockers)
             state = replace(state, phase=Phase.STOPPED, clash=stop)
-            return Assembly(state, (patch, picked), blockers)
+            return Assembly(state, (patch, picked), blockers, proposal)
         at = len(state.steps)
         state = replace(state, items=(*state.items[:at], *new, *state.items[at:]))
     return Assembly(examined(repo, plan, state, judge.siblings, first))

@@ -16,6 +16,7 @@ from backport.gateway.repository import Repo
 from backport.gateway.trees import Entry, InTheWay, TreeView
 from backport.history.upstream import Blocker
 from backport.pick.outcome import Clash, Picked
+from backport.pick.proposals import Proposal
 from backport.planning.items import Item
 from backport.run.assembly import find_blocking
 from backport.run.journal import RunState
@@ -33,6 +34,8 @@ class Behind:
     step: Step | None
     picked: Picked | None
     blockers: tuple[Blocker, ...] = ()
+    proposal: Proposal | None = None
+    """How that could be resolved."""
     follows: tuple[int, ...] = ()
     """The places (from 1) of the patches that left a file open which this one touches."""
 
@@ -46,7 +49,9 @@ def look_behind(
 ) -> tuple[Behind, ...]:
     """The item that the run of ``state`` stopped on, and what comes of all items after it."""
     first = len(state.steps)
-    found = [Behind(state.items[first], stopped[0], None, stopped[1], tuple(blockers))]
+    before = repo.tree(state.tip)
+    way_out = judge.proposal(before, state, first, stopped[1])
+    found = [Behind(state.items[first], stopped[0], None, stopped[1], tuple(blockers), way_out)]
     left: dict[bytes, set[int]] = {}
     tree = _left_by(repo, *stopped, first + 1, left)
     for place, item in enumerate(state.items[first + 1 :], first + 2):
@@ -56,12 +61,13 @@ def look_behind(
             sorted(set().union(*(left.get(path, ()) for path in _touched(judged.patch, picked))))
         )
         if judged.step is not None:
-            found.append(Behind(item, patch, judged.step, picked, (), follows))
+            found.append(Behind(item, patch, judged.step, picked, (), None, follows))
             tree = picked.tree if picked is not None and picked.clean else tree
             continue
         assert picked is not None
         waits = () if follows else find_blocking(repo, state, patch, picked)
-        found.append(Behind(item, patch, None, picked, waits, follows))
+        way_out = judge.proposal(tree, state, place - 1, picked)
+        found.append(Behind(item, patch, None, picked, waits, way_out, follows))
         tree = _left_by(repo, patch, picked, place, left)
     return tuple(found)
 

@@ -25,8 +25,10 @@ from backport.gateway.repository import Repo
 from backport.gateway.trees import SYMLINK, TreeView
 from backport.gateway.worktrees import forget_worktree
 from backport.pick.outcome import Clash, Picked
+from backport.pick.proposals import Proposal
 from backport.run import rerere
 from backport.run.markers import Style, styled
+from backport.run.proposing import as_diff
 from backport.run.stop import Laid, Stop
 from series.model import Oid, Patch, shown
 
@@ -44,9 +46,15 @@ class LaidOut:
 
 
 def lay_out(
-    repo: Repo, folder: Path, tip: Oid, patch: Patch, picked: Picked, branch: str
+    repo: Repo,
+    folder: Path,
+    tip: Oid,
+    patch: Patch,
+    picked: Picked,
+    branch: str,
+    proposal: Proposal | None = None,
 ) -> LaidOut:
-    """Make the worktree."""
+    """Make the worktree; a proposal stands in the files instead of the conflict, and is not added."""
     empty(repo, folder)
     style = _style(repo)
     repo.objects.store()
@@ -64,10 +72,15 @@ def lay_out(
     wrong = rerere.lay_out(repo, folder)
     files = []
     for clash, blob in zip(picked.clashes, before, strict=True):
-        now = _id(folder, clash)
+        known = _id(folder, clash) != blob
         sides = ((1, clash.base), (2, clash.ours), (3, clash.theirs))
         there = "".join(str(number) for number, oid in sides if oid is not None)
-        files.append(Laid(shown(clash.path), now, now != blob, there))
+        finer, diff = "", tuple[str, ...]()
+        if proposal is not None and not known:  # what the user has resolved himself goes before
+            text = proposal.texts[clash.path]
+            _write_file(folder, clash.path, text, clash.their_mode or clash.mode)
+            finer, diff = str(proposal.finer), as_diff(repo, clash, text)
+        files.append(Laid(shown(clash.path), _id(folder, clash), known, there, finer, diff))
     return LaidOut(folder, tuple(files), (wrong,) if wrong else ())
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from backport.config import level_of
 from backport.gateway.repository import Repo
+from backport.gateway.trees import TreeView
 from backport.history.doubts import doubtful_files
 from backport.history.missing_names import Setting, Suspect, explain, find_lacking
 from backport.history.siblings import AsBranch, Siblings
@@ -20,7 +21,7 @@ from backport.levels import Level
 from backport.planning.plan import Plan
 from backport.run.journal import RunState
 from backport.run.steps import Step, StepState
-from series.model import Oid
+from series.model import Oid, Patch
 
 ACCEPT = "doubt"
 """The word by which ``--accept`` takes them."""
@@ -43,6 +44,29 @@ def examined(repo: Repo, plan: Plan, state: RunState, siblings: Siblings, first:
             step = steps[suspect.number]
             steps[suspect.number] = replace(step, notes=(*step.notes, *doubts), doubts=doubts)
     return replace(state, steps=tuple(steps))
+
+
+def doubts_of(
+    repo: Repo,
+    plan: Plan,
+    state: RunState,
+    siblings: Siblings,
+    number: int,
+    before: TreeView,
+    result: TreeView,
+) -> tuple[str, ...]:
+    """What is doubtful of ``result``, which item ``number`` (from 0) of the run would make of ``before``."""
+    patch = plan.patch(repo, state.items[number])
+    where = _setting(repo, siblings, patch, before, result)
+    if where is None:
+        return ()
+    suspect = Suspect(number, patch, where)
+    run = (plan.patch(repo, item) for item in state.items)
+    lacking = find_lacking(repo, repo.tree(state.onto), (suspect,), run)
+    return (
+        *(explain(names, "the branch") for names in lacking.values()),
+        *doubtful_files(where, patch),
+    )
 
 
 def halting(state: RunState) -> int | None:
@@ -69,9 +93,17 @@ def _suspect(
     if isinstance(step.how, AsBranch):
         version = siblings.version_on(step.how.branch, patch, str(step.item))
         patch = version.patch if version is not None else patch
-    made_on, branch = repo.made_on(patch), repo.tree(before)
-    if made_on is None or made_on.id == branch.id or step.commit is None:
+    assert step.commit is not None
+    where = _setting(repo, siblings, patch, repo.tree(before), repo.tree(step.commit))
+    return Suspect(number, patch, where) if where is not None else None
+
+
+def _setting(
+    repo: Repo, siblings: Siblings, patch: Patch, branch: TreeView, result: TreeView
+) -> Setting | None:
+    """None where nothing can be missing, or the repository does not know what the patch was made on."""
+    made_on = repo.made_on(patch)
+    if made_on is None or made_on.id == branch.id:
         return None
     own = repo.known_commit(patch) if siblings.is_copy(patch) else None
-    after = repo.tree(own) if own is not None else None
-    return Suspect(number, patch, Setting(branch, repo.tree(step.commit), made_on, after))
+    return Setting(branch, result, made_on, repo.tree(own) if own is not None else None)

@@ -18,9 +18,11 @@ from backport.levels import Allow
 from backport.pick.allowance import Allowance
 from backport.pick.base_tree import Based, BaseTree
 from backport.pick.outcome import How, Picked
+from backport.pick.proposals import Proposal
 from backport.planning.items import Item, Posted
 from backport.planning.plan import Plan
 from backport.run.journal import RunState
+from backport.run.proposing import proposed
 from backport.run.special_files import refuse_special
 from backport.run.steps import Reason, Step, StepState
 from backport.run.worth import Part
@@ -67,6 +69,12 @@ class Judge:
         if judged.step is None or judged.step.state is StepState.APPLIED:
             self._on.append(partial(self._plan.patch, self._repo, item))
         return judged
+
+    def proposal(
+        self, tree: TreeView, state: RunState, number: int, picked: Picked
+    ) -> Proposal | None:
+        """How ``picked``, on which item ``number`` (from 0) stops on ``tree``, could be resolved."""
+        return proposed(self._repo, self._plan, state, self.siblings, number, tree, picked)
 
     def _judge(self, tree: TreeView, item: Item) -> Judged:
         patch = self._plan.patch(self._repo, item)

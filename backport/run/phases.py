@@ -215,7 +215,9 @@ def _applied(
     from backport.run import conflict
 
     assert state.clash is not None
-    laid = conflict.lay_out(repo, journal.conflict, state.tip, patch, picked, branch)
+    laid = conflict.lay_out(
+        repo, journal.conflict, state.tip, patch, picked, branch, assembly.proposal
+    )
     for note in laid.notes:
         progress.note(note)
     stop = replace(state.clash, laid=laid.files)

@@ -12,6 +12,7 @@ from backport.errors import CannotTest, Conflict, RunInProgress, StepFailed
 from backport.gateway import refs
 from backport.gateway.repository import Repo
 from backport.levels import Phase
+from backport.run import proposing
 from backport.run.doubting import ACCEPT
 from backport.run.journal import SEVERAL, Journal, RunState
 from backport.run.stop import help_lines
@@ -83,6 +84,7 @@ def refuse_failed(repo: Repo, state: RunState, verdicts: Sequence[StepVerdict]) 
     failed = [verdict for verdict in verdicts if verdict.failed]
     if not failed:
         _refuse_unproven(state, verdicts)
+        proposing.refuse_unproven(state, verdicts)
         return
     refs.keep(repo, REJECTED_REF, state.tip)
     first = failed[0]

@@ -32,6 +32,8 @@ class PickClass(StrEnum):
     AUTOMATIC = "automatic"
     DOUBT = "doubt"
     """It went on, and may be wrong for the branch."""
+    PROPOSAL = "proposal"
+    """It conflicts, and could be resolved so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Step:
         """None where no pick went on by itself."""
         if self.state is not StepState.APPLIED:
             return None
+        if self.how is How.PROPOSED:
+            return PickClass.PROPOSAL
         return PickClass.DOUBT if self.doubts else PickClass.AUTOMATIC
 
     @property

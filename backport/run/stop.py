@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,10 @@ class Laid:
     known: bool = False
     stages: str = ""
     """Which sides there are, as the stages of git's index: 1 the base, 2 the branch, 3 the patch."""
+    proposed: str = ""
+    """How the resolution came about that is laid out instead of the conflict, if one is."""
+    diff: tuple[str, ...] = ()
+    """What that makes of the branch's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,11 @@ class Stop:
         if self.missing:
             data["missing"] = [[one.commit, one.subject, one.why] for one in self.missing]
         if self.laid:
-            data["laid"] = [[one.path, one.blob, one.known, one.stages] for one in self.laid]
+            data["laid"] = [
+                [one.path, one.blob, one.known, one.stages]
+                + ([one.proposed, list(one.diff)] if one.proposed else [])
+                for one in self.laid
+            ]
         if self.doubts:
             data["doubts"], data["made"] = list(self.doubts), self.made
         return data
@@ -88,6 +96,8 @@ def help_lines(stop: Stop, branch: str, marks: Mapping[str, str] | None = None) 
             lines.append(
                 "    git's rerere has written a resolution that it knows: look at it, then `git add` it"
             )
+        if path in laid and laid[path].proposed:
+            lines += _proposal(laid[path])
     lines += [f"  {doubt}" for doubt in stop.doubts]
     if stop.missing:
         lines.append(f"  upstream has what {branch} lacks, and what the patch waits for:")
@@ -97,6 +107,15 @@ def help_lines(stop: Stop, branch: str, marks: Mapping[str, str] | None = None) 
         lines.append(f"  to see the sides of {seen.path}, in the folder of the conflict:")
         lines += [f"    {line}" for line in _sides(seen, branch)]
     return lines
+
+
+def _proposal(file: Laid) -> list[str]:
+    path = shlex.quote(file.path)
+    return [
+        f"    a resolution is laid out that merges {file.proposed}; look at it, then"
+        f" `git add {path}`; `git checkout --merge {path}` brings the conflict back:",
+        *(f"      {line}" for line in file.diff),
+    ]
 
 
 def _sides(file: Laid, branch: str) -> list[str]:
@@ -118,10 +137,21 @@ def read_stop(data: dict[str, Any]) -> Stop:
         tuple((path, reason) for path, reason in data["clashes"]),
         tuple((path, text) for path, text in data.get("hunks", ())),
         tuple(Lacked(*one) for one in data.get("missing", ())),
-        tuple(Laid(*one) for one in data.get("laid", ())),
+        tuple(_read_laid(*one) for one in data.get("laid", ())),
         tuple(data.get("doubts", ())),
         data.get("made", ""),
     )
+
+
+def _read_laid(
+    path: str,
+    blob: str,
+    known: bool = False,
+    stages: str = "",
+    proposed: str = "",
+    diff: Sequence[str] = (),
+) -> Laid:
+    return Laid(path, blob, known, stages, proposed, tuple(diff))
 
 
 def stopped_at(item: Item, patch: Patch, picked: Picked, blockers: Iterable[Blocker]) -> Stop:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backport.gateway.objects import Objects
@@ -17,10 +18,13 @@ class Proposal:
 
     tree: TreeView
     finer: Finer
+    texts: Mapping[bytes, bytes]
+    """The files that clashed, resolved, by path."""
 
 
 def propose(objects: Objects, picked: Picked) -> Proposal | None:
     """The proposal for ``picked``, which stopped; None where a path cannot be resolved."""
+    texts: dict[bytes, bytes] = {}
     edits: dict[bytes, Entry | None] = {}
     finest = Finer.LINES
     for clash in picked.clashes:
@@ -31,5 +35,6 @@ def propose(objects: Objects, picked: Picked) -> Proposal | None:
             return None
         text, finer = found
         finest = Finer.TOKENS if Finer.TOKENS in (finer, finest) else finest
+        texts[clash.path] = text
         edits[clash.path] = Entry(objects.write_blob(text), clash.mode)
-    return Proposal(picked.tree.edited(edits), finest)
+    return Proposal(picked.tree.edited(edits), finest, texts)

@@ -14,8 +14,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.history.missing_names import Setting, added_names, made_names, near_names, uses
+from backport.history.siblings import Siblings
 from series.model import FileChange, Oid, Patch, shown
 from series.symbols.lexer import language
 
@@ -29,6 +31,18 @@ _NUMBERED = re.compile(
 _FAMILY = re.compile(rb"(?:[A-Z][A-Z0-9]*_)+")
 _AT_MARGIN = re.compile(rb"^(?:(?:[A-Za-z_]|#\s*define\s).{6,}|\s+case \w+:.*|\s+\[\w+\]\s*=.*)$")
 _MAKE_OBJECT = re.compile(rb"\b([A-Za-z0-9_./-]+)\.o\b")
+
+
+def put_on(
+    repo: Repo, siblings: Siblings, patch: Patch, branch: TreeView, result: TreeView
+) -> Setting | None:
+    """``patch``, put on ``branch``; None where nothing can be missing there, as it was made on that very
+    tree, and where the repository does not know what it was made on."""
+    made_on = repo.made_on(patch)
+    if made_on is None or made_on.id == branch.id:
+        return None
+    own = repo.known_commit(patch) if siblings.is_copy(patch) else None
+    return Setting(branch, result, made_on, repo.tree(own) if own is not None else None)
 
 
 def doubts(where: Setting, patch: Patch, holds: Holds, declares: Holds) -> tuple[str, ...]:

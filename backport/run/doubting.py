@@ -14,14 +14,14 @@ from dataclasses import replace
 from backport.config import level_of
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.history.doubts import doubtful_files
-from backport.history.missing_names import Setting, Suspect, explain, find_lacking
+from backport.history.doubts import doubtful_files, put_on
+from backport.history.missing_names import Suspect, explain, find_lacking
 from backport.history.siblings import AsBranch, Siblings
 from backport.levels import Level
 from backport.planning.plan import Plan
 from backport.run.journal import RunState
 from backport.run.steps import Step, StepState
-from series.model import Oid, Patch
+from series.model import Oid
 
 ACCEPT = "doubt"
 """The word by which ``--accept`` takes them."""
@@ -57,7 +57,7 @@ def doubts_of(
 ) -> tuple[str, ...]:
     """What is doubtful of ``result``, which item ``number`` (from 0) of the run would make of ``before``."""
     patch = plan.patch(repo, state.items[number])
-    where = _setting(repo, siblings, patch, before, result)
+    where = put_on(repo, siblings, patch, before, result)
     if where is None:
         return ()
     suspect = Suspect(number, patch, where)
@@ -94,16 +94,5 @@ def _suspect(
         version = siblings.version_on(step.how.branch, patch, str(step.item))
         patch = version.patch if version is not None else patch
     assert step.commit is not None
-    where = _setting(repo, siblings, patch, repo.tree(before), repo.tree(step.commit))
+    where = put_on(repo, siblings, patch, repo.tree(before), repo.tree(step.commit))
     return Suspect(number, patch, where) if where is not None else None
-
-
-def _setting(
-    repo: Repo, siblings: Siblings, patch: Patch, branch: TreeView, result: TreeView
-) -> Setting | None:
-    """None where nothing can be missing, or the repository does not know what the patch was made on."""
-    made_on = repo.made_on(patch)
-    if made_on is None or made_on.id == branch.id:
-        return None
-    own = repo.known_commit(patch) if siblings.is_copy(patch) else None
-    return Setting(branch, result, made_on, repo.tree(own) if own is not None else None)

@@ -11,8 +11,9 @@ from enum import StrEnum
 from backport.errors import BackportError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
-from backport.history.doubts import doubtful_files
-from backport.history.missing_names import Setting, Suspect, find_lacking, uses
+from backport.gateway.trees import TreeView
+from backport.history.doubts import doubtful_files, put_on
+from backport.history.missing_names import Suspect, find_lacking, uses
 from backport.history.siblings import AsBranch, Sibling, Siblings
 from backport.history.upstream import Blocker, find_blockers
 from backport.pick.outcome import Picked
@@ -77,8 +78,8 @@ class Judge:
             if picked.already or not patch.changes:
                 return View(Fate.THERE, "the tree has all of it")
             how = str(chosen.how or picked.how)
-            if doubts := self._doubts(chosen.patch, patch, picked):
-                return View(Fate.DOUBT, f"{how}; {'; '.join(doubts)}")
+            if doubts := self._doubts(chosen.patch, picked.tree):
+                return View(Fate.DOUBT, "; ".join((how, *doubts)))
             if isinstance(chosen.how, AsBranch) and chosen.notes:
                 how = chosen.notes[0]
             return View(Fate.GOES_ON, how)
@@ -93,17 +94,13 @@ class Judge:
         sure = tuple(one for one in found if one.sure)
         return View(Fate.NEEDS if sure else Fate.CONFLICTS, clashes, sure or found)
 
-    def _doubts(self, version: Patch, posted: Patch, picked: Picked) -> tuple[str, ...]:
-        """What a person should look at, as a run would say it (see doubting)."""
-        made_on = self._repo.made_on(version)
-        if made_on is None or made_on.id == self._tree.id:
+    def _doubts(self, patch: Patch, result: TreeView) -> tuple[str, ...]:
+        where = put_on(self._repo, self._siblings, patch, self._tree, result)
+        if where is None:
             return ()
-        own = self._repo.known_commit(posted)
-        after = self._repo.tree(own) if own is not None else None
-        where = Setting(self._tree, picked.tree, made_on, after)
-        lacking = find_lacking(self._repo, self._tree, [Suspect(0, version, where)], [version])
-        named = tuple(uses(names, self._branch) for names in lacking.values())
-        return (*named, *doubtful_files(where, version))
+        lacking = find_lacking(self._repo, self._tree, [Suspect(0, patch, where)], [patch])
+        names = tuple(uses(found, self._branch) for found in lacking.values())
+        return (*names, *doubtful_files(where, patch))
 
 
 def _clashes(picked: Picked) -> str:

@@ -38,6 +38,7 @@ class _Group(LazyGroup):
         "backtest": "backtest:backtest",
         "check": "check:check",
         "export": "export:export",
+        "refresh": "refresh:refresh",
         "emulate": "emulate:emulate",
         "config": "config:config",
         "sample": "sample:sample",

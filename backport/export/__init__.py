@@ -7,6 +7,7 @@ junit, sarif, annotations   for CI
 page_data              what a page for a person shows, as values
 html_page              the page itself, from page.html, page.css and page.js
 outgoing               a branch's commits as an mbox, a folder or a quilt series
+refreshing             a quilt series carried to another release
 mails                  commits as mails
 round_trip             what was exported is put on again and compared
 """

@@ -143,10 +143,10 @@ def _quilt(repo: Repo, wish: Wish, since: Oid, patches: tuple[Patch, ...]) -> Ex
     mails = write_mails(repo, since, tip, patches, shape)
     listing = "".join(f"{name}\n" for name, _ in mails)
     files = (("series", listing.encode()), *((name, _headed(mail)) for name, mail in mails))
-    with _beside(Path(wish.where)) as folder:
-        _fill(folder, files)
+    with beside(Path(wish.where)) as folder:
+        fill(folder, files)
         notes = pushed_again(repo, since, patches, folder)
-        _place("--quilt", folder, Path(wish.where))
+        place("--quilt", folder, Path(wish.where))
     return Exported(wish.branch, wish.where, wish.form, patches, notes)
 
 
@@ -208,21 +208,24 @@ def _refuse(wish: Wish) -> None:
 
 
 def _write_folder(option: str, where: Path, files: Sequence[tuple[str, bytes]]) -> None:
-    with _beside(where) as folder:
-        _fill(folder, files)
-        _place(option, folder, where)
+    with beside(where) as folder:
+        fill(folder, files)
+        place(option, folder, where)
 
 
-def _fill(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
+def fill(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
+    """Write files into a folder of ours.  Raises `UsageError`."""
     try:
         for name, data in files:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).unlink(missing_ok=True)  # nothing is written through a link
             (folder / name).write_bytes(data)
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}") from error
 
 
 @contextlib.contextmanager
-def _beside(where: Path) -> Iterator[Path]:
+def beside(where: Path) -> Iterator[Path]:
     """A folder on the same disk, to be filled and then renamed to ``where``."""
     try:
         made = tempfile.mkdtemp(prefix=f".{where.name}.", dir=where.absolute().parent)
@@ -234,7 +237,8 @@ def _beside(where: Path) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def _place(option: str, folder: Path, where: Path) -> None:
+def place(option: str, folder: Path, where: Path) -> None:
+    """Have a folder of ours stand where the user wants it, by one rename.  Raises `UsageError`."""
     try:
         mask = os.umask(0)
         os.umask(mask)

@@ -122,7 +122,17 @@ def _first_apart(old: bytes, new: bytes) -> str:
 
 
 def pushed_again(repo: Repo, since: Oid, patches: Sequence[Patch], folder: Path) -> tuple[str, ...]:
-    """Put a quilt series on ``since`` with `quilt push`, patch by patch.  Raises `DoesNotReturn`."""
+    """Put a quilt series on ``since`` with `quilt push`, patch by patch; what it does not carry.
+
+    Raises `DoesNotReturn`.
+    """
+    pushed(repo, since, patches, folder)
+    back = read_source(repo, find_source(repo, str(folder.resolve()))).patches
+    return tuple(_lost(patches, [_Back(one.message, one.author, one.date) for one in back]))
+
+
+def pushed(repo: Repo, since: Oid, patches: Sequence[Patch], folder: Path) -> None:
+    """Put a quilt series on ``since``, and compare what each patch makes.  Raises `DoesNotReturn`."""
     program = shutil.which("quilt", path=repo.environment.get("PATH"))
     if program is None:
         raise UsageError(
@@ -159,8 +169,6 @@ def pushed_again(repo: Repo, since: Oid, patches: Sequence[Patch], folder: Path)
                     raise DoesNotReturn(
                         f"{name}: quilt makes another {shown(path)}", "nothing was written"
                     )
-    back = read_source(repo, find_source(repo, str(folder.resolve()))).patches
-    return tuple(_lost(patches, [_Back(one.message, one.author, one.date) for one in back]))
 
 
 def _touched(repo: Repo, patch: Patch) -> dict[bytes, bool]:

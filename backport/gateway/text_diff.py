@@ -35,3 +35,10 @@ def line_edits(old: bytes, new: bytes) -> tuple[LineEdit, ...]:
         first = hunk.new_start - (1 if hunk.new_lines else 0)
         found.append(LineEdit(start, hunk.old_lines, tuple(lines[first : first + hunk.new_lines])))
     return tuple(found)
+
+
+def unified(old: bytes, new: bytes) -> bytes:
+    """The hunks that lead from one text to the other, with three lines of context; no header."""
+    data = pygit2.Patch.create_from(old, new).data
+    start = data.find(b"\n@@ ")
+    return data[start + 1 :] if start >= 0 else b""

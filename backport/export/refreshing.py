@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A quilt series carried to a new upstream release, its files kept as far as they still fit.
+
+A patch whose every hunk stands at its very lines keeps its bytes.  Of another one each file that still fits
+keeps its part; the hunks of the rest are made anew, under the header that stood there.  What upstream has is
+dropped and named.  The result is pushed by quilt before anything is written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from backport.config import Settings
+from backport.errors import Conflict, UsageError
+from backport.export.outgoing import beside, fill, place
+from backport.export.round_trip import commits_between, pushed
+from backport.gateway.commits import commit_patch
+from backport.gateway.repository import Repo
+from backport.gateway.text_diff import unified
+from backport.gateway.trees import EXECUTABLE, FILE, TreeView
+from backport.levels import Prerequisites, Record
+from backport.planning.sources import Source, find_source
+from backport.run.preview import Outlook, foresee
+from backport.run.steps import StepState
+from series.lines import split_lines
+from series.model import FileChange, Oid, Patch, shown
+from series.reading.patch_files import PatchFile, Section, cut_patch_file
+from series.reading.quilt import QuiltEntry, parse_series
+
+_EXCHANGE = 2
+"""renameat2(2): both names change places at once."""
+_HERE = -100
+
+
+class Fare(StrEnum):
+    """What becomes of a patch file."""
+
+    KEPT = "kept"
+    """Byte for byte."""
+    REFRESHED = "refreshed"
+    DROPPED = "dropped"
+    """The release has all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """One patch file: what became of it, why, and what the release has of it already."""
+
+    name: str
+    fare: Fare
+    why: str
+    parts: tuple[str, ...] = ()
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A patch, and the trees before and after it; ``why`` where nothing of it is left."""
+
+    patch: Patch
+    before: Oid
+    after: Oid
+    why: str = ""
+    parts: tuple[str, ...] = ()
+
+
+def refresh(
+    repo: Repo,
+    settings: Settings,
+    series: Path,
+    onto: str,
+    result: str | None,
+    to: Path | None,
+    *,
+    in_place: bool,
+) -> tuple[Refreshed, ...]:
+    """Carry ``series`` to ``onto``; write it as the folder ``to``, or in its own place.
+
+    ``result`` is a branch on which conflicts have been resolved.  Raises `Conflict` where a patch does not go
+    on; nothing is written then.
+    """
+    source = find_source(repo, str(series))
+    if source.kind != "quilt":
+        raise UsageError(f"{series}: not a quilt series file", "name debian/patches/series")
+    (name, listing), *_ = source.files
+    entries = parse_series(listing, str(series))
+    for entry in entries:
+        if ".." in Path(entry.name).parts:
+            raise UsageError(f"{series}:{entry.line}: {entry.name} leads out of its folder")
+        if entry.guards or entry.reverse:
+            word = entry.guards[0] if entry.guards else "-R"
+            raise UsageError(f"{series}:{entry.line}: {word} of {entry.name} is not refreshed")
+    commit = repo.commit(onto)
+    settings = replace(
+        settings, record=Record.NONE, prerequisites=Prerequisites.IGNORE, sibling=("none",)
+    )
+    turns = _turns(repo, settings, source, commit, onto, result)
+    contents = dict(source.files[1:])
+    done = tuple(_refreshed(repo, entry, contents[entry.name], turns) for entry in entries)
+    if to is not None or in_place:
+        folder = series if series.is_dir() else series.parent
+        _write(repo, commit, folder, name, listing, entries, done, turns, to)
+    return done
+
+
+def _turns(
+    repo: Repo,
+    settings: Settings,
+    source: Source,
+    onto: Oid,
+    named: str,
+    result: str | None,
+) -> tuple[_Turn, ...]:
+    outlook = foresee(repo, onto, (source,), settings, whole=result is None)
+    if result is not None:
+        return tuple(_resolved(repo, onto, outlook.plan.series.patches, result))
+    if outlook.stopped is not None:
+        raise _conflict(outlook, source.given, named)
+    found, tree = [], repo.tree(onto).id
+    for step, patch in zip(outlook.state.steps, outlook.patches, strict=True):
+        after = repo.tree(step.commit).id if step.commit else tree
+        why = str(step.how) if step.state is StepState.ALREADY else ""
+        found.append(_Turn(patch, tree, after, why, tuple(map(str, step.parts))))
+        tree = after
+    return tuple(found)
+
+
+def _conflict(outlook: Outlook, given: str, onto: str) -> Conflict:
+    """Every patch that does not go on, as things are."""
+    lines = []
+    for behind in outlook.behind:
+        if behind.step is None and behind.picked is not None:
+            reasons = "; ".join(f"{shown(c.path)}: {c.reason}" for c in behind.picked.clashes)
+            lines.append(f"\n  {behind.patch.name}: {reasons}")
+    return Conflict(
+        f"of {len(outlook.patches)} patches {len(lines)} do not go on {onto}:{''.join(lines)}",
+        f"`backport apply -b {onto} --series {given} --to NAME` lets you resolve them;"
+        " then the same refresh with --result NAME. Nothing was written",
+    )
+
+
+def _resolved(repo: Repo, onto: Oid, patches: Sequence[Patch], result: str) -> Iterator[_Turn]:
+    """Each patch with the commit of ``result`` that has its subject, in order."""
+    commits = list(commits_between(repo, onto, repo.commit(result)))
+    tree = repo.tree(onto).id
+    for patch in patches:
+        if commits and commits[0].subject == patch.subject:
+            commit = commits.pop(0).commit
+            assert commit is not None
+            after = repo.tree(commit).id
+            yield _Turn(patch, tree, after)
+            tree = after
+        else:
+            yield _Turn(patch, tree, tree, f"{result} has no commit of it")
+    if commits:
+        raise UsageError(
+            f"{result}: {commits[0].name} {shown(commits[0].subject)!r} is no patch of the series",
+            "the branch has to be what `backport apply --to` made of this series",
+        )
+
+
+def _refreshed(repo: Repo, entry: QuiltEntry, data: bytes, turns: Sequence[_Turn]) -> Refreshed:
+    mine = [
+        t for t in turns if t.patch.name == entry.name or t.patch.name.startswith(f"{entry.name}:")
+    ]
+    if not mine:
+        return Refreshed(entry.name, Fare.KEPT, "changes nothing", data=data)
+    before, after = mine[0].before, mine[-1].after
+    parts = tuple(part for turn in mine for part in turn.parts)
+    if before == after:
+        return Refreshed(entry.name, Fare.DROPPED, mine[0].why or "changes nothing")
+    tree = TreeView(repo.objects, before)
+    changes = [change for turn in mine for change in turn.patch.changes]
+    if len(mine) == 1 and not parts and all(_stands(tree, change) for change in changes):
+        return Refreshed(entry.name, Fare.KEPT, "every hunk is at its lines", data=data)
+    cut = cut_patch_file(data)
+    new = TreeView(repo.objects, after)
+    if len(mine) == 1 and len(cut.sections) == len(changes):
+        sections = tuple(_sections(repo, tree, new, cut.sections, changes))
+    else:
+        sections = tuple(_anew(repo, tree, new, changes))
+    made = PatchFile(cut.head, sections).joined()
+    return Refreshed(entry.name, Fare.REFRESHED, "", parts, made)
+
+
+def _stands(tree: TreeView, change: FileChange) -> bool:
+    """Whether all of a change fits at the very lines that it names."""
+    if change.kind == "create":
+        return tree.entry(change.path) is None
+    text = tree.read(change.old_path or change.path)
+    if text is None or change.binary or change.kind not in ("modify", "delete"):
+        return False
+    lines = split_lines(text)
+    for hunk in change.hunks:
+        first = hunk.old_start - 1 if hunk.old_count else hunk.old_start
+        if tuple(lines[first : first + hunk.old_count]) != hunk.before:
+            return False
+    return change.kind != "delete" or sum(h.old_count for h in change.hunks) == len(lines)
+
+
+def _sections(
+    repo: Repo,
+    old: TreeView,
+    new: TreeView,
+    sections: Sequence[Section],
+    changes: Sequence[FileChange],
+) -> Iterator[Section]:
+    for section, change in zip(sections, changes, strict=True):
+        path = change.path
+        one, other = old.entry(change.old_path or path), new.entry(path)
+        if (one, other) == (None, None) or one == other:
+            continue  # the release has this part
+        if _stands(old, change):
+            yield section
+        elif one is None or other is None or change.kind != "modify":
+            yield from _anew(repo, old, new, [change])
+        else:
+            hunks = unified(repo.objects.blob(one.oid), repo.objects.blob(other.oid))
+            yield section.with_hunks(hunks, one.oid, other.oid)
+
+
+def _anew(
+    repo: Repo, old: TreeView, new: TreeView, changes: Sequence[FileChange]
+) -> Iterator[Section]:
+    """In git's form, for each path that differs."""
+    paths = {p for change in changes for p in (change.old_path, change.new_path) if p is not None}
+    for path in sorted(paths):
+        one, other = old.entry(path), new.entry(path)
+        if one == other:
+            continue
+        for entry in (one, other):
+            if entry is not None and entry.mode not in (FILE, EXECUTABLE):
+                raise UsageError(f"{shown(path)} is no file: quilt cannot carry it")
+        head = b"diff --git a/%s b/%s\n" % (path, path)
+        zero = "0" * 40
+        ids = (one.oid if one else zero)[:12], (other.oid if other else zero)[:12]
+        if one is None and other is not None:
+            head += b"new file mode %o\n" % other.mode
+        elif one is not None and other is None:
+            head += b"deleted file mode %o\n" % one.mode
+        elif one is not None and other is not None and one.mode != other.mode:
+            head += b"old mode %o\nnew mode %o\n" % (one.mode, other.mode)
+        head += f"index {ids[0]}..{ids[1]}\n".encode()
+        head += b"--- a/%s\n" % path if one else b"--- /dev/null\n"
+        head += b"+++ b/%s\n" % path if other else b"+++ /dev/null\n"
+        texts = [repo.objects.blob(entry.oid) if entry else b"" for entry in (one, other)]
+        yield Section(head, unified(*texts))
+
+
+def _write(
+    repo: Repo,
+    onto: Oid,
+    folder: Path,
+    name: str,
+    listing: bytes,
+    entries: Sequence[QuiltEntry],
+    done: Sequence[Refreshed],
+    turns: Sequence[_Turn],
+    to: Path | None,
+) -> None:
+    gone = {e.line for e, one in zip(entries, done, strict=True) if one.fare is Fare.DROPPED}
+    lines = listing.splitlines(keepends=True)
+    kept = b"".join(line for n, line in enumerate(lines, 1) if n not in gone)
+    files = [(one.name, one.data) for one in done if one.fare is not Fare.DROPPED]
+    where = to or folder
+    with beside(where) as made:
+        if to is None:
+            shutil.copytree(folder, made, symlinks=True, dirs_exist_ok=True)
+            for one in done:
+                if one.fare is Fare.DROPPED:
+                    (made / one.name).unlink()
+            files = [(one.name, one.data) for one in done if one.fare is Fare.REFRESHED]
+        fill(made, ((name, kept), *files))
+        if files or to is None:
+            pushed(repo, onto, _chain(repo, onto, done, turns), made)
+        if to is not None:
+            place("--to", made, to)
+        else:
+            _exchange(made, folder)
+
+
+def _chain(
+    repo: Repo, onto: Oid, done: Sequence[Refreshed], turns: Sequence[_Turn]
+) -> tuple[Patch, ...]:
+    """A commit for each file that is left, to compare with what quilt makes of it."""
+    found, parent = [], onto
+    nobody = repo.committer()
+    for one in done:
+        mine = [
+            t for t in turns if t.patch.name == one.name or t.patch.name.startswith(f"{one.name}:")
+        ]
+        if one.fare is Fare.DROPPED:
+            continue
+        tree = mine[-1].after if mine else repo.tree(parent).id
+        commit = repo.write_commit(tree, parent, nobody, nobody, one.name.encode())
+        found.append(commit_patch(repo, commit))
+        parent = commit
+    return tuple(found)
+
+
+def _exchange(made: Path, folder: Path) -> None:
+    """Both change places at once: a kill leaves the old series or the new one."""
+    shutil.copymode(folder, made)
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.renameat2(_HERE, os.fsencode(made), _HERE, os.fsencode(folder), _EXCHANGE)
+    if done:
+        why = os.strerror(ctypes.get_errno())
+        raise UsageError(
+            f"{folder}: {why}: it cannot be replaced at once", "--to DIR writes a new one"
+        )

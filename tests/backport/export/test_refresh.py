@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``refresh``: what fits stays byte for byte, what moved is made anew, what is there goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from series.reading.patch_files import cut_patch_file
+from tests.backport.export.hostile import HOSTILE
+from tests.backport.trees import backport, commit, git, lines, new_repo
+
+pytestmark = pytest.mark.skipif(shutil.which("quilt") is None, reason="quilt is not installed")
+HEADER = "Description: {0}\n Größe, and more.\nAuthor: A <a@x.org>\nBug: https://x.org/1\n---\n"
+
+
+def diff(path: str, old: str, new: str, style: str = "bare") -> str:
+    """A unified diff as Debian's maintainers have it."""
+    import difflib
+
+    a = f"a/{path}" if style != "index" else f"pkg.orig/{path}"
+    b = f"b/{path}" if style != "index" else f"pkg/{path}"
+    text = "".join(difflib.unified_diff(old.splitlines(True), new.splitlines(True), a, b))
+    if style == "index":
+        return f"Index: pkg/{path}\n{'=' * 67}\n{text}"
+    return f"diff --git {a} {b}\nindex 1111111..2222222 100644\n{text}" if style == "git" else text
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A release 1, a release 2 that has shifted a.c and taken over what b.patch does, and a series for 1."""
+    made = new_repo(
+        tmp_path / "repo",
+        {"a.c": lines(), "b.c": lines(), "c.c": lines(), "d.c": lines()},
+        branch="up",
+    )
+    git(made, "tag", "v1")
+    shifted = "new\nat the\ntop\n" + lines()
+    commit(made, {"a.c": shifted, "b.c": lines((5, "five"))}, "two")
+    git(made, "tag", "v2")
+    folder = made / "debian" / "patches"
+    folder.mkdir(parents=True)
+    patches = {
+        "moved.patch": diff("a.c", lines(), lines((20, "twenty"))),
+        "obsolete.patch": diff("b.c", lines(), lines((5, "five")), "git"),
+        "exact.patch": diff("c.c", lines(), lines((9, "nine")), "index"),
+        "mixed.patch": diff("c.c", lines((9, "nine")), lines((9, "nine"), (22, "x")))
+        + diff("a.c", lines((20, "twenty")), lines((20, "twenty"), (28, "y")), "git"),
+    }
+    for name, text in patches.items():
+        (folder / name).write_text(HEADER.format(name) + text)
+    (folder / "series").write_text(
+        "# first\nmoved.patch\nobsolete.patch -p1 # why\n\nexact.patch\nmixed.patch\n"
+    )
+    (folder / "README").write_text("kept\n")
+    return made
+
+
+def refresh(repo: Path, *words: str, onto: str = "v2", code: int = 0) -> dict[str, str]:
+    series = str(repo / "debian/patches/series")
+    done = backport(repo, "refresh", "--series", series, "--onto", onto, *words, "--json", "-")
+    assert done.exit_code == code, done.output
+    document: dict[str, Any] = json.loads(done.stdout)
+    from tests.backport.report.test_schemas import check
+
+    check("refresh", document)
+    return {one["name"]: one["fate"] for one in document["patches"]}
+
+
+def pushes(repo: Path, folder: Path) -> str:
+    """The tree that quilt makes of release 2."""
+    tree = repo.parent / "tree"
+    git(repo, "worktree", "add", "-q", "-f", "--detach", str(tree), "v2")
+    env = {**os.environ, "QUILT_PATCHES": str(folder)}
+    done = subprocess.run(
+        ["quilt", "--quiltrc", "-", "push", "-a", "--fuzz=0"],
+        cwd=tree,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "offset" not in done.stdout
+    git(tree, "add", "-A", ":!.pc")
+    return git(tree, "write-tree")
+
+
+def test_each_patch_has_its_fate(repo: Path, tmp_path: Path) -> None:
+    out, was = tmp_path / "out", repo / "debian/patches"
+    assert refresh(repo, "--to", str(out)) == {
+        "moved.patch": "refreshed",
+        "obsolete.patch": "dropped",
+        "exact.patch": "kept",
+        "mixed.patch": "refreshed",
+    }
+    assert (out / "series").read_text() == "# first\nmoved.patch\n\nexact.patch\nmixed.patch\n"
+    assert (out / "exact.patch").read_bytes() == (was / "exact.patch").read_bytes()
+    moved = (out / "moved.patch").read_text()
+    assert moved.startswith(
+        HEADER.format("moved.patch") + "--- a/a.c\n+++ b/a.c\n@@ -20,7 +20,7 @@"
+    )
+    mixed = (out / "mixed.patch").read_text()
+    old = (was / "mixed.patch").read_text()
+    assert mixed.split("diff --git")[0] == old.split("diff --git")[0], "the part that fits"
+    assert "index 1111111..2222222" not in mixed
+    pushes(repo, out)
+
+
+def test_in_its_place_all_at_once(repo: Path) -> None:
+    folder = repo / "debian/patches"
+    folder.chmod(0o750)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    refresh(repo)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before, "unasked, nothing"
+    refresh(repo, "--in-place")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README",
+        "exact.patch",
+        "mixed.patch",
+        "moved.patch",
+        "series",
+    ]
+    assert folder.stat().st_mode & 0o777 == 0o750
+    assert [path.name for path in folder.parent.iterdir()] == ["patches"]
+    again = refresh(repo, "--in-place")
+    assert set(again.values()) == {"kept"}
+
+
+def test_a_series_that_fits_comes_back_byte_for_byte(repo: Path, tmp_path: Path) -> None:
+    out, was = tmp_path / "out", repo / "debian/patches"
+    assert set(refresh(repo, "--to", str(out), onto="v1").values()) == {"kept"}
+    for path in out.iterdir():
+        assert path.read_bytes() == (was / path.name).read_bytes()
+
+
+def test_a_conflict_waits_and_its_resolution_is_taken(repo: Path, tmp_path: Path) -> None:
+    commit(repo, {"c.c": lines((9, "theirs"))}, "three")
+    git(repo, "tag", "v3")
+    series = str(repo / "debian/patches/series")
+    out = tmp_path / "out"
+    done = backport(repo, "refresh", "--series", series, "--onto", "v3", "--to", str(out))
+    assert done.exit_code == 3
+    assert "exact.patch: c.c: line 9" in done.output
+    assert not out.exists()
+    stopped = backport(repo, "apply", "-b", "v3", "--series", series, "--to", "solved")
+    assert stopped.exit_code == 3, stopped.output
+    (repo / ".git/backport/conflict/c.c").write_text(lines((9, "both")))
+    git(repo / ".git/backport/conflict", "add", "-A")
+    assert backport(repo, "continue").exit_code == 0
+    found = refresh(repo, "--to", str(out), "--result", "solved", onto="v3")
+    assert found["exact.patch"] == "refreshed"
+    assert found["obsolete.patch"] == "dropped"
+    text = (out / "exact.patch").read_text()
+    assert text.startswith(HEADER.format("exact.patch") + "Index: pkg/c.c\n====")
+    assert "+both" in text
+
+
+def test_a_part_that_the_release_has_is_named(repo: Path, tmp_path: Path) -> None:
+    folder = repo / "debian/patches"
+    text = diff("b.c", lines(), lines((5, "five"))) + diff("d.c", lines(), lines((5, "five")))
+    (folder / "obsolete.patch").write_text(HEADER + text)
+    out = tmp_path / "out"
+    assert refresh(repo, "--to", str(out))["obsolete.patch"] == "refreshed"
+    assert "b.c" not in (out / "obsolete.patch").read_text()
+    assert "+++ b/d.c" in (out / "obsolete.patch").read_text()
+
+
+@pytest.mark.parametrize(
+    ("listing", "why"),
+    [
+        ("../../out.patch\n", "leads out of its folder"),
+        ("+guard moved.patch\n", "+guard of moved.patch is not refreshed"),
+        ("moved.patch -R\n", "-R of moved.patch is not refreshed"),
+        ("absent.patch\n", "does not exist"),
+    ],
+)
+def test_what_is_not_refreshed_is_refused(repo: Path, listing: str, why: str) -> None:
+    folder = repo / "debian/patches"
+    (repo / "out.patch").write_text((folder / "moved.patch").read_text())
+    (folder / "series").write_text(listing)
+    words = ("--series", str(folder / "series"), "--onto", "v2", "--in-place")
+    done = backport(repo, "refresh", *words)
+    assert done.exit_code == 2
+    assert why in done.output
+
+
+def test_a_folder_with_files_is_not_written_to(repo: Path) -> None:
+    words = ("--series", str(repo / "debian/patches/series"), "--onto", "v2")
+    done = backport(repo, "refresh", *words, "--to", str(repo / "debian"))
+    assert done.exit_code == 2
+    assert backport(repo, "refresh", *words, "--to", "x", "--in-place").exit_code == 2
+    other = ("--series", str(repo / "a.c"), "--onto", "v2")
+    assert "not a quilt series file" in backport(repo, "refresh", *other).output
+
+
+def test_nothing_is_written_through_a_link(repo: Path) -> None:
+    folder, outside = repo / "debian/patches", repo / "outside"
+    outside.write_bytes((folder / "moved.patch").read_bytes())
+    before = outside.read_bytes()
+    (folder / "moved.patch").unlink()
+    (folder / "moved.patch").symlink_to(outside)
+    refresh(repo, "--in-place")
+    assert outside.read_bytes() == before
+    assert not (folder / "moved.patch").is_symlink()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_strangers_headers_stay(repo: Path, tmp_path: Path, text: str) -> None:
+    path = repo / "debian/patches/moved.patch"
+    path.write_text(
+        f"Description: {text}\n {text}\n\n{text}\n" + diff("a.c", lines(), lines((20, "twenty")))
+    )
+    refresh(repo, "--to", str(tmp_path / "out"))
+    made = (tmp_path / "out/moved.patch").read_text()
+    assert made.startswith(f"Description: {text}\n {text}\n\n{text}\n--- a/a.c\n")
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            (
+                b"--- a\n",
+                b"+++ b\n",
+                b"@@ -1,2 +1,2 @@\n",
+                b" x\n",
+                b"-x\n",
+                b"+x\n",
+                b"diff --git a/a b/a\n",
+                b"Index: a\n",
+                b"\\ No newline\n",
+                b"\n",
+                b"@@ -1,999999 +1 @@\n",
+                b"index 1..2\n",
+                b"x",
+            )
+        ),
+        max_size=30,
+    )
+)
+def test_the_parts_of_a_file_are_the_file(parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    assert cut_patch_file(data).joined() == data

@@ -33,3 +33,5 @@ STRIP  # series.reading.choices: an option's value
 backport_to  # series.reading.trailers: `Backport: 4.10+` is read; `check` will use it
 unusable  # backport.builds.sandbox: asked by the tests
 backtest  # backport.cli: a verb
+legend  # backport.export.page_data: page.html reads it, as the next
+heats

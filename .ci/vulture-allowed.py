@@ -3,6 +3,7 @@
 
 apply  # backport.cli: verbs are loaded by name
 continue_
+deps
 provenance
 sample
 __doc__  # backport.commands.config: the help of the verb

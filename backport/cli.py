@@ -31,6 +31,7 @@ class _Group(LazyGroup):
         "undo": "undo:undo",
         "bisect": "bisect:bisect",
         "mend": "mend:mend",
+        "deps": "deps:deps",
         "owed": "owed:owed",
         "provenance": "provenance:provenance",
         "report": "report:report",

@@ -281,6 +281,7 @@ FILES_OF_ONE_NAME: dict[str, dict[str, set[str]]] = {
         "behaviour": {"backport/commands", "backport/report", "backport/validate"},
         "bisect": {"backport/commands", "backport/validate"},
         "config": {"backport/commands", "backport"},
+        "deps": {"backport/commands", "backport/report", "backport/survey"},
         "graph": {"backport/commands", "backport/report"},
         "owed": {"backport/commands", "backport/report", "backport/survey"},
         "plan": {"backport/commands", "backport/planning"},

@@ -66,6 +66,10 @@ class Lineage:
         """Whether upstream reaches it."""
         return commit in self.shared or commit in self.upstream_ids
 
+    def is_lacked(self, commit: Oid) -> bool:
+        """Whether upstream has it and the branch does not, under no id."""
+        return commit in self.upstream_ids and not self.has(commit)
+
     def has(self, commit: Oid) -> bool:
         """Whether the branch has that upstream commit, as itself or under an id of its own."""
         return commit in self.shared or commit[:ABBREVIATED] in self.carried

@@ -43,6 +43,7 @@ GROUND: dict[str, tuple[str, ...]] = {
         "errors",
         "interrupts",
         "levels",
+        "defects",
         "merged_findings",
         "verdicts",
     ),

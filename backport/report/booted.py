@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from backport.merged_findings import merge_findings
-from backport.report.emulated import show_findings
+from backport.defects import defects
+from backport.report.emulated import print_summary, show_defects
 from backport.report.page import fold, page_width
 from backport.report.table import show_table
 from backport.verdicts import Verdict
@@ -21,13 +21,15 @@ def show_boot(report: BootReport, verdict: Verdict, name: str) -> None:
         print(
             f"  {mark:8} {milestone.name}" + (f" ({milestone.detail})" if milestone.detail else "")
         )
+    found = defects(report.findings)
+    print_summary(found)
     if report.behaviour:
         show_table(
             ("scenario", "mode", "treatment", "L0 calls", "result"),
             _rows(report.behaviour),
             styles=("", "dim", "", "cyan", ""),
         )
-    show_findings(merge_findings(report.findings))
+    show_defects(found)
     for title, missing in report.unjudged:
         print(fold(f"could not be judged: {title}: {missing}", page_width()))
     speed = ""

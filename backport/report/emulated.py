@@ -7,14 +7,20 @@ What is the same for 64-bit and 32-bit guests is said once.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from itertools import groupby
 
-from backport.merged_findings import merge_findings
+from backport.counted import counted
+from backport.defects import Defect, defects, summary
 from backport.report.page import fold, page_width
 from backport.report.table import show_table
 from backport.verdicts import State, Verdict
 from emu.findings.verdict import Finding, ObjectReport, Outcome, ScenarioResult
 
+MAX_SUMMARY = 20
+"""Defects that the summary names."""
+MAX_SHOWN = 4
+"""Findings of one defect that are shown."""
 MAX_LINES = 6
 """Places of one function that are shown unasked."""
 _MARK = {
@@ -32,13 +38,15 @@ def show_report(
 
     ``unreached``: every source line that nothing reached, and not only the first ones.
     """
+    found = defects(report.findings)
+    print_summary(found)
     show_table(
         ("", "scenario", "mode", "L0 calls", "result"),
         _rows(report.results),
         title=f"{name} under {report.profile}",
         styles=("bold", "", "dim", "cyan", ""),
     )
-    show_findings(merge_findings(report.findings))
+    show_defects(found)
     for result in report.results:
         if result.outcome is Outcome.CANNOT_TELL:
             print(f"could not be judged: {result.scenario}/{result.mode}: {result.note}")
@@ -60,7 +68,28 @@ def _rows(results: tuple[ScenarioResult, ...]) -> list[tuple[str, str, str, str,
     ]
 
 
-def show_findings(merged: list[tuple[Finding, list[str]]]) -> None:
+def print_summary(found: Sequence[Defect]) -> None:
+    """What is wrong, on one screen, before everything else."""
+    width = page_width()
+    if found:
+        print(summary(found))
+    for number, defect in enumerate(found[:MAX_SUMMARY], 1):
+        line = f"{number:3}. {defect.line}"
+        print(line if len(line) <= width else f"{line[: width - 3]}...")
+    if len(found) > MAX_SUMMARY:
+        print(f"     and {len(found) - MAX_SUMMARY} more")
+
+
+def show_defects(found: Sequence[Defect]) -> None:
+    """Each with the findings that show it."""
+    for number, defect in enumerate(found, 1):
+        print(f"{number}. {defect.takes.words}, in {counted(len(defect.scenarios), 'case')}:")
+        show_findings(defect.shown[:MAX_SHOWN])
+        if len(defect.shown) > MAX_SHOWN:
+            print(f"  and {counted(len(defect.shown) - MAX_SHOWN, 'more finding')} of the same")
+
+
+def show_findings(merged: Sequence[tuple[Finding, list[str]]]) -> None:
     """Each finding: what, where, in which scenarios, after which L0 calls, and how to see it again."""
     width = page_width()
     for finding, scenarios in merged:

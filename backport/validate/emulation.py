@@ -18,7 +18,7 @@ from typing import Any
 
 from backport.accepted import is_accepted
 from backport.counted import counted
-from backport.merged_findings import merge_findings
+from backport.defects import Defect, defects
 from backport.store.cache import ArtefactGone, Cache, digest, tool_version
 from backport.verdicts import State, Validator, Verdict
 from emu.abi import Mode
@@ -154,7 +154,8 @@ def judge_object(
         for result in report.results
     )
     parts = [f"{counted(counts[Outcome.PASSED], 'scenario')} passed"]
-    parts += [f"{failed} failed"] if failed else []
+    parts += [f"{failed} failed ({counted(len(defects(live)), 'defect')})"] if live else []
+    parts += [f"{failed} failed"] if failed and not live else []
     parts += [f"{counted(waived, 'finding')} accepted"] if waived else []
     parts += [f"{counts[o]} {o.value}" for o in (Outcome.CANNOT_TELL,) if counts[o]]
     parts += [f"{counts[Outcome.ABSENT]} not there yet"] if counts[Outcome.ABSENT] else []
@@ -174,7 +175,11 @@ def judge_boot(report: BootReport, accepted: Sequence[str] = (), cached: bool = 
     parts = [f"{len(reached)} of {counted(len(report.ladder), 'milestone')}"]
     parts += [f"to {reached[-1].name!r}"] if reached else []
     parts += [counted(report.calls, "hypercall")] if report.calls else []
-    parts += [counted(len(live), "finding")] if live else []
+    parts += (
+        [f"{counted(len(live), 'finding')} of {counted(len(defects(live)), 'defect')}"]
+        if live
+        else []
+    )
     parts += [f"{counted(waived, 'finding')} accepted"] if waived else []
     parts += [f"{len(report.unjudged)} could not be judged"] if report.unjudged else []
     state = _state(report.outcome, bool(live))
@@ -208,10 +213,11 @@ def _state(outcome: Outcome, live: bool) -> State:
 
 
 def _lines(live: Sequence[Finding]) -> tuple[str, ...]:
-    return tuple(
-        f"{finding.invariant}: {scenarios[0]}"
-        + (f" and {len(scenarios) - 1} more" if len(scenarios) > 1 else "")
-        + f": {finding.message}"
-        + (f" ({finding.where})" if finding.where else "")
-        for finding, scenarios in merge_findings(live)
-    )
+    return tuple(_line(defect) for defect in defects(live))
+
+
+def _line(defect: Defect) -> str:
+    lead, scenarios = defect.lead, defect.scenarios
+    more = f" and {len(scenarios) - 1} more" if len(scenarios) > 1 else ""
+    place = f" ({lead.where})" if lead.where else ""
+    return f"{lead.invariant}: {lead.scenario}{more}: {lead.message}{place}"

@@ -275,5 +275,6 @@ class _Findings:
                 self.case.title,
                 seen.answer.calls,
                 self.case.title + (f"!{numbers}" if numbers else ""),
+                tuple(i.kind for i in seen.plan.injected),
             )
         )

@@ -71,6 +71,10 @@ class Finding:
     l0_before: tuple[L0Call, ...] = ()
     rerun: str = ""
     """What to give as ``only`` to see this one case again: a scenario, or ``scenario!k,l=errno``."""
+    failures: tuple[str, ...] = ()
+    """What was made to fail, by kind."""
+    drawn: bool = False
+    """It took an input that nobody thought of."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -80,6 +84,8 @@ class Finding:
             "scenario": self.scenario,
             "l0_before": [call.to_json() for call in self.l0_before],
             "rerun": self.rerun,
+            "failures": list(self.failures),
+            "drawn": self.drawn,
         }
 
     @classmethod
@@ -91,6 +97,8 @@ class Finding:
             value["scenario"],
             tuple(L0Call.from_json(call) for call in value["l0_before"]),
             value["rerun"],
+            tuple(value["failures"]),
+            value["drawn"],
         )
 
 

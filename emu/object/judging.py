@@ -224,7 +224,9 @@ class Judge:
             message += f" ({described(self.input)})"
         went_before = tuple(run.context.l0.calls[run.calls_before : calls])
         title = self.case.title
-        self.findings.append(Finding(invariant, message, where, title, went_before, rerun))
+        drawn = self.input is not None
+        said = invariant, message, where, title, went_before, rerun
+        self.findings.append(Finding(*said, tuple(sorted(failures)), drawn))
 
 
 def _endless(run: Run) -> bool:

@@ -12,6 +12,7 @@ from backport import interrupts
 
 def main() -> None:
     """Run the command line; an interrupt is answered from the first import on."""
+    _open_standard_files()
     interrupts.install()
     try:
         from backport.cli import main as run
@@ -31,6 +32,19 @@ def main() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(interrupts.CODE)
+
+
+def _open_standard_files() -> None:
+    """As git does, open what is closed of standard input, output and error, on /dev/null: a file that the
+    run opens would get that number, and what is printed would go there."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 if __name__ == "__main__":

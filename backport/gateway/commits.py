@@ -18,6 +18,8 @@ def commit_patch(repo: Repo, commit: Oid, position: int = 0) -> Patch:
     """A commit of the repository as a patch against its first parent."""
     native = repo.objects.alone[commit]
     parents = repo.parents(commit)
+    if not parents:
+        repo.refuse_cut_off(commit)
     head, _, message = native.read_raw().partition(b"\n\n")
     author, date = read_author(head)
     return Patch(

@@ -18,7 +18,7 @@ from typing import cast
 import pygit2
 
 from backport.environment import Environment
-from backport.errors import NotARepository, UnknownRevision
+from backport.errors import MissingObject, NotARepository, UnknownRevision
 from backport.gateway.git_runner import GitRunner
 from backport.gateway.held import alternates
 from backport.gateway.identity import Signature, committer
@@ -67,6 +67,15 @@ class Repo:
                 f"{revision!r} names no commit in {self.where}",
                 hint or "`git branch -a` lists the branches",
             ) from error
+
+    def refuse_cut_off(self, commit: Oid) -> None:
+        """Raise `MissingObject` where a shallow clone ends: that commit only looks like a root."""
+        shallow = self.common_dir / "shallow"
+        if shallow.exists() and commit in shallow.read_text().split():
+            raise MissingObject(
+                f"the parents of {commit[:12]} are not here: this clone is shallow, and ends there",
+                "`git fetch --unshallow`, or `git fetch --deepen=N`, brings them",
+            )
 
     def tree(self, commit: Oid) -> TreeView:
         """The tree of a commit."""
@@ -241,4 +250,9 @@ def open_repo(path: Path | None, environment: Environment) -> Repo:
             native = pygit2.Repository(str(common))
         return Repo(native, environment)
     except pygit2.GitError as error:
-        raise NotARepository(f"the repository at {start} cannot be opened: {error}") from error
+        hint = ""
+        if "not owned by" in str(error):
+            hint = f"if you trust it: `git config --global --add safe.directory {start}`"
+        raise NotARepository(
+            f"the repository at {start} cannot be opened: {error}", hint
+        ) from error

@@ -77,6 +77,8 @@ def find_source(repo: Repo, given: str, cwd: Path | None = None) -> Source:
             "--series takes an mbox, a folder of patches, a quilt series file, A..B or a commit",
         ) from error
     parents = repo.parents(commit)
+    if not parents:
+        repo.refuse_cut_off(commit)
     if len(parents) != 1:
         raise UsageError(
             f"{given} is {'a merge' if parents else 'a root commit'}: what to take from it is unclear",

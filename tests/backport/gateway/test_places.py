@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,47 @@ def test_what_cannot_be_fetched_is_named(partial: Path) -> None:
     done = backport(partial, *APPLY, "--validate", "none")
     assert done.exit_code == 2, done.output
     assert "did not give it" in done.output
+
+
+def test_where_a_shallow_clone_ends_is_no_root(tmp_path: Path) -> None:
+    full = with_topic(tmp_path / "full")
+    found = tmp_path / "shallow"
+    words = ["git", "clone", "-q", "--depth", "1", "-b", "topic", full.as_uri(), str(found)]
+    subprocess.run(words, check=True)
+    git(found, "fetch", "-q", "--depth", "1", "origin", "stable:stable")
+    for series in ("topic", "stable..topic"):
+        for verb in ("apply", "plan"):
+            done = backport(found, verb, "-b", "stable", "--series", series)
+            assert done.exit_code == 2, done.output
+            assert "this clone is shallow" in done.output and "--unshallow" in done.output
+    git(found, "fetch", "-q", "--unshallow")
+    assert backport(found, "apply", "-b", "stable", "--series", "topic~1").exit_code == 0
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1), (0, 1, 2)], ids=str)
+def test_standard_files_that_are_closed(tmp_path: Path, closed: tuple[int, ...]) -> None:
+    """As git does it goes on, and no file of the run takes their numbers."""
+    repo = with_topic(tmp_path / "repo")
+    words = [sys.executable, "-m", "backport", *APPLY, "--validate", "build", "--build", "cat a.c"]
+    shell = " ".join(f"{number}{'<' if number == 0 else '>'}&-" for number in closed)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {shell}', "sh", *words], cwd=repo, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done
+    assert git(repo, "show", "stable:a.c") == "2"
+    assert git(repo, "fsck") == ""
+
+
+def test_a_read_only_repository(tmp_path: Path) -> None:
+    repo = with_topic(tmp_path / "repo")
+    inside = (
+        'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$0" &&'
+        f" {{ {sys.executable} -m backport {' '.join(APPLY)}; echo $?;"
+        f" {sys.executable} -m backport plan {' '.join(APPLY[1:])} >/dev/null; echo $?; }}"
+    )
+    words = ["unshare", "--map-root-user", "-m", "sh", "-c", inside, str(repo)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("no mount namespace of one's own here")
+    assert done.stdout.split() == ["2", "0"], done
+    assert "Read-only file system" in done.stderr and "nothing was changed" in done.stderr

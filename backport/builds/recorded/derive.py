@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ruff: noqa: PTH118
+# ruff: noqa: PTH112, PTH118
 # (paths by the hundred thousand: os.path takes a tenth of the time)
 """From the log of a watched build to its commands, and what its drivers looked at.
 
@@ -142,7 +142,7 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
     # What a driver wrote and then read it still relied on, for a command may write it too.
     touched |= Touched(reads=frozenset(path for _, kind, path in driver_events if kind in "RA"))
     commands = _commands(working, frozenset(driver_writes), root)
-    depfiles = _depfiles(commands)
+    depfiles = _depfiles(commands, root)
     drivers = Touched(
         touched.reads - depfiles,
         touched.exists - depfiles,
@@ -276,14 +276,18 @@ def circles(nodes: Iterable[int], edges: Iterable[tuple[int, int]]) -> Iterator[
             yield sorted(ring)
 
 
-def _depfiles(commands: Sequence[Command]) -> frozenset[str]:
+def _depfiles(commands: Sequence[Command], root: str) -> frozenset[str]:
     """Compilers' lists of the headers they read, and what is made of such lists alone.
 
-    Make takes from them what to build again, never how.
+    Make takes from them what to build again, never how.  A shell looks at the folder that it stands in
+    and at those above, if its script has ``$PWD``: they are no content.
     """
     found = {path for command in commands for path in command.writes if _is_depfile(command, path)}
     for command in commands:  # in the order of their first runs: makers before users
-        if command.touched.reads and command.touched.reads <= found:
+        others = command.touched.reads - found
+        if others < command.touched.reads and all(
+            os.path.isdir(os.path.join(root, path)) for path in others
+        ):
             found |= command.writes
     return frozenset(found)
 

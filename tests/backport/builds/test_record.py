@@ -300,6 +300,28 @@ def test_makes_below_makes_run_their_jobs_with_no_input_of_their_own(tmp_path: P
     assert bench.tally == Tally(replayed=3, commands=3, clean=1)
 
 
+def test_a_list_of_headers_made_from_another_by_a_shell_decides_nothing(tmp_path: Path) -> None:
+    """Xen's ``.d2``: a step that includes one more header changes it, and a make reads it."""
+    files: Files = {
+        "Makefile": "all:\n\t$(MAKE) -f Rules one.o\n\t$(MAKE) -f Rules two.o\n",
+        "Rules": "-include $(addsuffix 2,$(wildcard *.d))\n"
+        '%.d2: %.d\n\tsed "s! $$PWD/! !" $^ >$@.tmp && mv -f $@.tmp $@\n'
+        "%.o: %.c\n\t$(CC) -MMD -c $< -o $@\n",
+        "one.c": "int one;\n",
+        "two.c": "int two;\n",
+        "new.h": "extern int new;\n",
+    }
+    folder = new_repo(tmp_path / "tree", files)
+    bench = Bench.of(folder, "make -s -j2")
+    assert bench.build("HEAD").verdict.state is State.PASSED
+    (folder / "one.c").write_text('#include "new.h"\nint one;\n')
+    git(folder, "commit", "-qam", "one more header")
+    commit = git(folder, "rev-parse", "HEAD").strip()
+    assert bench.build(commit).verdict.state is State.PASSED
+    bench.same(commit)
+    assert (bench.tally.replayed, bench.tally.full) == (1, ())
+
+
 def test_a_linker_script_is_an_input_like_another(small: Path) -> None:
     bench = Bench.of(small)
     bench.tree.wanted = {"app": ""}

@@ -7,6 +7,7 @@ from typing import Any
 
 from backport.counted import counted
 from backport.report.page import alarm, fold, page_width, say
+from backport.report.progress import verdict_words
 from backport.report.summary import verdict_json
 from backport.report.unconcerned import staged_line
 from backport.run.checks import Checked, Staged
@@ -41,7 +42,7 @@ def show_staged(staged: Staged) -> None:
 
 def show_commit(verdict: StepVerdict) -> None:
     """One commit, for a person."""
-    said = ", ".join(f"{v.validator}: {v.summary}" for v in verdict.verdicts)
+    said = ", ".join(map(verdict_words, verdict.verdicts))
     say(
         _alarmed(verdict, f"{verdict.state.value}: {verdict.commit[:12]} {verdict.subject}: {said}")
     )

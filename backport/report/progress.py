@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from backport.report.page import colour_system, fold, page_width, step_text
 from backport.run.steps import Step, StepState
-from backport.verdicts import State, StepVerdict, Validator
+from backport.verdicts import State, StepVerdict, Validator, Verdict
 from series.model import Patch, shown
 
 if TYPE_CHECKING:
@@ -168,12 +168,7 @@ class Reporter:
         parts = []
         if number in self._steps:
             parts.append(str(self._steps[number].how))
-        for one in verdict.verdicts:
-            spent = "cached" if one.cached else f"{one.seconds:.1f} s"
-            if one.validator is Validator.BUILD:
-                parts.append(f"{one.summary} {spent}{f' {one.how}' if one.how else ''}")
-            else:
-                parts.append(f"{one.validator}: {one.summary}")
+        parts += map(verdict_words, verdict.verdicts)
         self._line(MARKS[verdict.state], number, total, verdict.subject, ", ".join(parts), "dim")
         self._tell_how(verdict)
         if verdict.failed and self._ends_at_failure:
@@ -255,3 +250,11 @@ class Reporter:
         from rich.text import Text
 
         self._bar.console.print(Text(said, style), soft_wrap=True)
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """A validator's answer; of a build also the time, and how it was built and why so."""
+    if verdict.validator is not Validator.BUILD:
+        return f"{verdict.validator}: {verdict.summary}"
+    spent = "cached" if verdict.cached else f"{verdict.seconds:.1f} s"
+    return f"{verdict.summary} {spent}{f' {verdict.how}' if verdict.how else ''}"

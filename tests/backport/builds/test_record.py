@@ -322,6 +322,27 @@ def test_a_list_of_headers_made_from_another_by_a_shell_decides_nothing(tmp_path
     assert (bench.tally.replayed, bench.tally.full) == (1, ())
 
 
+def test_one_commit_is_said_to_be_built_as_a_range_says_it(tmp_path: Path) -> None:
+    files: Files = {"Makefile": "a.o: a.c\n\t$(CC) -c a.c\n", "a.c": "int a;\n"}
+    folder = new_repo(tmp_path / "tree", files)
+    branch_with(
+        folder,
+        "topic",
+        "stable",
+        ("one", {"a.c": "int b;\n"}),
+        ("rules", {"Makefile": "a.o: a.c\n\t$(CC) -O2 -c a.c\n"}),
+    )
+    for key, value in (("build", "make -s"), ("replay", "true"), ("validate", "build")):
+        git(folder, "config", f"backport.{key}", value)
+    said = [
+        backport(folder, "check", "--commit", name).output
+        for name in ("stable", "topic~1", "topic")
+    ]
+    assert "in full: from nothing" in said[0]
+    assert "by 1 command, audited" in said[1]
+    assert "in full: Makefile changed, which decides what is run" in said[2]
+
+
 def test_a_linker_script_is_an_input_like_another(small: Path) -> None:
     bench = Bench.of(small)
     bench.tree.wanted = {"app": ""}

@@ -35,6 +35,7 @@ class _Group(LazyGroup):
         "owed": "owed:owed",
         "provenance": "provenance:provenance",
         "report": "report:report",
+        "show": "show:show",
         "behaviour": "behaviour:behaviour",
         "backtest": "backtest:backtest",
         "check": "check:check",

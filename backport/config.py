@@ -37,6 +37,19 @@ _RANGES = {
     "audit": (0, 1 << 31),
     "cache_limit": (1, 1 << 31),
 }
+_REPEATED = frozenset(
+    (
+        "series",
+        "sibling",
+        "writable",
+        "readable",
+        "passenv",
+        "accept",
+        "guard",
+        "allow",
+        "notes_key",
+    )
+)
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
 _SANDBOX_BEFORE = {
     **dict.fromkeys(("true", "yes", "on", "1", "auto"), "auto"),
@@ -70,6 +83,8 @@ class Settings:
     """Files and folders that a sandboxed build sees although the likes of them are hidden."""
     passenv: tuple[str, ...] = ()
     """Variables that builds get although their names or values look like secrets."""
+    notes_key: tuple[str, ...] = ()
+    """Fingerprints of the keys whose notes on commits count."""
     partial: bool = False
     """Accept an incomplete series."""
     author: str | None = None
@@ -175,6 +190,7 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
         "buildtimeout": "build_timeout",
         "quotedcr": "quoted_cr",
         "cachelimit": "cache_limit",
+        "noteskey": "notes_key",
     }.get(name, name)
     known = {field.name for field in fields(Settings)} - {
         "only",
@@ -186,7 +202,7 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
     value: Any = values[-1]
     if name == "allow" and not set(values) <= {str(one) for one in Allow}:
         raise UsageError(f"{where}: should be one of {', '.join(Allow)}")
-    if name in ("series", "sibling", "writable", "readable", "passenv", "accept", "guard", "allow"):
+    if name in _REPEATED:
         value = tuple(str(x) for x in values)
         if name == "accept":
             _refuse_unknown_findings(value, where)

@@ -57,6 +57,7 @@ KEYS = (
     Key("replay", "true|false", "build a step by the commands that it changes"),
     Key("audit", "N", "one of N steps not built in full is, and compared; 0 for none"),
     Key("cacheLimit", "MIB", "how much the cache of verdicts may take"),
+    Key("notesKey", "FINGERPRINT", "a key whose notes of others count, see show", repeated=True),
     Key("prerequisites", one_of(Prerequisites), "what to do about missing prerequisites"),
     Key("record", one_of(Record), "the origin line that a picked commit gets"),
     Key("signoff", "true|false", "add your Signed-off-by"),

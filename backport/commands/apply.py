@@ -96,6 +96,7 @@ def apply(
     sarif: opt.Sarif = None,
     annotations: opt.Annotate = None,
     html: opt.Html = None,
+    notes: opt.Notes = False,
 ) -> None:
     """Put a series on a stable branch, and prove every step."""
     from backport.branches.choosing import newest_first, sort_sources, target_name
@@ -143,11 +144,12 @@ def apply(
             read[*own, *picked] = opt.sources_of(found, settings, list(own), list(picked))
         target = target_name(to, name, several=len(names) > 1)
         requests.append(Request(name, read[*own, *picked], settings, target))
-    reports = Reports(junit, sarif, annotations, html)
+    reports = Reports(junit, sarif, annotations, html, notes)
     if dry_run:
         if reports.wanted:
             raise UsageError(
-                "--dry-run proves nothing: --junit, --sarif, --annotations and --html have nothing to say",
+                "--dry-run proves nothing: --junit, --sarif, --annotations, --html and --notes have"
+                " nothing to say",
                 "--json has the plan",
             )
         _rehearse(found, requests, json)
@@ -214,6 +216,7 @@ def continue_(
     sarif: opt.Sarif = None,
     annotations: opt.Annotate = None,
     html: opt.Html = None,
+    notes: opt.Notes = False,
 ) -> None:
     """Resume a run that stopped on a conflict or was interrupted; of several branches, all that can go on."""
     from backport.commands.here import leave_conflict, open_repo, say_where
@@ -221,7 +224,7 @@ def continue_(
 
     found = open_repo(repo)
     stood, (json, junit, sarif, html) = leave_conflict(found, json, junit, sarif, html)
-    out = _Out(ctx, json, Reports(junit, sarif, annotations, html))
+    out = _Out(ctx, json, Reports(junit, sarif, annotations, html, notes))
     changed = {
         "validate": validate,
         "build": build,
@@ -399,7 +402,7 @@ def _together(repo: Repo, go: Callable[[Screen], Carried], out: _Out, *, keep_go
 
     if out.reports.wanted:
         raise UsageError(
-            "--junit, --sarif, --annotations and --html are for one branch",
+            "--junit, --sarif, --annotations, --html and --notes are for one branch",
             "--json has all of them; `backport check --range OLD..NEW` writes the others for each, and"
             " `backport report` one page for all",
         )
@@ -458,7 +461,7 @@ def _carry(
     seconds = time.monotonic() - begun
     try:
         write_json(json, to_json(result, seconds) if json else {})
-        reports.write(out.ctx, repo, lambda: finished(heard, result))
+        reports.write(out.ctx, repo, lambda: finished(heard, result), result.state.settings)
         if json != "-":
             say(summary(result, seconds))
         sys.stdout.flush()

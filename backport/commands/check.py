@@ -63,6 +63,7 @@ def check(
     sarif: opt.Sarif = None,
     annotations: opt.Annotate = None,
     html: opt.Html = None,
+    notes: opt.Notes = False,
 ) -> None:
     """Check what is staged: patches parse, their order holds, the core still translates."""
     from backport.commands.here import open_repo
@@ -72,10 +73,14 @@ def check(
     asked = [one for one in (commit, commits, message, pushed) if one is not None]
     if len(asked) > 1:
         raise UsageError("give one of --commit, --range and --message")
-    reports = Reports(junit, sarif, annotations, html)
+    reports = Reports(junit, sarif, annotations, html, notes)
     if reports.wanted and (message is not None or pushed is not None):
         raise UsageError(
-            "a message is not a step: --junit, --sarif, --annotations and --html do not fit it"
+            "a message is not a step: --junit, --sarif, --annotations, --html and --notes do not fit it"
+        )
+    if notes and not asked:
+        raise UsageError(
+            "--notes: what is staged is no commit yet", "--range A..B, or --commit REV"
         )
     reports.begin(ctx)
     if not reports.wanted and not asked and _nothing_to_do(repo, validate, build, profile, json):
@@ -111,7 +116,9 @@ def check(
                 found, _needing_build(settings), commits, progress, keep_going=keep_going
             )
         write_json(json, report.range_json(checked))
-        reports.write(ctx, found, lambda: listener.checked(commits, checked, _since(begun)))
+        reports.write(
+            ctx, found, lambda: listener.checked(commits, checked, _since(begun)), settings
+        )
         if json != "-":
             report.show_range(checked)
         _exit_with(*(verdict.state for verdict in checked.verdicts), wrong=bool(checked.complaints))
@@ -121,7 +128,7 @@ def check(
         verdict = checks.check_commit(found, _needing_build(settings), oid, subject)
         write_json(json, report.commit_json(verdict))
         one = checks.Checked(1, (verdict,), (), "", (Target(1, oid, subject),))
-        reports.write(ctx, found, lambda: listener.checked(commit, one, _since(begun)))
+        reports.write(ctx, found, lambda: listener.checked(commit, one, _since(begun)), settings)
         if json != "-":
             report.show_commit(verdict)
         _exit_with(verdict.state)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``--junit``, ``--sarif``, ``--annotations`` and ``--html``: what verbs that prove steps write of them."""
+"""``--junit``, ``--sarif``, ``--annotations``, ``--html``, ``--notes``: what is written of steps proven."""
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from backport.levels import Forge
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from backport.config import Settings
     from backport.export.run_record import RunRecord
     from backport.gateway.repository import Repo
 
@@ -30,11 +32,12 @@ class Reports:
     sarif: str | None = None
     annotations: Forge | None = None
     html: str | None = None
+    notes: bool = False
 
     @property
     def wanted(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.junit or self.sarif or self.annotations or self.html)
+        return bool(self.junit or self.sarif or self.annotations or self.html or self.notes)
 
     def begin(self, ctx: typer.Context) -> None:
         """Raise `UsageError` for a file that cannot be written; from here on GitHub's runner obeys
@@ -55,9 +58,24 @@ class Reports:
                 lambda: print(resume, *ctx.meta.get(_LINES, ()), sep="\n", flush=True)
             )
 
-    def write(self, ctx: typer.Context, repo: Repo, make: Callable[[], RunRecord]) -> None:
-        """Write them.  Raises `UsageError`."""
+    def write(
+        self,
+        ctx: typer.Context,
+        repo: Repo,
+        make: Callable[[], RunRecord],
+        settings: Settings | None = None,
+    ) -> None:
+        """Write them; notes only with the ``settings`` that steps were proven by.  Raises `UsageError`."""
         self.write_all(ctx, repo, lambda: [make()])
+        if self.notes and settings is not None:
+            from importlib.metadata import version
+
+            from backport.distribution import DISTRIBUTION
+            from backport.export.commit_notes import REF, write_notes
+
+            tool = f"backport {version(DISTRIBUTION)}"
+            count = write_notes(repo, make(), settings, tool)
+            print(f"{REF}: {count} commits noted", file=sys.stderr)
 
     def write_all(
         self, ctx: typer.Context, repo: Repo, make: Callable[[], Sequence[RunRecord]]

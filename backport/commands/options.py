@@ -220,6 +220,12 @@ Junit = Annotated[
     str | None,
     typer.Option("--junit", metavar="FILE", help="Write JUnit XML: a test case a step and level."),
 ]
+Notes = Annotated[
+    bool,
+    typer.Option(
+        "--notes", help="Note on each commit how far it is proven (refs/notes/backport; see show)."
+    ),
+]
 Html = Annotated[
     str | None,
     typer.Option(

@@ -8,6 +8,7 @@ page_data              what a page for a person shows, as values
 html_page              the page itself, from page.html, page.css and page.js
 outgoing               a branch's commits as an mbox, a folder or a quilt series
 refreshing             a quilt series carried to another release
+commit_notes           how far each commit is proven, as git notes
 mails                  commits as mails
 round_trip             what was exported is put on again and compared
 """

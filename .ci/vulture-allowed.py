@@ -4,6 +4,7 @@
 apply  # backport.cli: verbs are loaded by name
 continue_
 deps
+index
 provenance
 sample
 __doc__  # backport.commands.config: the help of the verb
@@ -17,6 +18,7 @@ exists_cb
 exists_prefix_cb
 write_cb
 refresh_cb
+text_factory  # sqlite3 calls it
 mwindow_size  # pygit2.settings: setting it is a call
 mwindow_mapped_limit
 XEN  # backport.levels: an option's value; the branch for it is an else

@@ -31,6 +31,7 @@ class _Group(LazyGroup):
         "undo": "undo:undo",
         "bisect": "bisect:bisect",
         "mend": "mend:mend",
+        "index": "indexing:index",
         "deps": "deps:deps",
         "owed": "owed:owed",
         "provenance": "provenance:provenance",

@@ -20,7 +20,7 @@ Content is the third witness, and belongs to picking: a change whose result is w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -58,10 +58,14 @@ class Claim:
 class Present:
     """The commits that a branch has beyond the point where it left upstream."""
 
-    def __init__(self, repo: Repo, onto: Oid, fork: Oid | None) -> None:
+    def __init__(
+        self, repo: Repo, onto: Oid, fork: Oid | None, told: Sequence[Told] | None = None
+    ) -> None:
+        """``told``: what those commits tell, where that is known already (see ledger), newest first."""
         self._repo = repo
         self._onto = onto
         self._fork = fork
+        self._told = told
 
     def find(self, patch: Patch) -> Claim | None:
         """What says that the branch has ``patch``; None when nothing does."""
@@ -94,18 +98,20 @@ class Present:
         subjects: dict[bytes, list[Oid]] = {}
         sources: dict[str, Oid] = {}
         commits: list[Oid] = []
-        for one in unreverted(told_by(*told) for told in self._history()):
+        for one in unreverted(self._history()):
             commits.append(one.commit)
             subjects.setdefault(one.subject, []).append(one.commit)
             for origin in one.origins:
                 sources.setdefault(origin, one.commit)
         return subjects, sources, frozenset(commits)
 
-    def _history(self) -> Iterator[tuple[Oid, bytes]]:
+    def _history(self) -> Iterator[Told]:
+        if self._told is not None:
+            return islice(self._told, _MOST_COMMITS)
         if self._fork is None:
-            return self._repo.recent(self._onto, _MOST_COMMITS)
+            return (told_by(*one) for one in self._repo.recent(self._onto, _MOST_COMMITS))
         beyond = islice(self._repo.log(self._onto, hide=(self._fork,)), _MOST_COMMITS)
-        return ((commit, self._repo.message(commit)) for commit in beyond)
+        return (told_by(commit, self._repo.message(commit)) for commit in beyond)
 
 
 @dataclass(frozen=True, slots=True)

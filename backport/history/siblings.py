@@ -21,7 +21,8 @@ from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.history.presence import ABBREVIATED, Told, told_by, unreverted
+from backport.history.ledger import Ledger, read_span
+from backport.history.presence import ABBREVIATED, Told, unreverted
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.outcome import Picked
 from backport.pick.patch import pick_patch
@@ -33,8 +34,6 @@ from series.reading.trailers import upstream_commit
 AUTO, NONE = "auto", "none"
 _NEAREST = 2
 """Newer branches that are looked into unasked: of 1,035 versions all were on the very next one."""
-_MOST_COMMITS = 5000
-"""Of one branch, newest first."""
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
 
 
@@ -65,8 +64,9 @@ class _Branch:
 class Versions:
     """Which commit of a sibling says that it is a version of another; read once, for any number of runs."""
 
-    def __init__(self, repo: Repo) -> None:
+    def __init__(self, repo: Repo, ledger: Ledger | None = None) -> None:
         self._repo = repo
+        self._ledger = ledger
         self._branches: dict[Oid, _Branch] = {}
 
     def find(self, sibling: Sibling, onto: Oid, origin: str) -> Told | None:
@@ -81,16 +81,16 @@ class Versions:
         return next((one for one in unreverted(then) if origin in one.origins), None)
 
     def _read(self, tip: Oid, onto: Oid) -> _Branch:
-        fork = self._repo.merge_base(tip, onto)
-        log = islice(self._repo.log(tip, hide=(fork,) if fork else ()), _MOST_COMMITS)
+        kept = self._ledger.telling(tip, onto) if self._ledger is not None else None
+        if kept is None:
+            kept = list(enumerate(read_span(self._repo, tip, onto).entries))
         found = self._branches[tip] = _Branch({}, [])
-        for place, commit in enumerate(log):
-            one = told_by(commit, self._repo.message(commit))
-            entry = (place, self._repo.when(commit).seconds, one)
-            for origin in one.origins:
-                found.naming.setdefault(origin, []).append(entry)
-            if one.reverts:
-                found.reverting.append(entry)
+        for place, entry in kept:
+            one = (place, entry.when, entry.told)
+            for origin in entry.told.origins:
+                found.naming.setdefault(origin, []).append(one)
+            if entry.told.reverts:
+                found.reverting.append(one)
         return found
 
 
@@ -157,8 +157,32 @@ def find_siblings(repo: Repo, branch: str, wanted: Sequence[str]) -> Looked:
     if family is None:
         why = f"no newer branch was looked for: {short!r} names no version, or more than one"
         return Looked((), (f"{why}; --sibling NAME names one, --sibling none says there is none",))
-    own = family[1]
-    others = _others(repo, family)
+    chosen, notes = _nearest(repo, family, list(_names(repo)))
+    return Looked(chosen, notes)
+
+
+def sibling_pairs(repo: Repo) -> Iterator[tuple[Oid, Oid]]:
+    """For every branch with a version: the tip of each branch that `find_siblings` would look into, and
+    its own."""
+    names = list(_names(repo))
+    for local, name in names:
+        family = _family(local)
+        if family is not None:
+            onto = repo.commit(name)
+            yield from ((one.tip, onto) for one in _nearest(repo, family, names)[0])
+
+
+def branch_tips(repo: Repo) -> tuple[Oid, ...]:
+    """Where the branches with a version stand."""
+    named = (name for local, name in _names(repo) if _family(local) is not None)
+    return tuple(dict.fromkeys(repo.commit(name) for name in named))
+
+
+def _nearest(
+    repo: Repo, family: tuple[str, tuple[int, ...]], names: Sequence[tuple[str, str]]
+) -> tuple[tuple[Sibling, ...], tuple[str, ...]]:
+    """The next newer and older branches, and what the user should know of how they were found."""
+    own, others = family[1], _others(names, family)
     versions = sorted(others)
     newer = [version for version in versions if version > own][:_NEAREST]
     older = [version for version in reversed(versions) if version < own][:_NEAREST]
@@ -168,13 +192,13 @@ def find_siblings(repo: Repo, branch: str, wanted: Sequence[str]) -> Looked:
         fresher, note = _fresher(repo, same)
         chosen.append(fresher)
         notes += [note] if note and version > own else []
-    return Looked(tuple(chosen), tuple(notes))
+    return tuple(chosen), tuple(notes)
 
 
 def newer_branches(repo: Repo, branch: str) -> tuple[Sibling, ...]:
     """All newer branches of the family, nearest first; of one name the freshest."""
     family = _family(branch.removeprefix("refs/heads/"))
-    others = _others(repo, family) if family is not None else {}
+    others = _others(list(_names(repo)), family) if family is not None else {}
     return tuple(
         _fresher(repo, [Sibling(name, repo.commit(name)) for name in names])[0]
         for version, names in sorted(others.items())
@@ -182,10 +206,12 @@ def newer_branches(repo: Repo, branch: str) -> tuple[Sibling, ...]:
     )
 
 
-def _others(repo: Repo, family: tuple[str, tuple[int, ...]]) -> dict[tuple[int, ...], list[str]]:
+def _others(
+    names: Iterable[tuple[str, str]], family: tuple[str, tuple[int, ...]]
+) -> dict[tuple[int, ...], list[str]]:
     """The other branches that differ in the version alone, local ones first."""
     found: dict[tuple[int, ...], list[str]] = {}
-    for local, name in _names(repo):
+    for local, name in names:
         one = _family(local)
         if one is not None and one[0] == family[0] and one[1] != family[1]:
             found.setdefault(one[1], []).append(name)

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import islice
 
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.text_diff import line_edits
 from backport.history.conflict_lines import Wanted, wanted_lines
-from backport.history.presence import told_by, unreverted
+from backport.history.ledger import Span, ledger_of, read_span
+from backport.history.presence import unreverted
 from backport.pick.outcome import Clash
 from series.lines import split_lines
 from series.model import FileChange, Oid, Patch, shown
@@ -26,8 +26,6 @@ from series.reading.trailers import upstream_commit
 
 _MOST_COMMITS = 400
 """Commits on one path that are looked into, newest first."""
-_MOST_BACKPORTED = 5000
-"""Commits of the stable branch whose provenance lines are read."""
 
 
 class Deed(Enum):
@@ -78,8 +76,9 @@ def find_blockers(
     is not named again.
     """
     own = _own_parent(repo, upstream, patch)
-    fork = repo.merge_base(onto, upstream)
-    backported = _backported(repo, onto, fork)
+    span = ledger_of(repo).span(onto, upstream) or read_span(repo, onto, upstream)
+    fork = span.hidden
+    backported = _backported(span)
     found: dict[Oid, Blocker] = {}
     for clash in clashes:
         change = _change(patch, clash)
@@ -201,8 +200,7 @@ def _subject(repo: Repo, commit: Oid) -> str:
     return shown(repo.message(commit).split(b"\n", 1)[0])
 
 
-def _backported(repo: Repo, onto: Oid, fork: Oid | None) -> frozenset[str]:
+def _backported(span: Span) -> frozenset[str]:
     """The upstream commits, abbreviated, that the branch has under ids of its own and still holds."""
-    log = islice(repo.log(onto, hide=(fork,) if fork else ()), _MOST_BACKPORTED)
-    told = unreverted(told_by(commit, repo.message(commit)) for commit in log)
+    told = unreverted(entry.told for entry in span.entries)
     return frozenset(origin for one in told for origin in one.origins)

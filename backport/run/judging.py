@@ -11,8 +11,9 @@ from backport.counted import counted
 from backport.errors import Unaccounted
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
+from backport.history.ledger import ledger_of
 from backport.history.presence import Claim, Present
-from backport.history.siblings import Chosen, Siblings
+from backport.history.siblings import Chosen, Siblings, Versions
 from backport.history.taken_back import TakenBack
 from backport.levels import Allow
 from backport.pick.allowance import Allowance
@@ -26,7 +27,7 @@ from backport.run.proposing import proposed
 from backport.run.special_files import refuse_special
 from backport.run.steps import Reason, Step, StepState
 from backport.run.worth import Part
-from series.model import Oid, Patch, shown
+from series.model import Patch, shown
 
 _MOST_NAMED = 6
 
@@ -49,8 +50,15 @@ class Judge:
         self._plan = plan
         settings = state.settings
         allowance = Allowance(settings.fuzz, Allow.BINARY_STUB in settings.allow)
-        self.siblings = Siblings(repo, state.onto, state.siblings, plan.series.patches, allowance)
-        self._present = Present(repo, state.onto, _fork(repo, state))
+        self.siblings = Siblings(
+            repo,
+            state.onto,
+            state.siblings,
+            plan.series.patches,
+            allowance,
+            Versions(repo, ledger_of(repo)),
+        )
+        self._present = _present(repo, state)
         self._base = None
         if settings.base is not None:
             name = settings.base[:12]
@@ -154,7 +162,11 @@ def _in_part(picked: Picked) -> tuple[str, ...]:
     )
 
 
-def _fork(repo: Repo, state: RunState) -> Oid | None:
+def _present(repo: Repo, state: RunState) -> Present:
     if state.settings.upstream is None:
-        return None
-    return repo.merge_base(state.onto, repo.commit(state.settings.upstream))
+        return Present(repo, state.onto, None)
+    upstream = repo.commit(state.settings.upstream)
+    span = ledger_of(repo).span(state.onto, upstream)
+    if span is None or span.hidden is None:
+        return Present(repo, state.onto, repo.merge_base(state.onto, upstream))
+    return Present(repo, state.onto, span.hidden, [entry.told for entry in span.entries])

@@ -13,8 +13,9 @@ from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.history.doubts import doubtful_files, put_on
+from backport.history.ledger import ledger_of
 from backport.history.missing_names import Suspect, find_lacking, uses
-from backport.history.siblings import AsBranch, Sibling, Siblings
+from backport.history.siblings import AsBranch, Sibling, Siblings, Versions
 from backport.history.upstream import Blocker, find_blockers
 from backport.pick.outcome import Picked
 from backport.planning.items import Posted
@@ -59,7 +60,8 @@ class Judge:
         self._tree = repo.tree(tip)
         self._upstream = upstream
         self._branch = branch
-        self._siblings = Siblings(repo, tip, siblings, ())
+        versions = Versions(repo, ledger_of(repo))
+        self._siblings = Siblings(repo, tip, siblings, (), versions=versions)
 
     def view(self, commit: Oid, *, blockers: bool = True) -> View:
         """What would come of a commit; ``blockers``: also what it waits for, at some 0.5 s a conflict."""

@@ -42,6 +42,7 @@ class _Group(LazyGroup):
         "check": "check:check",
         "export": "export:export",
         "refresh": "refresh:refresh",
+        "release": "release:release",
         "emulate": "emulate:emulate",
         "config": "config:config",
         "sample": "sample:sample",

@@ -83,6 +83,8 @@ class Settings:
     """Files and folders that a sandboxed build sees although the likes of them are hidden."""
     passenv: tuple[str, ...] = ()
     """Variables that builds get although their names or values look like secrets."""
+    version_line: str | None = None
+    """``PATH:LINE`` with ``{version}`` in it: what a release changes in the tree."""
     notes_key: tuple[str, ...] = ()
     """Fingerprints of the keys whose notes on commits count."""
     partial: bool = False
@@ -191,6 +193,7 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
         "quotedcr": "quoted_cr",
         "cachelimit": "cache_limit",
         "noteskey": "notes_key",
+        "versionline": "version_line",
     }.get(name, name)
     known = {field.name for field in fields(Settings)} - {
         "only",

@@ -58,6 +58,7 @@ KEYS = (
     Key("audit", "N", "one of N steps not built in full is, and compared; 0 for none"),
     Key("cacheLimit", "MIB", "how much the cache of verdicts may take"),
     Key("notesKey", "FINGERPRINT", "a key whose notes of others count, see show", repeated=True),
+    Key("versionLine", "PATH:LINE", "the line of the tree with {version}, for release"),
     Key("prerequisites", one_of(Prerequisites), "what to do about missing prerequisites"),
     Key("record", one_of(Record), "the origin line that a picked commit gets"),
     Key("signoff", "true|false", "add your Signed-off-by"),

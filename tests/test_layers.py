@@ -19,7 +19,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("__main__",),
         ("cli",),
         ("commands",),
-        ("export",),
+        ("export", "release"),
         ("report", "sample"),
         ("branches", "mend", "survey"),
         ("run", "backtest"),

@@ -51,6 +51,11 @@ def remember(repo: Repo, move: Move) -> None:
         _write(repo, [*known, move])
 
 
+def replaced(repo: Repo, old: Move, new: Move) -> None:
+    """One command has moved more than was noted of it."""
+    _write(repo, [new if one == old else one for one in moves(repo)])
+
+
 def forget(repo: Repo, moved: RefMove) -> None:
     """The last move of that ref was taken back, and with it the others of the same command."""
     known = list(moves(repo))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from backport.defects import defects
-from backport.report.emulated import print_summary, show_defects
+from backport.report.emulated import print_summary, show_accepted, show_defects
 from backport.report.page import fold, page_width
 from backport.report.table import show_table
 from backport.verdicts import Verdict
@@ -21,7 +21,7 @@ def show_boot(report: BootReport, verdict: Verdict, name: str) -> None:
         print(
             f"  {mark:8} {milestone.name}" + (f" ({milestone.detail})" if milestone.detail else "")
         )
-    found = defects(report.findings)
+    found = defects([finding for finding in report.findings if not finding.accepted])
     print_summary(found)
     if report.behaviour:
         show_table(
@@ -30,6 +30,7 @@ def show_boot(report: BootReport, verdict: Verdict, name: str) -> None:
             styles=("", "dim", "", "cyan", ""),
         )
     show_defects(found)
+    show_accepted(report.findings)
     for title, missing in report.unjudged:
         print(fold(f"could not be judged: {title}: {missing}", page_width()))
     speed = ""

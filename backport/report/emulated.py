@@ -12,6 +12,7 @@ from itertools import groupby
 
 from backport.counted import counted
 from backport.defects import Defect, defects, summary
+from backport.merged_findings import merge_findings
 from backport.report.page import fold, page_width
 from backport.report.table import show_table
 from backport.verdicts import State, Verdict
@@ -38,7 +39,7 @@ def show_report(
 
     ``unreached``: every source line that nothing reached, and not only the first ones.
     """
-    found = defects(report.findings)
+    found = defects([finding for finding in report.findings if not finding.accepted])
     print_summary(found)
     show_table(
         ("", "scenario", "mode", "L0 calls", "result"),
@@ -47,6 +48,7 @@ def show_report(
         styles=("bold", "", "dim", "cyan", ""),
     )
     show_defects(found)
+    show_accepted(report.findings)
     for result in report.results:
         if result.outcome is Outcome.CANNOT_TELL:
             print(f"could not be judged: {result.scenario}/{result.mode}: {result.note}")
@@ -87,6 +89,15 @@ def show_defects(found: Sequence[Defect]) -> None:
         show_findings(defect.shown[:MAX_SHOWN])
         if len(defect.shown) > MAX_SHOWN:
             print(f"  and {counted(len(defect.shown) - MAX_SHOWN, 'more finding')} of the same")
+
+
+def show_accepted(findings: Sequence[Finding]) -> None:
+    """Those that are known, with the reason why they fail nothing."""
+    known = [finding for finding in findings if finding.accepted]
+    for finding, _ in merge_findings(known):
+        place = f" at {finding.where}" if finding.where else ""
+        print(fold(f"accepted: {finding.invariant}{place}: {finding.message}", page_width()))
+        print(fold(f"  {finding.accepted}", page_width()))
 
 
 def show_findings(merged: Sequence[tuple[Finding, list[str]]]) -> None:

@@ -203,7 +203,12 @@ BOOT = EmulationLevel(
 
 
 def _weigh(findings: Sequence[Finding], accepted: Sequence[str]) -> tuple[list[Finding], int]:
-    live = [f for f in findings if not is_accepted(f"{f.invariant}:{f.scenario}", accepted)]
+    live = [
+        finding
+        for finding in findings
+        if not finding.accepted
+        and not is_accepted(f"{finding.invariant}:{finding.scenario}", accepted)
+    ]
     return live, len(findings) - len(live)
 
 

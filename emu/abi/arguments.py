@@ -20,8 +20,10 @@ class Mode(StrEnum):
     COMPAT = "compat"
 
 
-def _struct(name: str, size: int, *members: Member) -> Struct:
-    return Struct(name, size, members)
+def _struct(
+    name: str, size: int, *members: Member, reserved: tuple[tuple[str, int, int], ...] = ()
+) -> Struct:
+    return Struct(name, size, members, reserved)
 
 
 def _in(name: str, offset: int, size: int) -> Member:
@@ -112,10 +114,16 @@ _NATIVE: Mapping[str, Struct] = {
         "xen_memory_map", 16, Member("nr_entries", 0, 4), _ptr("buffer", 8, 8)
     ),
     "HVMOP_get_param": _struct(
-        "xen_hvm_param", 16, _in("domid", 0, 2), _in("index", 4, 4), _out("value", 8, 8)
+        "xen_hvm_param",
+        16,
+        *(_in("domid", 0, 2), _in("index", 4, 4), _out("value", 8, 8)),
+        reserved=(("pad", 2, 2),),
     ),
     "HVMOP_set_param": _struct(
-        "xen_hvm_param", 16, _in("domid", 0, 2), _in("index", 4, 4), _in("value", 8, 8)
+        "xen_hvm_param",
+        16,
+        *(_in("domid", 0, 2), _in("index", 4, 4), _in("value", 8, 8)),
+        reserved=(("pad", 2, 2),),
     ),
     "HVMOP_set_evtchn_upcall_vector": _struct(
         "xen_hvm_evtchn_upcall_vector", 8, _in("vcpu", 0, 4), _in("vector", 4, 1)
@@ -125,7 +133,10 @@ _NATIVE: Mapping[str, Struct] = {
         "sched_poll", 24, _ptr("ports", 0, 8), _in("nr_ports", 8, 4), _in("timeout", 16, 8)
     ),
     "VCPUOP_register_vcpu_info": _struct(
-        "vcpu_register_vcpu_info", 16, _in("mfn", 0, 8), _in("offset", 8, 4), _in("rsvd", 12, 4)
+        "vcpu_register_vcpu_info",
+        16,
+        *(_in("mfn", 0, 8), _in("offset", 8, 4), _in("rsvd", 12, 4)),
+        reserved=(("rsvd", 12, 4),),
     ),
     "CALLBACKOP_register": _struct(
         "callback_register", 16, _in("type", 0, 2), _in("flags", 2, 2), _in("eip", 8, 8)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 _CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -30,6 +30,8 @@ class Struct:
     size: int
     members: tuple[Member, ...]
     """By offset, not overlapping."""
+    reserved: tuple[tuple[str, int, int], ...] = ()
+    """(name, offset, size) of fields that have no meaning (yet)."""
     _by_name: dict[str, Member] = field(init=False, repr=False, compare=False)
     _codec: struct.Struct = field(init=False, repr=False, compare=False)
     """Of every member, unsigned."""
@@ -44,6 +46,11 @@ class Struct:
 
     def member(self, name: str) -> Member | None:
         return self._by_name.get(name)
+
+    def reserved_in(self, content: bytes) -> Iterator[tuple[str, int]]:
+        """Name and value of each field that has no meaning."""
+        for name, offset, size in self.reserved:
+            yield name, int.from_bytes(content[offset : offset + size], "little")
 
     def encode(self, values: Mapping[str, int]) -> bytes:
         """Bytes of the structure; fields not given are zero.  Raises KeyError for an unknown name."""

@@ -87,6 +87,7 @@ class Attempts:
             tuple(l0.allocated),
             tuple(l0.guest_pointers),
             tuple((name, ground.value(value, case)) for name, value in scenario.out),
+            asked_with=tuple(l0.raw),
         )
         if answer.end is not None:
             return replace(seen, limits=drive.limits(answer.end))

@@ -28,10 +28,13 @@ from emu.booted.stories.pv_console import has_console
 from emu.booted.stories.telling import Story, unreached
 from emu.booted.turns import Runner
 from emu.elf.linked import LinkedImage, parse_image
+from emu.errors import EmuError
 from emu.findings.boot_report import BehaviourRow, BootReport, Milestone, Treatment
+from emu.findings.invariant import Invariant
 from emu.findings.verdict import Finding, Outcome
 from emu.guest import build_kernel
 from emu.profile import Profile
+from emu.rules import asking
 
 MODES: tuple[Mode, ...] = (Mode.NATIVE, Mode.COMPAT)
 
@@ -61,7 +64,12 @@ def emulate_image(elf: bytes, profile: Profile, *, only: str | None = None) -> B
 
     Raises an `EmuError` for an image that cannot be started; whatever it does wrong is in the report.
     """
-    return join(profile, [emulate_mode(elf, profile, mode, only=only) for mode in MODES])
+    report = join(profile, [emulate_mode(elf, profile, mode, only=only) for mode in MODES])
+    entered = any(rung.reached for rung in report.ladder if rung.name in GUEST.values())
+    if only is not None and entered and not report.behaviour:
+        what = f"{only!r} does not run in a booted image"
+        raise EmuError(what, profile.origin, "no guest can bring it about: give the object file")
+    return report
 
 
 def emulate_mode(
@@ -122,7 +130,8 @@ def _outcome(
     unjudged: Sequence[str],
     is_shim: bool,
 ) -> Outcome:
-    if boot_findings or any(row.findings for row in rows):
+    findings = (*boot_findings, *(found for row in rows for found in row.findings))
+    if any(not finding.accepted for finding in findings):
         return Outcome.FAILED
     if unjudged or any(row.treatment is Treatment.UNJUDGED for row in rows):
         return Outcome.CANNOT_TELL
@@ -205,6 +214,8 @@ class _Run:
             where = self.image.where(end.address)
             missing = (*missing, f"then the guest is never entered: {end.message}, at {where}")
         self.unjudged += [each for each in missing if each not in self.unjudged]
+        if self.is_shim() and not missing:
+            self._asked(machine)
         if mode == MODES[0]:
             self.ladder.extend(climb(machine, end))
             self.console = bytes(machine.l0.console).decode("utf-8", "replace")
@@ -221,6 +232,19 @@ class _Run:
             first = 0 if mode == MODES[0] else 1  # the processor is the image's own affair
             self.ladder.extend(judge.milestones[first:])
             self.calls += drive.calls
+
+    def _asked(self, machine: Machine) -> None:
+        """How L0 was asked on the way: the rules of that, and who asked."""
+        for rule, messages in (
+            (Invariant.RESERVED, asking.unclean(machine.l0.raw)),
+            (Invariant.NOTHING, asking.empty(machine.l0.raw)),
+        ):
+            for message in dict.fromkeys(messages):
+                op = next(op for op, _, _ in machine.l0.raw if op in message)
+                number = next(n for n, call in enumerate(machine.l0.calls) if call.op == op)
+                where = self.image.where(machine.callers[number])
+                why = self.profile.why_accepted(rule, where, message)
+                self.findings.append(Finding(rule, message, where, "boot", accepted=why))
 
     def _failed(self, machine: Machine, end: Ended) -> None:
         if not self.is_shim():

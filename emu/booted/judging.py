@@ -121,7 +121,7 @@ class Judge:
             return self._unjudged(case, seen.limits)
         treatment = self._treatment(case, seen)
         due = self._is_due(scenario)
-        findings = _Findings(self.drive, case, due)
+        findings = _Findings(self.drive, self.profile, case, due)
         doubt = self._wrong_about_the_tree(scenario, seen)
         expect = number is None and not scenario.may_lack and due
         findings.judge(seen, expect=expect and not doubt)
@@ -243,6 +243,7 @@ class _Findings:
     """What was found in one case, each thing once."""
 
     drive: Drive
+    profile: Profile
     case: Case
     due: bool
     """The image has what the case is about."""
@@ -267,14 +268,16 @@ class _Findings:
         if seen.plan.injected:
             message += f" (when {' and '.join(i.kind for i in seen.plan.injected)} fails)"
         image = self.drive.machine.image
+        where = image.where(address) if address else self.case.scenario.operation
         self.found.append(
             Finding(
                 invariant,
                 message,
-                image.where(address) if address else self.case.scenario.operation,
+                where,
                 self.case.title,
                 seen.answer.calls,
                 self.case.title + (f"!{numbers}" if numbers else ""),
                 tuple(i.kind for i in seen.plan.injected),
+                accepted=self.profile.why_accepted(invariant, where, message),
             )
         )

@@ -45,6 +45,7 @@ from emu.l0 import L0, OPERATIONS, PortKind
 from emu.spaces import NOWHERE, LinearAddr, PhysAddr
 
 WRMSR, CPUID, PAUSE = b"\x0f\x30", b"\x0f\xa2", b"\xf3\x90"
+RET = b"\xc3"
 SOON = 256
 """Bytes between the cpuid that names the MSR of the hypercall page and the wrmsr to it, as a rule."""
 MAX_PLACES = 2000
@@ -324,8 +325,10 @@ class Machine:
 
     def hypercall_in_place(self, vcpu: Vcpu) -> bool:
         """A processor has come to what is no instruction to it: whether that calls L0, and was answered."""
+        size = abi.HYPERCALL_INSTRUCTION_SIZE
         try:
-            code = vcpu.linear.read(vcpu.rip, abi.HYPERCALL_INSTRUCTION_SIZE)
+            code = vcpu.linear.read(vcpu.rip, size)
+            is_stub = vcpu.linear.read(vcpu.rip + size, 1) == RET
         except NotMapped:
             return False
         cpu = vcpu.cpu
@@ -334,7 +337,8 @@ class Machine:
         self.contacts += 1
         self.in_place = self.in_place or vcpu.rip
         registers = [cpu.read(name) for name in HYPERCALL_REGISTERS]
-        self._hypercall(vcpu, cpu.read("rax") & 0xFFFFFFFF, registers, vcpu.rip)
+        caller = self._caller(vcpu, LinearAddr(cpu.read("rsp"))) if is_stub else vcpu.rip
+        self._hypercall(vcpu, cpu.read("rax") & 0xFFFFFFFF, registers, caller)
         vcpu.rip += len(code)
         return True
 

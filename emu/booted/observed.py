@@ -17,7 +17,7 @@ from emu.elf import PAGE
 from emu.findings.verdict import L0Call
 from emu.interactions import Plan
 from emu.profile.scenario import Case
-from emu.rules import Rule, conventions, ends, failures, resources, state, translation
+from emu.rules import Rule, asking, conventions, ends, failures, resources, state, translation
 from emu.spaces import NOWHERE, LinearAddr
 
 BUFFER_OFFSET = 0x100
@@ -48,6 +48,8 @@ class Observed:
     """The frames in the guest's list."""
     mapped: Mapping[int, int] = field(default_factory=dict)
     """Index to frame of the grant frames that L0 had mapped when it came back."""
+    asked_with: tuple[asking.Asked, ...] = ()
+    """(operation, structure, bytes) of what L0 was asked with."""
     limits: tuple[str, ...] = ()
     """What this emulation does not know of what happened: then nothing can be said of the rest."""
     later: Answer | None = None
@@ -137,4 +139,6 @@ RULES: tuple[Rule[Observed], ...] = (
     translation.OutFields(),
     translation.Translation(),
     state.GuestMemory(),
+    asking.Reserved(),
+    asking.Nothing(),
 )

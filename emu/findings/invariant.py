@@ -34,6 +34,8 @@ class Invariant(StrEnum):
     RESUME = "resume"
     STACK = "stack contents"
     EXPECTATION = "expectation"
+    RESERVED = "reserved fields"
+    NOTHING = "asked for nothing"
     L0_MODEL = "L0 model"
     LOOP = "loop"
     HALT = "halt"

@@ -75,6 +75,8 @@ class Finding:
     """What was made to fail, by kind."""
     drawn: bool = False
     """It took an input that nobody thought of."""
+    accepted: str = ""
+    """Why it is no reason to fail, where somebody has written that down."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -86,6 +88,7 @@ class Finding:
             "rerun": self.rerun,
             "failures": list(self.failures),
             "drawn": self.drawn,
+            "accepted": self.accepted,
         }
 
     @classmethod
@@ -99,6 +102,7 @@ class Finding:
             value["rerun"],
             tuple(value["failures"]),
             value["drawn"],
+            value["accepted"],
         )
 
 

@@ -29,5 +29,3 @@ START_INFO_BASE = LinearAddr(0xFFFF82C000000000)
 """Where the core finds the guest's start info page once it has mapped it."""
 START_INFO_FRAME = 0x5000
 TOT_PAGES = 0x3210
-LEFTOVER = b"\x2a"
-"""What the guest has left where only an answer is to stand."""

@@ -107,7 +107,7 @@ class Judge:
         outcome, note = Outcome.PASSED, ""
         if self.unknown:
             outcome, note = Outcome.CANNOT_TELL, "; ".join(self.unknown)
-        if self.findings:
+        if any(not finding.accepted for finding in self.findings):
             outcome = Outcome.FAILED
         return ScenarioResult(
             scenario.name,
@@ -226,7 +226,8 @@ class Judge:
         title = self.case.title
         drawn = self.input is not None
         said = invariant, message, where, title, went_before, rerun
-        self.findings.append(Finding(*said, tuple(sorted(failures)), drawn))
+        why = self.machine.profile.why_accepted(invariant, where, message)
+        self.findings.append(Finding(*said, tuple(sorted(failures)), drawn, why))
 
 
 def _endless(run: Run) -> bool:

@@ -10,7 +10,7 @@ from emu.object.addresses import BUFFER, LIST
 from emu.object.call import EFLAGS_AC, SAVED, SAVED_VALUES, Run
 from emu.object.machine import Machine
 from emu.profile.scenario import Name, Value
-from emu.rules import Rule, conventions, failures, resources, state, translation
+from emu.rules import Rule, asking, conventions, failures, resources, state, translation
 from emu.rules.state import Area
 from emu.spaces import NOWHERE, LinearAddr
 
@@ -33,6 +33,7 @@ class Observed:
         self.calls = context.l0.calls[run.calls_before :]
         self.struct = case.struct if machine.takes_buffer(case) else None
         self.opened_before = run.opened_before
+        self.asked_with: Sequence[asking.Asked] = context.l0.raw
         self.guest_reads: Sequence[tuple[LinearAddr, int]] = context.guest_reads
         self.guest_writes: Sequence[tuple[LinearAddr, bytes]] = context.guest_writes
         self.buffer = BUFFER
@@ -189,6 +190,13 @@ AFTER_RETURN: tuple[Rule[Observed], ...] = (
     state.SharedPage(),
     state.GuestMemory(),
     state.Memory(),
+    asking.Reserved(),
+    asking.Nothing(),
 )
-ALWAYS: tuple[Rule[Observed], ...] = (conventions.GuestPointers(), translation.Translation())
+ALWAYS: tuple[Rule[Observed], ...] = (
+    conventions.GuestPointers(),
+    translation.Translation(),
+    asking.Reserved(),
+    asking.Nothing(),
+)
 """Also checked where the core did not return."""

@@ -33,6 +33,9 @@ class Selection:
             return cls()
         match = _ONLY.fullmatch(text)
         names = [scenario.name for scenario in profile.scenarios]
+        if match is not None and match["name"] in {probe.name for probe in profile.boot.probes}:
+            what = f"{match['name']!r} does not run on an object"
+            raise EmuError(what, profile.origin, "only a booted guest asks for it: give the image")
         if match is None or match["name"] not in names:
             raise EmuError(
                 f"no scenario {text!r}", profile.origin, f"there are: {', '.join(names)}"

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from emu import abi
-from emu.object.addresses import BUFFER, LEFTOVER
+from emu.object.addresses import BUFFER
 from emu.object.world import World
 from emu.profile.scenario import Case, Name, Value
+from emu.rules.expected import LEFTOVER
 
 
 def resolve(world: World, value: Value, case: Case) -> int:

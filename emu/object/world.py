@@ -27,7 +27,6 @@ from emu.object.addresses import (
     GUEST_SIZE,
     HEAP_BASE,
     HEAP_SIZE,
-    LEFTOVER,
     LIST,
     LIST_END,
     STACK_BASE,
@@ -41,6 +40,7 @@ from emu.object.fields import MAX_STRUCT, Fields
 from emu.object.regions import Memory, Region
 from emu.object.structures import RWLOCK_COUNT
 from emu.profile import Profile
+from emu.rules.expected import LEFTOVER
 from emu.spaces import LinearAddr
 
 SHARED_INFO = "shared_info"

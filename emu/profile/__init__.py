@@ -9,12 +9,13 @@ read             the rest of the format, which stands there
 load             by name or from a file
 """
 
-from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, World
+from emu.profile.data import PROBE, Accepted, Boot, Entry, Extern, FixedRegion, Profile, World
 from emu.profile.load import builtin_profiles, load_profile, with_layouts
 from emu.profile.read import parse_profile
 
 __all__ = [
     "PROBE",
+    "Accepted",
     "Boot",
     "Entry",
     "Extern",

@@ -48,6 +48,23 @@ class FixedRegion:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A finding that is known: of this invariant, in this function of this file, with these words in it."""
+
+    invariant: str
+    file: str
+    function: str
+    why: str
+    says: str = ""
+
+    def covers(self, invariant: str, where: str, message: str) -> bool:
+        """A compiler splits functions, and says so behind a dot."""
+        function = where.partition("+")[0].partition(".")[0]
+        same = (invariant, function) == (self.invariant, self.function)
+        return same and self.says in message
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """The domain that the core serves."""
 
@@ -105,11 +122,17 @@ class Profile:
     """Types of the enumerators in ``regions``."""
     aliases: Aliases = field(default_factory=dict)
     """Names that fields of the core's structures have in other versions of the tree."""
+    accepted: tuple[Accepted, ...] = ()
     given: frozenset[str] = frozenset()
     """Constants that the tree itself has said."""
     layouts: Described = field(default_factory=Described)
     """What the tree says of types, for a core whose debug information lacks them."""
     origin: str = field(default="", compare=False)
+
+    def why_accepted(self, invariant: str, where: str, message: str) -> str:
+        """The reason that is written down for a finding; empty for every other."""
+        own = (a.why for a in self.accepted if a.covers(invariant, where, message))
+        return next(own, "")
 
     def constant(self, name: str) -> int:
         """A value that must be given; ProfileError names it where it is not."""

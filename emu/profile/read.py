@@ -18,6 +18,7 @@ TOML, format 1:
     [boot]              command_line, memory (MiB), vcpus: the machine of the booted level
     [boot.pv_console]   command_line, symbols: it is booted once more, with the PV console for itself
     [[boot.probe]]      a scenario without entry: any hypercall, made by a booted guest only
+    [[accepted]]        invariant, file, function, why, says: findings that are known, each with its reason
     [[scenario]]        see emu/scenario.py
 
 An unknown key is an error, since it is a misspelt one.
@@ -35,7 +36,18 @@ from functools import lru_cache
 from emu import abi
 from emu.elf import PAGE
 from emu.errors import ProfileError
-from emu.profile.data import PROBE, Boot, Entry, Extern, FixedRegion, Profile, PvConsole, World
+from emu.findings.invariant import Invariant
+from emu.profile.data import (
+    PROBE,
+    Accepted,
+    Boot,
+    Entry,
+    Extern,
+    FixedRegion,
+    Profile,
+    PvConsole,
+    World,
+)
 from emu.profile.scenario import Name, Scenario, Value
 from emu.profile.scenario_tables import MAX_SCENARIOS, Reader, read_scenarios, read_value
 from emu.profile.table import Table
@@ -91,6 +103,7 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
         includes=includes,
         enums=enums,
         aliases=_aliases(top.table("aliases", optional=True)),
+        accepted=tuple(_accepted(item) for item in top.items("accepted")),
         given=frozenset(name for name, _ in given),
         origin=origin,
     )
@@ -116,6 +129,22 @@ def _aliases(table: Table) -> dict[tuple[str, str], tuple[str, ...]]:
         if owner not in TYPES or not field:
             raise table.error(path, f"{', '.join(TYPES)}, and a field")
         found[TYPES[owner], field] = table.texts(path)
+    table.done()
+    return found
+
+
+def _accepted(table: Table) -> Accepted:
+    found = Accepted(
+        table.text("invariant"),
+        table.text("file"),
+        table.text("function"),
+        table.text("why"),
+        table.text("says", ""),
+    )
+    if found.invariant not in set(Invariant):
+        raise table.error("invariant", f"there are: {', '.join(Invariant)}")
+    if not found.why.strip():
+        raise table.error("why", "a finding is accepted for a reason")
     table.done()
     return found
 

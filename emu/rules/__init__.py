@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is always wrong, once for both levels of emulation.
 
+asking       how L0 is asked
 base         what a rule is, and what most of them look at
 conventions  locks, SMAP, registers
 ends         calls that bring the domain down

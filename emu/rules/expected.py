@@ -9,6 +9,10 @@ from emu import abi
 from emu.findings.verdict import L0Call
 from emu.profile.scenario import ExpectedCall, Name, Value
 
+LEFTOVER = b"\x2a"
+"""What the guest has left where only an answer is to stand."""
+UNTOUCHED = frozenset(int.from_bytes(LEFTOVER * size) for size in (2, 4, 8))
+
 
 def wrong_result(
     result: int, wanted: Sequence[Value], value: Callable[[Value], Value]
@@ -25,7 +29,12 @@ def wrong_result(
 def wrong_field(name: str, sees: int | None, wanted: int) -> Iterator[str]:
     """That a field of the guest's structure has another value."""
     if sees != wanted:
-        yield f"the guest sees {name} = {sees}, not {wanted}"
+        yield f"the guest sees {name} {seen(sees)}, not {wanted}"
+
+
+def seen(value: int | None) -> str:
+    """What the guest finds in a field: the value, or that nobody has written it."""
+    return "untouched" if value in UNTOUCHED else f"= {value}"
 
 
 def mapped_frames(mapped: Mapping[int, tuple[int, int]]) -> dict[int, int]:

@@ -9,6 +9,7 @@ from typing import Protocol
 from emu.abi import Mode
 from emu.findings.invariant import Invariant
 from emu.profile.scenario import Name, Value
+from emu.rules import expected
 from emu.rules.base import Broken, Call, Rule, StructureCall
 from emu.spaces import LinearAddr
 
@@ -50,7 +51,8 @@ class OutFields(Rule[StructureCall]):
                 continue
             answer, sees = answered[member.name], seen.sees(member.name)
             if sees != answer:
-                yield Broken(f"L0 answered {member.name} = {answer}, the guest sees {sees}")
+                seen_as = expected.seen(sees).removeprefix("= ")
+                yield Broken(f"L0 answered {member.name} = {answer}, the guest sees {seen_as}")
 
 
 class Accesses(Call, Protocol):

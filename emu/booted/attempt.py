@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from emu import abi
 from emu.booted.drive import Answer, Drive
-from emu.booted.ground import Ground
+from emu.booted.ground import CannotPrepare, Ground
 from emu.booted.observed import Observed
 from emu.booted.selection import arguments_of
 from emu.booted.settings import l0_setup
@@ -33,10 +34,12 @@ class Attempts:
     endless: int = 0
     """Attempts of which a call did not end."""
     _ground: Ground = field(init=False)
+    _known: Mapping[str, Scenario] = field(init=False)
 
     def __post_init__(self) -> None:
         self.setup = l0_setup(self.drive.machine.settings)
         self._ground = Ground(self.drive, self.profile)
+        self._known = {scenario.name: scenario for scenario in self.profile.scenarios}
 
     def make(self, case: Case, failing: frozenset[int]) -> Observed:
         """With these interactions failed; raises CannotPrepare, Ended or NotMapped where something goes wrong
@@ -60,6 +63,8 @@ class Attempts:
         for port in scenario.ports:
             ground.open(port)
         machine.l0.next_port = setup.first_port
+        for name in scenario.before:
+            self._earlier(Case(self._known[name], case.mode))
         numbers = abi.numbers(scenario.operation)
         assert numbers is not None
         for turn in range(scenario.repeat):
@@ -99,6 +104,19 @@ class Attempts:
         if drive.limits(later.end if later is not None else None) != known:
             later = None  # what came of it says nothing
         return replace(seen, limits=known, later=later)
+
+    def _earlier(self, case: Case) -> None:
+        """A call that goes before the one that is looked at, as the guest makes it.  Raises what ended it,
+        and CannotPrepare where it does not go well."""
+        ground, numbers = self._ground, abi.numbers(case.scenario.operation)
+        assert numbers is not None
+        ground.fill(case)
+        answer = self.drive.call(numbers[0], ground.arguments(case))
+        if answer.end is not None:
+            raise answer.end
+        if answer.result is not None and answer.result < 0:
+            refused = abi.result_name(answer.result)
+            raise CannotPrepare(f"{case.scenario.name} before it: {refused}")
 
     def _takes_buffer(self, scenario: Scenario) -> bool:
         arguments = arguments_of(self.profile, scenario)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emu import abi
 from emu.booted.stories import STORIES, pv_console, second
@@ -48,19 +48,29 @@ class Selection:
 
 
 def cases(profile: Profile, mode: abi.Mode) -> Iterator[Case]:
-    """The probes, then the scenarios that are hypercalls, in the order of the profile."""
+    """The probes, then the scenarios that are hypercalls, in the order of the profile: those that need an
+    earlier call come after it."""
+    callable_by_guest: set[str] = set()
     for scenario in (*profile.boot.probes, *profile.scenarios):
         arguments = arguments_of(profile, scenario)
         if mode not in scenario.modes or not arguments or arguments[0] is not Name.OPERATION:
             continue
-        if (scenario.staged and scenario.entry != PROBE) or any(
+        if (_laid_from_outside(scenario) and scenario.entry != PROBE) or any(
             not kind.startswith("L0 ") for kind in scenario.fail
         ):
             continue
         if scenario.first_page != FIRST_UNUSED_PAGE:
             continue
+        if any(name not in callable_by_guest for name in scenario.before):
+            continue
         if abi.numbers(scenario.operation) is not None:
+            callable_by_guest.add(scenario.name)
             yield Case(scenario, mode)
+
+
+def _laid_from_outside(scenario: Scenario) -> bool:
+    """Whether its ground is more than earlier calls of the same guest."""
+    return replace(scenario, before=()).staged
 
 
 def arguments_of(profile: Profile, scenario: Scenario) -> tuple[Value, ...]:

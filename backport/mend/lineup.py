@@ -67,8 +67,9 @@ def _following(repo: Repo, lineup: Lineup, places: Sequence[int], onto: Oid) -> 
     """The trees of the steps at ``places``, one after the other upon another tree."""
     found: list[Oid] = []
     for at in places:
-        made = carried(repo, lineup.before(at), lineup.stages[at].tree, onto)
-        if made is None or made == onto:
+        before, after = lineup.before(at), lineup.stages[at].tree
+        made = carried(repo, before, after, onto)
+        if made is None or (made == onto and before != after):
             return None
         found.append(made)
         onto = made

@@ -304,6 +304,24 @@ def test_what_does_not_come_back_is_not_written(
     assert not (tmp_path / "m").exists()
 
 
+@with_quilt
+def test_what_quilt_makes_otherwise_is_not_written(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quilt that damages what it patches: the check sees it, and the folder is not made."""
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    (fake / "quilt").write_text(
+        f'#!/bin/sh\n{shutil.which("quilt")} "$@" || exit\nsed -i s/^five/fife/ a.c\n'
+    )
+    (fake / "quilt").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake}:{os.environ['PATH']}")
+    code, said = export(repo, "--quilt", str(tmp_path / "q"))
+    assert code == 2
+    assert "quilt makes another a.c" in said
+    assert [path.name for path in tmp_path.iterdir() if "q" in path.name] == []
+
+
 def test_json(repo: Path, tmp_path: Path) -> None:
     from tests.backport.report.test_schemas import check
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from backport.survey.outlooks import View
     from backport.survey.owed import Claim
 
-NOTES = "refs/notes/backport"
+NOTES = "refs/notes/backport-ignored"
 _MOST_ABSENT = 2
 
 
@@ -141,8 +141,8 @@ def how_to_share(commit: str, branch: str, remotes: list[str]) -> str:
     return (
         f"{commit[:12]} is ignored on {branch} from now on, in {NOTES}\n"
         f"to share it: `git push {remote} {NOTES}`\n"
-        f"to get that of others: `git fetch {remote} {NOTES}:refs/notes/backport-{remote}` and"
-        f" `git notes --ref={NOTES} merge refs/notes/backport-{remote}`"
+        f"to get that of others: `git fetch {remote} {NOTES}:refs/notes/ignored-{remote}` and"
+        f" `git notes --ref={NOTES} merge refs/notes/ignored-{remote}`"
     )
 
 

@@ -27,11 +27,13 @@ def show_pedigree(pedigree: Pedigree, diffs: Mapping[Oid, str], *, only_debt: bo
         print(fold(f"note: {note}", width))
     chosen = [one for one in pedigree.descents if one.whence in DEBT or not only_debt]
     rows = [(one.commit[:12], str(one.whence), _origin(one), one.subject) for one in chosen]
-    if rows and not diffs and not any(one.lint for one in chosen):
+    if rows and not diffs and not any(one.lint or one.unproven for one in chosen):
         show_table(("commit", "from", "origin", "subject"), rows, alarms=("nowhere",))
     else:
         for one, row in zip(chosen, rows, strict=True):
             print(fold("  ".join(filter(None, row)), width))
+            for line in one.unproven or ():
+                print(fold(f"    noted: {line}", width))
             for line in one.lint or ():
                 print(f"    style: {line}")
             for line in diffs.get(one.commit, "").splitlines():
@@ -66,6 +68,12 @@ def _sum(pedigree: Pedigree) -> str:
     debt = [one for one in found if one.whence in DEBT and one.reverted_by is None]
     if debt:
         lines.append(f"  not on {pedigree.upstream} yet, and not taken back: {len(debt)}")
+    noted = [one for one in found if one.unproven is not None]
+    if noted:
+        short = sum(bool(one.unproven) for one in noted)
+        lines.append(
+            f"  noted by --notes: {len(noted) - short} proven, {short} accepted as they are"
+        )
     linted = [one for one in found if one.lint is not None]
     if linted:
         lines.append(
@@ -93,6 +101,7 @@ def pedigree_json(pedigree: Pedigree, diffs: Mapping[Oid, str]) -> dict[str, Any
                 else None,
                 "interdiff": diffs.get(one.commit),
                 "style": list(one.lint) if one.lint is not None else None,
+                "unproven": list(one.unproven) if one.unproven is not None else None,
                 "reverted_by": one.reverted_by,
             }
             for one in pedigree.descents

@@ -18,6 +18,7 @@ from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.history.statements import Statement, read_statements, stated
 from backport.survey.lineage import Lineage, read_lineage
+from backport.survey.remembered import unproven
 from series.model import Oid, Patch, shown
 from series.reading.patch_ids import fingerprint
 
@@ -69,6 +70,8 @@ class Descent:
     """None where no single origin is there to compare with."""
     lint: tuple[str, ...] | None = None
     """What the linter says, None where it did not run; no lines where it has nothing to say."""
+    unproven: tuple[str, ...] | None = None
+    """What ``--notes`` has noted as not proven; None where nothing is noted of the commit."""
     reverted_by: Oid | None = None
     """A later commit of the branch that takes it back."""
 
@@ -110,13 +113,14 @@ def trace(
     own = read_statements(repo, lineage.tip, hide)
     by_subject = _by_subject(lineage.upstream)
     found = []
+    noted = unproven(repo)
     taken_back = {short: one.commit for one in own for short in one.reverts}
     for number, one in enumerate(reversed(own), 1):
         descent = _descent(repo, lineage, one, by_subject)
         if lint is not None and descent.whence is not Whence.MERGE:
             descent = replace(descent, lint=run_linter(repo, lint, one.commit))
         back = next((by for short, by in taken_back.items() if one.commit.startswith(short)), None)
-        found.append(replace(descent, reverted_by=back))
+        found.append(replace(descent, unproven=noted.get(one.commit), reverted_by=back))
         on_traced(number, len(own))
     named = since or f"where it left {lineage.upstream_name}"
     return Pedigree(branch, lineage.upstream_name, named, tuple(found), lineage.notes)

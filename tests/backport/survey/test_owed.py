@@ -204,7 +204,7 @@ def test_what_is_ignored_is_remembered_in_notes(repo: Path) -> None:
     fix = commit(repo, {"a.c": lines((3, "feature"), (4, "fix"))}, f"mend\n\nFixes: {head(repo)}")
     done = backport(repo, "owed", "--ignore", fix, "--because", "nobody reaches it")
     assert done.exit_code == 0, done.output
-    assert "git push origin refs/notes/backport" in done.output
+    assert "git push origin refs/notes/backport-ignored" in done.output
     assert one(repo, "mend")["ignored_because"] == "nobody reaches it"
     assert "mend: nobody reaches it" in backport(repo, "owed").output
     again = backport(repo, "owed", "--ignore", fix, "--because", "still")

@@ -127,3 +127,22 @@ def test_the_trees_own_linter_is_asked_and_fails_nothing(
 def test_the_words_of_a_stranger_are_shown_escaped(repo: Path) -> None:
     on(repo, "stable-4.10", {"a.c": lines((3, "x"))}, "red \x1b[31m text")
     assert "\x1b" not in backport(repo, "provenance").output
+
+
+def test_what_was_accepted_unproven_stands_in_the_notes(repo: Path) -> None:
+    one = commit(repo, {"a.c": lines((3, "x"))}, "one")
+    two = commit(repo, {"b.c": lines((3, "x"))}, "two")
+    on(repo, "stable-4.10", {"a.c": lines((29, "own"))}, "so that it gets commits of its own")
+    words = ("apply", "--notes", "--branch", "stable-4.10", "--series", one)
+    assert backport(repo, *words, "--validate", "none").exit_code == 0
+    build = ("--validate", "build", "--build", "touch made", "--sandbox", "off")
+    words = ("apply", "--notes", "--branch", "stable-4.10", "--series", two)
+    assert backport(repo, *words, *build).exit_code == 0
+    on(repo, "stable-4.10", {"a.c": lines((9, "x"))}, "three")
+    found = traced(repo)
+    assert found["one"]["unproven"] == ["proven: nothing was"]
+    assert found["two"]["unproven"] == []
+    assert found["three"]["unproven"] is None
+    said = backport(repo, "provenance").output
+    assert "noted: proven: nothing was" in said
+    assert "noted by --notes: 1 proven, 1 accepted as they are" in said

@@ -49,14 +49,14 @@ def _sorted(debts: Debts) -> tuple[list[Debt], list[Debt], list[Debt]]:
 
 def _title(debt: Debt) -> str:
     """What stands above those with the same strongest reason."""
-    reasons = {claim.why for claim in debt.owed.claims}
-    if reasons & {Why.REVERTS, Why.FIXES, Why.AMENDS}:
-        return "it mends or reverts what the branch carries"
-    if Why.ASKS in reasons:
-        return "it asks for the branch"
-    if Why.NEWER in reasons:
+    claim = debt.owed.strongest
+    if claim.weak or claim.why is Why.NEWER:
         return "newer branches have it"
-    return "it fixes what the branch had before it left"
+    if claim.why is Why.ASKS:
+        return "it asks for the branch"
+    if claim.why is Why.FIXES_BASE:
+        return "it fixes what the branch had before it left"
+    return "it mends or reverts what the branch carries"
 
 
 def _head(debt: Debt) -> str:

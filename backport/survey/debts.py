@@ -10,7 +10,7 @@ from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings, newer_branches
 from backport.survey.lineage import read_lineage
 from backport.survey.outlooks import Fate, Judge, View
-from backport.survey.owed import Account, Owed, Why, find_owed
+from backport.survey.owed import Account, Owed, find_owed
 from backport.survey.remembered import ignored
 
 
@@ -64,7 +64,7 @@ def look_up_debts(
     debts = []
     for number, one in enumerate(account.owed, 1):
         because = decided.get(one.commit)
-        strong = base or any(claim.why is not Why.NEWER for claim in one.claims)
+        strong = base or one.is_strong
         view = judge.view(one.commit, blockers=strong) if judged and because is None else None
         debts.append(Debt(one, view, because))
         on_judged(number, len(account.owed))

@@ -51,6 +51,13 @@ class Claim:
     subject: str = ""
     here: Oid | None = None
     """The commit of the branch that carries ``of``."""
+    weak: bool = False
+    """What it mends is itself owed for no better reason than that newer branches have it."""
+
+    @property
+    def rank(self) -> int:
+        """The strongest reasons have the lowest number."""
+        return list(Why).index(Why.NEWER if self.weak else self.why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,16 @@ class Owed:
     on: str = ""
     mends_absent: tuple[str, ...] = ()
     """What it says that it mends, and the branch does not have."""
+
+    @property
+    def strongest(self) -> Claim:
+        """The reason that counts most."""
+        return min(self.claims, key=lambda claim: claim.rank)
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether more speaks for it than that newer branches have it."""
+        return self.strongest.rank < list(Why).index(Why.NEWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +140,7 @@ def find_owed(
 
 def _strongest_first(owed: Iterable[Owed]) -> tuple[Owed, ...]:
     """By the strongest reason, the oldest first: what mends the branch comes before what others have."""
-    order = list(Why)
-    return tuple(
-        sorted(owed, key=lambda one: (min(order.index(c.why) for c in one.claims), one.when))
-    )
+    return tuple(sorted(owed, key=lambda one: (one.strongest.rank, one.when)))
 
 
 def _judge(
@@ -149,7 +163,8 @@ def _judge(
             if here is not None:
                 claims.append(Claim(why, target, here.subject, here.commit))
             elif target in found and why is not Why.REVERTS:
-                claims.append(Claim(why, target, found[target].subject))
+                weak = not found[target].is_strong
+                claims.append(Claim(why, target, found[target].subject, weak=weak))
             elif target in lineage.shared and why is not Why.REVERTS:
                 claims.append(Claim(Why.FIXES_BASE, target))
             elif target not in lineage.shared:

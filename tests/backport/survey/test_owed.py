@@ -113,6 +113,19 @@ def test_a_newer_branch_has_taken_it(repo: Path) -> None:
     assert owed(repo) == {}, "and taken back"
 
 
+def test_what_mends_only_what_newer_branches_have_comes_with_those(repo: Path) -> None:
+    feature = head(repo)
+    taken = commit(repo, {"b.c": lines((3, "x"))}, "taken")
+    take(repo, "stable-4.11", taken)
+    commit(repo, {"b.c": lines((3, "y"))}, f"mend it\n\nFixes: {taken[:12]}")
+    commit(repo, {"a.c": lines((3, "feature"), (9, "z"))}, f"mend\n\nFixes: {feature}")
+    assert list(owed(repo)) == ["mend", "taken", "mend it"]
+    said = backport(repo, "owed").output
+    titles = [line for line in said.splitlines() if line.endswith(":") and line[0] != " "]
+    assert titles == ["it mends or reverts what the branch carries:", "newer branches have it:"]
+    assert "which is owed as well" in said
+
+
 def test_what_a_newer_branch_has_of_an_origin_that_is_not_upstream(repo: Path) -> None:
     on(repo, "stable-4.11", {"b.c": lines((3, "x"))}, f"own\n\nmaster commit: {'5' * 40}")
     assert one(repo, "own")["on"] == "stable-4.11"

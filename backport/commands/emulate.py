@@ -46,6 +46,10 @@ def emulate(
             "--why", help="Show what is known of the tree, and from where; judge nothing."
         ),
     ] = False,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Boot an image on the profile's other machines as well."),
+    ] = False,
     accept: opt.Accept = None,
     json: opt.Json = None,
 ) -> None:
@@ -81,7 +85,7 @@ def emulate(
         from backport.report.booted import show_boot
         from emu.booted.emulate import emulate_image
 
-        boot = emulate_image(data, chosen, only=only or None)
+        boot = emulate_image(data, chosen, only=only or None, deep=deep)
         verdict = judge_boot(boot, given)
         write_json(json, boot.to_json() if json else {})
         if json != "-":

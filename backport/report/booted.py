@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from backport.counted import counted
 from backport.defects import defects
 from backport.report.emulated import print_summary, show_accepted, show_defects
 from backport.report.page import fold, page_width
 from backport.report.table import show_table
 from backport.verdicts import Verdict
 from emu.findings.boot_report import BehaviourRow, BootReport
+
+OTHER_MACHINES = "boot"
+"""Operation of the rows of ``--deep``."""
 
 
 def show_boot(report: BootReport, verdict: Verdict, name: str) -> None:
@@ -33,6 +37,9 @@ def show_boot(report: BootReport, verdict: Verdict, name: str) -> None:
     show_accepted(report.findings)
     for title, missing in report.unjudged:
         print(fold(f"could not be judged: {title}: {missing}", page_width()))
+    more = sum(row.operation == OTHER_MACHINES for row in report.behaviour)
+    if more:
+        print(f"deep: {counted(more, 'boot')} on other machines")
     speed = ""
     if report.calls:
         speed = f"; booted in {report.boot_seconds:.1f} s, {report.seconds:.1f} s"

@@ -3,6 +3,7 @@
 
 The machine:
     settings    what it is to be like
+    starting    it, switched on
     loader      everything in its place, as a PVH loader does it
     ram         physical memory, and the snapshot of it
     paging      linear addresses, as a processor and L0 see them
@@ -28,6 +29,7 @@ What becomes of it:
     expectations  what the scenario asks for besides
     judging       every scenario in every way
     milestones    how far a boot came
+    variants      the same image on other machines
     emulate       an image in, a report out
     facts         what is known of it before
 """

@@ -17,22 +17,22 @@ from dataclasses import dataclass, replace
 
 from emu.abi import Mode
 from emu.booted.drive import Drive, limits
-from emu.booted.ending import Ended, TooSlow
+from emu.booted.ending import Ended
 from emu.booted.judging import Judge
 from emu.booted.machine import Machine
 from emu.booted.milestones import GUEST, climb, guest_rung
 from emu.booted.selection import Selection
-from emu.booted.settings import MIB, Settings
+from emu.booted.starting import boot, boot_image, settings_of
 from emu.booted.stories.pv_console import STORIES as PV_CONSOLE
 from emu.booted.stories.pv_console import has_console
 from emu.booted.stories.telling import Story, unreached
 from emu.booted.turns import Runner
+from emu.booted.variants import variants
 from emu.elf.linked import LinkedImage, parse_image
 from emu.errors import EmuError
 from emu.findings.boot_report import BehaviourRow, BootReport, Milestone, Treatment
 from emu.findings.invariant import Invariant
 from emu.findings.verdict import Finding, Outcome
-from emu.guest import build_kernel
 from emu.profile import Profile
 from emu.rules import asking
 
@@ -59,8 +59,12 @@ class ModeReport:
     seconds: float
 
 
-def emulate_image(elf: bytes, profile: Profile, *, only: str | None = None) -> BootReport:
+def emulate_image(
+    elf: bytes, profile: Profile, *, only: str | None = None, deep: bool = False
+) -> BootReport:
     """Boot an image and try every operation; ``only`` names one scenario (or one finding's rerun).
+
+    ``deep``: then boot it on the profile's other machines as well.
 
     Raises an `EmuError` for an image that cannot be started; whatever it does wrong is in the report.
     """
@@ -69,7 +73,21 @@ def emulate_image(elf: bytes, profile: Profile, *, only: str | None = None) -> B
     if only is not None and entered and not report.behaviour:
         what = f"{only!r} does not run in a booted image"
         raise EmuError(what, profile.origin, "no guest can bring it about: give the object file")
-    return report
+    return _deepened(report, parse_image(elf), profile) if deep and entered else report
+
+
+def _deepened(report: BootReport, image: LinkedImage, profile: Profile) -> BootReport:
+    """With what becomes of the image on other machines."""
+    started = time.perf_counter()
+    rows = (*report.behaviour, *variants(image, profile))
+    return replace(
+        report,
+        behaviour=rows,
+        outcome=_outcome(rows, report.boot_findings, report.boot_unjudged, is_shim=True)
+        if report.outcome is not Outcome.ABSENT
+        else report.outcome,
+        seconds=report.seconds + time.perf_counter() - started,
+    )
 
 
 def emulate_mode(
@@ -181,9 +199,9 @@ class _Run:
             why = "no guest is entered"
         elif not self.console_rows:
             settings = replace(
-                _settings(self.profile), command_line=way.command_line.encode(), vcpus=1
+                settings_of(self.profile), command_line=way.command_line.encode(), vcpus=1
             )
-            runner, end = _boot(self.image, mode, settings)
+            runner, end = boot(self.image, mode, settings)
             try:
                 if end is None:
                     drive = Drive(runner)
@@ -266,46 +284,6 @@ class _Run:
         the ladder and is no failure."""
         wanted = (s for entry in self.profile.entries.values() for s in entry.symbols)
         return any(symbol in self.image.symbols for symbol in wanted)
-
-
-def boot_image(image: LinkedImage, profile: Profile, mode: Mode) -> tuple[Runner, Ended | None]:
-    """A machine as the profile has it, at its guest's first instruction, or where the boot ended."""
-    return _boot(image, mode, _settings(profile))
-
-
-def _settings(profile: Profile) -> Settings:
-    boot = profile.boot
-    return Settings(boot.memory * MIB, boot.command_line.encode(), boot.vcpus)
-
-
-def _boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Runner, Ended | None]:
-    """A machine at its guest's first instruction, or where the boot ended."""
-    runner, end = _attempt(image, mode, settings, everywhere=False)
-    if runner.machine.hypercalls_at or runner.machine.in_place:
-        return runner, end
-    runner.close()  # it may have asked for its hypercall page where nobody looked
-    return _attempt(image, mode, settings, everywhere=True)
-
-
-def _attempt(
-    image: LinkedImage, mode: Mode, settings: Settings, *, everywhere: bool
-) -> tuple[Runner, Ended | None]:
-    def start() -> Runner:
-        return Runner(Machine(image, build_kernel(mode), settings, everywhere=everywhere))
-
-    runner = start()
-    try:
-        try:
-            runner.boot()
-        except TooSlow:
-            runner.close()
-            runner = start()
-            runner.counting = True
-            runner.boot()
-            runner.counting = False
-    except Ended as end:
-        return runner, end
-    return runner, None
 
 
 __all__ = ["MODES", "BootReport", "ModeReport", "emulate_image", "emulate_mode", "join"]

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from emu.abi import Mode
 from emu.booted.drive import Drive
-from emu.booted.emulate import boot_image
 from emu.booted.ending import Ended
 from emu.booted.guest import Guest
 from emu.booted.machine import Machine
+from emu.booted.starting import boot_image
 from emu.booted.turns import Runner
 from emu.elf.linked import parse_image
 from emu.findings.fact import Fact, Source

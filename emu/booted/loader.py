@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from emu.booted.ram import Ram
-from emu.booted.settings import MIB, Settings
+from emu.booted.settings import MIB, Settings, memory_map
 from emu.cpu import System
 from emu.elf import PAGE
 from emu.elf.linked import LinkedImage
@@ -37,7 +37,8 @@ def load(
     for part in image.loads:
         ram.write(part.physical, bytes(part.content))
     pieces = acpi_tables(settings.vcpus)
-    pieces += start_info(at, settings.command_line, (module, len(kernel.content)))
+    table = memory_map(settings) if settings.map_in_start_info else ()
+    pieces += start_info(at, settings.command_line, (module, len(kernel.content)), table)
     pieces.append((module, kernel.content))
     for address, content in pieces:
         ram.write(address, content)

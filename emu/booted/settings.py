@@ -23,6 +23,10 @@ class Settings:
     domid: int = 7
     store_port: int = 1
     console_port: int = 2
+    hole: tuple[int, int] | None = None
+    """(start, size) of memory that its map calls reserved."""
+    map_in_start_info: bool = False
+    """The loader hands the map over as well (version 1 of the start info)."""
 
 
 def l0_setup(settings: Settings) -> L0Setup:
@@ -42,9 +46,15 @@ def l0_setup(settings: Settings) -> L0Setup:
             (abi.CONSTANTS["HVM_PARAM_CONSOLE_PFN"], special + 1),
             (abi.CONSTANTS["HVM_PARAM_CONSOLE_EVTCHN"], settings.console_port),
         ),
-        memory_map=(
-            (0, 0x9F000, 1),
-            (RSDP, MIB - RSDP, 2),
-            (MIB, settings.memory - MIB, 1),
-        ),
+        memory_map=memory_map(settings),
     )
+
+
+def memory_map(settings: Settings) -> tuple[tuple[int, int, int], ...]:
+    """(start, size, type) as the BIOS would give it."""
+    low = (0, 0x9F000, 1), (int(RSDP), MIB - RSDP, 2)
+    if settings.hole is None:
+        return *low, (MIB, settings.memory - MIB, 1)
+    start, size = settings.hole
+    above = start + size
+    return *low, (MIB, start - MIB, 1), (start, size, 2), (above, settings.memory - above, 1)

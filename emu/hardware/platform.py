@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from emu.hardware.clock import LOOK, TSC_HZ, Clock
@@ -144,13 +144,24 @@ def acpi_tables(vcpus: int, base: PhysAddr = RSDP) -> list[tuple[PhysAddr, bytes
 
 
 def start_info(
-    at: PhysAddr, command_line: bytes, module: tuple[PhysAddr, int]
+    at: PhysAddr,
+    command_line: bytes,
+    module: tuple[PhysAddr, int],
+    memory_map: Sequence[tuple[int, int, int]] = (),
 ) -> list[tuple[PhysAddr, bytes]]:
-    """``struct hvm_start_info`` at ``at`` with one module (address, size); three pages."""
-    modules, lines = at + 0x1000, at + 0x2000
+    """``struct hvm_start_info`` at ``at`` with one module (address, size); three pages.
+
+    With a memory map (start, size, type) it is of version 1 (public hvm/start_info.h).
+    """
+    modules, lines, table = at + 0x1000, at + 0x2000, at + 0x1800
     address, size = module
+    version = 1 if memory_map else 0
+    head = struct.pack("<IIIIQQQ", 0x336EC578, version, 0, 1, modules, lines, RSDP)
+    if memory_map:
+        head += struct.pack("<QII", table, len(memory_map), 0)
     return [
-        (at, struct.pack("<IIIIQQQ", 0x336EC578, 0, 0, 1, modules, lines, RSDP)),
+        (at, head),
+        (table, b"".join(struct.pack("<QQII", *entry, 0) for entry in memory_map)),
         (modules, struct.pack("<QQQQ", address, size, lines + 0x800, 0)),
         (lines, command_line[:0x7FF] + b"\0"),
         (lines + 0x800, b"guest\0"),

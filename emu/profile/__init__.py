@@ -9,7 +9,17 @@ read             the rest of the format, which stands there
 load             by name or from a file
 """
 
-from emu.profile.data import PROBE, Accepted, Boot, Entry, Extern, FixedRegion, Profile, World
+from emu.profile.data import (
+    PROBE,
+    Accepted,
+    Boot,
+    Entry,
+    Extern,
+    FixedRegion,
+    Profile,
+    Variant,
+    World,
+)
 from emu.profile.load import builtin_profiles, load_profile, with_layouts
 from emu.profile.read import parse_profile
 
@@ -21,6 +31,7 @@ __all__ = [
     "Extern",
     "FixedRegion",
     "Profile",
+    "Variant",
     "World",
     "builtin_profiles",
     "load_profile",

@@ -86,6 +86,20 @@ class PvConsole:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """Another machine to boot an image on; what is not given is as in the profile's own."""
+
+    name: str
+    memory: int = 0
+    """MiB."""
+    vcpus: int = 0
+    command_line: str = ""
+    hole: tuple[int, int] | None = None
+    """(start, size) in MiB of memory that the map calls reserved."""
+    map_in_start_info: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Boot:
     """How an image is booted, and what its guest tries besides the scenarios."""
 
@@ -95,6 +109,7 @@ class Boot:
     vcpus: int = 1
     probes: tuple[Scenario, ...] = ()
     pv_console: PvConsole | None = None
+    variants: tuple[Variant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

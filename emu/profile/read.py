@@ -17,6 +17,7 @@ TOML, format 1:
     [externs]           symbol = "model", or {model, locks, takes, ignorable}
     [boot]              command_line, memory (MiB), vcpus: the machine of the booted level
     [boot.pv_console]   command_line, symbols: it is booted once more, with the PV console for itself
+    [[boot.variant]]    name, memory, vcpus, command_line, hole, map_in_start_info: other machines, for --deep
     [[boot.probe]]      a scenario without entry: any hypercall, made by a booted guest only
     [[accepted]]        invariant, file, function, why, says: findings that are known, each with its reason
     [[scenario]]        see emu/scenario.py
@@ -46,6 +47,7 @@ from emu.profile.data import (
     FixedRegion,
     Profile,
     PvConsole,
+    Variant,
     World,
 )
 from emu.profile.scenario import Name, Scenario, Value
@@ -201,9 +203,31 @@ def _boot(table: Table, constants: Mapping[str, int]) -> Boot:
         vcpus,
         tuple(probes.values()),
         _pv_console(table.table("pv_console")) if table.has("pv_console") else None,
+        tuple(_variant(item) for item in table.items("variant")),
     )
     table.done()
     return boot
+
+
+def _variant(table: Table) -> Variant:
+    memory, vcpus = table.integer("memory", 0), table.integer("vcpus", 0)
+    hole = table.array("hole") if table.has("hole") else None
+    if memory and not 16 <= memory <= 1024:
+        raise table.error("memory", "16 to 1024 MiB")
+    if not 0 <= vcpus <= 8:
+        raise table.error("vcpus", "1 to 8")
+    if hole is not None and (len(hole) != 2 or not all(type(n) is int and n > 0 for n in hole)):
+        raise table.error("hole", "its start and its size in MiB")
+    found = Variant(
+        table.text("name"),
+        memory,
+        vcpus,
+        table.text("command_line", ""),
+        (hole[0], hole[1]) if hole is not None else None,
+        table.flag("map_in_start_info"),
+    )
+    table.done()
+    return found
 
 
 def _pv_console(table: Table) -> PvConsole:

@@ -7,10 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from emu.abi import Mode
 from emu.booted import emulate as boot
+from emu.booted import starting
 from emu.booted.emulate import BootReport, emulate_image
+from emu.booted.ending import Ended
+from emu.booted.settings import Settings
 from emu.booted.stories import pv_console
 from emu.booted.stories.telling import Came
+from emu.booted.turns import Runner
+from emu.elf.linked import LinkedImage
 from emu.errors import ProfileError
 from emu.findings.boot_report import BehaviourRow, Treatment
 from emu.findings.verdict import Outcome
@@ -49,13 +55,14 @@ def test_the_sample_has_the_console_at_once(
 ) -> None:
     """So it is not booted again; an image that is told to take it is, and the rows are the same."""
     boots: list[bytes] = []
-    genuine = boot._boot
+    genuine = starting.boot
 
-    def counted(*arguments: object) -> object:
-        boots.append(arguments[2].command_line)  # type: ignore[attr-defined]
-        return genuine(*arguments)  # type: ignore[arg-type]
+    def counted(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Runner, Ended | None]:
+        boots.append(settings.command_line)
+        return genuine(image, mode, settings)
 
-    monkeypatch.setattr(boot, "_boot", counted)
+    for module in (starting, boot):
+        monkeypatch.setattr(module, "boot", counted)
     at_once = told(emulate_image(sample_image(), profile, only="PV console: output"))
     assert len(boots) == 2
     monkeypatch.setattr(boot, "has_console", lambda drive: False)

@@ -21,6 +21,8 @@ _LINKER = re.compile(
 )
 _NAME = re.compile(r"[‘'`]((?:struct |union |enum )?[A-Za-z_]\w*)(?:\(\))?[’']")
 _INCLUDE = re.compile(r"(\S+): No such file or directory")
+_OURS = "/backport/build/"
+"""Where steps are built: an absolute path of a compiler's leads through it."""
 _UNKNOWN = (
     "undeclared",
     "implicit declaration",
@@ -85,7 +87,7 @@ def diagnostics(lines: Iterable[str]) -> tuple[Diagnostic, ...]:
             number, column = groups["line"], groups.get("column")
             found.append(
                 Diagnostic(
-                    groups["path"],
+                    groups["path"].rpartition(_OURS)[2],
                     int(number) if number else None,
                     int(column) if column else None,
                     groups["text"],

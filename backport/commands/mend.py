@@ -32,6 +32,12 @@ def mend(
             "--to", "-t", metavar="NAME", help="Put the mended series on this new branch."
         ),
     ] = None,
+    staged: Annotated[
+        bool,
+        typer.Option(
+            "--staged", help="Give what is staged to the commits that it belongs to (HEAD's)."
+        ),
+    ] = False,
     upstream: opt.Upstream = None,
     validate: opt.Validate = None,
     build: opt.Build = None,
@@ -47,6 +53,7 @@ def mend(
     """Move patches, or the few lines that repair others, until every step builds; the last tree stays."""
     from backport.commands.here import open_repo
     from backport.errors import ExitCode, UsageError
+    from backport.gateway.index import staged_tree
     from backport.mend import mending
     from backport.report.mended import mended_json, show_mended
     from backport.report.out import check_json, write_json
@@ -82,10 +89,15 @@ def mend(
         targets = series_targets(
             found, start, opt.sources_of(found, settings, series, picked), settings
         )
+    tree = None
+    if staged:
+        if not targets or found.head() != targets[-1].commit:
+            raise UsageError("--staged: what is staged is a change to HEAD", "--range A..HEAD")
+        tree = staged_tree(found, found.environment.get("GIT_INDEX_FILE"))
     if not targets:
         raise UsageError("there is no commit to mend")
     with Reporter(validating=True) as progress:
-        done = mending.mend(found, settings, start, targets, progress)
+        done = mending.mend(found, settings, start, targets, progress, staged=tree)
     tip = mending.taken(found, done, ref) if ref is not None and done.changed else None
     diff = mending.compared(found, done) if done.changed else ""
     write_json(json, mended_json(done, tip))

@@ -77,7 +77,7 @@ def read_note(repo: Repo, commit: Oid, keys: Sequence[str]) -> Note | None:
     except GitFailed:
         return None
     text = data.decode("utf-8", "backslashreplace")
-    lines = text.splitlines()
+    lines = text.rstrip("\n").split("\n")
     matches = [_LINE.fullmatch(line) for line in lines]
     known = bool(lines) and lines[0] == f"note: {_FORMAT}" and all(matches)
     found = tuple((m[1], escaped(m[2])) for m in matches if m is not None) if known else ()

@@ -21,8 +21,6 @@ from backport.gateway.tree_paths import tree_paths
 from backport.verdicts import State, Validator, Verdict
 from series.model import Oid, escaped
 
-_OURS = "/backport/build/"
-"""Where steps are built: an absolute path of a compiler's leads through it."""
 _WHERE = re.compile(r"\(([^()\s:]+):(\d{1,9})\)$")
 _MOST_LINES = 40
 
@@ -36,8 +34,7 @@ class Places:
 
     def find(self, commit: Oid, named: str) -> str | None:
         """The path in the tree of ``commit``; None where it is not known for sure."""
-        clean = named.rpartition(_OURS)[2] if _OURS in named else named
-        clean = posixpath.normpath(clean)
+        clean = posixpath.normpath(named)
         while clean.startswith("../"):
             clean = clean[3:]
         if clean.startswith("/"):

@@ -15,6 +15,7 @@ from backport.errors import CannotTest, StepFailed, Unaccounted, UsageError
 from backport.gateway.commits import read_author
 from backport.gateway.identity import Signature
 from backport.gateway.repository import Repo
+from backport.mend.absorbing import absorb
 from backport.mend.folding import fold_marked
 from backport.mend.lineup import Lineup, Stage
 from backport.mend.search import Search
@@ -58,6 +59,8 @@ class Mended:
     verdicts: tuple[StepVerdict, ...]
     notes: tuple[str, ...]
     builds: int
+    same_end: bool
+    """False where what was staged has gone into it."""
 
     @property
     def changed(self) -> bool:
@@ -71,9 +74,17 @@ class Mended:
 
 
 def mend(
-    repo: Repo, settings: Settings, start: Oid, targets: Sequence[Target], progress: Progress
+    repo: Repo,
+    settings: Settings,
+    start: Oid,
+    targets: Sequence[Target],
+    progress: Progress,
+    *,
+    staged: Oid | None = None,
 ) -> Mended:
     """Mend the commits of ``targets``, which stand one on the other upon ``start``.
+
+    ``staged`` is a tree whose difference to the last one is given to the commits that it belongs to.
 
     Raises `UsageError` where they do not, `StepFailed` where ``start`` itself does not build, `CannotTest`
     where a step could not be judged.
@@ -93,16 +104,27 @@ def mend(
         _refuse_base(work, start)
         first = [work.prove(was, at) for at in range(len(stages))]
         failed = tuple(v.number for v in first if v.failed)
-        lineup, notes = fold_marked(repo, was)
+        given: tuple[str, ...] = ()
+        wanted = was
+        if staged is not None:
+            absorbed = absorb(repo, was, staged)
+            wanted, given = absorbed.lineup, absorbed.given
+            given += (
+                (f"belongs to none of them, and stays staged: {absorbed.left}",)
+                if absorbed.left
+                else ()
+            )
+        lineup, notes = fold_marked(repo, wanted)
         lineup, broken = _mended(work, lineup, settings)
-        if lineup.end != was.end:
+        if lineup.end != wanted.end:
             raise Unaccounted("the mended series ends in another tree")
         commits = work.commits(lineup)
         verdicts = tuple(work.prove(lineup, at) for at in range(len(lineup.stages)))
         if commits != tuple(t.commit for t in targets):
             _confirm(work, lineup, was, verdicts)
     return Mended(
-        start, tuple(targets), failed, broken, lineup, commits, verdicts, notes, work.built
+        *(start, tuple(targets), failed, broken, lineup, commits, verdicts),
+        *((*given, *notes), work.built, was.end == lineup.end),
     )
 
 

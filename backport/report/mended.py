@@ -62,12 +62,13 @@ def show_mended(done: Mended, diff: str, made: str | None) -> None:
     good = now - len(done.left)
     before = was - len(done.failed)
     said = f"{before} of {counted(was, 'step')} built before, {good} of {now} now"
-    said += f" ({counted(done.builds, 'build')}); the last tree is the same" if done.changed else ""
+    end = "the last tree is the same" if done.same_end else "the last tree has what was staged"
+    said += f" ({counted(done.builds, 'build')}); {end}" if done.changed else ""
     say(alarm(said) if done.left else said)
     if not done.changed:
         say("nothing was changed")
         return
-    for line in diff.splitlines():
+    for line in diff.split("\n"):
         print(escaped(line))
     say(
         f"{made} is the mended series: {done.commits[-1][:12]}"

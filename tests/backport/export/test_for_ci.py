@@ -250,7 +250,6 @@ def test_strangers_text_stays_text(text: str) -> None:
         ("f.c", "sub/f.c"),
         ("./x/../f.c", "sub/f.c"),
         ("../../sub/f.c", "sub/f.c"),
-        ("/r/.git/backport/build/sub/f.c", "sub/f.c"),
         ("twice.h", "a/twice.h"),
         ("b/twice.h", "b/twice.h"),
         ("/usr/include/stdio.h", None),
@@ -265,6 +264,23 @@ def test_a_compilers_name_becomes_a_path_of_the_repository_or_none(
     made = new_repo(tmp_path / "r", there)
     touched = commit(made, {"a/twice.h": "1\n"}, "touch one of two")
     assert Places(open_repo(made)).find(Oid(touched), named) == path
+
+
+def test_an_absolute_path_of_a_build_is_one_of_the_tree() -> None:
+    from backport.builds.compiler_errors import diagnostics
+
+    lines = (
+        "/r/.git/backport/build/sub/f.c:3:1: error: ‘x’ undeclared",
+        "/usr/bin/ld: /r/.git/backport/build/head.S:44: undefined reference to `start'",
+        "/usr/bin/ld: b.o: in function `f':",
+        "b.c:(.text+0x5): undefined reference to `g'",
+    )
+    found = diagnostics(lines)
+    assert [(one.path, one.line, one.names) for one in found] == [
+        ("sub/f.c", 3, ("x",)),
+        ("head.S", 44, ("start",)),
+        ("b.c", None, ("g",)),
+    ]
 
 
 def test_the_commands_of_the_manual_are_understood() -> None:

@@ -304,6 +304,24 @@ def test_what_does_not_come_back_is_not_written(
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.parametrize("form", ["--folder", "--mbox"])
+def test_a_kill_at_the_last_moment_leaves_nothing(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Cut at the rename: neither a part of it nor anything beside it stands there."""
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", cut)
+        patch.setattr(Path, "replace", cut)
+        assert export(repo, form, str(tmp_path / "out"))[0] == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert not (repo / ".git/backport/scratch").exists()
+
+
 @with_quilt
 def test_what_quilt_makes_otherwise_is_not_written(
     repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

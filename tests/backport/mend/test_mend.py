@@ -307,3 +307,31 @@ def test_commits_with_a_merge_among_them_are_refused(tmp_path: Path) -> None:
     done = backport(repo, "mend", "--range", "stable..topic", "--build", BUILD)
     assert done.exit_code == 2
     assert "a merge" in done.output
+
+
+def test_what_is_staged_goes_to_the_commits_that_it_belongs_to(tmp_path: Path) -> None:
+    one, two = (5, "int a5(void) { return 55; }"), (20, "int a20(void) { return 200; }")
+    repo = series(tmp_path, ("one", {"a.c": a(one)}), ("two", {"a.c": a(one, two)}))
+    git(repo, "checkout", "-q", "topic")
+    mended = (5, "int a5(void) { return 555; }"), (20, "int a20(void) { return 222; }")
+    (repo / "a.c").write_text(a(*mended, (35, "int a35(void) { return 0; }")))
+    git(repo, "add", "a.c")
+    index = git(repo, "write-tree")
+    found = mend(repo, "--staged")
+    assert found["notes"] == [
+        "'one' gets 1 line of a.c",
+        "'two' gets 1 line of a.c",
+        "belongs to none of them, and stays staged: 1 line of a.c",
+    ]
+    assert git(repo, "show", "mended:a.c") == a(*mended).rstrip("\n")
+    assert git(repo, "show", "mended~1:a.c") == a(mended[0]).rstrip("\n")
+    assert git(repo, "write-tree") == index
+    assert every_step_builds(repo)
+
+
+def test_what_is_staged_is_a_change_to_head(tmp_path: Path) -> None:
+    repo = series(tmp_path, ("one", {"a.c": a((5, "int a5(void) { return 55; }"))}))
+    words = ("mend", "--range", "stable..topic", "--build", BUILD, "--staged")
+    done = backport(repo, *words)
+    assert done.exit_code == 2
+    assert "is a change to HEAD" in done.output

@@ -100,6 +100,7 @@ def export(
     from backport.export.mails import Shape
     from backport.export.outgoing import Form, Wish, export, named
     from backport.report.out import check_json, write_json
+    from backport.report.page import fold, is_live, page_width
     from series.model import shown
 
     given = [
@@ -152,21 +153,21 @@ def export(
     )
     if json == "-":
         return
-    out = sys.stderr if where == "-" else sys.stdout
+    lines = []
     for one in done:
         by = "quilt push" if form is Form.QUILT else "git am"
         count = counted(len(one.patches), "patch")
-        print(
-            f"{one.where}: {count} of {one.branch}; {by} puts them on again, with the same trees",
-            file=out,
+        lines.append(
+            f"{one.where}: {count} of {one.branch}; {by} puts them on again, with the same trees"
         )
-        for note in one.notes:
-            print(f"  {note}", file=out)
+        lines += [f"  {note}" for note in one.notes]
     if form is not Form.QUILT and not cc:
-        print(
-            "  no addresses were added; `git send-email` adds those in trailers, unless --suppress-cc=all",
-            file=out,
+        lines.append(
+            "  no addresses were added; `git send-email` adds those in trailers, unless --suppress-cc=all"
         )
+    out = sys.stderr if where == "-" else sys.stdout
+    for line in lines:
+        print(fold(line, page_width(out)) if is_live(out) else line, file=out)
 
 
 def _cover(file: str) -> Cover:

@@ -47,6 +47,7 @@ def refresh(
     from collections import Counter
 
     from backport.commands.here import open_repo
+    from backport.counted import counted
     from backport.errors import UsageError
     from backport.export.refreshing import Fare
     from backport.export.refreshing import refresh as carry
@@ -90,5 +91,5 @@ def refresh(
         f"written to {to or series.parent}, and quilt pushes all of it" if to or in_place else ""
     )
     say(
-        f"{len(done)} patches onto {onto}: {said}; {where or 'nothing was written: --to DIR or --in-place'}"
+        f"{counted(len(done), 'patch')} onto {onto}: {said}; {where or 'nothing was written: --to DIR or --in-place'}"
     )

@@ -122,6 +122,8 @@ def release(
     say(f"  proven: {good} of {len(contents.entries)} ({contents.proven})")
     if good < len(contents.entries) and not prove:
         say("  the others are not known to the cache: --prove proves them")
+    if settings.upstream is None:
+        say("  debt: not looked for, since backport.upstream is not set")
     for debt in contents.debts:
         say(f"  debt: {debt}")
     said = planned.bump.said if planned.bump else ""

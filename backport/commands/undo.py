@@ -27,6 +27,7 @@ def undo(
     """Take back the last move of a branch, if nothing has been built on it."""
     from backport.commands.here import open_repo
     from backport.report.out import check_json, write_json
+    from backport.report.page import say
     from backport.run.undoing import undo as take_back
 
     check_json(json)
@@ -46,4 +47,4 @@ def undo(
     for one in done:
         for ref in one.refs:
             back = f"is back at {ref.old[:12]}" if ref.old else "is removed again"
-            print(f"{ref.name} {back}; `git show {ref.new[:12]}` has what it was ({one.what})")
+            say(f"{ref.name} {back}; `git show {ref.new[:12]}` has what it was ({one.what})")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is new in a release, as Markdown and as a mail: security first, then by area.
 
-Subjects come from strangers: in Markdown each of their letters that means something is escaped.
+Subjects come from strangers: in Markdown each of their letters that means something is escaped.  What the
+branch still owes is the maintainer's to know: it stands on his screen and in the JSON, not here.
 """
 
 from __future__ import annotations
@@ -30,8 +31,6 @@ def to_markdown(contents: Contents, tag: str) -> str:
     for area, entries in contents.areas:
         lines += [f"## {_quoted(area)}", ""]
         lines += [_item(entry, _quoted) for entry in entries] + [""]
-    if contents.debts:
-        lines += ["## Debt", ""] + [f"- {_quoted(debt)}" for debt in contents.debts] + [""]
     return "\n".join(lines)
 
 
@@ -51,10 +50,6 @@ def to_mail(contents: Contents, tag: str, who: str) -> bytes:
         for entry in entries:
             lines += _wrapped(_item(entry, _same))
         lines.append("")
-    if contents.debts:
-        lines += ["Debt:", ""]
-        for debt in contents.debts:
-            lines += _wrapped(f"- {debt}")
     message.set_content("\n".join(lines).rstrip() + "\n", charset="utf-8", cte="8bit")
     return bytes(message)
 

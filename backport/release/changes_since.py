@@ -113,7 +113,7 @@ def _entry(repo: Repo, commit: Oid, verdict: StepVerdict | None) -> Entry:
 def _debts(repo: Repo, settings: Settings, branch: str, last: str) -> tuple[str, ...]:
     """What is nowhere upstream, and what is owed; nothing where no upstream is set."""
     if settings.upstream is None:
-        return ("not looked for: backport.upstream is not set",)
+        return ()
     pedigree = trace(repo, branch, settings.upstream, lambda *_: None, since=last)
     found = [
         f"{one.commit[:12]} {escaped(one.subject)}: {one.whence.value}"

@@ -87,9 +87,9 @@ def refresh(
                 say(f"  there already: {part}")
     counts = Counter(one.fare for one in done)
     said = ", ".join(f"{counts[fare]} {fare}" for fare in Fare if counts[fare])
-    where = (
-        f"written to {to or series.parent}, and quilt pushes all of it" if to or in_place else ""
+    written = (
+        f"written to {to or series.parent}, and quilt pushes all of it"
+        if to or in_place
+        else "nothing was written: --to DIR or --in-place"
     )
-    say(
-        f"{counted(len(done), 'patch')} onto {onto}: {said}; {where or 'nothing was written: --to DIR or --in-place'}"
-    )
+    say(f"{counted(len(done), 'patch')} onto {onto}: {said}; {written}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from emu.elf import Function, Image, Reloc
 from emu.findings.verdict import FunctionCoverage
@@ -19,6 +20,8 @@ from emu.spaces import LinearAddr
 
 MAX_FUNCTION = 1 << 20
 _JUMPS = ("j", "loop")
+_UNKNOWN = "unknown"
+"""A byte that begins no instruction that is known."""
 _PADDING = ("nop", "int3", "data16", "cs nop")
 
 
@@ -84,7 +87,7 @@ def blocks(
     leaders = {function.address, *extra}
     starts: list[int] = []
     padding: set[int] = set()
-    for address, size, mnemonic, operands in engine.disasm_lite(code, function.address):
+    for address, size, mnemonic, operands in _instructions(engine, code, function.address):
         starts.append(address)
         following = address + size
         if mnemonic.startswith(_PADDING) or mnemonic == "xchg":
@@ -94,7 +97,7 @@ def blocks(
             if operands.startswith("0x") and function.address <= int(operands, 16) < end:
                 leaders.add(LinearAddr(operands, 16))
             leaders.add(following)
-        elif name.startswith("ret") or name in ("ud2", "hlt"):
+        elif name.startswith("ret") or name in ("ud2", "hlt", _UNKNOWN):
             leaders.add(following)
     known = sorted(leaders & set(starts))
     found = []
@@ -105,6 +108,21 @@ def blocks(
         if not all(address in padding for address in body):
             found.append((start, stop))
     return found
+
+
+def _instructions(
+    engine: Any, code: bytes, start: LinearAddr
+) -> Iterator[tuple[LinearAddr, int, str, str]]:
+    """(address, size, mnemonic, operands) of each, also behind what the disassembler does not know: it stops
+    there, at a udb for one, which is where a hypervisor of today stops itself."""
+    at = 0
+    while at < len(code):
+        for address, size, mnemonic, operands in engine.disasm_lite(code[at:], start + at):
+            yield LinearAddr(address), size, mnemonic, operands
+            at = address + size - start
+        if at < len(code):
+            yield start + at, 1, _UNKNOWN, ""
+            at += 1
 
 
 def _table_targets(image: Image) -> Iterator[LinearAddr]:

@@ -80,6 +80,7 @@ class World(Fields):
         self.channels = Channels(self, self.domain)
         if self.channels.size:
             self.channels.begin(self._page(), self._page())
+        self._lock_names = self.lock_names()
         self._counted = dict(self._counters())
         self.places: Mapping[str, LinearAddr] = {
             "list": LIST,
@@ -242,10 +243,10 @@ class World(Fields):
 
     def held_in_place(self) -> Iterator[str]:
         """Names of the locks that are."""
-        return (name for address, name in self.lock_names().items() if self.is_held(address))
+        return (self._lock_names[lock] for lock in self._counted if self.is_held(lock))
 
     def _counters(self) -> Iterator[tuple[LinearAddr, LinearAddr]]:
-        for address, name in self.lock_names().items():
+        for address, name in self._lock_names.items():
             path = f"{name.partition('.')[2]}.{RWLOCK_COUNT}"
             if self.layout.has("struct domain", path):
                 yield address, self.domain + self.layout.field("struct domain", path).offset

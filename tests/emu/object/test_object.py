@@ -22,6 +22,7 @@ from emu.spaces import LinearAddr
 from tests.emu import mini
 from tests.emu.build import compile_source
 
+BASE = LinearAddr(0xFFFF82D080200000)
 STAC = '"1: stac\\n\\t"'
 CLAC = '"3: clac\\n\\t"'
 NOP = "0x0f,0x1f,0x00"
@@ -294,6 +295,16 @@ def test_a_block_begins_where_a_branch_leads_to(base: LinearAddr) -> None:
     (function,) = image.functions
     found = [(start - function.address, end - start) for start, end in blocks(image, function, [])]
     assert found == [(0, 5), (5, 4), (9, 3), (12, 1), (13, 7), (20, 2)]
+
+
+def test_blocks_behind_what_the_disassembler_does_not_know() -> None:
+    """udb: else a core of today looks as if all of it had run that lies before its first BUG."""
+    source = """__asm__(".globl f\\n.type f, @function\\nf: dec %ecx\\njz 1f\\nret\\n1: .byte 0xd6\\n"
+        "2: dec %ecx\\njnz 2b\\nret\\n.size f, . - f");"""
+    image = place(parse_elf(compile_source(source)), BASE, lambda name: BASE)
+    (function,) = image.functions
+    found = [(start - function.address, end - start) for start, end in blocks(image, function, [])]
+    assert found == [(0, 4), (4, 1), (5, 1), (6, 4), (10, 1)]
 
 
 def test_several_processes_make_the_report_of_one(tmp_path: Path) -> None:

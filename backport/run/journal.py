@@ -49,7 +49,7 @@ from backport.config import Settings
 from backport.errors import RunInProgress, UsageError
 from backport.gateway.identity import Signature
 from backport.history.siblings import Sibling
-from backport.levels import Level, Phase, Prerequisites, Record
+from backport.levels import Level, Phase, Prerequisites, Record, SandboxUse
 from backport.planning.items import Item, parse_item
 from backport.planning.sources import Source
 from backport.run.steps import Step, StepState, parse_way
@@ -57,6 +57,7 @@ from backport.run.stop import Stop, read_stop
 from backport.run.worth import Part
 from backport.store.files import write_atomic
 from series.model import Identity, Oid, When
+from series.reading.choices import Keep
 
 VERSION = 4
 _READ = (1, 2, 3, VERSION)
@@ -328,6 +329,9 @@ def _read_settings(data: dict[str, Any]) -> Settings:
         kept["validate"] = Level(kept["validate"])
     kept["prerequisites"] = Prerequisites(kept["prerequisites"])
     kept["record"] = Record(kept["record"])
+    # Those that are compared by identity: as a string, `required` would not be required any more.
+    kept["sandbox"] = SandboxUse(kept.get("sandbox", SandboxUse.AUTO))
+    kept["keep"] = Keep(kept.get("keep", Keep.NONE))
     return Settings(**kept)
 
 

@@ -4,6 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,7 @@ import pytest
 from backport.branches.choosing import part_name
 from tests.backport.trees import backport, branch_with, commit, git, lines, mbox, new_repo, refs
 
+ROOT = Path(__file__).parents[3]
 NAMES = ("stable-4.10", "stable-4.11", "stable-4.12")
 MANY = ("apply", "--branches", "stable-4.*", "--validate", "none")
 
@@ -407,3 +413,34 @@ def test_the_parts_have_names_that_are_folders_and_refs() -> None:
     assert made[:2] == ["stable-4.10", "wip+2f+x"]
     assert len(set(made)) == len(names)
     assert not any("/" in name or ".." in name or name[0] == "." for name in made)
+
+
+def test_ctrl_c_between_branches_leaves_the_rest_to_be_continued(repo: Path) -> None:
+    """The newest has moved, which no interrupt undoes; the next one is being built."""
+    git(repo, "checkout", "-q", NAMES[1])
+    commit(repo, {"slow": "x\n"}, "slow")
+    git(repo, "checkout", "-q", "master")
+    before = tips(repo)
+    mark = repo / ".git/building"
+    build = f"cp a.c a.o; test ! -e slow || {{ touch {mark}; sleep 60; }}"
+    words = ("--validate", "build", "--sandbox", "off", "--build", build, "master")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backport", *MANY[:3], *words, "--repo", str(repo)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    give_up = time.monotonic() + 60
+    while not mark.exists() and time.monotonic() < give_up:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "interrupted; moved before that: stable-4.12" in said
+    assert tips(repo)[:2] == before[:2] and tips(repo)[2] != before[2]
+    document = run(repo, "continue", "--build", "cp a.c a.o")
+    assert states(document) == dict.fromkeys(NAMES, "moved")
+    assert left(repo)[0].startswith(("build", "cache"))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,14 @@ from backport.config import Settings
 from backport.errors import UsageError
 from backport.gateway.identity import Signature
 from backport.history.siblings import AsBranch
-from backport.levels import Level, Phase, Prerequisites, Record
+from backport.levels import Level, Phase, Prerequisites, Record, SandboxUse
 from backport.pick.outcome import How
 from backport.planning.items import Posted, Taken, parse_item
 from backport.run.journal import Journal, RunState
 from backport.run.steps import Reason, Step, StepState
 from backport.run.stop import Lacked, Laid, Stop
 from series.model import Identity, Oid, When
+from series.reading.choices import Keep
 
 _OID = Oid("5" * 40)
 _STATE = RunState(
@@ -102,6 +103,24 @@ def test_what_no_release_has_written_is_damage(tmp_path: Path, key: str, value: 
     journal.file.write_text(json.dumps({**json.loads(journal.file.read_text()), key: value}))
     with pytest.raises(UsageError, match="is damaged"):
         journal.read()
+
+
+def test_a_setting_is_read_as_what_it_was(tmp_path: Path) -> None:
+    """A choice that came back as a string would be compared by identity, and lost."""
+    settings = Settings(
+        validate=Level.BUILD,
+        prerequisites=Prerequisites.STOP,
+        record=Record.CHERRY,
+        sandbox=SandboxUse.REQUIRED,
+        keep=Keep.ALL,
+    )
+    journal = Journal(tmp_path)
+    journal.begin(replace(_STATE, settings=settings))
+    state = journal.read()
+    assert state is not None
+    for field in fields(Settings):
+        kept, was = getattr(state.settings, field.name), getattr(settings, field.name)
+        assert (type(kept), kept) == (type(was), was), field.name
 
 
 @pytest.mark.parametrize("item", [Posted(0), Posted(12), Taken(_OID)])

@@ -10,14 +10,16 @@ a program that was found by looking in several places.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from backport.builds.recorded.outside_paths import Event
 from backport.builds.recorded.watch import Image, Process
 
 _MAKES = frozenset({"make", "gmake"})
 """Whose ways are known: for GNU make a file is there or not, newer or older, and no more."""
+SHELLS = frozenset({"sh", "dash", "bash", "busybox", "ksh", "mksh", "zsh"})
 _PIPES = ("pipe:", "socket:")
 _NOWHERE = ("/dev/", "/proc/", "/sys/")
 
@@ -60,15 +62,37 @@ def is_make(image: Image | None, root: str) -> bool:
 def find_drivers(
     processes: Sequence[Process], by_serial: Mapping[int, Process], root: str
 ) -> set[int]:
-    """Every make, what is above one, and the process that all began with."""
+    """The process that all began with, and each make with what is above it, if that is makes and shells.
+
+    A make that another program runs (CMake tries a compiler so), or whose output a shell reads (a
+    ``configure`` asks what make can do), only helps to give that one's answer: it is a part of it.
+    """
     found = {processes[0].serial}
     for process in processes:
         if any(is_make(image, root) for image in process.images):
-            at = process.serial
-            while at in by_serial and at not in found:
-                found.add(at)
-                at = by_serial[at].parent
+            above = list(_line_of(process, by_serial))
+            named = [one for one in above if one.images]  # a part of a shell's own script has none
+            if all(_is_handed_on(child, parent, root) for child, parent in pairwise(named)):
+                found.update(one.serial for one in above)
     return found
+
+
+def _line_of(process: Process, by_serial: Mapping[int, Process]) -> Iterator[Process]:
+    """A process and those above it."""
+    at: Process | None = process
+    while at is not None:
+        yield at
+        at = by_serial.get(at.parent)
+
+
+def _is_handed_on(child: Process, parent: Process, root: str) -> bool:
+    """Whether what ``child`` does is what ``parent``, a make or shell, is there to have done."""
+    start = child.images[0]
+    above = image_at(parent, start.at)
+    if above is None or not (is_make(above, root) or os.path.basename(above.exe) in SHELLS):
+        return False
+    pairs = ((start.stdout, above.stdout), (start.stderr, above.stderr))
+    return all(ours == its or not ours.startswith(_PIPES) for ours, its in pairs)
 
 
 def find_units(

@@ -13,10 +13,9 @@ from collections.abc import Collection, Sequence
 
 from backport.builds.recorded.outside_paths import Event
 from backport.builds.recorded.recording import Touched
-from backport.builds.recorded.units import Unit, image_at
+from backport.builds.recorded.units import SHELLS, Unit, image_at
 from backport.builds.recorded.watch import Image
 
-_SHELLS = frozenset({"sh", "dash", "bash", "busybox", "ksh", "mksh", "zsh"})
 _GLOB = re.compile(r"[^\s'\";&|()<>]*[*?\[][^\s'\";&|()<>]*")
 _PARENTS = re.compile(r"-[a-zA-Z]*p|--parents")
 _FOLDERS = re.compile(r"-[a-zA-Z]*d|--directory")
@@ -120,7 +119,7 @@ def shown_names(group: Sequence[Unit], folder: str, names: Sequence[str]) -> Seq
         for process in unit.processes:
             for at in opened & {number for number, kind, _ in process.events if kind == "D"}:
                 image = image_at(process, at) or unit.start
-                if image is None or os.path.basename(image.exe) not in _SHELLS:
+                if image is None or os.path.basename(image.exe) not in SHELLS:
                     return names
                 text = " ".join(image.argv)
                 if "-c" not in image.argv or "$" in text or "`" in text:

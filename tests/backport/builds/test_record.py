@@ -343,6 +343,32 @@ def test_one_commit_is_said_to_be_built_as_a_range_says_it(tmp_path: Path) -> No
     assert "in full: Makefile changed, which decides what is run" in said[2]
 
 
+@pytest.mark.parametrize(
+    "ask", ["answer=$(make -s -f probe.mk)", "timeout 60 make -s -f probe.mk >answer"]
+)
+def test_a_make_that_only_gives_an_answer_drives_nothing(tmp_path: Path, ask: str) -> None:
+    """As a configure script and CMake run one to try the compiler."""
+    files: Files = {
+        "Makefile": "all: one.o two.o\n%.o: %.c config.h\n\t$(CC) -include config.h -c $< -o $@\n",
+        "configure": f"{ask}\necho '#define CONFIGURED 1' >config.h\n",
+        "probe.mk": "all:\n\t@$(CC) -c probe.c -o probe.o && echo works\n",
+        "probe.c": "int probe;\n",
+        "one.c": "int one;\n",
+        "two.c": "int two;\n",
+    }
+    folder = new_repo(tmp_path / "tree", files)
+    bench = Bench.of(folder, "sh ./configure && make -s -j2")
+    assert bench.build("HEAD").verdict.state is State.PASSED
+    for name in ("one.c", "probe.c", "two.c"):
+        (folder / name).write_text("int other;\n")
+        git(folder, "commit", "-qam", name)
+        commit = git(folder, "rev-parse", "HEAD").strip()
+        assert bench.build(commit).verdict.state is State.PASSED
+        bench.same(commit)
+    # What asks may do otherwise when it is asked again: that step may be a whole build.
+    assert bench.tally.replayed >= 2
+
+
 def test_a_linker_script_is_an_input_like_another(small: Path) -> None:
     bench = Bench.of(small)
     bench.tree.wanted = {"app": ""}

@@ -369,6 +369,26 @@ def test_a_make_that_only_gives_an_answer_drives_nothing(tmp_path: Path, ask: st
     assert bench.tally.replayed >= 2
 
 
+def test_what_reads_the_input_of_the_shell_above_is_not_run_alone(tmp_path: Path) -> None:
+    """Which line it gets is settled by what has read before it."""
+    take = 'read line; echo "$line" >{}\n'
+    files: Files = {
+        "input": "one\ntwo\nthree\n",
+        "first.sh": take.format("first"),
+        "second.sh": take.format("second"),
+        "Makefile": "all: first second\n\tcat first second >$@\n",
+    }
+    folder = new_repo(tmp_path / "tree", files)
+    bench = Bench.of(folder, "exec <input; sh first.sh; sh second.sh; make -s")
+    assert bench.build("HEAD").verdict.state is State.PASSED
+    (folder / "first.sh").write_text("read line; " + take.format("first"))
+    git(folder, "commit", "-qam", "one line further")
+    commit = git(folder, "rev-parse", "HEAD").strip()
+    assert bench.build(commit).verdict.state is State.PASSED
+    bench.same(commit)
+    assert bench.tally.replayed == 0
+
+
 def test_a_linker_script_is_an_input_like_another(small: Path) -> None:
     bench = Bench.of(small)
     bench.tree.wanted = {"app": ""}

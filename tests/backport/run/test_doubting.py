@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo
+from backport.run import doubting
+from tests.backport.trees import Files, backport, branch_with, commit, git, lines, new_repo
 
 HELPER = "void helper(void);\n"
 
@@ -109,9 +110,45 @@ def test_a_doubt_before_a_conflict_stops_first_and_loses_no_resolution(repo: Pat
     folder = repo / ".git/backport/conflict"
     (folder / "b.c").write_text(code((5, "one();"), (30, "both();")))
     git(folder, "add", "b.c")
-    done = backport(repo, "continue")
+    out = repo.parent / "out.json"
+    done = backport(repo, "continue", "--json", str(out))
     assert done.exit_code == 0, done.output
     assert "both" in git(repo, "show", "stable-4.10:b.c")
+    # Each step is examined once, however often the run has stopped.
+    steps = json.loads(out.read_text())["steps"]
+    assert [len([note for note in step["notes"] if SAID in note]) for step in steps] == [0, 1, 0]
+
+
+def test_on_the_very_tree_that_it_was_made_on_nothing_is_looked_for(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search takes longer than all the rest."""
+
+    def looked(*_: object) -> dict[int, tuple[bytes, ...]]:
+        raise AssertionError("nothing can be missing there")
+
+    monkeypatch.setattr(doubting, "find_lacking", looked)
+    git(repo, "branch", "own", "master~3")
+    done = backport(repo, "apply", "--branch", "own", "--series", "master~3..master")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_name_that_the_merge_calls_otherwise_is_not_used(tmp_path: Path) -> None:
+    """Upstream still has ``old_get``; the branch calls it ``new_get``, and so does the result."""
+    body = (
+        "int f(void)\n{\n" + "".join(f"    {{}}(a{n});\n    x{n}++;\n" for n in range(12)) + "}\n"
+    )
+    old, new = (body.replace("{}", name) for name in ("old_get", "new_get"))
+    repo = new_repo(tmp_path / "repo", {"a.c": old, "old.h": "int old_get(int);\n"}, "master")
+    renamed: Files = {"a.c": new, "old.h": "int new_get(int);\n"}
+    branch_with(repo, "stable-4.10", "master", ("rename", renamed))
+    fix = old.replace("    x5++;\n", "    x5++;\n    old_get(fixed);\n")
+    fix = fix.replace("    old_get(a6);\n", "    old_get(b6);\n")
+    commit(repo, {"other": "upstream goes on\n"}, "other")
+    commit(repo, {"a.c": fix}, "fix")
+    done = backport(repo, "apply", "--branch", "stable-4.10", "--series", "master")
+    assert done.exit_code == 0, done.output
+    assert "names" in done.output and "new_get(fixed)" in git(repo, "show", "stable-4.10:a.c")
 
 
 def test_plan_says_so_with_the_code_of_apply(repo: Path) -> None:

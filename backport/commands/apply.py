@@ -400,13 +400,12 @@ def _together(repo: Repo, go: Callable[[Screen], Carried], out: _Out, *, keep_go
     from backport.commands import together
     from backport.errors import UsageError
 
-    if out.reports.wanted:
+    if out.reports.for_one_record:
         raise UsageError(
-            "--junit, --sarif, --annotations, --html and --notes are for one branch",
-            "--json has all of them; `backport check --range OLD..NEW` writes the others for each, and"
-            " `backport report` one page for all",
+            "--junit, --sarif and --annotations are for one branch",
+            "--json and --html have all of them; `backport check --range OLD..NEW` writes the others",
         )
-    together.carry(repo, go, out.json, keep_going=keep_going)
+    together.carry(repo, go, out.json, out.reports, out.ctx, keep_going=keep_going)
 
 
 def _proof(keep_going: bool) -> Proof:

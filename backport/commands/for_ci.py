@@ -39,6 +39,11 @@ class Reports:
         """Whether there is anything to write."""
         return bool(self.junit or self.sarif or self.annotations or self.html or self.notes)
 
+    @property
+    def for_one_record(self) -> bool:
+        """Whether there is one that holds a single run."""
+        return bool(self.junit or self.sarif or self.annotations)
+
     def begin(self, ctx: typer.Context) -> None:
         """Raise `UsageError` for a file that cannot be written; from here on GitHub's runner obeys
         nothing that is printed."""
@@ -68,14 +73,17 @@ class Reports:
         """Write them; notes only with the ``settings`` that steps were proven by.  Raises `UsageError`."""
         self.write_all(ctx, repo, lambda: [make()])
         if self.notes and settings is not None:
-            from importlib.metadata import version
+            self.note(repo, make(), settings)
 
-            from backport.distribution import DISTRIBUTION
-            from backport.export.commit_notes import REF, write_notes
+    def note(self, repo: Repo, record: RunRecord, settings: Settings) -> None:
+        """Note on each commit of a record how far it is proven."""
+        from importlib.metadata import version
 
-            tool = f"backport {version(DISTRIBUTION)}"
-            count = write_notes(repo, make(), settings, tool)
-            print(f"{REF}: {count} commits noted", file=sys.stderr)
+        from backport.distribution import DISTRIBUTION
+        from backport.export.commit_notes import REF, write_notes
+
+        count = write_notes(repo, record, settings, f"backport {version(DISTRIBUTION)}")
+        print(f"{REF}: {count} commits noted", file=sys.stderr)
 
     def write_all(
         self, ctx: typer.Context, repo: Repo, make: Callable[[], Sequence[RunRecord]]

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from backport.branches.carrying import Carried
     from backport.branches.matrix import Matrix
     from backport.branches.roster import Part, Roster
+    from backport.commands.for_ci import Reports
+    from backport.config import Settings
+    from backport.export.listener import Listener
+    from backport.export.run_record import RunRecord
     from backport.gateway.repository import Repo
     from backport.run.request import Progress, Result
 
@@ -29,11 +33,15 @@ class Screen:
         self._keep_going = keep_going
         self._quiet = quiet
         self._begun = time.monotonic()
+        self._heard: Listener | None = None
+        self.records: dict[str, tuple[RunRecord, Settings | None]] = {}
+        """By part: what the page and the notes are made of; without settings where nothing was proven."""
 
     @contextlib.contextmanager
     def branch(self, part: Part, place: int, total: int) -> Iterator[Progress]:
         """The run onto a branch begins or goes on."""
         from backport.config import level_of
+        from backport.export.listener import Listener
         from backport.levels import Level
         from backport.report.progress import Reporter
         from backport.run.journal import Journal
@@ -43,21 +51,34 @@ class Screen:
         state = Journal(self._repo.state_dir, part.part).read()
         validating = state is not None and level_of(state.settings)[0] is not Level.NONE
         with Reporter(validating=validating, ends_at_failure=not self._keep_going) as progress:
-            yield progress
+            self._heard = Listener(progress)
+            yield self._heard
 
     def done(self, part: Part, result: Result) -> None:
         """It came to its end."""
+        from backport.export.listener import finished
         from backport.report.page import say
         from backport.report.summary import summary
 
+        if self._heard is not None:
+            self.records[part.part] = (finished(self._heard, result), result.state.settings)
+        self._heard = None
         if not self._quiet:
             say(summary(result, time.monotonic() - self._begun))
             sys.stdout.flush()
 
     def stopped(self, part: Part, error: Exception) -> None:
         """It did not."""
+        from backport.errors import BackportError
+        from backport.export.listener import stopped
         from backport.report.several import show_stop
+        from backport.run.journal import Journal
 
+        if self._heard is not None and isinstance(error, BackportError):
+            state = Journal(self._repo.state_dir, part.part).read()
+            record = stopped(self._heard, part.short, state, state, error)
+            self.records.setdefault(part.part, (record, None))
+        self._heard = None
         show_stop(part, str(error), getattr(error, "hint", ""))
 
     def waits(self, part: Part, newer: Part) -> None:
@@ -70,7 +91,13 @@ class Screen:
 
 
 def carry(
-    repo: Repo, go: Callable[[Screen], Carried], json: str | None, *, keep_going: bool
+    repo: Repo,
+    go: Callable[[Screen], Carried],
+    json: str | None,
+    reports: Reports,
+    ctx: typer.Context,
+    *,
+    keep_going: bool,
 ) -> None:
     """Run it, show the matrix, and end with its exit code."""
     from backport.branches.roster import RosterFile
@@ -79,6 +106,7 @@ def carry(
     from backport.report.summary import stopped_json
 
     check_json(json)
+    reports.begin(ctx)
     screen = Screen(repo, keep_going=keep_going, quiet=json == "-")
     try:
         carried = go(screen)
@@ -89,7 +117,27 @@ def carry(
             raise _interrupted(RosterFile(repo)) from None
         write_json(json, stopped_json(error, None) if json else {})
         raise
-    _show(matrix_of(repo, carried.roster, carried), json)
+    matrix = matrix_of(repo, carried.roster, carried)
+    _show(matrix, json, lambda: _report(repo, carried, screen, reports, ctx))
+
+
+def _report(
+    repo: Repo, carried: Carried, screen: Screen, reports: Reports, ctx: typer.Context
+) -> None:
+    """The page of all branches that were worked on, and notes on what has moved."""
+    from backport.branches.roster import Ending
+
+    made = [
+        (part, *screen.records[part.part])
+        for part in carried.roster.parts
+        if part.part in screen.records
+    ]
+    if made:
+        reports.write_all(ctx, repo, lambda: [record for _, record, _ in made])
+    for part, record, settings in made:
+        moved = part.result is not None and part.result.ending is Ending.MOVED
+        if reports.notes and moved and settings is not None:
+            reports.note(repo, record, settings)
 
 
 def matrix_of(repo: Repo, roster: Roster, carried: Carried | None = None) -> Matrix:
@@ -102,13 +150,14 @@ def matrix_of(repo: Repo, roster: Roster, carried: Carried | None = None) -> Mat
     return Matrix(columns, roster.atomic, push)
 
 
-def _show(matrix: Matrix, json: str | None) -> None:
+def _show(matrix: Matrix, json: str | None, report: Callable[[], None]) -> None:
     from backport.errors import BackportError, Unreported
     from backport.report.out import write_json
     from backport.report.several import matrix_json, show_matrix
 
     try:
         write_json(json, matrix_json(matrix) if json else {})
+        report()
         if json != "-":
             print()
             show_matrix(matrix)

@@ -126,7 +126,7 @@ def show_columns(matrix: Matrix) -> None:
         if column.stop is not None:
             say(f"\n{column.short}, in {column.worktree}:")
             for line in help_lines(column.stop, column.short):
-                print(line)
+                say(line)
 
 
 def matrix_json(matrix: Matrix) -> dict[str, Any]:

@@ -128,7 +128,8 @@ class Digger:
             by_file.setdefault((line.commit, line.path), []).append(line.text)
         for (commit, path), lines in by_file.items():
             telling = next((x.strip() for x in lines if len(x.strip()) > 2), lines[0].strip())
-            more = f" and {counted(len(lines) - 1, 'more line')}" if len(lines) > 1 else ""
+            beyond = len(lines) - 1
+            more = f" and {beyond} more line{'s' * (beyond > 1)}" if beyond else ""
             text = f"wrote {shown(telling)!r}{more}, where it works in {shown(path)}"
             found.setdefault(commit, []).append(Evidence(Kind.LINES, text))
 

@@ -336,6 +336,26 @@ def test_what_moved_together_is_taken_back_together(repo: Path, atomic: bool) ->
     assert tips(repo) == before
 
 
+def test_one_page_for_all_and_notes_on_what_has_moved(repo: Path, tmp_path: Path) -> None:
+    broken(repo)
+    page = tmp_path / "all.html"
+    run(repo, *MANY[:3], *BUILD, "--notes", "--html", str(page), "master", code=1)
+    text = page.read_text()
+    assert all(name in text for name in NAMES)
+    noted = git(repo, "notes", "--ref=backport", "list").split("\n")
+    assert sorted(line.split()[1] for line in noted) == sorted({*tips(repo, NAMES[0], NAMES[2])})
+
+
+def test_a_page_that_cannot_be_written_is_no_failure_of_the_branches(repo: Path) -> None:
+    folder = repo / ".git/there"
+    folder.mkdir()
+    done = backport(repo, *MANY, "--html", str(folder / "no/page.html"), "master")
+    assert done.exit_code == 2, "before any work"
+    assert left(repo) == []
+    refused = backport(repo, *MANY, "--junit", str(folder / "x.xml"), "master")
+    assert refused.exit_code == 2 and "are for one branch" in refused.output
+
+
 def test_nothing_to_do_pushes_nothing(repo: Path) -> None:
     git(repo, "remote", "add", "origin", "/nowhere")
     run(repo, *MANY, "master")

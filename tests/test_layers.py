@@ -209,6 +209,14 @@ def test_every_test_file_is_collected() -> None:
     assert there == seen
 
 
+def test_no_file_holds_what_a_merge_left_open() -> None:
+    for folder in ("backport", "emu", "series", "docs"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".md", ".json", ".toml"):
+                lines = path.read_text().splitlines()
+                assert not [x for x in lines if x.startswith(("<" * 7 + " ", ">" * 7 + " "))], path
+
+
 def test_unicorn_is_imported_in_one_file() -> None:
     users = [path.name for path in (ROOT / "emu").rglob("*.py") if "unicorn" in imported(path)]
     assert users == ["engine.py"]

@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Verdicts by content, in ``.git/backport/cache/``: the same question is never paid for twice.
 
-<<<<<<< HEAD
 ``<kind>/<aa>/<key>.json`` holds an answer below a line with its SHA-256, ``blob/<aa>/<sha256>`` (zlib) an
 artefact that answers need (the core's object file).  A key is a digest of everything the answer depends on,
-so nothing is ever stale; entries unused for 90 days are dropped when `prune` is called.
-=======
-``<kind>/<aa>/<key>.json`` holds an answer, ``blob/<aa>/<sha256>`` (zlib) an artefact that answers need (the
-core's object file).  A key is a digest of everything the answer depends on, so nothing is ever
-stale; `prune` drops what nothing has asked for in 90 days, and then what has been asked for least lately,
-until the rest fits the limit.
->>>>>>> ed93d3c (Builds: steps from what commands looked at, audited by whole builds)
+so nothing is ever stale; `prune` drops what nothing has asked for in 90 days, and then what has been asked
+for least lately, until the rest fits the limit.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.backport.trees import new_repo
+
 ROOT = Path(__file__).parents[1]
 FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "backport": (
@@ -229,6 +231,21 @@ def test_help_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code, *heavy], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_where_nothing_is_staged_or_waits_nothing_heavy_is_loaded(tmp_path: Path) -> None:
+    """`check` is a hook before every commit, `status` stands in prompts."""
+    repo = new_repo(tmp_path / "repo", {"a.c": "int a;\n"})
+    heavy = ("pygit2", "git", "networkx", "unicorn", "elftools", "unidiff", "jinja2", "rich")
+    code = (
+        "import atexit, sys\nnames, sys.argv = sys.argv[2:], ['backport', sys.argv[1]]\n"
+        "atexit.register(lambda: print('loaded', sorted(set(sys.modules) & set(names))))\n"
+        "from backport.__main__ import main\nmain()"
+    )
+    for verb in ("check", "status"):
+        words = [sys.executable, "-c", code, verb, *heavy]
+        done = subprocess.run(words, cwd=repo, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == "loaded []", verb
 
 
 def test_every_file_says_its_licence() -> None:

@@ -376,7 +376,7 @@ def _may_run(repo: Path | None) -> bool:
     from backport.gateway.stage import Stage
 
     common = Stage(repo or Path(), environment().for_git()).common_dir()
-    left = ("run", "branches.json")
+    left = ("run/state.json", "branches.json")
     return common is None or any((common / "backport" / name).exists() for name in left)
 
 

@@ -47,6 +47,8 @@ class Reports:
     def begin(self, ctx: typer.Context) -> None:
         """Raise `UsageError` for a file that cannot be written; from here on GitHub's runner obeys
         nothing that is printed."""
+        if not self.wanted:
+            return
         from backport.export.annotations import GITLAB_FILE, fence
         from backport.report.out import check_file
 

@@ -87,6 +87,7 @@ def make(repo: Repo, settings: Settings, planned: Planned, progress: Progress) -
     before = moves(repo)
     if planned.bump is not None:
         bumped = _bumped(repo, planned.tip, planned.bump)
+        repo.objects.store()  # the run's journal names it, and a kill must find it again
         plain = replace(
             settings,
             record=Record.NONE,

@@ -43,8 +43,7 @@ def one(repo: Path, subject: str, *words: str) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("key", ["Fixes", "Amends"])
-@pytest.mark.parametrize("digits", [8, 12, 40])
+@pytest.mark.parametrize(("key", "digits"), [("Fixes", 8), ("Amends", 12), ("Fixes", 40)])
 def test_a_later_fix_of_what_it_carries(repo: Path, key: str, digits: int) -> None:
     feature = head(repo, 40)
     fix = commit(

@@ -367,6 +367,70 @@ def recordings() -> Sequence[bytes]:
         return (path.read_bytes(),)
 
 
+LOG_END = b"Z 0 0\n\n"
+LOG_WORDS = (
+    *(b"F 2 1\n1\n", b"Q 1 1\n0\n", b"Q 2 3\n137\n", b"X 2 9\n/bin/make\n", b"O 2 6\nsocket\n"),
+    *(
+        b"R 1 3\na.c\n",
+        b"W 2 3\na.o\n",
+        b"U 2 3\na.o\n",
+        b"N 2 3\nb.o\n",
+        b"D 2 1\n.\n",
+        b"M 2 1\nd\n",
+    ),
+    *(
+        b"E 1 1\nx\n",
+        b"u 2 3\n022\n",
+        b"f 2 8\npipe:[1]\n",
+        b"1 2 8\npipe:[2]\n",
+        b"\0",
+        b"-1",
+        b"99999999",
+    ),
+)
+
+
+def _log(*records: tuple[str, int, str]) -> bytes:
+    lines = ((kind, serial, text.encode()) for kind, serial, text in records)
+    return b"".join(b"%s %d %d\n%s\n" % (k.encode(), s, len(t), t) for k, s, t in lines)
+
+
+def _program(serial: int, exe: str, *argv: str) -> tuple[tuple[str, int, str], ...]:
+    words, files = (
+        "".join(f"{word}\0" for word in argv),
+        [(str(n), serial, "/dev/null") for n in range(3)],
+    )
+    start = [("X", serial, exe), ("x", serial, exe), ("c", serial, "/"), ("u", serial, "22")]
+    return (*start, ("a", serial, words), ("e", serial, "PATH=/bin\0"), *files)
+
+
+def logs() -> Sequence[bytes]:
+    """A shell that starts a make, which compiles; and a command alone."""
+    compiled = (
+        *_program(1, "/bin/sh", "sh", "-c", "make"),
+        ("F", 2, "1"),
+        *_program(2, "/usr/bin/make", "make"),
+        *(("R", 2, "Makefile"), ("S", 2, "a.c"), ("E", 2, "a.o"), ("F", 3, "2")),
+        *_program(3, "/usr/bin/cc", "cc", "-MD", "-c", "a.c"),
+        *(
+            ("R", 3, "a.c"),
+            ("D", 3, "."),
+            ("W", 3, "a.o"),
+            ("W", 3, "a.d"),
+            ("W", 3, "tmp"),
+            ("U", 3, "tmp"),
+        ),
+        *(("Q", 3, "0"), ("S", 2, "a.o"), ("Q", 2, "0"), ("Q", 1, "0")),
+    )
+    alone = (
+        *_program(1, "/bin/sh", "sh", "-c", "cat a >b"),
+        ("R", 1, "a"),
+        ("A", 1, "b"),
+        ("Q", 1, "0"),
+    )
+    return (_log(*compiled), _log(*alone))
+
+
 def profiles() -> Sequence[bytes]:
     """The built-in profile."""
     return (resources.files("emu").joinpath("profiles", "xen-pv-shim-4.10.toml").read_bytes(),)

@@ -17,6 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backport.builds.recorded import storage
+from backport.builds.recorded.derive import derive
+from backport.builds.recorded.outside_paths import Paths
+from backport.builds.recorded.places import Places
+from backport.builds.recorded.watch import read_log
 from backport.errors import BackportError
 from backport.gateway.identity import Signature
 from backport.run.journal import Journal
@@ -107,6 +111,18 @@ def recordings(data: bytes) -> None:
             assert storage.load(path) == found
 
 
+def logs(data: bytes) -> None:
+    """What the watcher has written, which the build could have written in: none, or commands from it."""
+    with _folder() as folder:
+        log = folder / "log"
+        log.write_bytes(data.removesuffix(seeds.LOG_END) + seeds.LOG_END)
+        processes = read_log(log)
+        assert not log.exists()
+        if processes:
+            found = derive(processes, Paths(Places(folder), ()), frozenset(("a.c",)))
+            assert all(run.argv is not None for command in found.commands for run in command.runs)
+
+
 def profiles(data: bytes) -> None:
     """A profile of the user's."""
     with _documented(EmuError):
@@ -156,6 +172,7 @@ TARGETS = {
     "journal": Target(journal, seeds.journal, seeds.JSON_WORDS),
     "cache": Target(cache, seeds.cache, seeds.JSON_WORDS),
     "recordings": Target(recordings, seeds.recordings, seeds.JSON_WORDS),
+    "logs": Target(logs, seeds.logs, seeds.LOG_WORDS),
     "profiles": Target(profiles, seeds.profiles, seeds.TOML_WORDS),
     "objects": Target(objects, seeds.objects, seeds.NUMBERS, 60.0),
     "headers": Target(headers, seeds.images, seeds.NUMBERS),

@@ -62,6 +62,9 @@ FOUND = {
     "deep JSON as a recording": ("recordings", b'{"format":' + b"[" * 100_000),
     "a list for outputs": ("recordings", seeds.recordings()[0].replace(b'{"a.o":[1,2,3]}', b"[]")),
     "another answer than was kept": ("cache", b"{}"),
+    "a zero byte in a path": ("logs", seeds.logs()[0] + b"R 3 3\na\0c\n"),
+    "a record of no kind": ("logs", seeds.logs()[0] + b" 3 3\na\0c\n"),
+    "a process below the first": ("logs", b"Q -1 1\n0\n" + seeds.logs()[0]),
 }
 
 

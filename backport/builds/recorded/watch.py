@@ -17,6 +17,7 @@ from pathlib import Path
 
 _SOURCE = Path(__file__).with_name("watch.c")
 _LOG_LIMIT = 1 << 29
+_KINDS = "FQXxcae012fuRWAUNSEDMKOZ"
 
 
 @dataclass(slots=True)
@@ -111,6 +112,8 @@ def _parse(data: bytes) -> tuple[Process, ...]:
         text = data[end + 1 : at].decode("utf-8", "surrogateescape")
         at += 1
         number += 1
+        if not serial.isdigit():
+            raise ValueError("processes have numbers from 1")
         process = found.setdefault(int(serial), Process(int(serial)))
         _note(process, kind.decode("ascii"), text, number)
     del found[0]
@@ -122,6 +125,10 @@ def _parse(data: bytes) -> tuple[Process, ...]:
 
 
 def _note(process: Process, kind: str, text: str, number: int) -> None:
+    if len(kind) != 1 or kind not in _KINDS:
+        raise ValueError("no kind of a record")
+    if "\0" in text and kind not in "ae":
+        raise ValueError("no path has a zero byte")
     if kind in "RWANUSEDMK":
         process.events.append((number, kind, text))
     elif kind == "X":

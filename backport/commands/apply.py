@@ -357,13 +357,13 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
         from backport.run import conflict
         from backport.run.stop import help_lines
 
-        print(f"stopped on a conflict, laid out in {state.worktree}:")
+        print(f"stopped on {clash.what}, laid out in {state.worktree}:")
         folder = Path(state.worktree)
         left = conflict.unresolved(found, folder) if folder.is_dir() else ()
         marks = {path: "unresolved" if path in left else "resolved" for path, _ in clash.clashes}
         for line in help_lines(clash, state.branch.removeprefix("refs/heads/"), marks):
             print(line)
-        print("then `backport continue`; or `backport skip`, or `backport abort`")
+        print(f"{clash.way_on}; or `backport skip`, or `backport abort`")
     elif owner is not None:
         print(f"running in process {owner}")
     else:

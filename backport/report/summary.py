@@ -221,17 +221,13 @@ def conflict_json(state: RunState | None) -> list[dict[str, Any]] | None:
         return None
     laid = {one.path: one for one in state.clash.laid if one.proposed}
     return [
-        {
-            "path": path,
-            "reason": reason,
-            "proposal": _proposal(laid[path]) if path in laid else None,
-        }
+        {"path": path, "reason": reason} | (_proposal(laid[path]) if path in laid else {})
         for path, reason in state.clash.clashes
     ]
 
 
 def _proposal(file: Laid) -> dict[str, Any]:
-    return {"how": file.proposed, "diff": list(file.diff)}
+    return {"proposal": {"how": file.proposed, "diff": list(file.diff)}}
 
 
 def missing_json(state: RunState | None) -> list[dict[str, str]]:

@@ -38,7 +38,8 @@ def refuse_second(journal: Journal) -> None:
         if state.items
         else "just begun"
     )
-    how = "stopped on a conflict" if state.phase is Phase.STOPPED else "was interrupted"
+    stop = state.clash if state.phase is Phase.STOPPED else None
+    how = f"stopped on {stop.what}" if stop is not None else "was interrupted"
     raise RunInProgress(
         f"a run onto {branch} {how} ({done})", "`backport continue` or `backport abort` first"
     )

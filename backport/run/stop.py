@@ -59,6 +59,18 @@ class Stop:
     made: str = ""
     """The tree of a doubtful result."""
 
+    @property
+    def what(self) -> str:
+        """What it is, for a person."""
+        return "a doubt" if self.doubts else "a conflict"
+
+    @property
+    def way_on(self) -> str:
+        """How the run goes on."""
+        if self.doubts:
+            return "`backport continue --accept doubt` takes it; or correct it, then `backport continue`"
+        return "then `backport continue`"
+
     def to_json(self) -> dict[str, Any]:
         """As the journal has it; what is empty is left out, as releases before did not know it."""
         data: dict[str, Any] = {
@@ -112,9 +124,9 @@ def help_lines(stop: Stop, branch: str, marks: Mapping[str, str] | None = None) 
 def _proposal(file: Laid) -> list[str]:
     path = shlex.quote(file.path)
     return [
-        f"    a resolution is laid out that merges {file.proposed}; look at it, then"
-        f" `git add {path}`; `git checkout --merge {path}` brings the conflict back:",
+        f"    a resolution is laid out that merges {file.proposed}:",
         *(f"      {line}" for line in file.diff),
+        f"    `git add {path}` takes it; `git checkout --merge {path}` brings the conflict back",
     ]
 
 

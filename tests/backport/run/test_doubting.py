@@ -51,6 +51,7 @@ def test_it_stops_before_what_nothing_judges(repo: Path) -> None:
     assert git(repo, "rev-parse", "stable-4.10") == tip
     said = backport(repo, "status")
     assert SAID in said.output
+    assert "stopped on a doubt" in said.output and "--accept doubt` takes it" in said.output
     assert backport(repo, "abort").exit_code == 0
 
 

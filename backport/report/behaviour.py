@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The ladder over the steps, and what each step changed, for a person.
 
-One line a step, as wide as the terminal; under it, where there is something to say, what was gained
-(``+``), lost (``-``) or became otherwise (``~``).  A table of operations that is there for the first
-time is folded: one line for all operations that are treated alike.  At the end the ladder once more,
+One line a step, with its commit, as wide as the terminal; under it, where there is something to say, what
+was gained (``+``), lost (``-``) or became otherwise (``~``).  A table of operations that is there for the
+first time is folded: one line for all operations that are treated alike.  At the end the ladder once more,
 with the step that first reached each milestone.
 """
 
@@ -23,6 +23,10 @@ _CASES = 2
 _MANY = 4
 """More operations than that with the same to tell share a line."""
 _INDENT = " " * 6
+_ID = 12
+"""Digits of a commit's id."""
+_NARROWEST = 10
+"""Columns for a subject, on any terminal."""
 _SIGNS = {
     Kind.MILESTONE_GAINED: "+",
     Kind.MILESTONE_LOST: "-",
@@ -38,12 +42,15 @@ def show_behaviour(steps: Sequence[Seen], *, every: bool = False) -> None:
     width = page_width()
     for step in steps:
         rung = _rung(step)
-        room = width - len(rung) - 7
-        print(f"{step.number:>3}  {_cut(step.subject, room):<{room}}  {rung}".rstrip())
+        head = f"{step.number:>3}  {_id(step)}"
+        room = max(_NARROWEST, width - len(head) - len(rung) - 4)
+        print(f"{head}  {_cut(step.subject, room):<{room}}  {rung}".rstrip())
         if step.error:
             print(f"{_INDENT}{step.error}")
         if step.since is not None and step.since != step.number - 1 and step.changes:
-            print(f"{_INDENT}against step {step.since}, the last before it that boots:")
+            since = next((_id(s) for s in steps if s.number == step.since), "")
+            line = f"against step {step.since} ({since}), the last before it that boots:"
+            print(f"{_INDENT}{line}")
         for line in _told(step.changes, every):
             print(textwrap.fill(line, width, initial_indent=_INDENT, subsequent_indent=_INDENT * 2))
         if step.warning:
@@ -128,10 +135,11 @@ def _ladder(steps: Sequence[Seen]) -> Iterator[str]:
         return
     yield ""
     for milestone in last.ladder:
-        first = next((s.number for s in steps if _has(s, milestone.name)), None)
-        at = "never" if first is None else f"step {first}" if first else "the start"
+        first = next((s for s in steps if _has(s, milestone.name)), None)
+        at = "never" if first is None else f"step {first.number}" if first.number else "the start"
+        commit = "" if first is None else _id(first)
         lost = "" if milestone.reached or first is None else ", no longer at the end"
-        yield f"{at:>10}  {milestone.name}{lost}"
+        yield f"{at:>10}  {commit:{_ID}}  {milestone.name}{lost}"
     states = Counter(step.state for step in steps)
     changed = sum(1 for step in steps if step.changes)
     said = ", ".join(f"{count} {state}" for state, count in states.most_common())
@@ -141,6 +149,10 @@ def _ladder(steps: Sequence[Seen]) -> Iterator[str]:
 
 def _has(step: Seen, name: str) -> bool:
     return step.report is not None and any(m.name == name and m.reached for m in step.report.ladder)
+
+
+def _id(step: Seen) -> str:
+    return step.commit[:_ID]
 
 
 def _cut(text: str, room: int) -> str:

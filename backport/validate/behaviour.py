@@ -15,7 +15,7 @@ from typing import Any
 from backport.verdicts import State, StepVerdict, Validator
 from emu.booted.emulate import BootReport
 from emu.findings.ladder import Change, compare
-from series.model import Patch
+from series.model import Oid, Patch
 
 _STYLE = re.compile(
     rb"\b(coding style|style|cosmetic|white ?space|indent(ation)?|typos?|spelling|comments?|tidy|clean ?up"
@@ -29,6 +29,7 @@ class Seen:
     """One step: its report, and what is different from the step ``since``."""
 
     number: int
+    commit: Oid
     subject: str
     state: str
     """``booted``, ``does not build``, or why there is no report."""
@@ -43,6 +44,7 @@ class Seen:
         """For a program."""
         return {
             "number": self.number,
+            "commit": self.commit,
             "subject": self.subject,
             "state": self.state,
             "error": self.error,
@@ -71,6 +73,7 @@ def follow(
 
 def _look(verdict: StepVerdict, message: bytes, last: Seen | None) -> Seen:
     report = report_of(verdict)
+    bare = Seen(verdict.number, verdict.commit, verdict.subject, "booted", report)
     if report is None:
         why = next(
             (v.summary for v in reversed(verdict.verdicts) if v.state is not State.PASSED), ""
@@ -78,21 +81,19 @@ def _look(verdict: StepVerdict, message: bytes, last: Seen | None) -> Seen:
         build = verdict.verdicts[0]
         if build.state is State.FAILED:
             error = build.lines[0] if build.lines else build.summary
-            return Seen(verdict.number, verdict.subject, "does not build", None, error)
-        return Seen(verdict.number, verdict.subject, why or verdict.state.value, None)
+            return replace(bare, state="does not build", error=error)
+        return replace(bare, state=why or verdict.state.value)
     if last is None or last.report is None:
         nothing = replace(report, ladder=(), behaviour=(), boot_findings=())
         changes = compare(nothing, report) if verdict.number else ()
-        return Seen(verdict.number, verdict.subject, "booted", report, "", changes)
+        return replace(bare, changes=changes)
     changes = compare(last.report, report)
     warning = ""
     # Over a gap of steps that do not boot, nobody knows whose change it is.
     alone = last.number == verdict.number - 1
     if changes and alone and _STYLE.search(message.split(b"\n", 1)[0]):
         warning = "its message mentions style only, but its behaviour changed"
-    return Seen(
-        verdict.number, verdict.subject, "booted", report, "", changes, last.number, warning
-    )
+    return replace(bare, changes=changes, since=last.number, warning=warning)
 
 
 def report_of(verdict: StepVerdict) -> BootReport | None:

@@ -22,6 +22,7 @@ from emu.findings.verdict import (
     Outcome,
     ScenarioResult,
 )
+from series.model import Oid
 from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
@@ -136,7 +137,7 @@ def test_reports_of_the_emulation() -> None:
 
 def test_behaviour() -> None:
     change = Change(Kind.NEW, "send/64", "", "handled locally", "send")
-    seen = Seen(1, "one", "boots", report=reports()[1], changes=(change,))
+    seen = Seen(1, Oid("0" * 40), "one", "boots", report=reports()[1], changes=(change,))
     check("behaviour", {"format": 1, "steps": [seen.to_json()]})
 
 

@@ -30,17 +30,21 @@ def report(rungs: int, treatment: Treatment, result: int) -> BootReport:
     return BootReport("p", "1", "2", Outcome.PASSED, ladder, rows if rungs > 1 else (), "", (), 1)
 
 
+def oid(number: int) -> Oid:
+    return Oid(f"{number + 1:x}" * 40)
+
+
 def booted(number: int, found: BootReport) -> StepVerdict:
     verdicts = (
         Verdict(Validator.BUILD, State.PASSED, "built"),
         Verdict(Validator.BOOT, State.PASSED, "", data=found.to_json()),
     )
-    return StepVerdict(number, Oid("0" * 40), f"subject {number}", verdicts)
+    return StepVerdict(number, oid(number), f"subject {number}", verdicts)
 
 
 def unbuilt(number: int) -> StepVerdict:
     build = Verdict(Validator.BUILD, State.FAILED, "exit 2", (ERROR, "    7 |   nothing"))
-    return StepVerdict(number, Oid("0" * 40), f"subject {number}", (build,))
+    return StepVerdict(number, oid(number), f"subject {number}", (build,))
 
 
 def early(number: int) -> StepVerdict:
@@ -48,7 +52,7 @@ def early(number: int) -> StepVerdict:
         Verdict(Validator.BUILD, State.PASSED, "built"),
         Verdict(Validator.BOOT, State.ABSENT, "no PVH entry yet"),
     )
-    return StepVerdict(number, Oid("0" * 40), f"subject {number}", verdicts)
+    return StepVerdict(number, oid(number), f"subject {number}", verdicts)
 
 
 def seen(*verdicts: StepVerdict, message: bytes = b"") -> tuple[Seen, ...]:
@@ -67,16 +71,23 @@ def told(capsys: pytest.CaptureFixture[str], *steps: Seen, every: bool = False) 
 
 def test_each_step_has_its_line_and_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     out = told(capsys, *seen(early(0), booted(1, REFUSED), unbuilt(2), booted(3, FORWARDED)))
-    assert "  0  subject 0" in out
+    assert "  0  111111111111  subject 0  " in out
     assert "no PVH entry yet" in out
     assert "+ rung 1\n" in out
     assert "+ refused (-EOPNOTSUPP): EVTCHNOP_send, EVTCHNOP_close" in " ".join(out.split())
     assert f"does not build\n      {ERROR}\n" in out
-    assert "against step 1, the last before it that boots:\n      + rung 3\n" in out
+    assert "against step 1 (222222222222), the last before it that boots:\n      + rung 3\n" in out
     words = " ".join(out.split())
     assert "~ refused (-EOPNOTSUPP) -> forwarded to L0 (0): EVTCHNOP_send, EVTCHNOP_close" in words
-    assert "step 1 rung 1 step 1 rung 2 step 3 rung 3" in words
+    assert (
+        "step 1 222222222222 rung 1 step 1 222222222222 rung 2 step 3 444444444444 rung 3" in words
+    )
     assert "4 trees: 2 booted, 1 no PVH entry yet, 1 does not build" in words
+
+
+def test_a_program_reads_the_whole_id() -> None:
+    steps = seen(early(0), booted(1, REFUSED), unbuilt(2))
+    assert [step.to_json()["commit"] for step in steps] == [oid(0), oid(1), oid(2)]
 
 
 def test_every_case_on_demand(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,11 +50,21 @@ def emulate(
         bool,
         typer.Option("--deep", help="Boot an image on the profile's other machines as well."),
     ] = False,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            "--budget",
+            metavar="SECONDS",
+            min=1,
+            help="Time for those other machines (default: 60); what it is too short for is named.",
+        ),
+    ] = None,
     accept: opt.Accept = None,
     json: opt.Json = None,
 ) -> None:
     """Emulate one object's core, or boot one image, and show what it does."""
     from backport.config import Settings
+    from backport.counted import counted
     from backport.errors import UsageError
     from backport.report.emulated import show_report
     from backport.report.out import write_json
@@ -72,6 +82,10 @@ def emulate(
     if file is None:
         raise UsageError("no FILE given", "the core's object file, or a linked image")
     data = _read(file)
+    if deep and not is_image(data):
+        raise UsageError(f"{file}: --deep is for a linked image", "an object is not booted")
+    if budget is not None and not deep:
+        raise UsageError("--budget is the time of --deep", "give both, or neither")
     if probe is not None:
         answers = read_probe(_read(probe), chosen)
         for line in differences(chosen, answers.constants):
@@ -84,8 +98,13 @@ def emulate(
     if is_image(data):
         from backport.report.booted import show_boot
         from emu.booted.emulate import emulate_image
+        from emu.booted.variants import SECONDS
 
-        boot = emulate_image(data, chosen, only=only or None, deep=deep)
+        seconds = (budget or SECONDS) if deep else 0
+        if deep:
+            boots = counted(len(chosen.boot.variants), "boot")
+            typer.echo(f"deep: {boots} on other machines, {seconds} s at most (--budget)", err=True)
+        boot = emulate_image(data, chosen, only=only or None, deep=seconds)
         verdict = judge_boot(boot, given)
         write_json(json, boot.to_json() if json else {})
         if json != "-":

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from backport.counted import counted
@@ -11,7 +12,7 @@ from backport.report.emulated import print_summary, show_accepted, show_defects
 from backport.report.page import fold, page_width
 from backport.report.table import show_table
 from backport.verdicts import Verdict
-from emu.findings.boot_report import BehaviourRow, BootReport
+from emu.findings.boot_report import BehaviourRow, BootReport, Treatment
 
 OTHER_MACHINES = "boot"
 """Operation of the rows of ``--deep``."""
@@ -37,13 +38,22 @@ def show_boot(report: BootReport, verdict: Verdict, name: str) -> None:
     show_accepted(report.findings)
     for title, missing in report.unjudged:
         print(fold(f"could not be judged: {title}: {missing}", page_width()))
-    more = sum(row.operation == OTHER_MACHINES for row in report.behaviour)
-    if more:
-        print(f"deep: {counted(more, 'boot')} on other machines")
+    _show_other_machines([row for row in report.behaviour if row.operation == OTHER_MACHINES])
     speed = ""
     if report.calls:
         speed = f"; booted in {report.boot_seconds:.1f} s, {report.seconds:.1f} s"
     print(f"{verdict.state.value}: {verdict.summary}{speed}")
+
+
+def _show_other_machines(rows: Sequence[BehaviourRow]) -> None:
+    """How many boots there were, and which were left out, with the reason."""
+    if not rows:
+        return
+    left = [row for row in rows if row.treatment is Treatment.UNREACHED]
+    print(f"deep: {len(rows) - len(left)} of {counted(len(rows), 'boot')} on other machines")
+    for note, same in groupby(left, key=lambda row: row.note):
+        names = ", ".join(row.scenario.removeprefix("boot: ") for row in same)
+        print(fold(f"  {note}: {names}", page_width()))
 
 
 def _rows(behaviour: tuple[BehaviourRow, ...]) -> list[tuple[str, str, str, str, str]]:

@@ -60,11 +60,11 @@ class ModeReport:
 
 
 def emulate_image(
-    elf: bytes, profile: Profile, *, only: str | None = None, deep: bool = False
+    elf: bytes, profile: Profile, *, only: str | None = None, deep: float = 0
 ) -> BootReport:
     """Boot an image and try every operation; ``only`` names one scenario (or one finding's rerun).
 
-    ``deep``: then boot it on the profile's other machines as well.
+    ``deep``: for so many seconds boot it on the profile's other machines as well.
 
     Raises an `EmuError` for an image that cannot be started; whatever it does wrong is in the report.
     """
@@ -73,13 +73,13 @@ def emulate_image(
     if only is not None and entered and not report.behaviour:
         what = f"{only!r} does not run in a booted image"
         raise EmuError(what, profile.origin, "no guest can bring it about: give the object file")
-    return _deepened(report, parse_image(elf), profile) if deep and entered else report
+    return _deepened(report, parse_image(elf), profile, deep) if deep and entered else report
 
 
-def _deepened(report: BootReport, image: LinkedImage, profile: Profile) -> BootReport:
+def _deepened(report: BootReport, image: LinkedImage, profile: Profile, deep: float) -> BootReport:
     """With what becomes of the image on other machines."""
     started = time.perf_counter()
-    rows = (*report.behaviour, *variants(image, profile))
+    rows = (*report.behaviour, *variants(image, profile, deep))
     return replace(
         report,
         behaviour=rows,

@@ -26,6 +26,10 @@ class TooSlow(Exception):
     """The time was up: run it again, counted, for a verdict that is the same on every machine."""
 
 
+class OutOfTime(Exception):
+    """The time that the user gave is over, which says nothing about the image."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Of one run: ``seconds`` of the processor below, from a quarter of which on it is looked at closely;

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from emu.abi import Mode
-from emu.booted.ending import Ended, TooSlow
+from emu.booted.ending import Ended, OutOfTime, TooSlow
 from emu.booted.machine import Machine
 from emu.booted.settings import MIB, Settings
 from emu.booted.turns import Runner
@@ -23,20 +23,24 @@ def settings_of(profile: Profile) -> Settings:
     return Settings(boot.memory * MIB, boot.command_line.encode(), boot.vcpus)
 
 
-def boot(image: LinkedImage, mode: Mode, settings: Settings) -> tuple[Runner, Ended | None]:
-    """A machine at its guest's first instruction, or where the boot ended."""
-    runner, end = _attempt(image, mode, settings, everywhere=False)
+def boot(
+    image: LinkedImage, mode: Mode, settings: Settings, until: float = float("inf")
+) -> tuple[Runner, Ended | None]:
+    """A machine at its guest's first instruction, or where the boot ended.  Raises OutOfTime where it has not
+    come to either at the moment ``until`` (`time.monotonic`)."""
+    runner, end = _attempt(image, mode, settings, until, everywhere=False)
     if runner.machine.hypercalls_at or runner.machine.in_place:
         return runner, end
     runner.close()  # it may have asked for its hypercall page where nobody looked
-    return _attempt(image, mode, settings, everywhere=True)
+    return _attempt(image, mode, settings, until, everywhere=True)
 
 
 def _attempt(
-    image: LinkedImage, mode: Mode, settings: Settings, *, everywhere: bool
+    image: LinkedImage, mode: Mode, settings: Settings, until: float, *, everywhere: bool
 ) -> tuple[Runner, Ended | None]:
     def start() -> Runner:
-        return Runner(Machine(image, build_kernel(mode), settings, everywhere=everywhere))
+        machine = Machine(image, build_kernel(mode), settings, everywhere=everywhere)
+        return Runner(machine, until)
 
     runner = start()
     try:
@@ -50,4 +54,7 @@ def _attempt(
             runner.counting = False
     except Ended as end:
         return runner, end
+    except OutOfTime:
+        runner.close()
+        raise
     return runner, None

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emu.booted.ending import BOOT, SLOWEST, Bounds, Ended, TooSlow
+from emu.booted.ending import BOOT, SLOWEST, Bounds, Ended, OutOfTime, TooSlow
 from emu.booted.machine import SPINS, Machine
 from emu.booted.processor import Activity, Vcpu
 from emu.booted.standstill import run_closely
@@ -36,13 +36,13 @@ GUEST_VCPU = "rbp"
 
 
 class Runner:
-    """Runs one machine."""
+    """Runs one machine, until a moment (`time.monotonic`) at most: from then on it raises OutOfTime."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, until: float = float("inf")) -> None:
         self.machine = machine
         self.counting = False
         """Whether a run is bounded in instructions, since time was not enough."""
-        self._watchdog = Watchdog(self._stop)
+        self._watchdog = Watchdog(self._stop, until)
         self._last = 0
         """Whose turn it was."""
         self._left = 0
@@ -180,6 +180,8 @@ class Runner:
             self._crashed(stopped)
         elif vcpu.spins >= SPINS:
             self._spins(vcpu, bounds)
+        if self._watchdog.expired:
+            raise OutOfTime
         if self._watchdog.fired:
             self._time_is_up(bounds)
         return False

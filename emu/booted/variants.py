@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The same image on other machines: what a toolstack may choose, an image has to come to its guest with.
 
-Each is one boot, up to the guest's first instruction; there are as many as the profile names.
+Each is one boot, up to the guest's first instruction; there are as many as the profile names, and as the
+user's time is enough for.  One that it is not enough for is left out by name: nothing is known of it.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 from emu.abi import Mode
 from emu.booted.drive import limits
-from emu.booted.ending import Ended
+from emu.booted.ending import Ended, OutOfTime
 from emu.booted.settings import MIB, Settings
 from emu.booted.starting import boot, settings_of
 from emu.elf.linked import LinkedImage
@@ -20,12 +22,23 @@ from emu.findings.verdict import Finding
 from emu.profile import Profile, Variant
 
 OPERATION = "boot"
+SECONDS = 60
+"""For all of them, unless the user says otherwise: a real image takes two to six seconds for each."""
 
 
-def variants(image: LinkedImage, profile: Profile) -> Iterator[BehaviourRow]:
-    """A row for each."""
+def variants(image: LinkedImage, profile: Profile, seconds: float) -> Iterator[BehaviourRow]:
+    """A row for each, within that time: a boot that is not done by then is cut, and none begins."""
+    until = time.monotonic() + seconds
     for variant in profile.boot.variants:
-        yield _row(image, profile, variant)
+        try:
+            if time.monotonic() >= until:
+                raise OutOfTime
+            yield _row(image, profile, variant, until)
+        except OutOfTime:
+            note = f"left out: the {seconds:g} s for other machines are over"
+            yield BehaviourRow(
+                _name(variant), OPERATION, Mode.NATIVE, Treatment.UNREACHED, None, note=note
+            )
 
 
 def machine_of(profile: Profile, variant: Variant) -> Settings:
@@ -41,13 +54,17 @@ def machine_of(profile: Profile, variant: Variant) -> Settings:
     )
 
 
-def _row(image: LinkedImage, profile: Profile, variant: Variant) -> BehaviourRow:
-    runner, end = boot(image, Mode.NATIVE, machine_of(profile, variant))
+def _name(variant: Variant) -> str:
+    return f"boot: {variant.name}"
+
+
+def _row(image: LinkedImage, profile: Profile, variant: Variant, until: float) -> BehaviourRow:
+    runner, end = boot(image, Mode.NATIVE, machine_of(profile, variant), until)
     try:
         missing = limits(runner.machine, end)
     finally:
         runner.close()
-    name = f"boot: {variant.name}"
+    name = _name(variant)
     treatment, note = Treatment.LOCAL, "the guest is entered"
     findings: tuple[Finding, ...] = ()
     if missing:

@@ -18,16 +18,20 @@ INTERVAL = 0.05
 class Watchdog:
     """One thread, asleep but for a look twenty times a second, for as long as something is watched.
 
-    It counts the time that this process has computed, so that a busy machine changes nothing.
+    It counts the time that this process has computed, so that a busy machine changes nothing.  ``until`` is
+    another matter: the moment (`time.monotonic`) at which whoever started all this wants it to be over.
     """
 
-    def __init__(self, stop: Callable[[], None]) -> None:
+    def __init__(self, stop: Callable[[], None], until: float = float("inf")) -> None:
         self._stop = stop
+        self._until = until
         self._begun = 0.0
         self._deadline = float("inf")
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self.fired = False
+        self.expired = False
+        """The moment has come: whoever runs is stopped again and again."""
 
     def arm(self, seconds: float) -> None:
         """Stop whoever runs after that many seconds."""
@@ -55,6 +59,9 @@ class Watchdog:
             if time.process_time() > self._deadline:
                 self._deadline = float("inf")
                 self.fired = True
+                self._stop()
+            elif time.monotonic() > self._until:
+                self.expired = True
                 self._stop()
 
     def close(self) -> None:

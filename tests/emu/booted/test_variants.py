@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from backport.cli import app
+from backport.report.booted import show_boot
+from backport.validate.emulation import judge_boot
 from emu.booted.emulate import BootReport, emulate_image
 from emu.booted.settings import MIB, Settings, l0_setup, memory_map
 from emu.booted.variants import machine_of, variants
@@ -39,7 +42,7 @@ def booted(report: BootReport) -> list[BehaviourRow]:
 
 
 def deep(profile: Profile) -> BootReport:
-    return emulate_image(sample_image(), profile, only="yield/64", deep=True)
+    return emulate_image(sample_image(), profile, only="yield/64", deep=60)
 
 
 def test_the_sample_comes_to_its_guest_on_all_of_them() -> None:
@@ -55,7 +58,7 @@ def test_only_when_it_is_asked_for() -> None:
 
 
 def test_one_that_does_not_bring_its_guest_up() -> None:
-    (row,) = variants(parse_image(shim64("cli\nend: hlt")), with_variant(name='"x"', vcpus="3"))
+    (row,) = variants(parse_image(shim64("cli\nend: hlt")), with_variant(name='"x"', vcpus="3"), 60)
     (finding,) = row.findings
     assert row.treatment is Treatment.CRASHED
     assert finding.scenario == "boot: x/64"
@@ -65,9 +68,49 @@ def test_one_that_does_not_bring_its_guest_up() -> None:
 
 def test_one_where_the_emulation_lacks_something() -> None:
     code = "new: .byte 0x66,0x0f,0xae,0x30"
-    (row,) = variants(parse_image(shim64(code)), with_variant(name='"x"', vcpus="3"))
+    (row,) = variants(parse_image(shim64(code)), with_variant(name='"x"', vcpus="3"), 60)
     assert (row.treatment, row.findings) == (Treatment.UNJUDGED, ())
     assert row.note.startswith("clwb, which the emulator does not know, at new+0x0")
+
+
+def test_one_that_hangs_is_cut_when_the_time_is_over() -> None:
+    """Without the cut it would be looked at closely, counted, and called a loop: a verdict on the image."""
+    endless = parse_image(shim64("mov $5, %ecx\nagain: inc %rcx\njmp again"))
+    two = replace(PROFILE, boot=replace(PROFILE.boot, variants=PROFILE.boot.variants[:2]))
+    rows = list(variants(endless, two, 0.3))
+    assert [(row.treatment, row.findings) for row in rows] == [(Treatment.UNREACHED, ())] * 2
+    assert {row.note for row in rows} == {"left out: the 0.3 s for other machines are over"}
+
+
+def test_none_begins_after_it() -> None:
+    rows = list(variants(parse_image(sample_image()), PROFILE, 0))
+    assert {row.treatment for row in rows} == {Treatment.UNREACHED}
+
+
+def test_what_was_left_out_is_named_and_no_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    report = emulate_image(sample_image(), PROFILE, only="yield/64", deep=1e-9)
+    show_boot(report, judge_boot(report), "x")
+    words = " ".join(capsys.readouterr().out.split())
+    first = PROFILE.boot.variants[0].name
+    assert f"deep: 0 of {len(PROFILE.boot.variants)} boots on other machines" in words
+    assert f"left out: the 1e-09 s for other machines are over: {first}, " in words
+    assert report.outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--deep",), "--deep is for a linked image"),
+        (("--budget", "5"), "--budget is the time of --deep"),
+        (("--deep", "--budget", "0"), "--budget"),
+    ],
+)
+def test_a_wrong_use_of_it(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    file = tmp_path / "core.o"
+    file.write_bytes(b"\x7fELF")
+    done = CliRunner().invoke(app, ["emulate", str(file), *words])
+    assert done.exit_code == 2
+    assert said in done.stderr
 
 
 def test_what_a_variant_changes() -> None:
@@ -116,5 +159,6 @@ def test_the_verb_says_how_many(tmp_path: Path) -> None:
     words = ["emulate", str(image), "--profile", str(profile), "--only", "yield/64", "--deep"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0
-    assert "deep: 1 boot on other machines" in done.stdout
+    assert "deep: 1 boot on other machines, 60 s at most (--budget)\n" in done.stderr
+    assert "deep: 1 of 1 boot on other machines" in done.stdout
     assert "boot: one processor" in done.stdout

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from backport.errors import Interrupted
     from backport.gateway.repository import Repo
     from backport.planning.sources import Source
-    from backport.run.journal import Journal, RunState
+    from backport.run.journal import Journal
     from backport.run.proof import Proof
     from backport.run.request import Progress, Request, Result
 
@@ -398,13 +398,7 @@ def _is_several(repo: Repo, branch: str | None) -> bool:
 
 def _together(repo: Repo, go: Callable[[Screen], Carried], out: _Out, *, keep_going: bool) -> None:
     from backport.commands import together
-    from backport.errors import UsageError
 
-    if out.reports.for_one_record:
-        raise UsageError(
-            "--junit, --sarif and --annotations are for one branch",
-            "--json and --html have all of them; `backport check --range OLD..NEW` writes the others",
-        )
     together.carry(repo, go, out.json, out.reports, out.ctx, keep_going=keep_going)
 
 
@@ -440,7 +434,7 @@ def _carry(
     reports.begin(out.ctx)
     begun = time.monotonic()
     journal = Journal(repo.state_dir)
-    before = _readable(journal) if reports.wanted else None
+    before = journal.readable() if reports.wanted else None
     try:
         validating = _validating(repo, settings)
         with Reporter(validating=validating, ends_at_failure=not proof.keep_going) as progress:
@@ -451,7 +445,7 @@ def _carry(
     except BackportError as error:
         if interrupts.came():  # a git that ran in the foreground was interrupted with us
             raise _interrupted(repo, journal) from None
-        state, failed = _readable(journal), error
+        state, failed = journal.readable(), error
         write_json(json, stopped_json(error, state) if json else {})
         # The state of another run, which is in the way, is not what this one came to.
         known = (None, None) if isinstance(error, RunInProgress) else (before, state)
@@ -473,16 +467,6 @@ def _carry(
             f"{branch} has moved to {tip}, but the report of that could not be written: {why}",
             f"the run is done: `git log {branch}` shows it",
         ) from error
-
-
-def _readable(journal: Journal) -> RunState | None:
-    """The state of the run, None where there is none; a damaged one is the run's own error."""
-    from backport.errors import UsageError
-
-    try:
-        return journal.read()
-    except UsageError:
-        return None
 
 
 def _interrupted(repo: Repo, journal: Journal) -> Interrupted:

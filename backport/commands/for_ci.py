@@ -39,11 +39,6 @@ class Reports:
         """Whether there is anything to write."""
         return bool(self.junit or self.sarif or self.annotations or self.html or self.notes)
 
-    @property
-    def for_one_record(self) -> bool:
-        """Whether there is one that holds a single run."""
-        return bool(self.junit or self.sarif or self.annotations)
-
     def begin(self, ctx: typer.Context) -> None:
         """Raise `UsageError` for a file that cannot be written; from here on GitHub's runner obeys
         nothing that is printed."""
@@ -90,7 +85,7 @@ class Reports:
     def write_all(
         self, ctx: typer.Context, repo: Repo, make: Callable[[], Sequence[RunRecord]]
     ) -> None:
-        """The same of several records; only the page takes more than one."""
+        """The same of several records, all in each document."""
         if not self.wanted:
             return
         from importlib.metadata import version
@@ -103,16 +98,16 @@ class Reports:
         from backport.report.out import write_for
 
         records = [located(repo, one) for one in make()]
-        record, tool = records[0], version(DISTRIBUTION)
+        tool = version(DISTRIBUTION)
         if self.junit:
-            write_for("--junit", self.junit, to_junit(record))
+            write_for("--junit", self.junit, to_junit(records))
         if self.sarif:
-            log = json.dumps(to_sarif(record, tool), indent=1)
+            log = json.dumps(to_sarif(records, tool), indent=1)
             write_for("--sarif", self.sarif, f"{log}\n".encode())
         if self.annotations is Forge.GITLAB:
-            write_for("--annotations", GITLAB_FILE, to_gitlab(record).encode())
+            write_for("--annotations", GITLAB_FILE, to_gitlab(records).encode())
         if self.annotations is Forge.GITHUB:
-            ctx.meta[_LINES] = to_github(record).splitlines()
+            ctx.meta[_LINES] = to_github(records).splitlines()
         if self.html:
             import time
 

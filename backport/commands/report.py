@@ -45,10 +45,6 @@ def report(
     if not ranges:
         raise UsageError("no commits given", "--range A..B; repeated for several branches")
     reports = Reports(junit, sarif, annotations, html)
-    if len(ranges) > 1 and (junit or sarif or annotations):
-        raise UsageError(
-            "--junit, --sarif and --annotations take one range", "--html takes several"
-        )
     reports.begin(ctx)
     found = open_repo(repo)
     settings = opt.settings_of(
@@ -56,9 +52,12 @@ def report(
     )
     begun = time.monotonic()
     done = [known_range(found, settings, commits) for commits in ranges]
+    names = [commits.rpartition("..")[2] or commits for commits in ranges]
+    if len({*names}) < len(names):  # what reads the documents goes by the name
+        names = list(ranges)
     records = [
-        checked(commits.rpartition("..")[2] or commits, one, time.monotonic() - begun, asked=False)
-        for commits, one in zip(ranges, done, strict=True)
+        checked(name, one, time.monotonic() - begun, asked=False)
+        for name, one in zip(names, done, strict=True)
     ]
     reports.write_all(ctx, found, lambda: records)
     for record in records:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from backport.export.listener import Listener
     from backport.export.run_record import RunRecord
     from backport.gateway.repository import Repo
+    from backport.run.journal import RunState
     from backport.run.request import Progress, Result
 
 
@@ -34,8 +35,11 @@ class Screen:
         self._quiet = quiet
         self._begun = time.monotonic()
         self._heard: Listener | None = None
-        self.records: dict[str, tuple[RunRecord, Settings | None]] = {}
-        """By part: what the page and the notes are made of; without settings where nothing was proven."""
+        self._before: RunState | None = None
+        self.records: dict[str, RunRecord] = {}
+        """By part: what the documents are made of."""
+        self.settings: dict[str, Settings] = {}
+        """By part: what its steps were proven by, if they were."""
 
     @contextlib.contextmanager
     def branch(self, part: Part, place: int, total: int) -> Iterator[Progress]:
@@ -49,6 +53,7 @@ class Screen:
         self._begun = time.monotonic()
         print(f"{part.short} ({place} of {total})", file=sys.stderr)
         state = Journal(self._repo.state_dir, part.part).read()
+        self._before = state
         validating = state is not None and level_of(state.settings)[0] is not Level.NONE
         with Reporter(validating=validating, ends_at_failure=not self._keep_going) as progress:
             self._heard = Listener(progress)
@@ -61,7 +66,8 @@ class Screen:
         from backport.report.summary import summary
 
         if self._heard is not None:
-            self.records[part.part] = (finished(self._heard, result), result.state.settings)
+            self.records[part.part] = finished(self._heard, result)
+            self.settings[part.part] = result.state.settings
         self._heard = None
         if not self._quiet:
             say(summary(result, time.monotonic() - self._begun))
@@ -69,15 +75,20 @@ class Screen:
 
     def stopped(self, part: Part, error: Exception) -> None:
         """It did not."""
-        from backport.errors import BackportError
+        from backport.errors import BackportError, UsageError
         from backport.export.listener import stopped
+        from backport.export.run_record import RunRecord
         from backport.report.several import show_stop
         from backport.run.journal import Journal
 
-        if self._heard is not None and isinstance(error, BackportError):
-            state = Journal(self._repo.state_dir, part.part).read()
-            record = stopped(self._heard, part.short, state, state, error)
-            self.records.setdefault(part.part, (record, None))
+        if part.part not in self.records:
+            known = error if isinstance(error, BackportError) else UsageError(str(error))
+            after = Journal(self._repo.state_dir, part.part).readable()
+            self.records[part.part] = (
+                stopped(self._heard, part.short, self._before, after, known)
+                if self._heard is not None
+                else RunRecord("apply", part.short, (), error=known)
+            )
         self._heard = None
         show_stop(part, str(error), getattr(error, "hint", ""))
 
@@ -102,6 +113,7 @@ def carry(
     """Run it, show the matrix, and end with its exit code."""
     from backport.branches.roster import RosterFile
     from backport.errors import BackportError, Interrupted
+    from backport.export.run_record import RunRecord
     from backport.report.out import check_json, write_json
     from backport.report.summary import stopped_json
 
@@ -116,6 +128,8 @@ def carry(
         if interrupts.came() and not isinstance(error, Interrupted):
             raise _interrupted(RosterFile(repo)) from None
         write_json(json, stopped_json(error, None) if json else {})
+        failed = RunRecord("apply", "several branches", (), error=error)
+        reports.write_all(ctx, repo, lambda: [failed])
         raise
     matrix = matrix_of(repo, carried.roster, carried)
     _show(matrix, json, lambda: _report(repo, carried, screen, reports, ctx))
@@ -124,18 +138,15 @@ def carry(
 def _report(
     repo: Repo, carried: Carried, screen: Screen, reports: Reports, ctx: typer.Context
 ) -> None:
-    """The page of all branches that were worked on, and notes on what has moved."""
+    """The documents, with all branches, and notes on what has moved."""
     from backport.branches.roster import Ending
+    from backport.export.branch_records import branch_records
 
-    made = [
-        (part, *screen.records[part.part])
-        for part in carried.roster.parts
-        if part.part in screen.records
-    ]
-    if made:
-        reports.write_all(ctx, repo, lambda: [record for _, record, _ in made])
-    for part, record, settings in made:
+    made = tuple(branch_records(carried, screen.records)) if reports.wanted else ()
+    reports.write_all(ctx, repo, lambda: [record for _, record in made])
+    for part, record in made:
         moved = part.result is not None and part.result.ending is Ending.MOVED
+        settings = screen.settings.get(part.part)
         if reports.notes and moved and settings is not None:
             reports.note(repo, record, settings)
 

@@ -2,6 +2,7 @@
 """What leaves the tool in a form that another program reads, one file a format.
 
 run_record, listener   what a run came to, and how that is gathered while it goes on
+branch_records         the same of each branch of one command
 tree_places            files and lines of the tree that a verdict names
 junit, sarif, annotations   for CI
 page_data              what a page for a person shows, as values

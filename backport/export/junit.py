@@ -7,7 +7,7 @@ nothing about the patch; what was not there yet or was not reached is skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from xml.etree import ElementTree as Xml
@@ -43,8 +43,16 @@ _KINDS = {
 }
 
 
-def to_junit(record: RunRecord) -> bytes:
-    """The document."""
+def to_junit(records: Sequence[RunRecord]) -> bytes:
+    """The document: a suite a record."""
+    top = Xml.Element("testsuites", name="backport")
+    top.extend(map(_suite, records))
+    Xml.indent(top, " ")
+    body: bytes = Xml.tostring(top, "utf-8")
+    return b"<?xml version='1.0' encoding='utf-8'?>\n" + body + b"\n"
+
+
+def _suite(record: RunRecord) -> Xml.Element:
     cases = [(step, case) for step in record.steps for case in _cases(record, step)]
     kinds = [case.kind for _, case in cases]
     whole = record.error is not None and not any(
@@ -76,11 +84,7 @@ def to_junit(record: RunRecord) -> bytes:
         first, _, rest = record.error.message.partition("\n")
         text = "\n".join(part for part in (rest, record.error.hint) if part)
         _add(element, _Case(record.verb, _Kind.ERROR, escaped(first), _lines(text)))
-    top = Xml.Element("testsuites", name="backport")
-    top.append(suite)
-    Xml.indent(top, " ")
-    body: bytes = Xml.tostring(top, "utf-8")
-    return b"<?xml version='1.0' encoding='utf-8'?>\n" + body + b"\n"
+    return suite
 
 
 def _cases(record: RunRecord, step: StepRecord) -> Iterator[_Case]:
@@ -92,7 +96,7 @@ def _cases(record: RunRecord, step: StepRecord) -> Iterator[_Case]:
         yield _Case("apply", _Kind.FAILURE, escaped(step.how), _lines(why))
         return
     if step.fortune is Fortune.NOT_REACHED:
-        yield _Case(record.verb, _Kind.SKIPPED, "not reached")
+        yield _Case(record.verb, _Kind.SKIPPED, escaped(step.how) or "not reached")
         return
     if step.fortune in _LEFT:
         yield _Case("apply", _Kind.SKIPPED, escaped(f"{step.fortune}: {step.how}"))

@@ -8,10 +8,11 @@ invented; the step and its commit stand in the result's logical location and pro
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from backport.export.run_record import Place, RunRecord, StepRecord, Trouble
+from backport.export.run_record import Fortune, Place, RunRecord, StepRecord, Trouble
 from backport.verdicts import State
 from series.model import escaped
 
@@ -25,19 +26,29 @@ _RULES = {
 _LEVELS = {State.FAILED: "error", State.CANNOT_TELL: "warning"}
 
 
-def to_sarif(record: RunRecord, version: str) -> dict[str, Any]:
-    """The log as a JSON document; ``version`` is the tool's."""
+def to_sarif(records: Sequence[RunRecord], version: str) -> dict[str, Any]:
+    """The log as a JSON document, a run a record; ``version`` is the tool's."""
+    runs = [_run(record, version) for record in records]
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}
+
+
+def _run(record: RunRecord, version: str) -> dict[str, Any]:
     rules = list(dict.fromkeys(trouble.rule for _, trouble in record.troubles))
     invocation: dict[str, Any] = {
         "executionSuccessful": record.error is None or record.exit_code < 5,
         "exitCode": record.exit_code,
     }
+    notified = [
+        {"level": "warning", "message": {"text": _lines(step.how)}}
+        for step in record.steps
+        if step.fortune is Fortune.NOT_REACHED and step.how
+    ]
     if record.error is not None:
         text = "\n".join(filter(None, (record.error.message, record.error.hint)))
-        invocation["toolExecutionNotifications"] = [
-            {"level": "error", "message": {"text": _lines(text)}}
-        ]
-    run: dict[str, Any] = {
+        notified.append({"level": "error", "message": {"text": _lines(text)}})
+    if notified:
+        invocation["toolExecutionNotifications"] = notified
+    return {
         "tool": {
             "driver": {
                 "name": "backport",
@@ -52,7 +63,6 @@ def to_sarif(record: RunRecord, version: str) -> dict[str, Any]:
             _result(step, trouble, rules.index(trouble.rule)) for step, trouble in record.troubles
         ],
     }
-    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
 def _rule(rule: str) -> dict[str, Any]:
@@ -94,10 +104,14 @@ def _result(step: StepRecord, trouble: Trouble, index: int) -> dict[str, Any]:
     }
 
 
-def fingerprint(step: StepRecord, trouble: Trouble) -> str:
-    """The same for the same trouble in the next run: neither commit ids nor line numbers count."""
+def fingerprint(step: StepRecord, trouble: Trouble, branch: str = "") -> str:
+    """The same for the same trouble in the next run: neither commit ids nor line numbers count.
+
+    ``branch``: where a document has several, and takes equal ones for one and the same.
+    """
     path = trouble.place.path if trouble.place is not None else ""
-    said = "\0".join((step.subject, trouble.rule, path, trouble.message))
+    words = (step.subject, trouble.rule, path, trouble.message)
+    said = "\0".join((*words, branch) if branch else words)
     return hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
 
 

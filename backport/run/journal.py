@@ -227,6 +227,13 @@ class Journal:
                 "`backport abort` drops the run; no branch has moved",
             ) from error
 
+    def readable(self) -> RunState | None:
+        """The same for a report of an error: None where it is damaged, too, which is that error."""
+        try:
+            return self.read()
+        except UsageError:
+            return None
+
     def end(self) -> None:
         """Forget the run: it is over with the first of these acts."""
         self.file.unlink(missing_ok=True)

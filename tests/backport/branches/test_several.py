@@ -352,8 +352,6 @@ def test_a_page_that_cannot_be_written_is_no_failure_of_the_branches(repo: Path)
     done = backport(repo, *MANY, "--html", str(folder / "no/page.html"), "master")
     assert done.exit_code == 2, "before any work"
     assert left(repo) == []
-    refused = backport(repo, *MANY, "--junit", str(folder / "x.xml"), "master")
-    assert refused.exit_code == 2 and "are for one branch" in refused.output
 
 
 def test_nothing_to_do_pushes_nothing(repo: Path) -> None:

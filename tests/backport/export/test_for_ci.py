@@ -228,19 +228,19 @@ def test_strangers_text_stays_text(text: str) -> None:
         troubles=(Trouble(Validator.BUILD, State.FAILED, "build", text, (text,), Place("a b%.c")),),
     )
     record = RunRecord("apply", text, (step,), asked=True)
-    suites = Xml.fromstring(to_junit(record))
+    suites = Xml.fromstring(to_junit([record]))
     (failure,) = suites.iter("failure")
     assert failure.text is not None
     assert "\x1b" not in failure.text
     assert "\u202e" not in failure.text
-    log = valid_sarif(to_sarif(record, "1"))
+    log = valid_sarif(to_sarif([record], "1"))
     uri = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
     assert uri == {"uri": "a%20b%25.c"}
     from backport.export.annotations import to_github, to_gitlab
 
-    (command,) = to_github(record).splitlines()
+    (command,) = to_github([record]).splitlines()
     assert command.startswith("::error file=a b%25.c,title=step 1 ")
-    assert json.loads(to_gitlab(record))
+    assert json.loads(to_gitlab([record]))
 
 
 @pytest.mark.parametrize(

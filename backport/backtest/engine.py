@@ -13,7 +13,14 @@ from backport.gateway.repository import Repo
 from backport.gateway.tree_words import TreeWords
 from backport.gateway.trees import TreeView
 from backport.history.doubts import doubts
-from backport.history.missing_names import Setting, declares
+from backport.history.missing_names import (
+    Setting,
+    Suspect,
+    declares,
+    lacking_members,
+    made_names,
+    uses,
+)
 from backport.history.siblings import (
     AUTO,
     AsBranch,
@@ -115,4 +122,8 @@ class Engine:
         def made(tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:
             return declares(self._repo, tree, names)
 
-        return doubts(where, chosen.patch, self._words.held, made)
+        suspect = Suspect(0, chosen.patch, where)
+        names = made_names(chosen.patch)
+        reached = lacking_members(self._repo, where.branch, (suspect,), names).get(0, ())
+        said = (uses(reached, "the branch"),) if reached else ()
+        return (*doubts(where, chosen.patch, self._words.held, made), *said)

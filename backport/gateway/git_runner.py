@@ -154,6 +154,13 @@ class GitRunner:
         """The lines of a stored tree's text files that hold one of ``names`` as a whole word."""
         return frozenset[bytes]().union(*self._search(tree, names))
 
+    def matches(self, tree: Oid, pattern: str) -> frozenset[bytes]:
+        """What in a stored tree's text files matches an extended regular expression."""
+        for kind in ("-P", "-E"):
+            if (out := self._grep(tree, "-o", kind, "-e", pattern)) is not None:
+                return frozenset(out)
+        raise GitFailed("git grep failed")
+
     def _search(self, tree: Oid, names: frozenset[bytes], *how: str) -> Iterator[list[bytes]]:
         wanted = sorted(name.decode() for name in names if len(name) < _LONGEST)
         for some in _portions(wanted):

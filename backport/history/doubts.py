@@ -12,13 +12,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from backport.counted import counted
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.history.missing_names import Setting, added_names, made_names, near_names, uses
+from backport.history.missing_names import (
+    Setting,
+    Suspect,
+    added_names,
+    explain,
+    find_lacking,
+    lacking_members,
+    made_names,
+    near_names,
+    uses,
+)
 from backport.history.siblings import Siblings
 from series.model import FileChange, Oid, Patch, shown
+from series.symbols.calls import arguments, called
 from series.symbols.lexer import language
 
 Holds = Callable[[Oid, frozenset[bytes]], frozenset[bytes]]
@@ -45,6 +57,26 @@ def put_on(
     return Setting(branch, result, made_on, repo.tree(own) if own is not None else None)
 
 
+def doubted(
+    repo: Repo, branch: TreeView, suspects: Sequence[Suspect], run: Sequence[Patch], name: str
+) -> dict[int, tuple[str, ...]]:
+    """By place in the run: what a person should look at in each step's result.
+
+    ``branch`` is where the run began, ``name`` what it is called; what another patch of the run brings
+    counts as there.
+    """
+    names = find_lacking(repo, branch, suspects, run)
+    made = frozenset[bytes]().union(*map(made_names, run)) if suspects else frozenset[bytes]()
+    reached = lacking_members(repo, branch, suspects, made)
+    found = {}
+    for suspect in suspects:
+        lacking = (*names.get(suspect.number, ()), *reached.get(suspect.number, ()))
+        said = (explain(lacking, name),) if lacking else ()
+        if all_of := (*said, *doubtful_files(suspect.where, suspect.patch)):
+            found[suspect.number] = all_of
+    return found
+
+
 def doubts(where: Setting, patch: Patch, holds: Holds, declares: Holds) -> tuple[str, ...]:
     """What a person should look at in the result; empty where nothing is found."""
     return tuple(
@@ -68,6 +100,8 @@ def doubtful_files(where: Setting, patch: Patch) -> tuple[str, ...]:
         made, theirs = where.result.read(change.path), where.after.read(change.path)
         if made is not None and theirs is not None:
             found += (f"{here}: {what}" for what in _in_file(change, ours, made, theirs))
+            if language(change.path) == "c":
+                found += (f"{here}: {what}" for what in _calls(change, ours, made, theirs))
     return tuple(dict.fromkeys(found))
 
 
@@ -109,6 +143,20 @@ def _in_file(change: FileChange, ours: bytes, made: bytes, theirs: bytes) -> Ite
         taken = {r for r in rivals if before.get(r) == number and there.get(r) != number}
         if taken and family:
             yield f"{shown(name)} is {number}, as {shown(min(taken))} is"
+
+
+def _calls(change: FileChange, ours: bytes, made: bytes, theirs: bytes) -> Iterator[str]:
+    """Functions that the added lines call as upstream does, and the rest of the file otherwise."""
+    added = b"".join(line.text for h in change.hunks for line in h.lines if line.op == b"+")
+    names = called(added).keys()
+    here, result, there = (arguments(text, names) for text in (ours, made, theirs))
+    for name, numbers in sorted(there.items()):
+        before = here.get(name, frozenset())
+        if len(numbers) == len(before) == 1 and result.get(name) == numbers | before != numbers:
+            yield (
+                f"calls {shown(name)} with {counted(min(numbers), 'argument')}, and with"
+                f" {min(before)} elsewhere"
+            )
 
 
 def _family(name: bytes) -> bytes:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from series.model import Oid, Patch
+from series.symbols.calls import members
 from series.symbols.declarations import declared, sought
 from series.symbols.definitions import definitions
 from series.symbols.lexer import code_lines
@@ -27,6 +28,7 @@ from series.symbols.pasted import bare
 
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{2,}")
 _SHOWN = 4
+_Members = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,60 @@ def find_lacking(
         if foreign:
             found[suspect.number] = tuple(sorted(foreign))
     return found
+
+
+def lacking_members(
+    repo: Repo, branch: TreeView, suspects: Sequence[Suspect], made: frozenset[bytes]
+) -> dict[int, tuple[bytes, ...]]:
+    """By place in the run: ``arch.pv`` where a suspect reaches a member through another as nothing on
+    ``branch`` does, and its own tree does.  ``made`` are names that patches of the run define.
+
+    Where a structure has been taken apart, each of its names may still stand somewhere.
+    """
+    unknown = {
+        suspect.number: pairs
+        for suspect in suspects
+        if (
+            pairs := _added_members(suspect.patch)
+            - _near_members(suspect.where.branch, suspect.patch)
+        )
+    }
+    absent = frozenset[_Members]().union(*unknown.values())
+    absent = frozenset(pair for pair in absent if made.isdisjoint(pair))
+    absent -= _reached(repo, branch.id, absent)
+    found: dict[int, tuple[bytes, ...]] = {}
+    for suspect in suspects:
+        missing = unknown.get(suspect.number, frozenset()) & absent
+        foreign = _reached(repo, suspect.where.before.id, missing)
+        foreign &= _near_members(suspect.where.result, suspect.patch)
+        if foreign:
+            found[suspect.number] = tuple(sorted(b".".join(pair) for pair in foreign))
+    return found
+
+
+def _added_members(patch: Patch) -> frozenset[_Members]:
+    return frozenset(
+        pair
+        for change in patch.changes
+        for _, lines in code_lines(change)
+        for line in lines
+        if line.own
+        for pair in members(line.clean)
+    )
+
+
+def _near_members(tree: TreeView, patch: Patch) -> frozenset[_Members]:
+    texts = (tree.read(change.old_path or change.path) or b"" for change in patch.changes)
+    return frozenset[_Members]().union(*map(members, texts))
+
+
+def _reached(repo: Repo, tree: Oid, pairs: frozenset[_Members]) -> frozenset[_Members]:
+    """Those of ``pairs`` that some file of ``tree`` has."""
+    if not pairs:
+        return pairs
+    some = "|".join(f"{one.decode()}(\\.|->){other.decode()}" for one, other in sorted(pairs))
+    lines = repo.git.matches(tree, rf"(\.|->)({some})\b")
+    return pairs & frozenset[_Members]().union(*map(members, lines))
 
 
 def declares(repo: Repo, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:

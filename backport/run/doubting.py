@@ -14,8 +14,8 @@ from dataclasses import replace
 from backport.config import level_of
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.history.doubts import doubtful_files, put_on
-from backport.history.missing_names import Suspect, explain, find_lacking
+from backport.history.doubts import doubted, put_on
+from backport.history.missing_names import Suspect
 from backport.history.siblings import AsBranch, Siblings
 from backport.levels import Level
 from backport.planning.plan import Plan
@@ -33,16 +33,11 @@ def examined(repo: Repo, plan: Plan, state: RunState, siblings: Siblings, first:
     suspects = tuple(suspect for suspect in looked if suspect.number >= first)
     if not suspects:
         return state
-    run = (plan.patch(repo, item) for item in state.items)
-    lacking = find_lacking(repo, repo.tree(state.onto), suspects, run)
     short, steps = state.branch.removeprefix("refs/heads/"), list(state.steps)
-    for suspect in suspects:
-        doubts = doubtful_files(suspect.where, suspect.patch)
-        if names := lacking.get(suspect.number):
-            doubts = (explain(names, short), *doubts)
-        if doubts:
-            step = steps[suspect.number]
-            steps[suspect.number] = replace(step, notes=(*step.notes, *doubts), doubts=doubts)
+    run = [plan.patch(repo, item) for item in state.items]
+    for number, doubts in doubted(repo, repo.tree(state.onto), suspects, run, short).items():
+        step = steps[number]
+        steps[number] = replace(step, notes=(*step.notes, *doubts), doubts=doubts)
     return replace(state, steps=tuple(steps))
 
 
@@ -61,12 +56,8 @@ def doubts_of(
     if where is None:
         return ()
     suspect = Suspect(number, patch, where)
-    run = (plan.patch(repo, item) for item in state.items)
-    lacking = find_lacking(repo, repo.tree(state.onto), (suspect,), run)
-    return (
-        *(explain(names, "the branch") for names in lacking.values()),
-        *doubtful_files(where, patch),
-    )
+    run = [plan.patch(repo, item) for item in state.items]
+    return doubted(repo, repo.tree(state.onto), (suspect,), run, "the branch").get(number, ())
 
 
 def halting(state: RunState) -> int | None:

@@ -12,9 +12,9 @@ from backport.errors import BackportError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.history.doubts import doubtful_files, put_on
+from backport.history.doubts import doubted, put_on
 from backport.history.ledger import ledger_of
-from backport.history.missing_names import Suspect, find_lacking, uses
+from backport.history.missing_names import Suspect
 from backport.history.siblings import AsBranch, Sibling, Siblings, Versions
 from backport.history.upstream import Blocker, find_blockers
 from backport.pick.outcome import Picked
@@ -100,9 +100,8 @@ class Judge:
         where = put_on(self._repo, self._siblings, patch, self._tree, result)
         if where is None:
             return ()
-        lacking = find_lacking(self._repo, self._tree, [Suspect(0, patch, where)], [patch])
-        names = tuple(uses(found, self._branch) for found in lacking.values())
-        return (*names, *doubtful_files(where, patch))
+        suspects = [Suspect(0, patch, where)]
+        return doubted(self._repo, self._tree, suspects, [patch], self._branch).get(0, ())
 
 
 def _clashes(picked: Picked) -> str:

@@ -125,10 +125,10 @@ def test_on_the_very_tree_that_it_was_made_on_nothing_is_looked_for(
 ) -> None:
     """The search takes longer than all the rest."""
 
-    def looked(*_: object) -> dict[int, tuple[bytes, ...]]:
+    def looked(*_: object) -> dict[int, tuple[str, ...]]:
         raise AssertionError("nothing can be missing there")
 
-    monkeypatch.setattr(doubting, "find_lacking", looked)
+    monkeypatch.setattr(doubting, "doubted", looked)
     git(repo, "branch", "own", "master~3")
     done = backport(repo, "apply", "--branch", "own", "--series", "master~3..master")
     assert done.exit_code == 0, done.output
@@ -159,3 +159,48 @@ def test_plan_says_so_with_the_code_of_apply(repo: Path) -> None:
     assert [row["class"] for row in rows] == ["automatic", "doubt", "automatic"]
     done = backport(repo, "plan", *SERIES)
     assert "doubt" in done.output and SAID in done.output
+
+
+CASES: dict[str, tuple[dict[str, str | tuple[str, str]], str, Files, str]] = {
+    "a member that is elsewhere": (
+        {"p.c": "int g(void) { return d->arch.pv.x + e->pv.size; }\n"},
+        "    d->arch.pv.size = 1;",
+        {"p.c": "int g(void) { return d->arch.pv_domain.x + e->pv.size; }\n"},
+        "uses arch.pv, which stable-4.10 does not have",
+    ),
+    "a function with another number of arguments": (
+        {"a.c": ("    get(a);\n", "    get(m, a);\n")},
+        "    get(m, b);",
+        {},
+        "a.c: calls get with 2 arguments, and with 1 elsewhere",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_upstream_has_changed_all_over(tmp_path: Path, case: str) -> None:
+    """The patch goes on, and is written for what the branch does not have."""
+    upstream, line, own, said = CASES[case]
+    body = ["int f(void)", "{", "    get(a);", *(f"    line{n}++;" for n in range(30)), "}", ""]
+    old = "\n".join(body)
+    before = {"a.c": old, "p.c": "int g(void) { return d->arch.pv_domain.x + e->pv.size; }\n"}
+    repo = new_repo(tmp_path / "repo", before, "master")
+    changed: dict[str, str] = {}
+    for name, text in upstream.items():
+        changed[name] = text if isinstance(text, str) else before[name].replace(*text)
+    branch_with(repo, "stable-4.10", "master", ("own", {"other": "own\n", **own}))
+    commit(repo, {**changed, "c": "upstream goes on\n"}, "all over")
+    text = (repo / "a.c").read_text().replace("    line25++;", f"    line25++;\n{line}")
+    commit(repo, {"a.c": text}, "fix")
+    done = backport(repo, "apply", "--branch", "stable-4.10", "--series", "master")
+    assert done.exit_code == 3 and said in done.output, done.output
+    # A branch that has it as upstream has it is not doubted.
+    git(repo, "branch", "same", "master~1")
+    git(repo, "checkout", "-q", "same")
+    commit(repo, {"other": "own\n"}, "own")
+    git(repo, "checkout", "-q", "master")
+    done = backport(repo, "apply", "--branch", "same", "--series", "master")
+    assert done.exit_code == 2 and "a run onto stable-4.10 stopped on a doubt" in done.output
+    assert backport(repo, "abort").exit_code == 0
+    done = backport(repo, "apply", "--branch", "same", "--series", "master")
+    assert done.exit_code == 0, done.output

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How many arguments calls have, and members reached through others, in C that is not parsed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+_CALLED = re.compile(rb"\b([A-Za-z_]\w{2,})\s*\(")
+_NO_CALLS = frozenset(
+    b"if while for switch return sizeof defined typeof do else case and not the".split()
+)
+_LONGEST = 2000
+"""Bytes that a call may take."""
+_CHAIN = re.compile(rb"(?:\.|->)([A-Za-z_]\w*)(?=(?:\.|->)([A-Za-z_]\w*))")
+
+
+def called(text: bytes) -> dict[bytes, frozenset[int]]:
+    """The names that are followed by a bracket, each with the numbers of arguments it is given."""
+    return _counted(text, _CALLED.finditer(text))
+
+
+def arguments(text: bytes, names: Iterable[bytes]) -> dict[bytes, frozenset[int]]:
+    """The same for ``names`` alone, in a text of any length."""
+    some = b"|".join(map(re.escape, sorted(names)))
+    return _counted(text, re.finditer(rb"\b(%b)\s*\(" % some, text)) if some else {}
+
+
+def members(text: bytes) -> frozenset[tuple[bytes, bytes]]:
+    """``arch`` and ``pv`` of ``d->arch.pv.x``, ``pv`` and ``x``: a member, and the one reached through it."""
+    return frozenset((match[1], match[2]) for match in _CHAIN.finditer(text))
+
+
+def _counted(text: bytes, matches: Iterator[re.Match[bytes]]) -> dict[bytes, frozenset[int]]:
+    found: dict[bytes, set[int]] = {}
+    for match in matches:
+        if match[1] not in _NO_CALLS:
+            number = _count(text[match.end() : match.end() + _LONGEST])
+            if number is not None:
+                found.setdefault(match[1], set()).add(number)
+    return {name: frozenset(numbers) for name, numbers in found.items()}
+
+
+def _count(text: bytes) -> int | None:
+    """Arguments up to the bracket that closes; None where it does not."""
+    depth, commas, empty = 1, 0, True
+    for letter in text:
+        if letter in b"([{":
+            depth += 1
+        elif letter in b")]}":
+            depth -= 1
+            if not depth:
+                return 0 if empty else commas + 1
+        elif letter == ord(",") and depth == 1:
+            commas += 1
+        if letter not in b" \t\n\r":
+            empty = False
+    return None

@@ -32,6 +32,7 @@ class Invariant(StrEnum):
     SHARED_PAGE = "shared page"
     MEMORY = "memory"
     RESUME = "resume"
+    SUSPEND = "state after suspend"
     STACK = "stack contents"
     EXPECTATION = "expectation"
     RESERVED = "reserved fields"

@@ -4,6 +4,7 @@
     domain      what L0 keeps of the domain, how it reads its arguments
     dispatch    recording, failures on demand
     registry    which function answers which operation
+    standing    how a domain stands, to compare it with another moment
     shared      the shared info page: time, pending and masked events
     events      EVTCHNOP_*
     grants      GNTTABOP_*

@@ -20,6 +20,7 @@ A call:
     boundary            the hooks that notice
     machine             from a snapshot into the core and back
     call                what came of it
+    suspension          how the domain stood before and after a suspend
 
 What becomes of it:
     selection, share    which cases are wanted, and by which process

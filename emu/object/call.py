@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from emu.findings.invariant import Invariant
+from emu.l0.standing import Standing
 from emu.object.context import Context
 from emu.profile.scenario import Case
 from emu.spaces import NOWHERE, LinearAddr
@@ -43,6 +44,8 @@ class Run:
     """L0 calls made by the calls that prepared the ground."""
     opened_before: frozenset[int] = frozenset()
     """Ports open in L0 when the judged call began."""
+    stood_before: Standing | None = None
+    """How the domain stood when the judged call began, where that is to suspend it."""
     registers: tuple[int, ...] = ()
     """Callee-saved registers, rsp and eflags at return."""
     buffer_before: bytes = b""

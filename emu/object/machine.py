@@ -17,11 +17,13 @@ from emu.object.call import SAVED, SAVED_VALUES, Crashed, Run
 from emu.object.context import Context, NoModel
 from emu.object.core import Core, load_core
 from emu.object.regions import Memory, Unmapped
+from emu.object.suspension import stands
 from emu.object.tables import trap_size
 from emu.object.values import guest_bytes, resolve
 from emu.object.world import World
 from emu.profile import Profile
 from emu.profile.scenario import Case, Name, Value
+from emu.rules.suspended import SUSPEND
 from emu.spaces import NOWHERE, LinearAddr
 
 BUDGET = 20_000
@@ -145,6 +147,8 @@ class Machine:
             if before:
                 run.guest_before = bytes(self.world.guest.view)
             run.calls_before = len(context.l0.calls)
+            if this.scenario.operation == SUSPEND:
+                run.stood_before = stands(self.world, context.l0)
             run.opened_before = frozenset(context.l0.ports)
             context.guest_writes.clear()
             context.guest_reads.clear()

@@ -9,8 +9,9 @@ from emu import abi
 from emu.object.addresses import BUFFER, LIST
 from emu.object.call import EFLAGS_AC, SAVED, SAVED_VALUES, Run
 from emu.object.machine import Machine
+from emu.object.suspension import stands, suspension
 from emu.profile.scenario import Name, Value
-from emu.rules import Rule, asking, conventions, failures, resources, state, translation
+from emu.rules import Rule, asking, conventions, failures, resources, state, suspended, translation
 from emu.rules.state import Area
 from emu.spaces import NOWHERE, LinearAddr
 
@@ -132,6 +133,15 @@ class Observed:
     def masked_ports(self) -> Collection[int]:
         return self._machine.world.masked_ports()
 
+    @property
+    def suspension(self) -> suspended.Suspension | None:
+        """None as well where L0 was made to fail in a way that it may not."""
+        before = self._run.stood_before
+        if before is None or not self.plan.possible:
+            return None
+        after = stands(self._machine.world, self._run.context.l0)
+        return suspension(self.calls, before, after)
+
     # --- memory ---
 
     def strayed(self) -> Iterator[str]:
@@ -188,6 +198,7 @@ AFTER_RETURN: tuple[Rule[Observed], ...] = (
     translation.Translation(),
     state.PortsAgree(),
     state.SharedPage(),
+    suspended.StateKept(),
     state.GuestMemory(),
     state.Memory(),
     asking.Reserved(),

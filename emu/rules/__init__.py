@@ -8,6 +8,7 @@ ends         calls that bring the domain down
 failures     what fails below must show above
 resources    ports, pages, heap
 state        event channels, shared page, memory
+suspended    what a suspend must not lose
 translation  the guest's structure, on the way down and up
 expected     what a scenario expects besides
 

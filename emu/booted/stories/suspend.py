@@ -9,7 +9,7 @@ the domain another number.  All that the image had asked of L0 it has to ask aga
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
@@ -18,6 +18,8 @@ from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
 from emu.l0 import L0Setup
+from emu.l0.standing import Standing, standing
+from emu.rules.suspended import CANCELLED, RESUMED, StateKept, Suspension
 
 STORE, CONSOLE, DOMID = 21, 22, 9
 """After it."""
@@ -55,8 +57,10 @@ def _maps_grants(guest: Guest) -> bool:
 def _cancelled(guest: Guest) -> Came:
     """Everything is as it was."""
     port, l0 = bind(guest), guest.machine.l0
+    _maps_grants(guest)
+    before = standing(l0)
     result = suspend(guest)
-    wrong = []
+    wrong = list(_not_kept(guest, CANCELLED, before))
     if result != 1:
         wrong.append(f"L0 answers 1 (cancelled), the guest sees {abi.result_name(result)}")
     l0.raise_event(port)
@@ -69,32 +73,37 @@ def _cancelled(guest: Guest) -> Came:
 def resumed(guest: Guest) -> Came:
     """Everything has to be asked for again."""
     port = bind(guest)
-    had_vector = bool(guest.machine.l0.upcall_vectors)
-    had_info = bool(guest.machine.l0.vcpu_infos)
     _maps_grants(guest)
+    before = standing(guest.machine.l0)
     result = suspend(guest)
     if result != 0:
         wrong = f"L0 answers 0 (resumed), the guest sees {abi.result_name(result)}"
         return Came(Treatment.FORWARDED, "resumed", result or 0, (wrong,))
-    wrong_after = tuple(_lost(guest, port, had_vector=had_vector, had_info=had_info))
+    wrong_after = (*_not_kept(guest, RESUMED, before), *_lost(guest, port))
     return Came(Treatment.FORWARDED, "resumed", 0, wrong_after)
 
 
-def _lost(guest: Guest, port: int, *, had_vector: bool, had_info: bool) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Suspended:
+    """What the rule looks at."""
+
+    suspension: Suspension
+
+
+def _not_kept(guest: Guest, answer: int, before: Standing) -> Iterator[str]:
+    """What is not as it was, now that nobody has anything left to do."""
+    guest.drive.settle()
+    after = Suspension(answer, before, standing(guest.machine.l0))
+    return (broken.message for broken in StateKept().check(_Suspended(after)))
+
+
+def _lost(guest: Guest, port: int) -> Iterator[str]:
     l0 = guest.machine.l0
-    told = 0 in l0.upcall_vectors
-    if not had_vector:
-        told = abi.CONSTANTS["HVM_PARAM_CALLBACK_IRQ"] in l0.params
-    if not told:
-        yield "the upcall vector is not set in L0 again"
-    if had_info and not l0.vcpu_infos:
-        yield "the vcpu_info is not registered again"
     for what, number in (("store", STORE), ("console", CONSOLE)):
         seen = guest.told(f"{what}_evtchn")
         if seen != number:
             yield f"the guest sees port {seen} for its {what}, which has {number} now"
     if l0.shared is None:
-        yield "L0's shared info is not mapped again"
         return
     guest.call("EVTCHNOP_unmask", port=STORE)
     l0.raise_event(STORE)

@@ -118,9 +118,9 @@ def test_a_resume_that_asks_l0_for_nothing() -> None:
     report = boot(b"\xc3", "suspend and resume/64", "hypervisor_resume")
     (row,) = report.behaviour
     assert [finding.message for finding in row.findings] == [
-        "the upcall vector is not set in L0 again",
-        "the vcpu_info is not registered again",
-        "L0's shared info is not mapped again",
+        "the vcpu_info of vcpu 0 is not set up again after a suspend",
+        "HVM_PARAM_CALLBACK_IRQ is not set up again after a suspend",
+        "L0's shared info is not set up again after a suspend",
     ]
     assert {finding.rerun for finding in row.findings} == {"suspend and resume/64"}
 

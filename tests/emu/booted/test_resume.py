@@ -12,6 +12,7 @@ from tests.emu.build import compile_source
 
 UNPAUSE = "            vcpu_unpause_by_systemcontroller(v);\n    return rc;"
 PAUSE = "            vcpu_pause_by_systemcontroller(v);\n    rc = "
+FREED_AT_ONCE = "    if ( rc )\n        goto out;\n"
 CANCELLED = "    if ( rc )\n        goto out;\n    hypervisor_resume();"
 
 
@@ -48,6 +49,30 @@ def test_a_core_that_does_not_resume_lacks_it() -> None:
 @pytest.mark.parametrize(
     ("only", "invariant", "message", "change"),
     [
+        (
+            "suspend cancelled",
+            "state after suspend",
+            "port 12 of the core was in state 5, and is not there after a cancelled suspend",
+            (FREED_AT_ONCE, f"    evtchn_free(d, channel(d, 12));\n{FREED_AT_ONCE}"),
+        ),
+        (
+            "suspend cancelled",
+            "state after suspend",
+            "port 12 of L0 was unbound on vcpu 0, and is not there after a cancelled suspend",
+            (FREED_AT_ONCE, f"    give_back(12, 0);\n{FREED_AT_ONCE}"),
+        ),
+        (
+            "suspend cancelled",
+            "state after suspend",
+            "domain.domain_id was 0x0, and is 0x7 after a cancelled suspend",
+            (FREED_AT_ONCE, f"    d->domain_id = 7;\n{FREED_AT_ONCE}"),
+        ),
+        (
+            "suspend cancelled",
+            "state after suspend",
+            "the mask in L0's shared page was set for no port, and is set for 65 after a cancelled suspend",
+            (FREED_AT_ONCE, f"    shared->evtchn_mask[1] |= 2;\n{FREED_AT_ONCE}"),
+        ),
         (
             "suspend cancelled",
             "vcpus",

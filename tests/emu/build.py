@@ -17,14 +17,11 @@ FLAGS = (
 )
 
 
-COMPILERS = (
-    "gcc",
-    pytest.param(
-        "clang",
-        marks=pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed"),
-    ),
-)
+_CLANG = pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")
+COMPILERS = ("gcc", pytest.param("clang", marks=_CLANG))
 """For tests of what compilers do differently."""
+SLOWLY = ("gcc", pytest.param("clang", marks=(_CLANG, pytest.mark.torture)))
+"""The same, for whole trees."""
 
 
 @cache

@@ -31,7 +31,7 @@ from emu.object.structures import asked_of
 from emu.profile import load_profile, with_layouts
 from series.model import Oid
 from tests.backport.trees import backport, git, open_repo
-from tests.emu.build import COMPILERS, compile_source
+from tests.emu.build import COMPILERS, SLOWLY, compile_source
 
 ROOT = Path(__file__).parents[3]
 PROFILE = load_profile("xen-pv-shim-4.10")
@@ -174,7 +174,7 @@ def test_the_command_of_the_core_compiles_the_probe(
 WITHOUT = "no debug information, so no structure is known"
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("compiler", SLOWLY)
 def test_a_tree_built_without_debug_information(sample: Path, compiler: str) -> None:
     """What its core is made of, the probe alone knows."""
     git(sample, "checkout", "-q", "-B", "plain", "good")

@@ -544,6 +544,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.torture
 def test_the_sample_series_gives_the_objects_of_clean_builds(sample: Path) -> None:
     """Each step on top of the last replay, compared where an error would have added up."""
     bench = Bench.of(sample, MAKE)

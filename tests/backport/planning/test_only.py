@@ -140,7 +140,7 @@ def test_a_run_cut_before_its_plan_still_knows_only(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("backport.run.life.make_plan", cut)
+        patched.setattr("backport.run.phases.make_plan", cut)
         assert backport(repo, *words("apply", "--only", "4")).exit_code == 130
     done = backport(repo, "continue")
     assert done.exit_code == 0, done.output

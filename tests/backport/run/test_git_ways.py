@@ -155,8 +155,11 @@ def test_killed_anywhere_the_signed_ids_are_those_of_the_journal(
     count = tmp_path / "signer.n"
     start = git(repo, "rev-parse", "stable")
     arguments = [WORDS[0], "--repo", str(repo), *WORDS[1:]]
-    done = killed_at(0, arguments)
-    assert done.returncode == 0, done.stderr
+    for _ in range(2):  # the others find the note for `undo` that the first run makes
+        count.unlink(missing_ok=True)
+        git(repo, "reset", "-q", "--hard", start)
+        done = killed_at(0, arguments)
+        assert done.returncode == 0, done.stderr
     acts = int(done.stdout.split("acts ")[1])
     journal = repo / ".git/backport/run/state.json"
     pinned = 0

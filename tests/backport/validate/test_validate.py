@@ -80,7 +80,11 @@ def test_what_cannot_be_prepared_is_one_message(
 
 @pytest.mark.parametrize(
     ("variant", "said"),
-    [("bug-leak-lock", "locks:"), ("bug-guest-pointer", "SMAP:"), ("build-break", "error:")],
+    [
+        pytest.param("bug-leak-lock", "locks:", marks=pytest.mark.torture),
+        ("bug-guest-pointer", "SMAP:"),
+        ("build-break", "error:"),
+    ],
 )
 def test_a_bad_step_stops_the_run_and_leaves_the_branch(
     sample: Path, variant: str, said: str

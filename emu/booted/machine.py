@@ -22,7 +22,7 @@ from emu.booted.ending import Ended
 from emu.booted.loader import load
 from emu.booted.paging import Linear, NotMapped
 from emu.booted.processor import Activity, Vcpu
-from emu.booted.ram import Ram
+from emu.booted.ram import MAX_FRAME, SPARE_PAGES, Ram
 from emu.booted.settings import Settings, l0_setup
 from emu.booted.strings import COPY, FILL, Strings, places
 from emu.booted.traps import Traps
@@ -400,7 +400,12 @@ class Machine:
 
     def frame(self, number: int) -> memoryview | None:
         at = self.ram.page(number)
-        return None if at < 0 else self.ram.view[at : at + PAGE]
+        if at >= 0:
+            return self.ram.view[at : at + PAGE]
+        if number * PAGE < MAX_FRAME:  # else it is no address of any machine
+            what = f"no room for frame {number:#x}: this machine has {SPARE_PAGES} outside of its memory"
+            self.limits.append((what, self.callers[-1]))
+        return None
 
     def now(self) -> int:
         return self.devices.clock.ticks

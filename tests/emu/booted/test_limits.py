@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from backport.cli import app
-from emu.booted import machine
+from emu.booted import machine, ram
 from emu.booted.emulate import BootReport, emulate_image
 from emu.findings.boot_report import BehaviourRow, Treatment
 from emu.findings.verdict import Outcome
@@ -162,3 +162,21 @@ def test_an_operation_of_l0_at_object_level() -> None:
     report = mini.report(wrong, depth="explore", only="send/64")
     assert (report.outcome, report.findings) == (Outcome.CANNOT_TELL, ())
     assert "event_channel_op:77, which is not modelled" in report.results[0].note
+
+
+def test_more_frames_than_the_machine_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What L0 answers then is this machine's own affair."""
+    monkeypatch.setattr(ram, "SPARE_PAGES", 64)
+    only = "setup_table of more frames than a batch/64"
+    report = emulate_image(sample_image(), PROFILE, only=only)
+    (seen,) = report.behaviour
+    assert (seen.treatment, seen.findings) == (Treatment.UNJUDGED, ())
+    assert seen.note.startswith("no room for frame 0x")
+    assert report.outcome is Outcome.CANNOT_TELL
+
+
+@pytest.mark.parametrize("name", ["setup_table of more frames", "alloc_unbound of more ports"])
+def test_more_than_a_batch_in_both_widths(name: str) -> None:
+    report = emulate_image(sample_image(), PROFILE, only=f"{name} than a batch")
+    assert report.outcome is Outcome.PASSED
+    assert [seen.mode for seen in report.behaviour] == ["64", "compat"]

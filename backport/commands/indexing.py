@@ -39,17 +39,20 @@ def index(
     settings = opt.settings_of(found, None, upstream=upstream)
     begun = time.monotonic()
     pairs = list(sibling_pairs(found))
+    top, tips = None, branch_tips(found)
     if settings.upstream is not None:
         top = found.commit(settings.upstream)
-        pairs += [(tip, top) for tip in branch_tips(found) if tip != top]
+        pairs += [(tip, top) for tip in tips if tip != top]
     with counting("history read") as count:
-        done = update(found, pairs, count)
+        done = update(found, pairs, count, top, tips)
     seconds = time.monotonic() - begun
     document = {
         "kept": done.kept,
         "made": done.made,
         "dropped": done.dropped,
         "bytes": done.size,
+        "commits": done.said.commits,
+        "commits_read": done.said.said,
         "rebuilt": done.rebuilt,
         "seconds": round(seconds, 3),
     }
@@ -58,5 +61,6 @@ def index(
         why = f"; made anew: {done.rebuilt}" if done.rebuilt else ""
         print(
             f"{done.made + done.kept} pairs of branches, {done.made} read, {done.kept} known,"
-            f" {done.dropped} dropped; {done.size / 1024:.0f} KiB in {seconds:.1f} s{why}"
+            f" {done.dropped} dropped\n{done.said.commits} commits of {done.said.branches} branches and"
+            f" upstream, {done.said.said} read; {done.size / 1024:.0f} KiB in {seconds:.1f} s{why}"
         )

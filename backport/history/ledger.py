@@ -4,12 +4,13 @@
 To read what a branch has and another does not costs a merge base, a walk and every message: 45 ms for a newer
 stable branch of Xen, and a pick asks four of them.  Here it is a row.
 
-Format 1 (``PRAGMA user_version``); a file of another version is built anew, and read by nobody.
+Format 2 (``PRAGMA user_version``); a file of another version is built anew, and read by nobody.
 
 ``span``   what ``tip`` reaches and ``hide`` does not, newest first.  ``telling`` is a JSON list of
            ``[place, commit, second, origins, reverts]`` of those that name others, ``plain`` zlib of one of
            ``[place, commit, second, subject]`` of all.  ``hidden`` is the merge base of the two, empty where
            there is none.  Of each there is a CRC-32, which holds for the key as well.
+           What else there is, kept_sides has.
 ``meta``   ``edge``: the CRC-32 of what moves the edge of a shallow clone, and of grafts
 
 A span is a pure function of two commits, so a branch that moves or is rewritten makes new spans, and old
@@ -23,7 +24,7 @@ import contextlib
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,10 +32,22 @@ from typing import Any
 
 from backport.errors import NotStored, UsageError
 from backport.gateway.repository import Repo
+from backport.history.kept_sides import (
+    TABLES,
+    UNREADABLE,
+    History,
+    Kept,
+    find_history,
+    find_sides,
+    find_statements,
+    keep,
+)
 from backport.history.presence import Told, told_by
+from backport.history.sides import Sides
+from backport.history.statements import Statement
 from series.model import Oid
 
-VERSION = 1
+VERSION = 2
 MOST_COMMITS = 5000
 """Of one span, newest first."""
 _PATIENCE = 60.0
@@ -78,6 +91,7 @@ class Updated:
     made: int
     dropped: int
     size: int
+    said: Kept
     rebuilt: str = ""
     """Why the file was made anew, if it was."""
 
@@ -113,6 +127,7 @@ class Ledger:
         self._repo = repo
         self._open: sqlite3.Connection | None = None
         self._tried = False
+        self._history: History | None = None
 
     def telling(self, tip: Oid, hide: Oid) -> list[tuple[int, Entry]] | None:
         """The commits of a span that name others, with their places; None where history is to be read.
@@ -132,6 +147,26 @@ class Ledger:
             return _span(tip, hide, *row) if row is not None else None
         except (ValueError, LookupError, TypeError, AttributeError, zlib.error):
             return None
+
+    def sides(self, tip: Oid, top: Oid) -> Sides | None:
+        """What two branches have of each other; None where history is to be read."""
+        connection = self._connection()
+        try:
+            if connection is not None and (self._history is None or self._history.top != top):
+                self._history = find_history(connection, top)
+            if connection is None or self._history is None:
+                return None
+            return find_sides(connection, tip, self._history)
+        except UNREADABLE:
+            return None
+
+    def statements(self, commits: Sequence[Oid]) -> dict[Oid, Statement]:
+        """What those of ``commits`` state that it knows."""
+        connection = self._connection()
+        try:
+            return find_statements(connection, commits) if connection is not None else {}
+        except UNREADABLE:
+            return {}
 
     def _row(self, columns: str, tip: Oid, hide: Oid) -> tuple[Any, ...] | None:
         connection = self._connection()
@@ -229,9 +264,15 @@ def _sound(connection: sqlite3.Connection) -> set[tuple[Oid, Oid]]:
 
 
 def update(
-    repo: Repo, wanted: Iterable[tuple[Oid, Oid]], on_done: Callable[[int, int], None]
+    repo: Repo,
+    wanted: Iterable[tuple[Oid, Oid]],
+    on_done: Callable[[int, int], None],
+    top: Oid | None = None,
+    tips: Iterable[Oid] = (),
 ) -> Updated:
     """Have the spans of ``wanted`` (pairs of a tip and what is hidden) in the index, and no others.
+
+    And what ``tips`` and ``top`` have of each other, with what all those commits state.
 
     All in one transaction: killed at any instant, the index is what it was before.  Raises `NotStored`,
     and `UsageError` where another process is at work for a minute.
@@ -252,10 +293,12 @@ def update(
                         _written(read_span(repo, tip, hide)),
                     )
                 on_done(number, len(pairs))
+            said = keep(connection, repo, top, tips, on_done)
+            rebuilt = rebuilt or ("sums were wrong" if said.unsound else "")
             gone = there - pairs.keys()
             connection.executemany("delete from span where tip = ? and hide = ?", gone)
         kept = len(there & pairs.keys())
-        return Updated(kept, len(pairs) - kept, len(gone), path.stat().st_size, rebuilt)
+        return Updated(kept, len(pairs) - kept, len(gone), path.stat().st_size, said, rebuilt)
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise UsageError(
@@ -282,13 +325,14 @@ def _writing(path: Path, repo: Repo) -> Iterator[tuple[sqlite3.Connection, str]]
         connection.execute("begin immediate")
         try:
             if not connection.execute("pragma user_version").fetchone()[0]:
-                for statement in filter(str.strip, _TABLES.split(";")):
+                for statement in filter(str.strip, (_TABLES + TABLES).split(";")):
                     connection.execute(statement)
                 connection.execute(f"pragma user_version = {VERSION}")
             before = connection.execute("select value from meta where key = 'edge'").fetchone()
             if before is not None and before[0] != edge:
                 why = "the edge of the shallow clone has moved"
-                connection.execute("delete from span")
+                for table in ("span", "history", "sides", "said"):
+                    connection.execute(f"delete from {table}")
             connection.execute("insert or replace into meta values ('edge', ?)", (edge,))
             yield connection, why
         except BaseException:
@@ -310,7 +354,7 @@ def _unsound(path: Path) -> str:
                 return f"it was of format {version}"
             said = connection.execute("pragma quick_check(1)").fetchone()[0]
             if version:
-                connection.execute("select tip from span, meta limit 1")
+                connection.execute("select 1 from span, meta, history, sides, said limit 1")
             return "" if said == "ok" else f"it was damaged: {said}"
     except sqlite3.OperationalError as error:
         if "no such" in str(error):

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from backport.gateway.repository import Repo
 from backport.history.presence import Told, told_by, unreverted
 from series.model import Oid, shown
 
@@ -114,20 +113,4 @@ def carried(statements: Iterable[Statement]) -> Mapping[str, Statement]:
     for one in standing(statements):
         for origin in one.origins:
             found.setdefault(origin, one)
-    return found
-
-
-def read_statements(
-    repo: Repo, tip: Oid, hide: tuple[Oid, ...] = (), known: Mapping[Oid, Statement] | None = None
-) -> list[Statement]:
-    """What the commits from ``tip`` back state, newest first, without those that ``hide`` reaches.
-
-    Merges state nothing of their own here, but for reverts.  Cost without ``known``: 60 ms a thousand.
-    """
-    found = []
-    for commit in repo.log(tip, hide):
-        one = known.get(commit) if known else None
-        if one is None:
-            one = stated(commit, repo.when(commit).seconds, repo.message(commit))
-        found.append(one)
     return found

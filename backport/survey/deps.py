@@ -16,8 +16,9 @@ from backport.counted import counted
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.history.missing_names import Setting, Suspect, find_lacking
+from backport.history.recall import own_of, statements_of
 from backport.history.siblings import find_siblings, newer_branches
-from backport.history.statements import Statement, carried, read_statements
+from backport.history.statements import Statement, carried
 from backport.history.upstream import find_blockers
 from backport.pick.patch import pick_patch
 from backport.survey.line_origins import lines_beneath
@@ -204,7 +205,7 @@ def find_needs(
     siblings = find_siblings(repo, branch, ("auto",)).siblings
     judge = Judge(repo, lineage.tip, lineage.upstream_tip, branch, siblings)
     newer = {
-        one.name: carried(read_statements(repo, one.tip, (lineage.upstream_tip,)))
+        one.name: carried(statements_of(repo, own_of(repo, one.tip, lineage.upstream_tip)))
         for one in newer_branches(repo, branch)
     }
     since = _mended_since(lineage)

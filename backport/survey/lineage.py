@@ -13,13 +13,9 @@ from functools import cached_property
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
 from backport.history.presence import ABBREVIATED
+from backport.history.recall import sides_of, statements_of
 from backport.history.siblings import version_in
-from backport.history.statements import (
-    Abbreviations,
-    Statement,
-    carried,
-    read_statements,
-)
+from backport.history.statements import Abbreviations, Statement, carried
 from series.model import Oid
 
 
@@ -83,7 +79,8 @@ def read_lineage(repo: Repo, branch: str, upstream: str | None) -> Lineage:
         )
     tip, top = repo.commit(branch), repo.commit(upstream)
     shallow = (repo.common_dir / "shallow").exists()
-    if repo.merge_base(tip, top) is None:
+    sides = sides_of(repo, tip, top)
+    if not sides.shared:
         where = " in this shallow clone" if shallow else ""
         raise UsageError(
             f"{branch} and {upstream} share no history{where}: nothing can be said of what one has of"
@@ -92,14 +89,11 @@ def read_lineage(repo: Repo, branch: str, upstream: str | None) -> Lineage:
             if shallow
             else "name the upstream that the branch was made from with --upstream",
         )
-    own = tuple(read_statements(repo, tip, (top,)))
-    theirs = tuple(read_statements(repo, top, (tip,)))
-    known = {one.commit for one in own}
-    shared = frozenset(one for one in repo.log(tip) if one not in known)
+    own, theirs = statements_of(repo, sides.own), statements_of(repo, sides.theirs)
     notes: tuple[str, ...] = ()
     if shallow:
         notes = (
             "this is a shallow clone: what lies before its edge is not known"
             " (`git fetch --unshallow`)",
         )
-    return Lineage(branch, tip, upstream, top, own, theirs, shared, notes)
+    return Lineage(branch, tip, upstream, top, own, theirs, sides.shared, notes)

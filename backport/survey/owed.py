@@ -19,13 +19,9 @@ from enum import StrEnum
 
 from backport.gateway.repository import Repo
 from backport.history.presence import ABBREVIATED
+from backport.history.recall import own_of, statements_of
 from backport.history.siblings import Sibling
-from backport.history.statements import (
-    Statement,
-    carried,
-    read_statements,
-    standing,
-)
+from backport.history.statements import Statement, carried, standing
 from backport.survey.lineage import Lineage
 from series.model import Oid
 
@@ -186,9 +182,11 @@ def _taken(
     """By origin: the newer branches that have it, nearest first, with their commits."""
     found: dict[str, list[tuple[str, Statement]]] = {}
     without: dict[str, int] = {}
+    here = {one.commit for one in lineage.own}
     for branch in newer:
         name = branch.name
-        own = read_statements(repo, branch.tip, (lineage.upstream_tip, lineage.tip))
+        reached = own_of(repo, branch.tip, lineage.upstream_tip)
+        own = statements_of(repo, [one for one in reached if one not in here])
         without[name] = sum(not one.origins for one in own)
         for origin, one in carried(own).items():
             found.setdefault(origin, []).append((name, one))

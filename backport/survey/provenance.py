@@ -16,7 +16,8 @@ from enum import StrEnum
 from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
-from backport.history.statements import Statement, read_statements, stated
+from backport.history.recall import statements_of
+from backport.history.statements import Statement, stated
 from backport.survey.lineage import Lineage, read_lineage
 from backport.survey.remembered import unproven
 from series.model import Oid, Patch, shown
@@ -110,7 +111,7 @@ def trace(
                 f"`git merge-base {since} {branch}` names where they part",
             )
         hide = (lineage.upstream_tip, start)
-    own = read_statements(repo, lineage.tip, hide)
+    own = statements_of(repo, tuple(repo.log(lineage.tip, hide)))
     by_subject = _by_subject(lineage.upstream)
     found = []
     noted = unproven(repo)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two branches, each without what the other reaches, and what both have.
+
+Upstream's order is that of one walk over all of it, also where the index keeps it: so the answer is the same
+with and without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backport.gateway.repository import Repo
+from series.model import Oid
+
+_MOST_NEW = 5000
+"""Commits that a history is continued by; beyond that it is walked anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """``own``: what the tip alone reaches, ``theirs``: what upstream alone does, both newest first."""
+
+    own: tuple[Oid, ...]
+    theirs: tuple[Oid, ...]
+    shared: frozenset[Oid]
+
+
+def read_sides(repo: Repo, tip: Oid, top: Oid, order: Sequence[Oid] | None = None) -> Sides:
+    """From history; ``order``: all that ``top`` reaches, where it is known.  Cost on Xen: 0.7 s, or 0.2."""
+    every = order if order is not None else tuple(repo.log(top))
+    lacked = set(repo.log(top, (tip,)))
+    theirs = tuple(one for one in every if one in lacked)
+    return Sides(tuple(repo.log(tip, (top,))), theirs, frozenset(every) - lacked)
+
+
+def added_in_line(repo: Repo, top: Oid, old: Oid) -> tuple[Oid, ...] | None:
+    """What has come on ``old``, newest first, where that is one line: then the rest of the walk is as it
+    was.  None where it is not, or ``old`` was rewritten."""
+    found: list[Oid] = []
+    at = top
+    while at != old:
+        parents = repo.parents(at)
+        if len(parents) != 1 or len(found) == _MOST_NEW:
+            return None
+        found.append(at)
+        at = parents[0]
+    return tuple(found)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from backport.branches.carrying import Carried
     from backport.commands.together import Screen
     from backport.errors import Interrupted
+    from backport.export.listener import Listener
     from backport.gateway.repository import Repo
     from backport.planning.sources import Source
     from backport.run.journal import Journal
@@ -422,7 +423,6 @@ def _carry(
     repo: Repo, proof: Proof, go: Callable[[Progress], Result], out: _Out, settings: object
 ) -> None:
     from backport.errors import BackportError, RunInProgress, Unreported
-    from backport.export.listener import Listener, finished, stopped
     from backport.report.out import check_json, write_json
     from backport.report.page import say
     from backport.report.progress import Reporter
@@ -438,8 +438,8 @@ def _carry(
     try:
         validating = _validating(repo, settings)
         with Reporter(validating=validating, ends_at_failure=not proof.keep_going) as progress:
-            heard = Listener(progress)
-            result = go(heard)
+            heard = _listening(progress) if reports.wanted else None
+            result = go(heard or progress)
     except KeyboardInterrupt:
         raise _interrupted(repo, journal) from None
     except BackportError as error:
@@ -449,12 +449,20 @@ def _carry(
         write_json(json, stopped_json(error, state) if json else {})
         # The state of another run, which is in the way, is not what this one came to.
         known = (None, None) if isinstance(error, RunInProgress) else (before, state)
-        reports.write(out.ctx, repo, lambda: stopped(heard, out.name, *known, failed))
+        if heard is not None:
+            from backport.export.listener import stopped
+
+            record = stopped(heard, out.name, *known, failed)
+            reports.write(out.ctx, repo, lambda: record)
         raise
     seconds = time.monotonic() - begun
     try:
         write_json(json, to_json(result, seconds) if json else {})
-        reports.write(out.ctx, repo, lambda: finished(heard, result), result.state.settings)
+        if heard is not None:
+            from backport.export.listener import finished
+
+            ended = finished(heard, result)
+            reports.write(out.ctx, repo, lambda: ended, result.state.settings)
         if json != "-":
             say(summary(result, seconds))
         sys.stdout.flush()
@@ -467,6 +475,12 @@ def _carry(
             f"{branch} has moved to {tip}, but the report of that could not be written: {why}",
             f"the run is done: `git log {branch}` shows it",
         ) from error
+
+
+def _listening(progress: Progress) -> Listener:
+    from backport.export.listener import Listener
+
+    return Listener(progress)
 
 
 def _interrupted(repo: Repo, journal: Journal) -> Interrupted:

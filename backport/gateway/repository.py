@@ -93,6 +93,11 @@ class Repo:
         parents = self.parents(own) if own is not None else ()
         return self.tree(parents[0]) if parents else None
 
+    def made_elsewhere(self, patch: Patch, tree: TreeView) -> bool:
+        """Whether the repository knows what a patch was made on, and that is another tree than ``tree``."""
+        made_on = self.made_on(patch)
+        return made_on is not None and made_on.id != tree.id
+
     def known_commit(self, patch: Patch) -> Oid | None:
         """The commit that a patch says it is, or is a backport of, if the repository has it."""
         named = patch.commit or upstream_commit(patch)

@@ -51,7 +51,7 @@ def put_on(
     """``patch``, put on ``branch``; None where nothing can be missing there, as it was made on that very
     tree, and where the repository does not know what it was made on."""
     made_on = repo.made_on(patch)
-    if made_on is None or made_on.id == branch.id:
+    if made_on is None or not repo.made_elsewhere(patch, branch):
         return None
     own = repo.known_commit(patch) if siblings.is_copy(patch) else None
     return Setting(branch, result, made_on, repo.tree(own) if own is not None else None)

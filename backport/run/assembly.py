@@ -12,7 +12,6 @@ from backport.gateway.identity import Signature
 from backport.gateway.repository import Repo
 from backport.levels import Phase, Prerequisites, Record
 from backport.pick.outcome import Picked
-from backport.pick.proposals import Proposal
 from backport.planning.items import Item, Taken
 from backport.planning.plan import Plan
 from backport.run.doubting import examined
@@ -27,6 +26,7 @@ from series.model import Oid, Patch
 
 if TYPE_CHECKING:
     from backport.history.upstream import Blocker
+    from backport.pick.proposals import Proposal
 
 _MOST_TAKEN = 40
 """Prerequisites taken from upstream in one run; past that the branch is the wrong one."""

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from backport.gateway.repository import Repo
 from backport.gateway.trees import Entry, InTheWay, TreeView
 from backport.history.upstream import Blocker
 from backport.pick.outcome import Clash, Picked
-from backport.pick.proposals import Proposal
 from backport.planning.items import Item
 from backport.run.assembly import find_blocking
 from backport.run.journal import RunState
 from backport.run.judging import Judge
 from backport.run.steps import Step
 from series.model import Patch
+
+if TYPE_CHECKING:
+    from backport.pick.proposals import Proposal
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,18 +19,21 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backport.errors import Conflict, UsageError
 from backport.gateway.repository import Repo
 from backport.gateway.trees import SYMLINK, TreeView
 from backport.gateway.worktrees import forget_worktree
 from backport.pick.outcome import Clash, Picked
-from backport.pick.proposals import Proposal
 from backport.run import rerere
 from backport.run.markers import Style, styled
 from backport.run.proposing import as_diff
 from backport.run.stop import Laid, Stop
 from series.model import Oid, Patch, shown
+
+if TYPE_CHECKING:
+    from backport.pick.proposals import Proposal
 
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 """The user's hooks are for what he does there himself (docs/git.md)."""

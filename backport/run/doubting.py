@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from backport.config import level_of
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.history.doubts import doubted, put_on
-from backport.history.missing_names import Suspect
 from backport.history.siblings import AsBranch, Siblings
 from backport.levels import Level
 from backport.planning.plan import Plan
 from backport.run.journal import RunState
 from backport.run.steps import Step, StepState
 from series.model import Oid
+
+if TYPE_CHECKING:  # what looks at names is loaded where there is something to look at
+    from backport.history.missing_names import Suspect
 
 ACCEPT = "doubt"
 """The word by which ``--accept`` takes them."""
@@ -33,6 +35,8 @@ def examined(repo: Repo, plan: Plan, state: RunState, siblings: Siblings, first:
     suspects = tuple(suspect for suspect in looked if suspect.number >= first)
     if not suspects:
         return state
+    from backport.history.doubts import doubted
+
     short, steps = state.branch.removeprefix("refs/heads/"), list(state.steps)
     run = [plan.patch(repo, item) for item in state.items]
     for number, doubts in doubted(repo, repo.tree(state.onto), suspects, run, short).items():
@@ -51,6 +55,9 @@ def doubts_of(
     result: TreeView,
 ) -> tuple[str, ...]:
     """What is doubtful of ``result``, which item ``number`` (from 0) of the run would make of ``before``."""
+    from backport.history.doubts import doubted, put_on
+    from backport.history.missing_names import Suspect
+
     patch = plan.patch(repo, state.items[number])
     where = put_on(repo, siblings, patch, before, result)
     if where is None:
@@ -85,5 +92,10 @@ def _suspect(
         version = siblings.version_on(step.how.branch, patch, str(step.item))
         patch = version.patch if version is not None else patch
     assert step.commit is not None
+    if not repo.made_elsewhere(patch, repo.tree(before)):
+        return None
+    from backport.history.doubts import put_on
+    from backport.history.missing_names import Suspect
+
     where = put_on(repo, siblings, patch, repo.tree(before), repo.tree(step.commit))
     return Suspect(number, patch, where) if where is not None else None

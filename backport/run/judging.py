@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from backport.counted import counted
 from backport.errors import Unaccounted
@@ -19,7 +20,6 @@ from backport.levels import Allow
 from backport.pick.allowance import Allowance
 from backport.pick.base_tree import Based, BaseTree
 from backport.pick.outcome import How, Picked
-from backport.pick.proposals import Proposal
 from backport.planning.items import Item, Posted
 from backport.planning.plan import Plan
 from backport.run.journal import RunState
@@ -28,6 +28,9 @@ from backport.run.special_files import refuse_special
 from backport.run.steps import Reason, Step, StepState
 from backport.run.worth import Part
 from series.model import Patch, shown
+
+if TYPE_CHECKING:
+    from backport.pick.proposals import Proposal
 
 _MOST_NAMED = 6
 

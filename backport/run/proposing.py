@@ -8,7 +8,7 @@ if the step then builds and passes all that it is validated by.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import unified_diff
+from typing import TYPE_CHECKING
 
 from backport.config import level_of
 from backport.errors import CannotTest
@@ -17,7 +17,6 @@ from backport.gateway.trees import TreeView
 from backport.history.siblings import Siblings
 from backport.levels import Level
 from backport.pick.outcome import Clash, How, Picked
-from backport.pick.proposals import Proposal, propose
 from backport.planning.items import Item
 from backport.planning.plan import Plan
 from backport.run.doubting import doubts_of
@@ -25,6 +24,9 @@ from backport.run.journal import RunState
 from backport.run.steps import Step, StepState
 from backport.verdicts import State, StepVerdict
 from series.model import shown
+
+if TYPE_CHECKING:
+    from backport.pick.proposals import Proposal
 
 ACCEPT = "proposals"
 """The word by which ``--accept`` takes them."""
@@ -42,6 +44,8 @@ def proposed(
 ) -> Proposal | None:
     """The resolution of ``picked``, on which item ``number`` (from 0) stops on the tree ``before``; None
     where there is none, or a check doubts it."""
+    from backport.pick.proposals import propose
+
     found = propose(repo.objects, picked)
     if found is None or doubts_of(repo, plan, state, siblings, number, before, found.tree):
         return None
@@ -75,6 +79,8 @@ def refuse_unproven(state: RunState, verdicts: Sequence[StepVerdict]) -> None:
 
 def as_diff(repo: Repo, clash: Clash, text: bytes) -> tuple[str, ...]:
     """What the proposal makes of the branch's file, for a screen."""
+    from difflib import unified_diff
+
     assert clash.ours is not None
     before, after = (_lines(data) for data in (repo.objects.blob(clash.ours), text))
     diff = list(unified_diff(before, after, n=2, lineterm=""))[2:]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backport.run import doubting
+from backport.history import doubts
 from tests.backport.trees import Files, backport, branch_with, commit, git, lines, new_repo
 
 HELPER = "void helper(void);\n"
@@ -128,7 +128,7 @@ def test_on_the_very_tree_that_it_was_made_on_nothing_is_looked_for(
     def looked(*_: object) -> dict[int, tuple[str, ...]]:
         raise AssertionError("nothing can be missing there")
 
-    monkeypatch.setattr(doubting, "doubted", looked)
+    monkeypatch.setattr(doubts, "doubted", looked)
     git(repo, "branch", "own", "master~3")
     done = backport(repo, "apply", "--branch", "own", "--series", "master~3..master")
     assert done.exit_code == 0, done.output

@@ -48,7 +48,7 @@ class Paths:
         if kind in "WANM":
             if self.made.setdefault(path, unit) != unit:
                 self.stray[unit] = self.stray[self.made[path]] = f"shares {path}"
-            if kind == "A" and path in self.outside:
+            if kind == "A" and self.outside.get(path, ABSENT) != ABSENT:
                 self.stray[unit] = f"changes {path}"
         elif path in self.made:
             if self.made[path] != unit:

@@ -389,6 +389,29 @@ def test_what_reads_the_input_of_the_shell_above_is_not_run_alone(tmp_path: Path
     assert bench.tally.replayed == 0
 
 
+def test_a_temporary_folder_of_a_command_is_its_own(tmp_path: Path) -> None:
+    """Looked for, made, changed, and gone at the end: as in Xen's check for endbr64."""
+    script = (
+        "d=$(mktemp -d)\ntrap 'rm -rf $d' EXIT\n[ ! -e $d/all ] || exit 1\n"
+        "cat one.o two.o >$d/all\nchmod 600 $d/all\ncat $d/all >app\n"
+    )
+    files: Files = {
+        "Makefile": "app: one.o two.o link.sh\n\tsh ./link.sh\n%.o: %.c\n\t$(CC) -c $< -o $@\n",
+        "link.sh": script,
+        "one.c": "int one;\n",
+        "two.c": "int two;\n",
+    }
+    folder = new_repo(tmp_path / "tree", files)
+    bench = Bench.of(folder, "make -s -j2")
+    assert bench.build("HEAD").verdict.state is State.PASSED
+    (folder / "one.c").write_text("int other;\n")
+    git(folder, "commit", "-qam", "one")
+    commit = git(folder, "rev-parse", "HEAD").strip()
+    assert bench.build(commit).verdict.state is State.PASSED
+    bench.same(commit)
+    assert (bench.tally.replayed, bench.tally.full) == (1, ())
+
+
 def test_a_linker_script_is_an_input_like_another(small: Path) -> None:
     bench = Bench.of(small)
     bench.tree.wanted = {"app": ""}

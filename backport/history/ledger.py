@@ -250,6 +250,21 @@ def _written(span: Span) -> tuple[str, str, str, bytes, int, bytes, int]:
     return (*key, telling, _sum(*key, telling), plain, _sum(*key, plain))
 
 
+def _again(
+    connection: sqlite3.Connection, repo: Repo, tip: Oid, hide: Oid, there: set[tuple[Oid, Oid]]
+) -> tuple[str, str, str, bytes, int, bytes, int] | None:
+    """A span with the same merge base, which has the same commits: upstream has moved on."""
+    rows = connection.execute(
+        "select hide, hidden, telling, plain from span where tip = ?", (tip,)
+    ).fetchall()
+    hidden = repo.merge_base(tip, hide) or "" if rows else ""
+    for other, base, telling, plain in rows:
+        if base == hidden and (tip, other) in there:
+            key = (tip, hide, hidden)
+            return (*key, telling, _sum(*key, telling), plain, _sum(*key, plain))
+    return None
+
+
 def _sound(connection: sqlite3.Connection) -> set[tuple[Oid, Oid]]:
     """The keys of the spans whose sums are right."""
     found = set()
@@ -288,9 +303,10 @@ def update(
             rebuilt = rebuilt or ("sums were wrong" if known - there else "")
             for number, (tip, hide) in enumerate(pairs, 1):
                 if (tip, hide) not in there:
+                    row = _again(connection, repo, tip, hide, there)
                     connection.execute(
                         "insert into span values (?, ?, ?, ?, ?, ?, ?)",
-                        _written(read_span(repo, tip, hide)),
+                        row or _written(read_span(repo, tip, hide)),
                     )
                 on_done(number, len(pairs))
             said = keep(connection, repo, top, tips, on_done)

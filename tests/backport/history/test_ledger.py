@@ -116,6 +116,24 @@ def test_an_update_reads_what_is_new_and_drops_what_is_old(repo: Path) -> None:
     assert spans(repo) == ALL
 
 
+def test_upstream_that_moves_on_costs_no_history(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(repo, "index")
+    commit(repo, {"c.c": "1\n"}, "upstream moves on")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("history was read")
+
+    monkeypatch.setattr(ledger, "read_span", refuse)
+    assert told(repo, "index")["made"] == 2
+    monkeypatch.undo()
+    assert spans(repo) == ALL
+    git(repo, "merge", "-q", "--no-edit", "-s", "ours", "stable-4.10")
+    told(repo, "index")
+    assert spans(repo) == ALL
+
+
 def test_a_branch_that_is_rewritten_is_read_anew(repo: Path) -> None:
     told(repo, "index")
     git(repo, "checkout", "-q", "stable-4.11")

@@ -58,16 +58,31 @@ def find_history(connection: sqlite3.Connection, top: Oid) -> History | None:
 
 def find_sides(connection: sqlite3.Connection, tip: Oid, history: History) -> Sides | None:
     """The sides that are there and sound; may raise `UNREADABLE`.  Cost on Xen: 5 ms."""
-    row = connection.execute(
-        "select own, lacked, sum from sides where tip = ? and top = ?", (tip, history.top)
-    ).fetchone()
-    if row is None or _sides_sum(tip, history, row[0], row[1]) != row[2]:
+    row = _sides_row(connection, tip, history)
+    if row is None:
         return None
     lacked = zlib.decompress(row[1])
     if len(lacked) != len(history.order):
         return None
     shared = frozenset(compress(history.order, lacked.translate(_FLIP + bytes(254))))
     return Sides(_unpacked(row[0], len(tip)), tuple(compress(history.order, lacked)), shared)
+
+
+def find_own(connection: sqlite3.Connection, tip: Oid, history: History) -> tuple[Oid, ...] | None:
+    """The same of the tip alone, for 0.2 ms."""
+    row = _sides_row(connection, tip, history)
+    return _unpacked(row[0], len(tip)) if row is not None else None
+
+
+def _sides_row(
+    connection: sqlite3.Connection, tip: Oid, history: History
+) -> tuple[bytes, bytes] | None:
+    row = connection.execute(
+        "select own, lacked, sum from sides where tip = ? and top = ?", (tip, history.top)
+    ).fetchone()
+    if row is None or _sides_sum(tip, history, row[0], row[1]) != row[2]:
+        return None
+    return row[0], row[1]
 
 
 def find_statements(connection: sqlite3.Connection, commits: Sequence[Oid]) -> dict[Oid, Statement]:

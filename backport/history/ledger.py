@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from backport.errors import NotStored, UsageError
 from backport.gateway.repository import Repo
@@ -38,6 +38,7 @@ from backport.history.kept_sides import (
     History,
     Kept,
     find_history,
+    find_own,
     find_sides,
     find_statements,
     keep,
@@ -47,6 +48,7 @@ from backport.history.sides import Sides
 from backport.history.statements import Statement
 from series.model import Oid
 
+T = TypeVar("T")
 VERSION = 2
 MOST_COMMITS = 5000
 """Of one span, newest first."""
@@ -150,13 +152,22 @@ class Ledger:
 
     def sides(self, tip: Oid, top: Oid) -> Sides | None:
         """What two branches have of each other; None where history is to be read."""
+        return self._of_history(find_sides, tip, top)
+
+    def own(self, tip: Oid, top: Oid) -> tuple[Oid, ...] | None:
+        """What ``tip`` has and ``top`` does not; None where history is to be read."""
+        return self._of_history(find_own, tip, top)
+
+    def _of_history(
+        self, find: Callable[[sqlite3.Connection, Oid, History], T | None], tip: Oid, top: Oid
+    ) -> T | None:
         connection = self._connection()
         try:
             if connection is not None and (self._history is None or self._history.top != top):
                 self._history = find_history(connection, top)
             if connection is None or self._history is None:
                 return None
-            return find_sides(connection, tip, self._history)
+            return find(connection, tip, self._history)
         except UNREADABLE:
             return None
 

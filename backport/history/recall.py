@@ -19,8 +19,8 @@ def sides_of(repo: Repo, tip: Oid, top: Oid) -> Sides:
 
 def own_of(repo: Repo, tip: Oid, top: Oid) -> tuple[Oid, ...]:
     """What ``tip`` alone reaches, newest first."""
-    kept = ledger_of(repo).sides(tip, top)
-    return kept.own if kept is not None else tuple(repo.log(tip, (top,)))
+    kept = ledger_of(repo).own(tip, top)
+    return kept if kept is not None else tuple(repo.log(tip, (top,)))
 
 
 def statements_of(repo: Repo, commits: Sequence[Oid]) -> tuple[Statement, ...]:

@@ -56,6 +56,7 @@ def known(repo: Path) -> tuple[int, int]:
         found = ledger.sides(tip(repo, name), top)
         if found is not None:
             assert found == read_sides(opened, tip(repo, name), top)
+            assert ledger.own(tip(repo, name), top) == found.own
             branches += 1
     every = [Oid(one) for one in git(repo, "rev-list", "--all").split("\n")]
     for one, statement in ledger.statements(every).items():

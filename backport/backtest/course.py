@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -21,6 +22,8 @@ from backport.gateway.repository import Repo, open_repo
 
 _PORTION = 64
 """Tasks of one branch that one process does in turn: neighbours' trees are alike."""
+
+_OID = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,9 @@ class _Worker:
             new, old = engine.answer(task), engine.answer(task, least_age=DAY)
             return Row(task, new, old, self._merged(task))
         except KeyError as error:  # libgit2's word for an object that is not there
-            return LeftOut(task, f"the repository lacks the object {str(error.args[0])[:12]}")
+            named = _OID.search(str(error.args[0]))
+            what = f"the object {named[0][:12]}" if named else "an object"
+            return LeftOut(task, f"the repository lacks {what}")
 
     def _merged(self, task: Task) -> Outcome:
         onto, parent = self._repo.parents(task.backport)[0], self._repo.parents(task.upstream)[0]

@@ -38,3 +38,4 @@ unusable  # backport.builds.sandbox: asked by the tests
 backtest  # backport.cli: a verb
 legend  # backport.export.page_data: page.html reads it, as the next
 heats
+aside  # backport.export.owed_list: as legend

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from backport.config import Settings
+    from backport.export.owed_list import OwedList
     from backport.export.run_record import RunRecord
     from backport.gateway.repository import Repo
 
@@ -33,6 +34,8 @@ class Reports:
     annotations: Forge | None = None
     html: str | None = None
     notes: bool = False
+    owed: tuple[OwedList, ...] = ()
+    """What the page shows besides."""
 
     @property
     def wanted(self) -> bool:
@@ -114,5 +117,5 @@ class Reports:
             from backport.export.html_page import to_html
             from backport.export.page_data import view
 
-            page = to_html([view(repo, one) for one in records], tool, time.time())
+            page = to_html([view(repo, one) for one in records], tool, time.time(), self.owed)
             write_for("--html", self.html, page)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,14 @@ def report(
     build: opt.Build = None,
     profile: opt.Profile = None,
     accept: opt.Accept = None,
+    owed: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--owed",
+            metavar="FILE",
+            help="Have what `owed --json FILE` found on the page, too; repeated.",
+        ),
+    ] = None,
     html: opt.Html = None,
     junit: opt.Junit = None,
     sarif: opt.Sarif = None,
@@ -39,12 +48,16 @@ def report(
     from backport.counted import counted
     from backport.errors import UsageError
     from backport.export.listener import checked
+    from backport.export.owed_list import read_owed
     from backport.run.checks import known_range
     from backport.verdicts import State
 
     if not ranges:
         raise UsageError("no commits given", "--range A..B; repeated for several branches")
-    reports = Reports(junit, sarif, annotations, html)
+    if owed and not html:
+        raise UsageError("--owed is for the page", "--html FILE writes it")
+    listed = tuple(map(read_owed, owed or ()))
+    reports = Reports(junit, sarif, annotations, html, owed=listed)
     reports.begin(ctx)
     found = open_repo(repo)
     settings = opt.settings_of(

@@ -6,6 +6,7 @@ branch_records         the same of each branch of one command
 tree_places            files and lines of the tree that a verdict names
 junit, sarif, annotations   for CI
 page_data              what a page for a person shows, as values
+owed_list              what a branch is owed, for the page
 html_page              the page itself, from page.html, page.css and page.js
 outgoing               a branch's commits as an mbox, a folder or a quilt series
 refreshing             a quilt series carried to another release

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
+from backport.export.owed_list import OwedList
 from backport.export.page_data import RunView, spans
 from backport.export.run_record import StepRecord
 from backport.verdicts import State, StepVerdict
@@ -31,7 +32,9 @@ _WORDS = {
 }
 
 
-def to_html(views: Sequence[RunView], version: str, now: float) -> bytes:
+def to_html(
+    views: Sequence[RunView], version: str, now: float, owed: Sequence[OwedList] = ()
+) -> bytes:
     """The page; ``now`` in seconds since the epoch is the moment that it names."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -49,6 +52,7 @@ def to_html(views: Sequence[RunView], version: str, now: float) -> bytes:
     )
     page = environment.from_string(template).render(
         views=views,
+        owed=owed,
         version=version,
         made=datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M UTC"),
         style=Markup(style),

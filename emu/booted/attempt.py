@@ -88,10 +88,12 @@ class Attempts:
             before,
             before if answer.end is not None else machine.linear.read(drive.kernel.buffer, PAGE),
             opened,
+            frozenset(l0.ports),
             self._takes_buffer(scenario),
             tuple(l0.allocated),
             tuple(l0.guest_pointers),
             tuple((name, ground.value(value, case)) for name, value in scenario.out),
+            masked=frozenset(port for port in l0.ports if l0.shared and l0.shared.masked(port)),
             asked_with=tuple(l0.raw),
         )
         if answer.end is not None:

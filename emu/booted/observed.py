@@ -37,6 +37,7 @@ class Observed:
     """The guest's page of arguments when it asked."""
     after: bytes
     opened_before: frozenset[int]
+    opened_after: frozenset[int]
     has_buffer: bool
     """The argument is a structure in that page."""
     left_open: tuple[int, ...] = ()
@@ -48,6 +49,8 @@ class Observed:
     """The frames in the guest's list."""
     mapped: Mapping[int, int] = field(default_factory=dict)
     """Index to frame of the grant frames that L0 had mapped when it came back."""
+    masked: frozenset[int] = frozenset()
+    """Ports that are masked in L0's page after it."""
     asked_with: tuple[asking.Asked, ...] = ()
     """(operation, structure, bytes) of what L0 was asked with."""
     limits: tuple[str, ...] = ()
@@ -113,6 +116,13 @@ class Observed:
             if vector == VECTOR_UD and own:
                 yield address
 
+    @property
+    def open_ports(self) -> frozenset[int]:
+        return self.opened_after
+
+    def stays_masked(self, port: int) -> bool:
+        return port in self.masked
+
     def strayed(self) -> Iterator[str]:
         struct = self.case.struct
         end = BUFFER_OFFSET + (struct.size if struct is not None else 64)
@@ -138,6 +148,7 @@ RULES: tuple[Rule[Observed], ...] = (
     resources.Ports(),
     translation.OutFields(),
     translation.Translation(),
+    state.Unmasked(),
     state.GuestMemory(),
     asking.Reserved(),
     asking.Nothing(),

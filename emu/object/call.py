@@ -44,6 +44,8 @@ class Run:
     """L0 calls made by the calls that prepared the ground."""
     opened_before: frozenset[int] = frozenset()
     """Ports open in L0 when the judged call began."""
+    masked_before: frozenset[int] = frozenset()
+    """Ports that earlier calls have masked in the page shared with L0."""
     stood_before: Standing | None = None
     """How the domain stood when the judged call began, where that is to suspend it."""
     registers: tuple[int, ...] = ()

@@ -146,6 +146,7 @@ class Machine:
             self.memory.write(BUFFER, self._guest_bytes(this))
             if before:
                 run.guest_before = bytes(self.world.guest.view)
+                run.masked_before = self.world.masked_ports()
             run.calls_before = len(context.l0.calls)
             if this.scenario.operation == SUSPEND:
                 run.stood_before = stands(self.world, context.l0)

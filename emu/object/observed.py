@@ -131,7 +131,7 @@ class Observed:
         return None if state_of is None else state_of != self._machine.profile.constant("ECS_FREE")
 
     def masked_ports(self) -> Collection[int]:
-        return self._machine.world.masked_ports()
+        return self._machine.world.masked_ports() - self._run.masked_before
 
     @property
     def suspension(self) -> suspended.Suspension | None:
@@ -141,6 +141,17 @@ class Observed:
             return None
         after = stands(self._machine.world, self._run.context.l0)
         return suspension(self.calls, before, after)
+
+    def stays_masked(self, port: int) -> bool:
+        """By what stands in the page; L0's own part in it is not modelled here."""
+        masked = port in self._machine.world.masked_ports()
+        for call in self._run.context.l0.calls:
+            if ("port", port) in call.arguments and call.result == 0:
+                # Masked, if at all, before L0 closes it.
+                masked = masked and call.op != "EVTCHNOP_unmask"
+                if call.op == "EVTCHNOP_close":
+                    masked = port in self._machine.world.masked_ports()
+        return masked
 
     # --- memory ---
 
@@ -198,6 +209,7 @@ AFTER_RETURN: tuple[Rule[Observed], ...] = (
     translation.Translation(),
     state.PortsAgree(),
     state.SharedPage(),
+    state.Unmasked(),
     suspended.StateKept(),
     state.GuestMemory(),
     state.Memory(),

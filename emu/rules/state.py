@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from emu.findings.invariant import Invariant
+from emu.profile.scenario import ChannelState
 from emu.rules.base import Broken, Call, Rule, StructureCall
 
 
@@ -66,7 +67,7 @@ class SharesPage(StructureCall, Protocol):
     """The page that the core shares with L0."""
 
     def masked_ports(self) -> Collection[int]:
-        """Ports that are masked there; none was before the call."""
+        """Ports that this call has masked there."""
 
 
 class SharedPage(Rule[SharesPage]):
@@ -80,6 +81,35 @@ class SharedPage(Rule[SharesPage]):
         for port in sorted(seen.masked_ports()):
             if port != asked:
                 yield Broken(f"port {port} is masked in L0's shared page, which nobody asked for")
+
+
+class Unmasks(StructureCall, Protocol):
+    """The page that L0 looks at before it tells anybody of an event."""
+
+    @property
+    def open_ports(self) -> frozenset[int]:
+        """Those that are open in L0 now."""
+
+    def stays_masked(self, port: int) -> bool:
+        """Whether L0 still sees the port masked."""
+
+
+class Unmasked(Rule[Unmasks]):
+    """Public event_channel.h, EVTCHNOP_unmask: "Unmask the specified local event-channel port and deliver a
+    notification to the appropriate VCPU if an event is pending".  Whether a core hands that on, or has L0
+    unmask a port when it opens it and keeps the guest's mask itself, is its own affair.
+    """
+
+    name = Invariant.SHARED_PAGE
+    reason = "a port that stays masked in L0 never tells its guest of anything"
+
+    def check(self, seen: Unmasks) -> Iterator[Broken]:
+        scenario, port = seen.case.scenario, seen.asked("port")
+        if scenario.operation != "EVTCHNOP_unmask" or seen.result != 0 or not seen.plan.possible:
+            return
+        own = {each.number for each in scenario.ports if each.state is ChannelState.VIRQ}
+        if port is not None and port in seen.open_ports - own and seen.stays_masked(port):
+            yield Broken(f"port {port} is unmasked by the guest, and stays masked in L0's page")
 
 
 class HasGuestMemory(Protocol):

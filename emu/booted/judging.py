@@ -3,7 +3,7 @@
 
 The scenarios are those of the object level, as far as a guest can bring them about: ports are opened by
 the guest's own hypercalls, and only L0 can be made to fail.  Every scenario is run once as it is and
-once for each call to L0 that it makes, with that call failing.
+once for each call to L0 that it makes, with that call failing (unless its table says that this is enough).
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ class Judge:
         doubt = self._wrong_about_the_tree(scenario, seen)
         expect = number is None and not scenario.may_lack and due
         findings.judge(seen, expect=expect and not doubt)
-        if number is None and treatment is not Treatment.REFUSED and seen.answer.end is None:
+        more = number is None and scenario.explore
+        if more and treatment is not Treatment.REFUSED and seen.answer.end is None:
             for index, interaction in enumerate(seen.plan.seen[:MAX_FAILURES]):
                 if not interaction.legal:  # that it stops then is right, and takes five seconds
                     continue

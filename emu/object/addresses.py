@@ -28,4 +28,7 @@ COMPAT_FLAG, COMPAT_START = "arch.is_32bit_pv", "arch.hv_compat_vstart"
 START_INFO_BASE = LinearAddr(0xFFFF82C000000000)
 """Where the core finds the guest's start info page once it has mapped it."""
 START_INFO_FRAME = 0x5000
+FIRST_HEAP_FRAME = 0x7000
+"""A multiple of a page's bytes, so that its `page_info` is at the begin of a page, whatever its size."""
+HEAP_FRAMES = 256
 TOT_PAGES = 0x3210

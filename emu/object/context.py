@@ -10,7 +10,7 @@ from typing import NoReturn
 from emu.findings.invariant import Invariant
 from emu.interactions import Crash, Plan
 from emu.l0 import L0
-from emu.object.addresses import HEAP_BASE, HEAP_SIZE
+from emu.object.addresses import FIRST_HEAP_FRAME, HEAP_BASE, HEAP_SIZE
 from emu.object.regions import Memory
 from emu.object.world import World
 from emu.profile.scenario import FIRST_UNUSED_PAGE
@@ -68,6 +68,9 @@ class Context:
     call_site: LinearAddr = NOWHERE
     brk: LinearAddr = HEAP_BASE
     """End of the heap in use."""
+    heap_frames: set[int] = field(default_factory=set)
+    """Frames that the core has of the hypervisor's heap."""
+    next_heap_frame: int = FIRST_HEAP_FRAME
     next_page: int = FIRST_UNUSED_PAGE
     """What the unused-page allocator hands out next."""
 

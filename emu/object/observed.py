@@ -41,7 +41,9 @@ class Observed:
 
     @property
     def succeeded(self) -> bool:
-        return self.result is not None and self.result >= 0
+        """As far as it says: what returns nothing claims nothing."""
+        returns = self._machine.profile.entries[self.case.scenario.entry].returns
+        return self.result is not None and self.result >= 0 and returns != "void"
 
     @property
     def failed(self) -> bool:
@@ -99,6 +101,10 @@ class Observed:
     @property
     def blocks(self) -> Mapping[LinearAddr, int]:
         return self._run.context.blocks
+
+    @property
+    def heap_frames(self) -> Collection[int]:
+        return self._run.context.heap_frames - self._run.context.l0.given_back
 
     @property
     def guest_pages_mapped(self) -> int:
@@ -205,6 +211,7 @@ AFTER_RETURN: tuple[Rule[Observed], ...] = (
     resources.Pages(),
     resources.GuestPages(),
     resources.Heap(),
+    resources.HeapFrames(),
     translation.OutFields(),
     translation.Translation(),
     state.PortsAgree(),

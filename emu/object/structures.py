@@ -23,6 +23,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "struct vcpu": ("domain", "vcpu_id", "is_initialised", "next_in_list"),
     "struct evtchn": ("port", "state", "notify_vcpu_id"),
     "struct shared_info": ("evtchn_mask",),
+    "struct page_info": ("count_info",),
 }
 """Whatever the profile; it adds its locks, and what its scenarios set or look at."""
 

@@ -19,6 +19,7 @@ from emu.object.addresses import (
     COMPAT_FLAG,
     COMPAT_HYPERVISOR,
     COMPAT_START,
+    FIRST_HEAP_FRAME,
     GUEST_ABSENT,
     GUEST_BASE,
     GUEST_FAR,
@@ -26,6 +27,7 @@ from emu.object.addresses import (
     GUEST_READONLY,
     GUEST_SIZE,
     HEAP_BASE,
+    HEAP_FRAMES,
     HEAP_SIZE,
     LIST,
     LIST_END,
@@ -50,6 +52,10 @@ RWLOCK_SIZE = 4
 NOBODYS = 0xFFFF8300DEAD0000
 """A pointer to where nothing is mapped."""
 
+FRAME_TABLE = "FRAMETABLE_VIRT_START"
+PAGE_INFO, MAX_PAGE_INFO = 32, 256
+"""Bytes of ``struct page_info`` where 32 bits number a page, and more than it may have."""
+
 
 class World(Fields):
     """Addresses of the structures, and typed access to them."""
@@ -72,6 +78,8 @@ class World(Fields):
         memory.add("guest beyond 32 bits", GUEST_FAR, PAGE, user=True)
         memory.add("guest kernel", GUEST_HIGH, PAGE, user=True)
         self.fixed = self._fixed_regions()
+        self.page_info_size = 0
+        self.frame_table = self._frame_table()
         self._next = WORLD_BASE
         self.domain = self._struct("struct domain")
         self.vcpus = tuple(self._struct("struct vcpu") for _ in range(profile.world.vcpus))
@@ -94,6 +102,27 @@ class World(Fields):
             "vcpu1": self.vcpus[-1],
         }
         """What a scenario may name (see emu/profile/scenario.py)."""
+
+    def _frame_table(self) -> Region | None:
+        """The part of it that describes the hypervisor's heap; None where nothing says where it is.
+
+        It begins elsewhere in trees for more than 16 TiB, where the structure is larger, too: then the tree
+        itself has to say.
+        """
+        begin, table = self.profile.constants.get(FRAME_TABLE), "struct page_info"
+        if begin is None or not self.layout.has(table):
+            return None
+        size = self.layout.sizeof(table)
+        if not 0 < size <= MAX_PAGE_INFO or (
+            size != PAGE_INFO and FRAME_TABLE not in self.profile.given
+        ):
+            return None
+        self.page_info_size = size
+        at = LinearAddr(begin + FIRST_HEAP_FRAME * size)
+        try:
+            return self.memory.add("frame table", at, HEAP_FRAMES * size)
+        except ValueError:
+            return None
 
     def _fixed_regions(self) -> tuple[Region, ...]:
         found = []

@@ -92,3 +92,20 @@ class Heap(Rule[Allocates]):
         for block, size in sorted(seen.blocks.items()):
             if not seen.remembers(block):
                 yield Broken(f"{size} allocated bytes are neither freed nor remembered")
+
+
+class TakesFrames(Protocol):
+    @property
+    def heap_frames(self) -> Collection[int]:
+        """Frames of the hypervisor's heap that it took, and that neither the heap nor L0 has now."""
+
+
+class HeapFrames(Rule[TakesFrames]):
+    name = Invariant.RESOURCES
+    reason = LOST
+
+    def check(self, seen: TakesFrames) -> Iterator[Broken]:
+        for frame in sorted(seen.heap_frames):
+            yield Broken(
+                f"frame {frame:#x} is taken from the heap, and neither the heap nor L0 has it"
+            )

@@ -8,6 +8,7 @@ nothing else; each that can fail asks the plan first.
     guest_copy  copies from and to the guest
     locks       spin locks
     heap        heap, unused pages, range sets
+    domheap     pages of the hypervisor itself
     evtchn      the hypervisor's own event channel operations
     pages       the guest's start info page
     vcpus       pausing, resetting, processors
@@ -15,7 +16,7 @@ nothing else; each that can fail asks the plan first.
 """
 
 from emu.errors import ProfileError
-from emu.object.models import evtchn, guest_copy, heap, locks, others, pages, vcpus
+from emu.object.models import domheap, evtchn, guest_copy, heap, locks, others, pages, vcpus
 from emu.object.models.callee import Model, in_rax
 from emu.profile import Profile
 
@@ -23,6 +24,7 @@ MODELS: dict[str, Model] = {
     **guest_copy.MODELS,
     **locks.MODELS,
     **heap.MODELS,
+    **domheap.MODELS,
     **evtchn.MODELS,
     **pages.MODELS,
     **vcpus.MODELS,

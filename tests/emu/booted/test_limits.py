@@ -175,8 +175,10 @@ def test_more_frames_than_the_machine_has_room_for(monkeypatch: pytest.MonkeyPat
     assert report.outcome is Outcome.CANNOT_TELL
 
 
-@pytest.mark.parametrize("name", ["setup_table of more frames", "alloc_unbound of more ports"])
+@pytest.mark.parametrize(
+    "name", ["setup_table of more frames than a batch", "alloc_unbound across a page of channels"]
+)
 def test_more_than_a_batch_in_both_widths(name: str) -> None:
-    report = emulate_image(sample_image(), PROFILE, only=f"{name} than a batch")
+    report = emulate_image(sample_image(), PROFILE, only=name)
     assert report.outcome is Outcome.PASSED
     assert [seen.mode for seen in report.behaviour] == ["64", "compat"]

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Memory that a core hands back to L0 and takes again: whose each frame is, at each return."""
+
+from __future__ import annotations
+
+import pytest
+
+from emu.findings.verdict import ObjectReport, Outcome
+from emu.object import emulate_object
+from emu.object.probe import probe_source, read_probe
+from emu.profile import with_layouts
+from tests.emu import mini
+from tests.emu.build import compile_source
+from tests.emu.object.test_lying_probe import BARE, FIXED, PROFILE
+
+BALLOON = r"""
+struct page_info { u64 list, count; u32 order, pad; u64 owner; };
+struct xen_memory_reservation { u64 *start, nr; u32 order, flags; u16 domid; };
+#define TABLE ((struct page_info *)0xffff82e000000000ul)
+
+struct page_info *alloc_domheap_pages(struct domain *d, u32 order, u32 flags);
+void free_domheap_pages(struct page_info *page, u32 order);
+
+static struct page_info *balloon[256];
+static u32 nr_balloon;
+
+static u32 ask(u32 cmd, u32 order, struct page_info **pages, u32 nr)
+{
+    u64 frames[64];
+    struct xen_memory_reservation op = { .start = frames, .order = order, .domid = 0x7ff0 };
+    u32 done = 0;
+
+    while ( done < nr )
+    {
+        long rc;
+
+        for ( op.nr = 0; op.nr < 64 && done + op.nr < nr; op.nr++ )
+            frames[op.nr] = pages[done + op.nr] - TABLE;
+        rc = memory_op(cmd, &op);
+        done += rc > 0 ? rc : 0;
+        if ( rc != (long)op.nr )
+            break;
+    }
+    return done;
+}
+
+void pv_shim_offline_memory(u32 nr, u32 order)
+{
+    struct page_info *page;
+    u32 first = nr_balloon, n = 0;
+
+    while ( n < nr && (page = alloc_domheap_pages(0, order, 0)) )
+    {
+        page->order = order;
+        balloon[first + n++] = page;
+    }
+    nr_balloon += ask(1, order, &balloon[first], n);
+    for ( u32 i = nr_balloon; i < first + n; i++ )
+        free_domheap_pages(balloon[i], order);
+}
+
+void pv_shim_online_memory(u32 nr, u32 order)
+{
+    u32 n = nr < nr_balloon ? nr : nr_balloon, first = nr_balloon - n, done;
+
+    done = ask(6, order, &balloon[first], n);
+    for ( u32 i = first; i < first + done; i++ )
+        free_domheap_pages(balloon[i], order);
+    for ( u32 i = first + done; i < nr_balloon; i++ )
+        balloon[i - done] = balloon[i];
+    nr_balloon -= done;
+}
+"""
+PLAIN = "    for ( u32 i = first; i < first + done; i++ )"
+
+
+def report(*changes: tuple[str, str], only: str) -> ObjectReport:
+    text = BALLOON
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    core = compile_source(mini.source() + text)
+    return emulate_object(core, mini.profile(), depth="explore", only=only)
+
+
+@pytest.mark.parametrize("more", ["", " of more than a batch"])
+@pytest.mark.parametrize("entry", ["offline_memory", "online_memory"])
+def test_a_core_that_does_it(entry: str, more: str) -> None:
+    """Also where the heap has no page and L0 refuses: neither function returns anything to report it by."""
+    found = report(only=entry + more)
+    assert (found.outcome, found.findings) == (Outcome.PASSED, ())
+
+
+@pytest.mark.parametrize(
+    ("only", "change", "said"),
+    [
+        (
+            "offline_memory",
+            ("        free_domheap_pages(balloon[i], order);\n}", "        (void)order;\n}"),
+            "frame 0x7000 is taken from the heap, and neither the heap nor L0 has it"
+            " (when L0 XENMEM_decrease_reservation fails)",
+        ),
+        (
+            "offline_memory",
+            ("u32 i = nr_balloon; i", "u32 i = first; i"),
+            "the heap is given frame 0x7000, which L0 has taken away",
+        ),
+        (
+            "online_memory",
+            (PLAIN, "    for ( u32 i = first; i < first + n; i++ )"),
+            "the heap is given frame 0x7001, which L0 has taken away"
+            " (when L0 XENMEM_populate_physmap fails)",
+        ),
+        (
+            "online_memory",
+            (f"{PLAIN}\n        free_domheap_pages(balloon[i], order);\n", ""),
+            "frame 0x7001 is taken from the heap, and neither the heap nor L0 has it",
+        ),
+        (
+            "offline_memory of more than a batch",
+            ("        if ( rc != (long)op.nr )\n            break;", "        break;"),
+            "free_domheap_pages is called",
+        ),
+        (
+            "online_memory after all of more than a batch",
+            ("        if ( rc != (long)op.nr )", "        if ( cmd == 6 || rc != (long)op.nr )"),
+            "XENMEM_populate_physmap",
+        ),
+    ],
+)
+def test_a_core_that_does_it_wrongly(only: str, change: tuple[str, str], said: str) -> None:
+    messages = [finding.message for finding in report(change, only=only).findings]
+    assert any(said in message for message in messages), messages
+
+
+def test_the_size_of_a_batch_is_the_core_s_own_affair() -> None:
+    smaller = ("op.nr < 64", "op.nr < 9")
+    for only in ("offline_memory of more than a batch", "online_memory of more than a batch"):
+        assert report(smaller, only=only).outcome is Outcome.PASSED
+
+
+def test_an_address_that_is_no_page() -> None:
+    wrong = (
+        "free_domheap_pages(balloon[i], order);\n    for",
+        "free_domheap_pages(TABLE, 0);\n    for",
+    )
+    (finding,) = report(wrong, only="online_memory").findings[:1]
+    assert (finding.invariant, finding.message) == (
+        "memory",
+        "the heap is given 0xffff82e000000000, which is none of its pages",
+    )
+
+
+def test_a_frame_table_that_may_be_elsewhere() -> None:
+    """A tree for more memory has a larger structure and its table elsewhere, and nothing says where."""
+    larger = ("u64 owner; };\nstruct xen_memory", "u64 owner, more; };\nstruct xen_memory")
+    found = report(larger, only="offline_memory")
+    assert (found.outcome, found.findings) == (Outcome.CANNOT_TELL, ())
+    assert found.results[0].note.startswith("the frame table of this tree is not known")
+
+
+def test_a_core_without_debug_information() -> None:
+    """The probe is asked for the structure of a page."""
+    probe = "\n".join(
+        line for line in probe_source(PROFILE).splitlines() if not line.startswith("#include")
+    )
+    types = mini.source(FIXED).partition("u32 copy_from_user(")[0]
+    page = BALLOON.strip().partition("\n")[0].replace("u64 list, count", "u64 list, count_info")
+    answers = read_probe(compile_source(f"{types}\n{page}\n{probe}"), PROFILE)
+    core = compile_source(mini.source() + BALLOON, flags=BARE)
+    found = emulate_object(core, with_layouts(PROFILE, answers.layouts), only="online_memory")
+    assert (found.outcome, found.findings) == (Outcome.PASSED, ())

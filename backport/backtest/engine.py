@@ -18,7 +18,6 @@ from backport.history.missing_names import (
     Suspect,
     declares,
     lacking_members,
-    made_names,
     uses,
 )
 from backport.history.siblings import (
@@ -123,7 +122,7 @@ class Engine:
             return declares(self._repo, tree, names)
 
         suspect = Suspect(0, chosen.patch, where)
-        names = made_names(chosen.patch)
-        reached = lacking_members(self._repo, where.branch, (suspect,), names).get(0, ())
+        run = (chosen.patch,)
+        reached = lacking_members(self._repo, where.branch, (suspect,), run).get(0, ())
         said = (uses(reached, "the branch"),) if reached else ()
         return (*doubts(where, chosen.patch, self._words.held, made), *said)

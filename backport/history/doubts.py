@@ -66,8 +66,7 @@ def doubted(
     counts as there.
     """
     names = find_lacking(repo, branch, suspects, run)
-    made = frozenset[bytes]().union(*map(made_names, run)) if suspects else frozenset[bytes]()
-    reached = lacking_members(repo, branch, suspects, made)
+    reached = lacking_members(repo, branch, suspects, run)
     found = {}
     for suspect in suspects:
         lacking = (*names.get(suspect.number, ()), *reached.get(suspect.number, ()))

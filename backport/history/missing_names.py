@@ -97,10 +97,10 @@ def find_lacking(
 
 
 def lacking_members(
-    repo: Repo, branch: TreeView, suspects: Sequence[Suspect], made: frozenset[bytes]
+    repo: Repo, branch: TreeView, suspects: Sequence[Suspect], run: Sequence[Patch]
 ) -> dict[int, tuple[bytes, ...]]:
     """By place in the run: ``arch.pv`` where a suspect reaches a member through another as nothing on
-    ``branch`` does, and its own tree does.  ``made`` are names that patches of the run define.
+    ``branch`` does, and its own tree does.  What another patch of the run brings counts as there.
 
     Where a structure has been taken apart, each of its names may still stand somewhere.
     """
@@ -113,11 +113,18 @@ def lacking_members(
         )
     }
     absent = frozenset[_Members]().union(*unknown.values())
-    absent = frozenset(pair for pair in absent if made.isdisjoint(pair))
     absent -= _reached(repo, branch.id, absent)
+    if not absent:
+        return {}
+    made = frozenset[bytes]().union(*map(made_names, run))
+    bringing = Counter(pair for patch in run for pair in _added_members(patch) & absent)
     found: dict[int, tuple[bytes, ...]] = {}
     for suspect in suspects:
-        missing = unknown.get(suspect.number, frozenset()) & absent
+        missing = frozenset(
+            pair
+            for pair in unknown.get(suspect.number, frozenset()) & absent
+            if made.isdisjoint(pair) and bringing[pair] <= 1  # it is the suspect's alone
+        )
         foreign = _reached(repo, suspect.where.before.id, missing)
         foreign &= _near_members(suspect.where.result, suspect.patch)
         if foreign:

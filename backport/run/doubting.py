@@ -76,12 +76,43 @@ def halting(state: RunState) -> int | None:
 
 def _suspects(repo: Repo, plan: Plan, state: RunState, siblings: Siblings) -> Iterator[Suspect]:
     tip = state.onto
+    at_home = _made_at_home(repo, plan, state)
     for number, step in enumerate(state.steps):
         before, tip = tip, step.commit or tip
-        if step.state is StepState.APPLIED and step.commit is not None:
+        if number not in at_home and step.state is StepState.APPLIED and step.commit is not None:
             found = _suspect(repo, plan, siblings, number, step, before)
             if found is not None:
                 yield found
+
+
+def _made_at_home(repo: Repo, plan: Plan, state: RunState) -> frozenset[int]:
+    """The steps (from 0) of patches that were made on the branch's very tree, or on that and other patches
+    of the run: nothing can be missing there that the run does not bring, in whichever order."""
+    commits: dict[Oid, int] = {}
+    for number, step in enumerate(state.steps):
+        known = repo.known_commit(plan.patch(repo, step.item))
+        if known is not None and step.state is not StepState.SKIPPED:
+            commits[known] = number
+    for number in range(len(state.steps), len(state.items)):
+        known = repo.known_commit(plan.patch(repo, state.items[number]))
+        if known is not None:
+            commits[known] = number
+    home, roots = repo.tree(state.onto).id, dict[Oid, Oid | None]()
+    for commit in commits:
+        line: list[Oid] = []
+        at: Oid | None = commit
+        while at in commits and at not in roots:
+            line.append(at)
+            parents = repo.parents(at)
+            at = parents[0] if len(parents) == 1 else None
+        root = roots.get(at, at) if at is not None else None
+        roots |= dict.fromkeys(line, root)
+    trees = {root: repo.tree(root).id for root in set(roots.values()) if root is not None}
+    return frozenset(
+        number
+        for commit, number in commits.items()
+        if (root := roots[commit]) is not None and trees[root] == home
+    )
 
 
 def _suspect(

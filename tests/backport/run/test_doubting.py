@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backport.history import doubts
-from tests.backport.trees import Files, backport, branch_with, commit, git, lines, new_repo
+from tests.backport.trees import Files, backport, branch_with, commit, git, lines, mbox, new_repo
 
 HELPER = "void helper(void);\n"
 
@@ -203,4 +203,26 @@ def test_what_upstream_has_changed_all_over(tmp_path: Path, case: str) -> None:
     assert done.exit_code == 2 and "a run onto stable-4.10 stopped on a doubt" in done.output
     assert backport(repo, "abort").exit_code == 0
     done = backport(repo, "apply", "--branch", "same", "--series", "master")
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2), (0, 1, 2)], ids=str)
+def test_patches_made_on_each_other_and_on_the_branch_are_not_doubted(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, order: tuple[int, ...]
+) -> None:
+    """In another order each is on another tree than its own, and nothing can be missing all the same."""
+
+    def looked(*_: object) -> dict[int, tuple[str, ...]]:
+        raise AssertionError("nothing can be missing there")
+
+    monkeypatch.setattr(doubts, "doubted", looked)
+    git(repo, "branch", "own", "master~3")
+    box = repo.parent / "box"
+    picked = [mbox(repo, f"master~{n + 1}..master~{n}") + b"\n" for n in (2, 1, 0)]
+    box.write_bytes(
+        b"".join(
+            picked[n].replace(b"[PATCH]", b"[PATCH %d/3]" % at) for at, n in enumerate(order, 1)
+        )
+    )
+    done = backport(repo, "apply", "--branch", "own", "--series", str(box))
     assert done.exit_code == 0, done.output

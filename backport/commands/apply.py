@@ -435,6 +435,7 @@ def _carry(
     begun = time.monotonic()
     journal = Journal(repo.state_dir)
     before = journal.readable() if reports.wanted else None
+    heard: Listener | None = None
     try:
         validating = _validating(repo, settings)
         with Reporter(validating=validating, ends_at_failure=not proof.keep_going) as progress:

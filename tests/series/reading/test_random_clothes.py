@@ -189,7 +189,7 @@ def _number(patch: Patch) -> int:
 
 
 @settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     # Each try runs git am several times: minutes of shrinking say less than the first failure.

@@ -344,6 +344,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
             "tip": state.tip,
             "conflict": conflict_json(state),
             "missing": missing_json(state),
+            "doubts": list(clash.doubts) if clash is not None else [],
             "worktree": state.worktree,
         },
     )

@@ -52,6 +52,8 @@ def test_it_stops_before_what_nothing_judges(repo: Path) -> None:
     said = backport(repo, "status")
     assert SAID in said.output
     assert "stopped on a doubt" in said.output and "--accept doubt` takes it" in said.output
+    (doubt,) = json.loads(backport(repo, "status", "--json", "-").stdout)["doubts"]
+    assert SAID in doubt
     assert backport(repo, "abort").exit_code == 0
 
 

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from backport.history import doubts
+from tests.backport.run.test_killed import killed_at
 from tests.backport.trees import Files, backport, branch_with, commit, git, lines, mbox, new_repo
 
 HELPER = "void helper(void);\n"
@@ -228,3 +231,30 @@ def test_patches_made_on_each_other_and_on_the_branch_are_not_doubted(
     )
     done = backport(repo, "apply", "--branch", "own", "--series", str(box))
     assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.torture), 17])
+def test_killed_anywhere_it_stops_again(repo: Path, tmp_path: Path, step: int) -> None:
+    """Before every durable act of a run that comes to a doubt; then accepted, or taken back."""
+    old = git(repo, "rev-parse", "stable-4.10")
+    whole = tmp_path / "whole"
+    shutil.copytree(repo, whole, symlinks=True)
+    done = killed_at(0, ["apply", "--repo", str(whole), *SERIES])
+    acts = int(done.stdout.split("acts ")[1])
+    assert acts > 17
+    for act in range(1, acts + 1, step):
+        cut = tmp_path / f"cut{act}"
+        shutil.copytree(repo, cut, symlinks=True)
+        killed = killed_at(act, ["apply", "--repo", str(cut), *SERIES])
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        begun = (cut / ".git/backport/run/state.json").exists()
+        again = backport(cut, *(("continue",) if begun else ("apply", *SERIES)))
+        assert again.exit_code == 3 and SAID in again.output, (act, again.output)
+        if act % 2:
+            assert backport(cut, "continue", "--accept", "doubt").exit_code == 0, act
+            assert "helper" in git(cut, "show", "stable-4.10:a.c")
+        else:
+            assert backport(cut, "abort").exit_code == 0, act
+            assert git(cut, "rev-parse", "stable-4.10") == old
+            assert git(cut, "status", "--porcelain") == ""
+            assert git(cut, "for-each-ref", "refs/backport") == ""

@@ -117,7 +117,7 @@ def _together(one: tuple[Finding, list[str]], other: tuple[Finding, list[str]]) 
 
 
 def _said(finding: Finding) -> tuple[str, str, str]:
-    """What is said of which function, whatever made it show."""
+    """A complaint about a function; several scenarios may show it."""
     said = _NUMBER.sub("#", _WHEN.sub("", finding.message).partition(" (with ")[0])
     where = (
         finding.where if finding.invariant == Invariant.CRASH else _OFFSET.sub("", finding.where)

@@ -41,7 +41,7 @@ from series.model import Oid
 
 
 class Teller(Protocol):
-    """What the user is told while the branches are worked on."""
+    """What a person sees while the branches are worked on."""
 
     def branch(self, part: Part, place: int, total: int) -> AbstractContextManager[Progress]:
         """The run onto a branch begins or goes on."""
@@ -522,7 +522,7 @@ def _clear(repo: Repo, file: RosterFile, part: Part, *, atomic: bool) -> None:
 
 
 class _Silent:
-    """Nobody is told: the roster says it."""
+    """Prints nothing: the roster shows it."""
 
     def phase(self, *_: object) -> None:
         """Nothing."""

@@ -169,7 +169,7 @@ def apply(
         return
     (request,) = requests
     out = _Out(ctx, json, reports, request.to or request.branch)
-    _carry(found, proof, lambda told: start(found, request, proof, told), out, request.settings)
+    _carry(found, proof, lambda seen: start(found, request, proof, seen), out, request.settings)
 
 
 def _rehearse(repo: Repo, requests: Sequence[Request], json: str | None) -> None:
@@ -243,7 +243,7 @@ def continue_(
             waits = False if no_wait else None
             _together(
                 found,
-                lambda told: carrying.resume(found, proof, told, given, branch, waits=waits),
+                lambda screen: carrying.resume(found, proof, screen, given, branch, waits=waits),
                 out,
                 keep_going=keep_going,
             )
@@ -272,7 +272,7 @@ def skip(
 
             _together(
                 found,
-                lambda told: carrying.skip(found, proof, told, branch),
+                lambda screen: carrying.skip(found, proof, screen, branch),
                 out,
                 keep_going=keep_going,
             )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verbs of a run where it is onto several branches: what the user is told, and how it ends."""
+"""The verbs of a run onto several branches: what they print, and how they end."""
 
 from __future__ import annotations
 

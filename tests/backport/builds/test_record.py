@@ -114,6 +114,15 @@ class Bench:
         assert {p for p in ours.keys() | clean.keys() if ours.get(p) != clean.get(p)} == set()
 
 
+def followed(bench: Bench, folder: Path, name: str, text: str) -> None:
+    """One more commit, in which a file has another text: built, and all files are a clean build's."""
+    (folder / name).write_text(text)
+    git(folder, "commit", "-qam", name)
+    commit = git(folder, "rev-parse", "HEAD").strip()
+    assert bench.build(commit).verdict.state is State.PASSED
+    bench.same(commit)
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -292,11 +301,7 @@ def test_makes_below_makes_run_their_jobs_with_no_input_of_their_own(tmp_path: P
     bench = Bench.of(folder, "make -s -j3")
     assert bench.build("HEAD").verdict.state is State.PASSED
     for name in ("a/one.c", "b/one.c", "c/three.c"):
-        (folder / name).write_text("int other = 2;\n")
-        git(folder, "commit", "-qam", name)
-        commit = git(folder, "rev-parse", "HEAD").strip()
-        assert bench.build(commit).verdict.state is State.PASSED
-        bench.same(commit)
+        followed(bench, folder, name, "int other = 2;\n")
     assert bench.tally == Tally(replayed=3, commands=3, clean=1)
 
 
@@ -314,11 +319,7 @@ def test_a_list_of_headers_made_from_another_by_a_shell_decides_nothing(tmp_path
     folder = new_repo(tmp_path / "tree", files)
     bench = Bench.of(folder, "make -s -j2")
     assert bench.build("HEAD").verdict.state is State.PASSED
-    (folder / "one.c").write_text('#include "new.h"\nint one;\n')
-    git(folder, "commit", "-qam", "one more header")
-    commit = git(folder, "rev-parse", "HEAD").strip()
-    assert bench.build(commit).verdict.state is State.PASSED
-    bench.same(commit)
+    followed(bench, folder, "one.c", '#include "new.h"\nint one;\n')
     assert (bench.tally.replayed, bench.tally.full) == (1, ())
 
 
@@ -360,11 +361,7 @@ def test_a_make_that_only_gives_an_answer_drives_nothing(tmp_path: Path, ask: st
     bench = Bench.of(folder, "sh ./configure && make -s -j2")
     assert bench.build("HEAD").verdict.state is State.PASSED
     for name in ("one.c", "probe.c", "two.c"):
-        (folder / name).write_text("int other;\n")
-        git(folder, "commit", "-qam", name)
-        commit = git(folder, "rev-parse", "HEAD").strip()
-        assert bench.build(commit).verdict.state is State.PASSED
-        bench.same(commit)
+        followed(bench, folder, name, "int other;\n")
     # What asks may do otherwise when it is asked again: that step may be a whole build.
     assert bench.tally.replayed >= 2
 
@@ -381,11 +378,7 @@ def test_what_reads_the_input_of_the_shell_above_is_not_run_alone(tmp_path: Path
     folder = new_repo(tmp_path / "tree", files)
     bench = Bench.of(folder, "exec <input; sh first.sh; sh second.sh; make -s")
     assert bench.build("HEAD").verdict.state is State.PASSED
-    (folder / "first.sh").write_text("read line; " + take.format("first"))
-    git(folder, "commit", "-qam", "one line further")
-    commit = git(folder, "rev-parse", "HEAD").strip()
-    assert bench.build(commit).verdict.state is State.PASSED
-    bench.same(commit)
+    followed(bench, folder, "first.sh", "read line; " + take.format("first"))
     assert bench.tally.replayed == 0
 
 
@@ -404,11 +397,7 @@ def test_a_temporary_folder_of_a_command_is_its_own(tmp_path: Path) -> None:
     folder = new_repo(tmp_path / "tree", files)
     bench = Bench.of(folder, "make -s -j2")
     assert bench.build("HEAD").verdict.state is State.PASSED
-    (folder / "one.c").write_text("int other;\n")
-    git(folder, "commit", "-qam", "one")
-    commit = git(folder, "rev-parse", "HEAD").strip()
-    assert bench.build(commit).verdict.state is State.PASSED
-    bench.same(commit)
+    followed(bench, folder, "one.c", "int other;\n")
     assert (bench.tally.replayed, bench.tally.full) == (1, ())
 
 

@@ -116,6 +116,7 @@ def test_a_read_only_repository(tmp_path: Path) -> None:
     words = ["unshare", "--map-root-user", "-m", "sh", "-c", inside, str(repo)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if "unshare" in done.stderr or "mount:" in done.stderr:
-        pytest.skip("no mount namespace of one's own here")
+        # Root would write through file modes; a container may allow no mount of its own.
+        pytest.skip("this system allows no mount namespace of one's own")
     assert done.stdout.split() == ["2", "0"], done
     assert "Read-only file system" in done.stderr and "nothing was changed" in done.stderr

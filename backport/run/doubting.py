@@ -20,7 +20,7 @@ from backport.levels import Level
 from backport.planning.plan import Plan
 from backport.run.journal import RunState
 from backport.run.steps import Step, StepState
-from series.model import Oid
+from series.model import Oid, Patch
 
 if TYPE_CHECKING:  # what looks at names is loaded where there is something to look at
     from backport.history.missing_names import Suspect
@@ -38,7 +38,7 @@ def examined(repo: Repo, plan: Plan, state: RunState, siblings: Siblings, first:
     from backport.history.doubts import doubted
 
     short, steps = state.branch.removeprefix("refs/heads/"), list(state.steps)
-    run = [plan.patch(repo, item) for item in state.items]
+    run = _bringing(repo, plan, state)
     for number, doubts in doubted(repo, repo.tree(state.onto), suspects, run, short).items():
         step = steps[number]
         steps[number] = replace(step, notes=(*step.notes, *doubts), doubts=doubts)
@@ -63,7 +63,7 @@ def doubts_of(
     if where is None:
         return ()
     suspect = Suspect(number, patch, where)
-    run = [plan.patch(repo, item) for item in state.items]
+    run = _bringing(repo, plan, state)
     return doubted(repo, repo.tree(state.onto), (suspect,), run, "the branch").get(number, ())
 
 
@@ -72,6 +72,15 @@ def halting(state: RunState) -> int | None:
     if level_of(state.settings)[0] is not Level.NONE or ACCEPT in state.settings.accept:
         return None
     return next((number for number, step in enumerate(state.steps) if step.doubts), None)
+
+
+def _bringing(repo: Repo, plan: Plan, state: RunState) -> list[Patch]:
+    """The patches of the run, each in its place; one that the user left out brings nothing."""
+    patches = [plan.patch(repo, item) for item in state.items]
+    for number, step in enumerate(state.steps):
+        if step.state is StepState.SKIPPED:
+            patches[number] = replace(patches[number], changes=())
+    return patches
 
 
 def _suspects(repo: Repo, plan: Plan, state: RunState, siblings: Siblings) -> Iterator[Suspect]:

@@ -258,3 +258,25 @@ def test_killed_anywhere_it_stops_again(repo: Path, tmp_path: Path, step: int) -
             assert git(cut, "rev-parse", "stable-4.10") == old
             assert git(cut, "status", "--porcelain") == ""
             assert git(cut, "for-each-ref", "refs/backport") == ""
+
+
+def test_what_the_user_left_out_brings_nothing(tmp_path: Path) -> None:
+    """The first patch conflicts and is skipped; the second uses what it would have brought."""
+    repo = new_repo(tmp_path / "repo", {"a.c": code(), "b.c": code()}, "master")
+    branch_with(repo, "stable-4.10", "master", ("own", {"a.c": code((5, "own();"))}))
+    commit(repo, {"a.c": f"{HELPER}{code((5, 'five();'))}"}, "helper")
+    commit(repo, {"b.c": code((9, "y = helper();"))}, "use")
+    given = ("--branch", "stable-4.10", "--series", "master~2..master")
+    assert "does not apply" in backport(repo, "apply", *given).output
+    done = backport(repo, "skip")
+    assert done.exit_code == 3 and SAID in done.output, done.output
+
+
+def test_a_member_that_another_patch_of_the_run_brings(tmp_path: Path) -> None:
+    repo = new_repo(tmp_path / "repo", {"a.c": code(), "b.c": code()}, "master")
+    branch_with(repo, "stable-4.10", "master", ("own", {"other": "own\n"}))
+    commit(repo, {"b.c": code((5, "d->arch.pv.x = 1;"))}, "takes it apart")
+    commit(repo, {"a.c": code((9, "d->arch.pv.x = 2;"))}, "uses it")
+    given = ("--branch", "stable-4.10", "--series", "master~2..master")
+    done = backport(repo, "apply", *given)
+    assert done.exit_code == 0, done.output

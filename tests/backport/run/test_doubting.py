@@ -280,3 +280,21 @@ def test_a_member_that_another_patch_of_the_run_brings(tmp_path: Path) -> None:
     given = ("--branch", "stable-4.10", "--series", "master~2..master")
     done = backport(repo, "apply", *given)
     assert done.exit_code == 0, done.output
+
+
+def test_nor_does_it_where_the_rest_was_made_on_the_branch_itself(tmp_path: Path) -> None:
+    """What was made on the very branch is examined all the same, once a patch below it was left out."""
+    repo = new_repo(tmp_path / "repo", {"a.c": code(), "b.c": code()}, "stable-4.10")
+    branch_with(repo, "other", "stable-4.10", ("other", {"a.c": code((5, "other();"))}))
+    branch_with(
+        repo,
+        "topic",
+        "stable-4.10",
+        ("helper", {"a.c": f"{HELPER}{code((5, 'five();'))}"}),
+        ("use", {"b.c": code((9, "y = helper();"))}),
+    )
+    series = ("--series", "stable-4.10..other", "--series", "stable-4.10..topic")
+    first = backport(repo, "apply", "--branch", "stable-4.10", *series, "--to", "made")
+    assert "'helper', does not apply" in first.output
+    done = backport(repo, "skip")
+    assert done.exit_code == 3 and SAID in done.output, done.output

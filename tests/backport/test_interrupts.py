@@ -39,6 +39,8 @@ def at_a_terminal(
     pid, terminal = pty.fork()
     if pid == 0:  # pragma: no cover
         os.chdir(cwd)
+        # A suite that runs in the background ignores it, and what it starts would do so, too.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.environ |= {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80"}
         os.execv(sys.executable, [sys.executable, "-m", "backport", *words])
     begun, typed, seen = time.monotonic(), False, b""

@@ -114,10 +114,12 @@ def _lines(
         how = f", {escaped(step.how)}" if step.how else ""
         yield f"put on: {step.fortune}{how}"
         yield f"branch: {escaped(record.target)}"
+    if step.pick_class is not None:
+        yield f"class: {step.pick_class}"
     if step.origin:
         yield f"origin: {step.origin}"
     for note in step.notes:
-        yield f"adapted: {escaped(note)}"
+        yield f"{'doubt' if note in step.doubts else 'adapted'}: {escaped(note)}"
     if verdicts and level_of(settings)[0] not in (Level.NONE, Level.BUILD):
         yield f"profile: {escaped(settings.profile)}"
     if verdicts:

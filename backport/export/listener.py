@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backport.errors import BackportError
@@ -65,15 +66,12 @@ def finished(heard: Listener, result: Result) -> RunRecord:
     state, finals = result.state, result.state.finals
     verdicts = {verdict.commit: verdict for verdict in result.verdicts}
     steps = tuple(
-        StepRecord(
+        _step(
             number,
             subject,
-            fortune_of(step),
-            str(step.how),
-            finals[step.commit] if step.commit else None,
-            tuple(map(escaped, step.notes)),
+            replace(step, commit=finals[step.commit] if step.commit else None),
             verdicts.get(step.commit) if step.commit else None,
-            origin=heard.steps[number][2] if number in heard.steps else None,
+            heard.steps[number][2] if number in heard.steps else None,
         )
         for number, (step, subject) in enumerate(zip(state.steps, result.subjects, strict=True), 1)
     )
@@ -184,6 +182,15 @@ def _step(
     verdict: StepVerdict | None,
     origin: Oid | None = None,
 ) -> StepRecord:
-    notes = tuple(map(escaped, step.notes))
-    how, fortune = str(step.how), fortune_of(step)
-    return StepRecord(number, subject, fortune, how, step.commit, notes, verdict, origin=origin)
+    return StepRecord(
+        number,
+        subject,
+        fortune_of(step),
+        str(step.how),
+        step.commit,
+        tuple(map(escaped, step.notes)),
+        verdict,
+        origin=origin,
+        pick_class=step.pick_class,
+        doubts=tuple(map(escaped, step.doubts)),
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from backport.errors import BackportError, ExitCode
-from backport.run.steps import Step, StepState
+from backport.run.steps import PickClass, Step, StepState
 from backport.verdicts import State, StepVerdict, Validator
 from series.model import Oid
 
@@ -72,6 +72,10 @@ class StepRecord:
     troubles: tuple[Trouble, ...] = ()
     origin: Oid | None = None
     """The commit that the patch was read from, or names."""
+    pick_class: PickClass | None = None
+    """How far the pick may be trusted by itself; None where none went on by itself."""
+    doubts: tuple[str, ...] = ()
+    """Those of the notes that say why the result may be wrong for the branch."""
 
     @property
     def state(self) -> State | None:

@@ -51,11 +51,28 @@ def test_git_log_and_show_read_what_a_run_notes(repo: Path) -> None:
     found = dict(show(repo, "stable")["lines"])
     assert found["put on"].startswith("applied, ")
     assert found["branch"] == "stable"
+    assert found["class"] == "automatic"
     assert found["origin"] == git(repo, "rev-parse", "topic")
     assert found["built by"] == "touch made"
     assert found["compiler"]
     assert found["tool"].startswith("backport ")
     assert not show(repo, "topic")["noted"]
+
+
+def test_a_proposal_and_a_doubt_are_told_apart(repo: Path) -> None:
+    """The neighbouring line was changed on the branch; the next patch calls what the branch lacks."""
+    git(repo, "checkout", "-q", "topic")
+    commit(repo, {"h.h": "void helper(void);\n"}, "helper")
+    commit(repo, {"a.c": lines((9, "y"), (20, "void f(void) { helper(); }"))}, "use")
+    git(repo, "checkout", "-q", "stable")
+    commit(repo, {"a.c": lines((2, "own"))}, "own")
+    words = ("--branch", "stable", "--series", "stable~1..topic~2", "--series", "topic")
+    done = backport(repo, "apply", *words, "--accept", "proposals", *PROVE)
+    assert done.exit_code == 0, done.output
+    assert dict(show(repo, "stable~2")["lines"])["class"] == "proposal"
+    found = dict(show(repo, "stable")["lines"])
+    assert found["class"] == "doubt"
+    assert found["doubt"].startswith("uses helper, which stable does not have")
 
 
 def test_later_notes_keep_the_others(repo: Path) -> None:

@@ -20,33 +20,43 @@ from backport.commands.parsing import LazyGroup
 class _Group(LazyGroup):
     """Translates errors once, here, so that a test runner sees the same codes as a shell."""
 
-    verbs: ClassVar = {
-        "apply": "apply:apply",
-        "plan": "plan:plan",
-        "graph": "graph:graph",
-        "status": "apply:status",
-        "continue": "apply:continue_",
-        "skip": "apply:skip",
-        "abort": "apply:abort",
-        "undo": "undo:undo",
-        "bisect": "bisect:bisect",
-        "mend": "mend:mend",
-        "index": "indexing:index",
-        "deps": "deps:deps",
-        "owed": "owed:owed",
-        "provenance": "provenance:provenance",
-        "report": "report:report",
-        "show": "show:show",
-        "behaviour": "behaviour:behaviour",
-        "backtest": "backtest:backtest",
-        "check": "check:check",
-        "export": "export:export",
-        "refresh": "refresh:refresh",
-        "release": "release:release",
-        "emulate": "emulate:emulate",
-        "config": "config:config",
-        "sample": "sample:sample",
-        "hook": "hook:app",
+    panels: ClassVar = {
+        "Put a series on a branch": {
+            "plan": "plan:plan",
+            "graph": "graph:graph",
+            "apply": "apply:apply",
+            "status": "apply:status",
+            "continue": "apply:continue_",
+            "skip": "apply:skip",
+            "abort": "apply:abort",
+            "undo": "undo:undo",
+        },
+        "Prove, and find what broke": {
+            "check": "check:check",
+            "hook": "hook:app",
+            "bisect": "bisect:bisect",
+            "mend": "mend:mend",
+            "emulate": "emulate:emulate",
+            "behaviour": "behaviour:behaviour",
+        },
+        "Know what a branch has": {
+            "deps": "deps:deps",
+            "owed": "owed:owed",
+            "provenance": "provenance:provenance",
+            "index": "indexing:index",
+            "backtest": "backtest:backtest",
+        },
+        "Hand it over": {
+            "report": "report:report",
+            "show": "show:show",
+            "export": "export:export",
+            "refresh": "refresh:refresh",
+            "release": "release:release",
+        },
+        "Set up": {
+            "config": "config:config",
+            "sample": "sample:sample",
+        },
     }
 
     def invoke(self, ctx: Any) -> Any:

@@ -7,7 +7,9 @@ spend half of their time on the options of others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cached_property
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -48,10 +50,19 @@ class Command(TyperCommand):
 
 
 class LazyGroup(TyperGroup):
-    """The verbs by name, each as ``module:function`` of this room; a verb with verbs of its own is a
-    Typer object."""
+    """The verbs by name below the heading that help shows them under, each as ``module:function`` of this
+    room; a verb with verbs of its own is a Typer object."""
 
-    verbs: ClassVar[dict[str, str]]
+    panels: ClassVar[Mapping[str, Mapping[str, str]]]
+
+    @cached_property
+    def verbs(self) -> dict[str, tuple[str, str]]:
+        """Of each verb the heading, and where it is."""
+        return {
+            verb: (panel, place)
+            for panel, verbs in self.panels.items()
+            for verb, place in verbs.items()
+        }
 
     def list_commands(self, _: Any) -> list[str]:
         return list(self.verbs)
@@ -65,11 +76,15 @@ class LazyGroup(TyperGroup):
     def get_command(self, _: Any, cmd_name: str) -> Any:
         if cmd_name not in self.verbs:
             return None
-        module, _, function = self.verbs[cmd_name].partition(":")
+        panel, place = self.verbs[cmd_name]
+        module, _, function = place.partition(":")
         verb = getattr(import_module(f"backport.commands.{module}"), function)
         if isinstance(verb, typer.Typer):
-            return get_group(verb)
-        info = CommandInfo(cmd_name, cls=Command, callback=verb)
+            # Added to no group by Typer itself, it would have neither.
+            group: Any = get_group(verb)
+            group.name, group.rich_help_panel = cmd_name, panel
+            return group
+        info = CommandInfo(cmd_name, cls=Command, callback=verb, rich_help_panel=panel)
         return get_command_from_info(
             info, pretty_exceptions_short=False, rich_markup_mode=self.rich_markup_mode
         )

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import configparser
+import re
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from backport import cli
@@ -53,3 +56,12 @@ def test_help_has_one_letter() -> None:
         long = CliRunner().invoke(cli.app, [*words[:-1], "--help"])
         assert short.exit_code == 0
         assert short.output == long.output != ""
+
+
+def test_help_names_every_verb_below_a_heading() -> None:
+    shown = CliRunner().invoke(cli.app, ["-h"]).output
+    group: Any = get_command(cli.app)
+    for verb in group.list_commands(None):
+        assert re.search(rf"^\W*{verb} ", shown, re.M), verb
+        assert group.get_command(None, verb).rich_help_panel in shown
+    assert "─ Commands " not in shown

@@ -393,7 +393,7 @@ class BuildTree:
             ]
             raise CannotTest(
                 f"the build needs a program that is not installed: {(said or [_last(text)])[0].strip()}",
-                "install it (a compiler: Debian's gcc and make)",
+                "install it; on Debian most are in the package of that name, cc in gcc",
             )
         return _Ended(way, code, text)
 

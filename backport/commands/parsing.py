@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command_from_info, get_group
-from typer.models import CommandInfo
+from typer.main import get_command_from_info, get_group_from_info
+from typer.models import CommandInfo, TyperInfo
 
 OPTIONAL_RANGE = "[A..B]"
 """The metavar of an option whose value is a range, or `UNPUSHED` where it stands alone."""
@@ -80,10 +80,14 @@ class LazyGroup(TyperGroup):
         module, _, function = place.partition(":")
         verb = getattr(import_module(f"backport.commands.{module}"), function)
         if isinstance(verb, typer.Typer):
-            # Added to no group by Typer itself, it would have neither.
-            group: Any = get_group(verb)
-            group.name, group.rich_help_panel = cmd_name, panel
-            return group
+            # Alone, a Typer object has neither name nor heading.
+            group = TyperInfo(verb, name=cmd_name, rich_help_panel=panel)
+            return get_group_from_info(
+                group,
+                pretty_exceptions_short=False,
+                rich_markup_mode=self.rich_markup_mode,
+                suggest_commands=False,
+            )
         info = CommandInfo(cmd_name, cls=Command, callback=verb, rich_help_panel=panel)
         return get_command_from_info(
             info, pretty_exceptions_short=False, rich_markup_mode=self.rich_markup_mode

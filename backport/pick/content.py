@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from backport.counted import counted
 from backport.gateway.objects import Objects
 from backport.gateway.trees import SYMLINK, Entry
 from backport.pick.allowance import STRICT, Allowance
-from backport.pick.in_part import applied_hint, merged_notes
+from backport.pick.in_part import LooksApplied, applied_at, looks_applied, merged_notes
 from backport.pick.learnt_names import learnt_names, renamed
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Clash, How
@@ -98,13 +99,14 @@ def new_content(
         named = _with_branch_names(objects, base, there, theirs)
         if named is not None:
             return named
+    applied: LooksApplied | None = None
     if there.mode == SYMLINK:
         reason = "is a symbolic link, and both sides changed it" + BINARY_HINT
     elif merge.marked is None:
         reason = "is binary, and both sides changed it" + BINARY_HINT
     else:
-        hint = applied_hint(objects.blob(there.oid), change)
-        reason = "both sides changed the same lines" + (f"; {hint}" if hint else "")
+        applied = looks_applied(objects.blob(there.oid), change)
+        reason = _reason("both sides changed the same lines", applied)
     return Clash(
         change.path,
         reason,
@@ -114,7 +116,12 @@ def new_content(
         mode=there.mode,
         content=objects.blob(merge.marked) if merge.marked else None,
         missing=() if merge.marked is None else absent(objects.blob(there.oid), change),
+        looks_applied=applied is not None and applied.wholly,
     )
+
+
+def _reason(why: str, applied: LooksApplied | None) -> str:
+    return f"{why}; {applied.words}" if applied is not None else why
 
 
 def _with_branch_names(objects: Objects, base: Oid, there: Entry, theirs: Oid) -> Made | None:
@@ -198,13 +205,13 @@ def _by_context(
             if fuzzy.fuzz <= allowance.fuzz:
                 return Made(objects.write_blob(fuzzy.text, there.oid), How.FUZZ, _fuzz_notes(fuzzy))
             return _no_fit(there, text, change, f"{error.reason}; {_only_context(fuzzy)}")
-        hint = _hint(stands.line) if stands is not None else applied_hint(text, change)
-        return _no_fit(there, text, change, error.reason + (f"; {hint}" if hint else ""))
+        applied = applied_at(stands.line) if stands is not None else looks_applied(text, change)
+        return _no_fit(there, text, change, error.reason, applied)
     for hunk, place in zip(change.hunks, placed.hunks, strict=True):
         # It went to a twin of the block that has it.
         if place.offset and stands_at_home(split_lines(text), hunk):
-            where = f"hunk {place.number} fits at line {place.line} only; {_hint(hunk.new_start)}"
-            return _no_fit(there, text, change, where)
+            where = f"hunk {place.number} fits at line {place.line} only"
+            return _no_fit(there, text, change, where, applied_at(hunk.new_start))
     return Made(
         objects.write_blob(placed.text, there.oid, placed.edits), How.OFFSET, _place_notes(placed)
     )
@@ -241,18 +248,21 @@ def _fuzz_notes(fuzzy: Fuzzy) -> tuple[str, ...]:
     )
 
 
-def _hint(line: int) -> str:
-    return f"looks applied at line {line} already: `backport skip` leaves it out"
-
-
-def _no_fit(there: Entry, text: bytes, change: FileChange, reason: str) -> Clash:
+def _no_fit(
+    there: Entry,
+    text: bytes,
+    change: FileChange,
+    reason: str,
+    applied: LooksApplied | None = None,
+) -> Clash:
     return Clash(
         change.path,
-        reason,
+        _reason(reason, applied),
         ours=there.oid,
         mode=there.mode,
         content=marked(text, change) if there.mode != SYMLINK else None,
         missing=absent(text, change),
+        looks_applied=applied is not None and applied.wholly,
     )
 
 
@@ -283,7 +293,7 @@ def _binary(objects: Objects, there: Entry, text: bytes, change: FileChange) -> 
 
 def _place_notes(placed: Placed) -> tuple[str, ...]:
     notes = [
-        f"hunk {hunk.number}: {abs(hunk.offset)} lines {'later' if hunk.offset > 0 else 'earlier'}"
+        f"hunk {hunk.number}: {counted(abs(hunk.offset), 'line')} {'later' if hunk.offset > 0 else 'earlier'}"
         for hunk in placed.hunks
         if hunk.offset
     ]

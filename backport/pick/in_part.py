@@ -9,6 +9,7 @@ of its context, since lines nearby may have changed later.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from backport.gateway.text_diff import changed_lines, line_edits
 from series.lines import split_lines
@@ -54,27 +55,39 @@ def _listed(numbers: Sequence[int], hunks: Sequence[Hunk], what: str) -> str:
     return f"{word} {few} of {len(hunks)} {verb} {what}"
 
 
-def applied_hint(text: bytes, change: FileChange) -> str:
-    """For the message of a clash: which hunks look applied in ``text``, and where; empty for none."""
+@dataclass(frozen=True, slots=True)
+class LooksApplied:
+    """For the message of a clash: which of its hunks look applied, and where; ``wholly`` if all do."""
+
+    words: str
+    wholly: bool
+
+
+def looks_applied(text: bytes, change: FileChange) -> LooksApplied | None:
+    """Which hunks look applied in ``text`` though they do not fit; None for none."""
     if change.binary or not change.hunks or len(change.hunks) > _MOST_HUNKS:
-        return ""
+        return None
     lines = split_lines(text)
     if len(lines) * len(change.hunks) > _MOST_LINES:
-        return ""
+        return None
     found = {
         number: at + 1
         for number, hunk in enumerate(change.hunks, 1)
         if (at := _looks_applied(lines, hunk)) is not None
     }
     if not found:
-        return ""
+        return None
     if len(found) == len(change.hunks):
-        return f"looks applied at line {min(found.values())} already: `backport skip` leaves it out"
+        return applied_at(min(found.values()))
     few = ", ".join(f"hunk {n} at line {line}" for n, line in list(found.items())[:4])
     more = ", ..." if len(found) > 4 else ""
-    return (
-        f"in part it looks applied already: {few}{more} ({len(found)} of {len(change.hunks)} hunks)"
-    )
+    count = f"{len(found)} of {len(change.hunks)} hunks"
+    return LooksApplied(f"in part it looks applied already: {few}{more} ({count})", wholly=False)
+
+
+def applied_at(line: int) -> LooksApplied:
+    """All of a change looks applied, beginning at ``line`` (from 1)."""
+    return LooksApplied(f"looks applied at line {line} already", wholly=True)
 
 
 def _looks_applied(lines: list[bytes], hunk: Hunk) -> int | None:

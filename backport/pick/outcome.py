@@ -61,6 +61,8 @@ class Clash:
     content: bytes | None = None
     missing: tuple[bytes, ...] = ()
     """Lines that the patch expects and the tree does not hold: what to look for upstream."""
+    looks_applied: bool = False
+    """Every hunk of the file looks applied, though none can be proven to be."""
 
 
 @dataclass(frozen=True, slots=True)

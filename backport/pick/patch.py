@@ -78,13 +78,18 @@ def pick_patch(
 
 
 def _with_already(clashes: tuple[Clash, ...], changes: list[Change]) -> tuple[Clash, ...]:
-    """The clashes, with a word at the first one for the files of the patch that need nothing."""
-    there = [shown(change.path) for change in changes if change.how is How.ALREADY]
-    if not clashes or not there:
-        return clashes
-    more = ", ..." if len(there) > 3 else ""
-    word = f"in part already: {', '.join(there[:3])}{more}"
-    return (replace(clashes[0], reason=f"{clashes[0].reason}; {word}"), *clashes[1:])
+    """The clashes; at the first one, which files of the patch need nothing, or that no file of it seems
+    to need anything."""
+    if not clashes:
+        return ()
+    first, there = clashes[0].reason, [shown(c.path) for c in changes if c.how is How.ALREADY]
+    if len(there) == len(changes) and all(clash.looks_applied for clash in clashes):
+        rest = "; so does the rest of the patch" if len(there) + len(clashes) > 1 else ""
+        first += f"{rest}: `backport skip` leaves it out"
+    elif there:
+        more = ", ..." if len(there) > 3 else ""
+        first += f"; in part already: {', '.join(there[:3])}{more}"
+    return (replace(clashes[0], reason=first), *clashes[1:])
 
 
 def _also(objects: Objects, first: Clash, change: FileChange) -> Clash:

@@ -8,7 +8,7 @@ the branch moves once, at the end.  Who begins a run, or carries it on, holds th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -37,7 +37,7 @@ from backport.run.steps import Reason, Step, StepState
 from backport.run.stop import Stop, help_lines
 from backport.verdicts import StepVerdict
 from series.errors import SeriesError
-from series.model import shown
+from series.model import Patch, shown
 
 
 def note_nothing(_: object) -> None:
@@ -223,7 +223,12 @@ def _applied(
     stop = replace(state.clash, laid=laid.files)
     state = replace(state, worktree=str(laid.folder), clash=stop)
     journal.write(state)
-    raise conflict_error(state, patch, laid.folder)
+    raise conflict_error(state, patch, laid.folder, _later(repo, plan, state))
+
+
+def _later(repo: Repo, plan: Plan, state: RunState) -> Iterator[Patch]:
+    """The patches that follow the one that a run stopped at."""
+    return (plan.patch(repo, item) for item in state.items[len(state.steps) + 1 :])
 
 
 def _halt(repo: Repo, journal: Journal, state: RunState, plan: Plan, number: int) -> NoReturn:
@@ -241,7 +246,7 @@ def _halt(repo: Repo, journal: Journal, state: RunState, plan: Plan, number: int
     stop = Stop(step.item, (), doubts=step.doubts, made=result.id)
     state = replace(state, worktree=str(laid.folder), clash=stop)
     journal.write(state)
-    raise conflict_error(state, patch, laid.folder)
+    raise conflict_error(state, patch, laid.folder, _later(repo, plan, state))
 
 
 def resolved(repo: Repo, journal: Journal, state: RunState, progress: Progress) -> RunState:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from backport.accepted import is_accepted
@@ -45,8 +45,8 @@ def refuse_second(journal: Journal) -> None:
     )
 
 
-def conflict_error(state: RunState, patch: Patch, folder: Path) -> Conflict:
-    """What a person reads when a run stops."""
+def conflict_error(state: RunState, patch: Patch, folder: Path, later: Iterable[Patch]) -> Conflict:
+    """What a person reads when a run stops; ``later`` are the patches that were to follow."""
     assert state.clash is not None
     branch = state.branch.removeprefix("refs/heads/")
     reasons = "".join(f"\n{line}" for line in help_lines(state.clash, branch))
@@ -67,13 +67,16 @@ def conflict_error(state: RunState, patch: Patch, folder: Path) -> Conflict:
         f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not"
         f" apply:{reasons}",
         f"resolve it in {folder} and `git add` there, then `backport continue`;"
-        f" or `backport skip`, or `backport abort`{take}{_other_order(state)}",
+        f" or `backport skip`, or `backport abort`{take}{_other_order(state, later)}",
     )
 
 
-def _other_order(state: RunState) -> str:
-    """A word on the order, where a series file fixes it."""
-    if not any(source.kind == "quilt" for source in state.sources):
+def _other_order(state: RunState, later: Iterable[Patch]) -> str:
+    """A word on the order, where a series file fixes it and what is missing may come later in it."""
+    assert state.clash is not None
+    clashing = {path for path, _ in state.clash.clashes}
+    touched = {shown(change.path) for patch in later for change in patch.changes}
+    if not clashing & touched or not any(source.kind == "quilt" for source in state.sources):
         return ""
     return (
         ".\n  The order is the series file's; where it is wrong, a copy of the folder without"

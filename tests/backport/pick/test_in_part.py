@@ -81,3 +81,18 @@ def test_a_stop_names_the_files_that_need_nothing(tmp_path: Path) -> None:
     commit(repo, {"f": lines((5, "five")), "g": lines((5, "other"))}, "ours")
     (clash,) = Given(repo, mail).pick().clashes
     assert clash.path == b"g" and clash.reason.endswith("; in part already: f")
+
+
+def test_skip_is_named_only_where_the_whole_patch_looks_applied(tmp_path: Path) -> None:
+    """Of two files one looks applied and the other does not: to skip would lose the second."""
+    was = {"f": lines(count=40), "g": lines(count=40)}
+    repo = new_repo(tmp_path / "repo", was)
+    commit(repo, {"f": lines(TWO[0], count=40), "g": lines(TWO[0], count=40)}, "change")
+    mail = mbox(repo, "HEAD^..HEAD", "--full-index")
+    looks = lines(TWO[0], (4, "later"), (6, "later"), count=40)
+    for theirs, skip in ((lines((5, "another"), count=40), False), (looks, True)):
+        git(repo, "checkout", "-q", "-B", "stable", "HEAD~1" if skip else "HEAD^")
+        commit(repo, {"f": looks, "g": theirs}, "ours")
+        said = " ".join(clash.reason for clash in Given(repo, mail).pick().clashes)
+        assert "looks applied at line 5 already" in said
+        assert ("`backport skip` leaves it out" in said) is skip

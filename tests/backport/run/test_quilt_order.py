@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.backport.trees import backport, branch_with, git, lines, new_repo
+from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo
 
 
 def test_a_wrong_series_file_is_hinted_at(tmp_path: Path) -> None:
@@ -27,3 +27,19 @@ def test_a_wrong_series_file_is_hinted_at(tmp_path: Path) -> None:
     done = backport(repo, *words)
     assert done.exit_code == 0, done.output
     assert git(repo, "rev-parse", "made^{tree}") == git(repo, "rev-parse", "topic^{tree}")
+
+
+def test_the_order_is_not_doubted_where_no_later_patch_could_help(tmp_path: Path) -> None:
+    repo = new_repo(tmp_path / "repo", {"f": lines(), "g": lines()})
+    steps = [("one", {"f": lines((5, "five"))}), ("two", {"g": lines((5, "V"))})]
+    branch_with(repo, "topic", "stable", *steps)
+    folder = tmp_path / "patches"
+    git(repo, "format-patch", "-q", "-N", "-o", str(folder), "stable..topic")
+    names = sorted(path.name for path in folder.glob("*.patch"))
+    (folder / "series").write_text("".join(f"{name}\n" for name in names))
+    git(repo, "checkout", "-q", "-B", "other", "stable")
+    commit(repo, {"f": lines((5, "another"))}, "diverged")
+    words = ("apply", "--branch", "other", "--series", str(folder), "--to", "made")
+    stopped = backport(repo, *words)
+    assert stopped.exit_code == 3, stopped.output
+    assert "copy of the folder" not in " ".join(stopped.output.split())

@@ -20,6 +20,7 @@ from backport.errors import MissingObject
 from backport.gateway.held import find_held
 from backport.gateway.packs import Fresh, Kind, write_pack
 from backport.gateway.pointers import path_in
+from backport.gateway.recent_trees import RecentTrees
 from backport.gateway.trees import Tree
 from backport.gateway.waiting import Waiting
 from backport.store.files import sync_files
@@ -42,13 +43,13 @@ _KEPT = b"backport: until a ref holds it\n"
 
 
 class Objects:
-    """Objects read and written, with the trees of this run parsed once."""
+    """Objects read and written, with the trees that are at work parsed once."""
 
     def __init__(self, repo: pygit2.Repository) -> None:
         self.repo = repo
         self.common_dir = common_dir(Path(repo.path))
         self._folder = self.common_dir / "objects"
-        self._trees: dict[Oid, Tree] = {}
+        self._trees = RecentTrees()
         self._fresh = Waiting(self._folder)
         repo.odb.add_backend(_Backend(self._fresh), _FIRST)
         # As git: what is received is hashed, not what is read; to libgit2 each read is a hash.
@@ -114,18 +115,16 @@ class Objects:
 
     def tree(self, oid: Oid) -> Tree:
         """One tree object."""
-        tree = self._trees.get(oid)
+        tree = self._trees.find(oid)
         if tree is None:
-            tree = self._trees[oid] = Tree.parse(self._content(oid))
+            tree = Tree.parse(self._content(oid))
+            self._trees.add(oid, tree)
         return tree
 
     def write_tree(self, tree: Tree, base: Oid | None = None) -> Oid:
         """A new tree, made from ``base`` if that is known; returns its id."""
         oid = self._write("tree", tree.raw, base)
-        if base in self._fresh.objects:
-            # The tree of one step is read no more, as a rule, once the next one has its own.
-            self._trees.pop(base, None)
-        self._trees[oid] = tree
+        self._trees.add(oid, tree)
         return oid
 
     def write_commit(self, raw: bytes) -> Oid:

@@ -28,7 +28,7 @@ def refuse_special(repo: Repo, tree: TreeView, patch: Patch, picked: Picked) -> 
         entry = picked.tree.entry(change.path)
         if change.how is How.ALREADY or entry is None:
             continue
-        fault = _fault(repo, change.path, entry, tree.entry(change.path))
+        fault = _fault(repo, change.path, entry, tree)
         if fault:
             raise UsageError(
                 f"{patch.name} writes {shown(change.path)[:80]}: {fault}",
@@ -36,7 +36,7 @@ def refuse_special(repo: Repo, tree: TreeView, patch: Patch, picked: Picked) -> 
             )
 
 
-def _fault(repo: Repo, path: bytes, entry: Entry, before: Entry | None) -> str:
+def _fault(repo: Repo, path: bytes, entry: Entry, tree: TreeView) -> str:
     if entry.mode == GITLINK:
         return "" if entry.oid.strip("0") else "a submodule at no commit"
     if entry.mode == SYMLINK:
@@ -49,7 +49,8 @@ def _fault(repo: Repo, path: bytes, entry: Entry, before: Entry | None) -> str:
     if not name:
         return ""
     faults = blob_faults(name, repo.objects.blob(entry.oid), repo.environment)
-    if faults and before is not None and before.mode not in (GITLINK, SYMLINK):
+    before = tree.entry(path) if faults else None
+    if before is not None and before.mode not in (GITLINK, SYMLINK):
         faults -= blob_faults(name, repo.objects.blob(before.oid), repo.environment)
     return "; ".join(shown(fault.encode())[:200] for fault in sorted(faults))
 

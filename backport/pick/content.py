@@ -29,11 +29,14 @@ from series.placement.hunks import (
     PlaceError,
     apply_binary,
     apply_change,
+    find,
     is_applied,
     quoted,
+    reach_of,
     standing,
     stands_at_home,
 )
+from series.placement.stated import stated_line
 from series.reverse import reverse_hunk
 
 BINARY_HINT = (
@@ -338,24 +341,24 @@ def descends(text: bytes, base: bytes) -> bool:
 
 def marked(text: bytes, change: FileChange) -> bytes:
     """The file with each hunk applied that fits, and diff3 markers where one does not."""
-    result = text
+    lines = split_lines(text)
     end = b"\r\n" if text.split(b"\n", 1)[0].endswith(b"\r") else b"\n"
+    reach = reach_of(len(change.hunks))
     for hunk in change.hunks:
-        one = replace(change, kind="modify", old_path=change.path, hunks=(hunk,))
-        try:
-            result = apply_change(result, one).text
-        except PlaceError:
-            lines = split_lines(result)
-            at = min(max(hunk.new_start - 1, 0), len(lines))
-            ours = lines[at : at + len(hunk.before)]
-            if at:
-                lines[at - 1] = _ended(lines[at - 1 : at])[0]
-            block = [b"<<<<<<< file" + end, *_ended(ours)]
-            block += [b"||||||| file" + end, *_ended(hunk.before)]
-            block += [b"=======" + end, *_ended(hunk.after), b">>>>>>> file" + end]
-            lines[at : at + len(hunk.before)] = block
-            result = b"".join(lines)
-    return result
+        before, after = list(hunk.before), hunk.after
+        at = find(lines, hunk, before, stated_line(hunk), reach=reach)
+        if at is not None:
+            lines[at : at + len(before)] = after
+            continue
+        at = min(max(hunk.new_start - 1, 0), len(lines))
+        ours = lines[at : at + len(before)]
+        if at:
+            lines[at - 1] = _ended(lines[at - 1 : at])[0]
+        block = [b"<<<<<<< file" + end, *_ended(ours)]
+        block += [b"||||||| file" + end, *_ended(before)]
+        block += [b"=======" + end, *_ended(after), b">>>>>>> file" + end]
+        lines[at : at + len(before)] = block
+    return b"".join(lines)
 
 
 def _ended(lines: Sequence[bytes]) -> list[bytes]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from series.model import Hunk
-from series.placement.stated import pre_image_line
+from series.placement.stated import in_order, pre_image_line
 
 
 def place_exactly(
@@ -20,6 +20,8 @@ def place_exactly(
 
     Each hunk is tried at its line plus each of ``shifts``, in that order.
     """
+    if not in_order(hunks):
+        return None
     stood: list[Hunk] = []
     for hunk in hunks:
         at, before = pre_image_line(hunk), list(hunk.before)

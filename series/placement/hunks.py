@@ -15,8 +15,9 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from series.binary import apply_delta
 from series.errors import SeriesError
@@ -28,6 +29,10 @@ from series.reverse import reverse_hunk
 _MAX_TWINS = 8
 # Lines compared in one search at most: a text of equal lines would make it quadratic.
 _MAX_COMPARED = 20_000_000
+_MOST_LOOKED = 20_000_000
+"""Lines looked at for the hunks of one change: 200 of them are looked for in 100,000 lines each."""
+_NEAR = 64
+"""Lines on each side of the stated one that a search looks at first; then four times as many, and so on."""
 
 
 class PlaceError(SeriesError):
@@ -132,20 +137,21 @@ def _binary(pre: bytes, side: Binary) -> bytes:
 def apply_hunks(lines: list[bytes], hunks: Sequence[Hunk], path: bytes) -> tuple[HunkPlace, ...]:
     """Apply ``hunks`` to ``lines`` in place; on PlaceError ``lines`` is left half done.
 
-    Cost, for hunks in order: one slice comparison a hunk where the stated line fits, else one pass over
-    the lines.
+    Cost, for hunks in order: one slice comparison a hunk where the stated line fits, else the lines up to
+    where it fits, and those where it might as well.  Of very many hunks none is looked for very far.
     """
+    reach = reach_of(len(hunks))
     places: list[HunkPlace] = []
     written: list[tuple[int, int]] = []
     for number, hunk in enumerate(hunks, 1):
         before, after = hunk.before, hunk.after
         wanted = stated_line(hunk)
-        at = find(lines, hunk, list(before), wanted, written)
+        at = find(lines, hunk, list(before), wanted, written, reach)
         if at is None:
-            raise _misfit(lines, hunk, before, wanted, number, path)
+            raise _misfit(lines, hunk, before, wanted, number, path, reach)
         twins: tuple[int, ...] = ()
         if at != wanted:
-            twins = _twins(lines, hunk, list(before), at, written)
+            twins = _twins(lines, hunk, list(before), at, written, reach)
         lines[at : at + len(before)] = after
         shift = len(after) - len(before)
         if written and written[-1][0] >= at:  # out of order, which is rare
@@ -155,14 +161,21 @@ def apply_hunks(lines: list[bytes], hunks: Sequence[Hunk], path: bytes) -> tuple
     return tuple(places)
 
 
+def reach_of(count: int) -> int:
+    """How many lines from its stated one each of ``count`` hunks is looked for."""
+    return max(_MOST_LOOKED // max(count, 1), _NEAR)
+
+
 def find(
     lines: list[bytes],
     hunk: Hunk,
     before: list[bytes],
     wanted: int,
     written: Sequence[tuple[int, int]] = (),
+    reach: int = _MOST_LOOKED,
 ) -> int | None:
-    """The 0-based line nearest to ``wanted`` where the hunk fits; None where it fits nowhere."""
+    """The 0-based line nearest to ``wanted`` where the hunk fits; None where it fits nowhere within
+    ``reach`` lines of it."""
     size, total = len(before), len(lines)
     at_start, at_end, bare = anchors(hunk)
     if bare:
@@ -181,49 +194,71 @@ def find(
         return None
     if at_start or at_end:
         return None
-    best: int | None = None
-    for at in _matches(lines, before):
-        if not _free(written, at, size):
-            continue
-        if best is None or _distance(at, wanted) < _distance(best, wanted):
-            best = at
-        elif at > wanted:
-            break
-    return best
+    return _nearest(lines, before, wanted, reach, written)
+
+
+def _nearest(
+    lines: list[bytes],
+    before: list[bytes],
+    wanted: int,
+    reach: int,
+    written: Sequence[tuple[int, int]] = (),
+) -> int | None:
+    """The nearest match, forward before backward.  Cost: the lines up to it, a few times over."""
+    size, last = len(before), len(lines) - len(before)
+    above, below = wanted, wanted - 1  # what lies between, both included, has been looked at
+    radius = min(_NEAR, reach)
+    while True:
+        first, end = max(wanted - radius, 0), min(wanted + radius, last)
+        ahead = (at for at in _matches(lines, before, below + 1, end) if _free(written, at, size))
+        behind = [
+            at for at in _matches(lines, before, first, above - 1) if _free(written, at, size)
+        ]
+        found = [*islice(ahead, 1), *behind[-1:]]
+        if found:
+            return min(found, key=lambda at: _distance(at, wanted))
+        if radius >= reach or (first == 0 and end == last):
+            return None
+        above, below = min(above, first), max(below, end)
+        radius = min(radius * 4, reach)
 
 
 def _distance(at: int, wanted: int) -> tuple[int, int]:
     return (abs(at - wanted), 0 if at >= wanted else 1)
 
 
-def _matches(lines: list[bytes], before: list[bytes]) -> list[int]:
-    """Every place where ``before`` stands, by way of its rarest-looking line: the longest."""
+def _matches(lines: list[bytes], before: list[bytes], first: int, last: int) -> Iterator[int]:
+    """The places from ``first`` to ``last`` where ``before`` stands, by way of its rarest-looking line:
+    the longest."""
     size = len(before)
     pivot = max(range(size), key=lambda i: len(before[i]))
-    needle, at = before[pivot], -1
-    found: list[int] = []
+    needle, at, end = before[pivot], max(first, 0) + pivot - 1, last + pivot + 1
     for _ in range(_MAX_COMPARED // size):
         try:
-            at = lines.index(needle, at + 1)
+            at = lines.index(needle, at + 1, end)
         except ValueError:
-            return found
+            return
         start = at - pivot
-        if start >= 0 and lines[start : start + size] == before:
-            found.append(start)
-    return found
+        if lines[start : start + size] == before:
+            yield start
 
 
 def _twins(
-    lines: list[bytes], hunk: Hunk, before: list[bytes], at: int, written: list[tuple[int, int]]
+    lines: list[bytes],
+    hunk: Hunk,
+    before: list[bytes],
+    at: int,
+    written: list[tuple[int, int]],
+    reach: int,
 ) -> tuple[int, ...]:
     if not before or any(anchors(hunk)):
         return ()
-    others = [
-        place + 1
-        for place in _matches(lines, before)
-        if place != at and _free(written, place, len(before))
-    ]
-    return tuple(others[:_MAX_TWINS])
+    size = len(before)
+    # Behind it first: what stands before it the hunks before it have written, as a rule.
+    spans = ((at + 1, at + reach), (at - reach, at - 1))
+    places = (place for span in spans for place in _matches(lines, before, *span))
+    others = (place + 1 for place in places if _free(written, place, size))
+    return tuple(sorted(islice(others, _MAX_TWINS)))
 
 
 def _free(written: Sequence[tuple[int, int]], at: int, size: int) -> bool:
@@ -240,6 +275,7 @@ def _misfit(
     wanted: int,
     number: int,
     path: bytes,
+    reach: int,
 ) -> PlaceError:
     """Name the first line that differs where the most of the hunk's lines agree."""
     count = max(len(lines) - len(before), 0) + 1
@@ -252,9 +288,12 @@ def _misfit(
     for index, line in enumerate(before):
         found = lines[best + index] if best + index < len(lines) else None
         if found != line:
+            where = (
+                f"within {reach} lines of its place" if reach < count else "here or anywhere else"
+            )
             return PlaceError(
                 path,
-                "does not fit here or anywhere else in the file",
+                f"does not fit {where} in the file",
                 hunk=number,
                 line=best + index + 1,
                 expected=line,
@@ -319,17 +358,19 @@ def standing(text: bytes, change: FileChange) -> Standing | None:
     lines = split_lines(text)
     if not change.hunks or change.binary:
         return None
-    first, end, sure = 0, 0, True
+    reach = reach_of(len(change.hunks))
+    # What was not looked at may hold another block of the same lines.
+    first, end, sure = 0, 0, reach >= len(lines)
     for hunk in change.hunks:
         after = list(hunk.after)
         if not after or all(line.op == b" " for line in hunk.lines):
             return None
-        places = _matches(lines, after)
-        if not places:
-            return None
         home = max(hunk.new_start - 1, 0)
-        at = min(places, key=lambda place: _distance(place, home))
-        sure = sure and len(places) == 1 and at >= end and _belongs(lines, hunk, at, home)
+        at = _nearest(lines, after, min(home, len(lines)), reach)
+        if at is None:
+            return None
+        alone = len([*islice(_matches(lines, after, at - reach, at + reach), 2)]) == 1
+        sure = sure and alone and at >= end and _belongs(lines, hunk, at, home)
         first, end = first or at + 1, at + len(after)
     return Standing(first, sure)
 

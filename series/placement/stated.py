@@ -37,6 +37,20 @@ def pre_image_line(hunk: Hunk) -> int:
     return max(hunk.old_start - (1 if hunk.old_count else 0), 0)
 
 
+def in_order(hunks: Sequence[Hunk]) -> bool:
+    """Whether each hunk begins behind the end of the one before, as in every patch that a diff made.
+
+    Stated lines mean nothing in others: two hunks for one line, each of which stands there, are no edit.
+    """
+    end = 0
+    for hunk in hunks:
+        at = pre_image_line(hunk)
+        if at < end:
+            return False
+        end = at + hunk.old_count
+    return True
+
+
 def anchors(hunk: Hunk) -> tuple[bool, bool, bool]:
     """Must match at the beginning, must match at the end, has no context at all."""
     ops = [line.op for line in hunk.lines]

@@ -37,8 +37,8 @@ def line_edits(old: bytes, new: bytes) -> tuple[LineEdit, ...]:
     return tuple(found)
 
 
-def unified(old: bytes, new: bytes) -> bytes:
-    """The hunks that lead from one text to the other, with three lines of context; no header."""
-    data = pygit2.Patch.create_from(old, new).data
+def unified(old: bytes, new: bytes, *, context: int = 3) -> bytes:
+    """The hunks that lead from one text to the other, with so many lines of context; no header."""
+    data = pygit2.Patch.create_from(old, new, context_lines=context).data
     start = data.find(b"\n@@ ")
     return data[start + 1 :] if start >= 0 else b""

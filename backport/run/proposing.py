@@ -79,11 +79,10 @@ def refuse_unproven(state: RunState, verdicts: Sequence[StepVerdict]) -> None:
 
 def as_diff(repo: Repo, clash: Clash, text: bytes) -> tuple[str, ...]:
     """What the proposal makes of the branch's file, for a screen."""
-    from difflib import unified_diff
+    from backport.gateway.text_diff import unified
 
     assert clash.ours is not None
-    before, after = (_lines(data) for data in (repo.objects.blob(clash.ours), text))
-    diff = list(unified_diff(before, after, n=2, lineterm=""))[2:]
+    diff = _lines(unified(repo.objects.blob(clash.ours), text, context=2).removesuffix(b"\n"))
     more = [f"... {len(diff) - _MOST_SHOWN} more lines"] if len(diff) > _MOST_SHOWN else []
     return tuple(diff[:_MOST_SHOWN] + more)
 

@@ -24,6 +24,10 @@ from series.placement.stated import pre_image_line
 
 How = Literal["touch", "adjacent"]
 
+_MOST_GONE = 64
+"""Removed runs without a live line between them, counted from an edit, whose patches it is beside.  The
+nearest come last, and follow the others; two patches that revert each other leave one each time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:
@@ -114,12 +118,17 @@ class LineHistory:
     def _beside(
         self, neighbours: Iterable[Run], patch: int, reach: int
     ) -> Iterator[tuple[int, How]]:
+        gone = 0
         for run in neighbours:
             if not run.live:
+                gone += 1
+                if gone > _MOST_GONE:
+                    return
                 yield run.killer, "adjacent"
                 if run.author != BASE:
                     yield run.author, "adjacent"
                 continue
+            gone = 0
             if run.author not in (BASE, patch):
                 yield run.author, "adjacent"
             reach -= run.size

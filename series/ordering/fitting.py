@@ -29,6 +29,7 @@ from series.ordering.line_beam import foresighted_order
 from series.ordering.many import walk_exactly, walked
 from series.placement.exact import place_exactly
 from series.placement.hunks import PlaceError, apply_change, apply_hunks, is_applied
+from series.placement.stated import in_order
 from series.ties import Ties
 
 _BUDGET = 20_000
@@ -135,7 +136,7 @@ def fit_family(
         if all(_is_there(item, start) for item in there):
             paths_there = [(item.patch, x.path) for item in there for x in item.changes]
             return Fits((), (), tuple(paths_there), tuple(sorted(walk.moved)))
-    edits = _edits_of_one(wanted, start)
+    edits = _edits_of_one(wanted, start) if len(items) > 1 else None
     if edits and len(items) >= _MANY and (fits := _fit_many(wanted, start, edits, rank, known, 1)):
         return fits
     whole = _past_there(wanted, start) if ranked else None
@@ -169,6 +170,8 @@ def _edits_of_one(items: Sequence[Item], start: State) -> dict[int, FileChange] 
     if start.get(path) is None or len(changes) != len(items):
         return None
     if any(x.kind != "modify" or x.binary or x.path != path for x in changes):
+        return None
+    if not all(in_order(change.hunks) for change in changes):
         return None
     return {item.patch: item.changes[0] for item in items}
 

@@ -15,6 +15,7 @@ round but the last orders at least one more pair.
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def _gains(
             if adds:
                 place = None
                 if known:
-                    near, there = min(known, key=lambda one: abs(one[0] - at))
+                    near, there = _nearest(known, at)
                     place = there + at - near
                     for entry in edit:
                         if entry.op == b"+" and copies[entry.text] == 1:
@@ -137,6 +138,12 @@ def _gains(
                 if gained := len(edit) - 2 * removed:
                     yield _Gain(patch, place, gained)
             at += removed
+
+
+def _nearest(known: Sequence[tuple[int, int]], at: int) -> tuple[int, int]:
+    """Of pairs that begin with a line, in order, the one nearest to line ``at``; of two the first."""
+    here = bisect_left(known, (at,))
+    return min(known[max(here - 1, 0) : here + 1], key=lambda one: abs(one[0] - at))
 
 
 def tightened(needs: Mapping[int, set[int]], sums: Sequence[Sum]) -> Needs | None:

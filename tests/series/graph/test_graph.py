@@ -8,6 +8,7 @@ import random
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from subprocess import run as run_process
 
 import networkx
@@ -24,6 +25,7 @@ from series.graph.dependencies import (
 )
 from series.graph.edges import dependencies_of, new_graph, order_of
 from series.graph.evidence import Declared, FileLife, SymbolUse, TextAdjacent, TextTouch
+from series.graph.line_history import TreeHistory
 from series.model import FileChange, Patch
 from series.reading.trailers import parse_trailers
 from tests.series.ordering.test_order import LINES, Tree, line, recover, run
@@ -226,3 +228,15 @@ def test_what_goes_before_an_anchored_context() -> None:
     cut = LINES.replace(b"4\n", b"", 1)
     assert (0, 1) in edges(steps(LINES, cut, b"new\n" + cut), {b"f": LINES}, 3)
     assert (0, 1) not in edges(steps(LINES, cut, b"new\n" + cut), {b"f": LINES}, 1)
+
+
+def test_patches_that_revert_each_other_for_ever_lean_on_the_last_ones() -> None:
+    """Each leaves a removed line at the one place; all of them together are their number squared."""
+    count = 400
+    texts = [b"a\n" if number % 2 == 0 else b"b\n" for number in range(count + 1)]
+    history = TreeHistory()
+    for number, (old, new) in enumerate(pairwise(texts)):
+        history.add(number, (change(b"f", old, new),))
+    pairs = {(one.earlier, one.later) for one in history.contacts}
+    assert {(number, number + 1) for number in range(count - 1)} <= pairs
+    assert len(history.contacts) < 100 * count

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -121,3 +122,16 @@ def test_the_work_grows_with_the_patches(monkeypatch: pytest.MonkeyPatch) -> Non
         return made[0]
 
     assert work(60) < 6 * work(15)
+
+
+def test_a_hunk_of_very_many_lines_is_followed_at_the_cost_of_its_lines() -> None:
+    def seconds(count: int) -> float:
+        base = [b"line %d\n" % number for number in range(count)]
+        new = [b"new %d\n" % n if n % 2 else line for n, line in enumerate(base)]
+        edits = {0: change(b"f", b"".join(base), b"".join(new))}
+        begun = time.process_time()
+        line_sums(base, edits)
+        return time.process_time() - begun
+
+    # Eight times as many took 64 times as long where each edit looked at all lines of its hunk.
+    assert seconds(16_000) < 20 * max(seconds(2000), 0.01)

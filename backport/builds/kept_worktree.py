@@ -96,6 +96,8 @@ class KeptWorktree:
         old, new = self.repo.tree(before).id, self.repo.tree(commit).id
         changed = (os.fsdecode(path) for path in changed_paths(self.repo, old, new))
         self._give_date(changed, int(self._date.read_text()))
+        # Else the next check-out takes them for files that somebody changed, and writes them anew.
+        self._git("update-index", "-q", "--really-refresh")
 
     def check_out(self, commit: Oid) -> Oid | None:
         """Have the commit's files there, and with them what the build of another has left.

@@ -351,7 +351,9 @@ def recordings() -> Sequence[bytes]:
         frozenset({"a.c", "a.h"}), frozenset({"d"}), frozenset({"x.h"}), frozenset({"."})
     )
     run = Run("/usr/bin/gcc", ".", ("gcc", "-c", "a.c"), ("A=b", "C=\udcff"), 0)
-    command = Command((run,), touched, frozenset({"a.o"}), frozenset({"k"}), "why")
+    command = Command(
+        (run,), touched, frozenset({"a.o"}), frozenset({"k"}), frozenset({"d"}), "why"
+    )
     kept = Recording(
         "key",
         "5" * 40,
@@ -359,6 +361,7 @@ def recordings() -> Sequence[bytes]:
         touched,
         {"a.o": (1, 2, 3, 4, 0o100644)},
         {"/usr/bin/gcc": "100755 0", "/usr/x.h": "", "/usr/*": "0"},
+        frozenset({"log"}),
         "why",
     )
     with tempfile.TemporaryDirectory() as folder:

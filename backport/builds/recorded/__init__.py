@@ -9,6 +9,7 @@ the system calls (`watch.c`), so what each command read, looked for in vain and 
     places.py         paths as processes named them -> paths in the worktree
     outside_paths.py  what of them lies outside, and its state
     units.py          which processes decide what is run, and what each of them started
+    twins.py          files with two names
     unsure.py         why a command may not be run on its own
     derive.py         a log -> commands, and what was looked at to decide on them
     recording.py      those as frozen values
@@ -30,6 +31,7 @@ command means that it runs again, from the state in which it was recorded: its o
 first, and what it listed is there.  A changed input of a driver, an input outside, or something that
 could not be followed, means a full build from a clean worktree.  GNU make is the exception: it only
 checks whether a file exists and which of two is newer, and in a clean build the tree's files have one
-date.  Incremental builds by make or ninja are never trusted: neither notices a header that now hides
+date.  Where it is not known what a process looked at (a path through /proc/PID/cwd, a program for another
+processor, a FIFO, a file written through a second name), no step is built from the recording.  Incremental builds by make or ninja are never trusted: neither notices a header that now hides
 another.
 """

@@ -76,7 +76,11 @@ def touches(change: Change, looked: Touched) -> bool:
 def dirty(recording: Recording, changed: Sequence[Change]) -> frozenset[int] | Unsure:
     """The commands (by number) that looked at what changed."""
     written = {path for command in recording.commands for path in command.writes}
+    homes = {os.path.dirname(path) for path in written | recording.written}
     for change in changed:
+        for folder in change.folders[:-1] if change.kind == "D" else ():
+            if any(f"{home}/".startswith(f"{folder}/") for home in homes):
+                return Unsure(f"the folder {folder}, in which the build writes, is gone")
         if not written.isdisjoint((change.path, *change.folders)):
             return Unsure(f"the build writes {change.path}")
         if touches(change, recording.drivers):

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from backport.builds.recorded.outside_paths import Event, Paths
 from backport.builds.recorded.recording import Command, Run, Touched
+from backport.builds.recorded.twins import written_through
 from backport.builds.recorded.units import (
     Unit,
     find_drivers,
@@ -34,6 +35,8 @@ _NOISE = re.compile(
     r"(?:_|PWD|OLDPWD|SHLVL|TERM|COLUMNS|LINES|LS_COLORS|DISPLAY|WINDOWID|MAKELEVEL|MAKE_TERM\w+"
     r"|SSH_\w+|XDG_\w+|GIT_\w+|DBUS_\w+|PYTEST_\w+|COV_\w+)="
 )
+_DRIVERS = -1
+"""The number of all drivers together, as a part of the build."""
 _JOBS = re.compile(r" ?(?:-j\d*|--jobserver-(?:auth|fds)=\S+|--sync-mutex=\S+)")
 _DEPFILE = re.compile(r"-(?:Wp,)?-?M(?:M?D|F)")
 
@@ -45,6 +48,8 @@ class Derived:
     commands: tuple[Command, ...]
     drivers: Touched
     outside: dict[str, str]
+    written: frozenset[str]
+    """What the drivers wrote."""
     unfit: str
     """Why no step may be built from it: something in it could not be followed."""
 
@@ -67,7 +72,11 @@ def summarize(
         if kind == "D":
             listings.add(path)
             exists.add(path)
-        elif kind in "MK":
+        elif kind in "Mm":
+            # Whether it is there already is an answer; and where it went, so would what lies in it.
+            absent.add(path)
+            exists.add(path)
+        elif kind == "K":
             continue
         elif kind in "WN":
             writes.add(path)
@@ -106,11 +115,13 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
     root = paths.places.root
     driving = find_drivers(processes, by_serial, root)
     units = find_units(processes, by_serial, driving, root)
+    parts = {unit.processes[0].serial: unit.processes for unit in units}
+    parts[_DRIVERS] = [by_serial[serial] for serial in sorted(driving)]
+    paths.expect(parts)
     driver_events: list[Event] = []
     make: set[int] = set()
-    for serial in driving:
-        process = by_serial[serial]
-        driver_events += paths.sort(process.events, -serial)
+    for process in parts[_DRIVERS]:
+        driver_events += paths.sort(process.events, _DRIVERS)
         make |= {
             number
             for number, kind, _ in process.events
@@ -141,7 +152,7 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
     touched, driver_writes, _ = summarize(driver_events, make)
     # What a driver wrote and then read it still relied on, for a command may write it too.
     touched |= Touched(reads=frozenset(path for _, kind, path in driver_events if kind in "RA"))
-    commands = _commands(working, frozenset(driver_writes), root)
+    commands = _commands(working, driver_events, frozenset(driver_writes), root)
     depfiles = _depfiles(commands, root)
     drivers = Touched(
         touched.reads - depfiles,
@@ -150,10 +161,14 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
         touched.listings,
     )
     if not unfit:
-        relied = [by_serial[serial] for serial in sorted(driving)]
-        relied += [process for unit in units if unit.answers for process in unit.processes]
-        unfit = next((process.opaque for process in relied if process.opaque), "")
-    return Derived(tuple(commands), drivers, paths.outside, unfit)
+        relied = [
+            *parts[_DRIVERS],
+            *(one for unit in units if unit.answers for one in unit.processes),
+        ]
+        unfit = paths.blind or next((process.loose for process in relied if process.loose), "")
+    if not unfit and (name := written_through(processes, paths.places)):
+        unfit = f"{name} is written to, and has another name"
+    return Derived(tuple(commands), drivers, paths.outside, frozenset(driver_writes), unfit)
 
 
 def _drop_passing(units: Sequence[Unit], root: str) -> None:
@@ -174,10 +189,15 @@ def _drop_passing(units: Sequence[Unit], root: str) -> None:
             unit.writes -= passing
 
 
-def _commands(units: Sequence[Unit], driver_writes: frozenset[str], root: str) -> list[Command]:
+def _commands(
+    units: Sequence[Unit],
+    driver_events: Sequence[Event],
+    driver_writes: frozenset[str],
+    root: str,
+) -> list[Command]:
     groups = _merge(units)
     made: list[Command] = []
-    written = Written(groups, root)
+    written = Written(groups, driver_events, root)
     for n, group in enumerate(groups):
         group.sort(key=lambda unit: unit.processes[0].serial)
         events = sorted((e for unit in group for e in unit.events), key=lambda e: e[0])
@@ -198,7 +218,12 @@ def _commands(units: Sequence[Unit], driver_writes: frozenset[str], root: str) -
             for path in shown_names(group, folder, written.others(folder, n))
             if path in written.there and written.first[path] < number
         )
-        made.append(Command(tuple(runs), touched, frozenset(writes), listed, unsure))
+        folders = frozenset(
+            path
+            for path in {path for _, kind, path in events if kind == "M"}
+            if os.path.isdir(os.path.join(root, path))
+        )
+        made.append(Command(tuple(runs), touched, frozenset(writes), listed, folders, unsure))
     return made
 
 
@@ -207,7 +232,9 @@ def _run(unit: Unit) -> Run | str:
     start = unit.start
     if start is None:
         return "a part of a shell's own script"
-    env = tuple(map(plain, start.env))
+    env = start.env
+    if any(is_make(image, "") for process in unit.processes for image in process.images):
+        env = tuple(map(plain, env))  # it would ask for the jobserver of a make that is not there
     exe, argv = start.named or start.exe, start.argv
     if os.path.realpath(exe) != start.exe:
         # The kernel put an interpreter in place: it is for the script to name it, at the next run too.

@@ -4,58 +4,110 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from backport.builds.outside_state import ABSENT, LISTING, state
-from backport.builds.recorded.places import Places
+from backport.builds.recorded.places import ELSEWHERE, Places
+from backport.builds.recorded.watch import Process
 
 Event = tuple[int, str, str]
 """Number in the log, kind (`watch.c`), path."""
 _NOWHERE = ("/dev/", "/proc/", "/sys/")
+_SHARED = ("/dev/shm/", "/dev/mqueue/")
+"""What lies there is of the build's own making, as in any other folder."""
+_MANY = 0
+"""No part's number."""
 _CACHES = ("CCACHE_DIR=", "CCACHE_TEMPDIR=", "SCCACHE_DIR=")
 
 
 class Paths:
-    """What lies outside: looked at (``outside``, with its state), made, and who did what to it."""
+    """What lies outside: looked at (``outside``, with its state), made, and who did what to it.
+
+    A part of the build (a number) that makes something outside and another that looks at it are not
+    independent, in whichever order the log has them: `expect` is given all of them first.
+    """
 
     def __init__(self, places: Places, caches: Sequence[str] = ()) -> None:
         self.places = places
         self._caches = tuple(f"{x.rstrip('/')}/" for x in caches)
         self.outside: dict[str, str] = {}
         self.made: dict[str, int] = {}
-        """Files outside that were written, with the unit that did."""
+        """Files outside that were written, with the part that did."""
+        self._shown: dict[str, int] = {}
+        """The folders that these lie in, with the part that made something there."""
         self.stray: dict[int, str] = {}
-        """Units that left or shared something outside."""
+        """Parts that left or shared something outside."""
+        self.blind = ""
+        """Why it is not known what a part looked at."""
+
+    def expect(self, parts: Mapping[int, Sequence[Process]]) -> None:
+        """Take in what the parts made, and which links they followed, before any of it is sorted."""
+        processes = [process for part in parts.values() for process in part]
+        names = sorted(
+            (number, path)
+            for process in processes
+            for number, kind, path in process.events
+            if kind in "NUMK"
+        )
+        self.places.note([link for process in processes for link in process.links], names)
+        made = sorted(
+            (number, kind, path, part)
+            for part, below in parts.items()
+            for process in below
+            for number, kind, path in process.events
+            if kind in "WANM" and not path.startswith(f"{self.places.root}/")
+        )
+        for number, kind, raw, part in made:
+            path = self.places.resolve(raw, follow=kind in "WA", at=number)[0]
+            if self.places.inside(path) is None and not self._is_nowhere(path):
+                self._expect(path, kind, part)
+        for process in processes:
+            self.blind = self.blind or process.opaque
+
+    def _expect(self, path: str, kind: str, part: int) -> None:
+        if kind == "A" and path not in self.made:
+            self.stray[part] = f"changes {path}"
+        if self.made.setdefault(path, part) != part:
+            self._share(part, path)
+        folder = str(Path(path).parent)
+        if self._shown.setdefault(folder, part) != part:
+            self._shown[folder] = _MANY
+
+    def _is_nowhere(self, path: str) -> bool:
+        there = f"{path}/"
+        return there.startswith((*_NOWHERE, *self._caches, "/?")) and not there.startswith(_SHARED)
+
+    def _share(self, part: int, path: str) -> None:
+        self.stray[part] = self.stray[self.made[path]] = f"shares {path}"
 
     def sort(self, events: Iterable[Event], unit: int) -> Iterator[Event]:
         """The events in the worktree, by relative path; notes the others."""
         for number, kind, raw in events:
-            path, links = self.places.resolve(raw, follow=kind in "RWASD")
+            path, links = self.places.resolve(raw, follow=kind in "RWASD", at=number)
+            if ELSEWHERE.match(path) or (kind == "D" and ELSEWHERE.match(f"{path}/")):
+                self.blind = f"a path through {path}"
             for link in links:
                 inside = self.places.inside(link)
                 if inside is not None:
                     yield number, "R", inside
-                elif not link.startswith(_NOWHERE):
+                elif not self._is_nowhere(link):
                     self._look(link, link)
             inside = self.places.inside(path)
             if inside is not None:
                 yield number, kind, inside
-            elif not f"{path}/".startswith((*_NOWHERE, *self._caches, "/?")):
+            elif not self._is_nowhere(path):
                 self._elsewhere(kind, path, unit)
 
     def _elsewhere(self, kind: str, path: str, unit: int) -> None:
-        if kind in "WANM":
-            if self.made.setdefault(path, unit) != unit:
-                self.stray[unit] = self.stray[self.made[path]] = f"shares {path}"
-            if kind == "A" and self.outside.get(path, ABSENT) != ABSENT:
-                self.stray[unit] = f"changes {path}"
-        elif path in self.made:
+        if path in self.made:
             if self.made[path] != unit:
-                self.stray[unit] = self.stray[self.made[path]] = f"shares {path}"
+                self._share(unit, path)
         elif kind in "UK":
             self.stray[unit] = f"removes {path}"
         elif kind == "D":
+            if self._shown.get(path, unit) != unit:
+                self.stray[unit] = f"lists {path}, where others make files"
             self._look(f"{path.rstrip('/')}{LISTING}", path)
         else:
             self._look(path, path)

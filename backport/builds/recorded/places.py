@@ -10,25 +10,63 @@
 from __future__ import annotations
 
 import os
-import stat
+import re
+from bisect import bisect_right, insort
+from collections.abc import Iterable
 from pathlib import Path
 
+Link = tuple[int, str, str]
+"""A link as it was made: number in the log, path, target."""
+ELSEWHERE = re.compile(r"/proc/[^/]+/(?:task/[^/]+/)?(?:cwd|root|fd/[^/]+)/")
+"""What lies behind these is another path, which only the process itself could say (proc(5))."""
 _LINKS = 40
 
 
 class Places:
-    """Resolves paths against the file system as it is now; asks of every directory once."""
+    """Resolves paths against the file system as it is now; asks of every directory once.
+
+    Links that a build made and removed again, or had lead elsewhere later, are followed as they were at
+    the record of the log that names the path (`note`).
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = str(root.resolve())
         self._folders: dict[str, tuple[str, frozenset[str]]] = {"/": ("/", frozenset())}
         self._found: dict[tuple[str, bool], tuple[str, frozenset[str]]] = {}
+        self._then: dict[str, list[tuple[int, str]]] = {}
+        """Of links that were not always what they are now: since when they led where ("": no link)."""
+        self._at = 0
+        self._passing = False
+        """Whether one of those was met on the way."""
 
-    def resolve(self, raw: str, *, follow: bool) -> tuple[str, frozenset[str]]:
-        """The path without links, and the links that lead there; ``follow`` the last part too."""
+    def note(self, links: Iterable[Link], names: Iterable[tuple[int, str]]) -> None:
+        """Take in which links were made, and which names came or went besides, in the log's order."""
+        made: dict[str, list[tuple[int, str]]] = {}
+        for number, raw, target in sorted(links):
+            path = self.resolve(raw, follow=False, at=number)[0]
+            made.setdefault(path, []).append((number, target))
+            self._settle(path, made[path])
+        for number, raw in names if made else ():
+            path = self.resolve(raw, follow=False, at=number)[0]
+            if path in made and all(number != at for at, _ in made[path]):
+                insort(made[path], (number, ""))
+                self._settle(path, made[path])
+
+    def _settle(self, path: str, turns: list[tuple[int, str]]) -> None:
+        if len(turns) > 1 or _target(path) != turns[0][1]:
+            self._then[path] = turns
+            self._folders = {"/": ("/", frozenset())}
+            self._found.clear()
+
+    def resolve(self, raw: str, *, follow: bool, at: int = 0) -> tuple[str, frozenset[str]]:
+        """The path without links, and the links that lead there; ``follow`` the last part too.  ``at`` is
+        the number in the log."""
         found = self._found.get((raw, follow))
         if found is None:
-            found = self._found[raw, follow] = self._walk(raw, follow, 0)
+            self._at, self._passing = at, False
+            found = self._walk(raw, follow, 0)
+            if not self._passing:
+                self._found[raw, follow] = found
         return found
 
     def inside(self, path: str) -> str | None:
@@ -46,9 +84,9 @@ class Places:
             return self._folder(raw or "/", depth)
         folder, links = self._folder(head or "/", depth)
         path = f"{folder.rstrip('/')}/{last}"
-        if follow and depth < _LINKS and _is_link(path):
-            target = os.path.join(folder, os.readlink(path))
-            there, more = self._walk(target, True, depth + 1)
+        target = self._leads(path) if follow and depth < _LINKS else ""
+        if target:
+            there, more = self._walk(os.path.join(folder, target), True, depth + 1)
             return there, links | more | {path}
         return path, links
 
@@ -56,21 +94,36 @@ class Places:
         found = self._folders.get(raw)
         if found is not None:
             return found
+        before, self._passing = self._passing, False
         head, _, last = raw.rstrip("/").rpartition("/")
         above, links = self._folder(head or "/", depth)
         if last in ("", "."):
             found = above, links
         elif last == "..":
-            found = os.path.dirname(above), links
+            found = f"{above}/.." if ELSEWHERE.match(f"{above}/") else os.path.dirname(above), links
         else:
             there, more = self._walk(f"{above.rstrip('/')}/{last}", True, depth + 1)
             found = there, links | more
-        self._folders[raw] = found
+        if not self._passing:
+            self._folders[raw] = found
+        self._passing |= before
         return found
 
+    def _leads(self, path: str) -> str:
+        """Where a link led; "" where there was none."""
+        turns = self._then.get(path)
+        if turns is None:
+            return _target(path)
+        self._passing = True
+        at = bisect_right(turns, (self._at, "\U0010ffff"))
+        return turns[at - 1][1] if at else ""
 
-def _is_link(path: str) -> bool:
+
+def _target(path: str) -> str:
+    # What proc(5) has of a process is not what it has of this one.
+    if path.startswith("/proc/"):
+        return ""
     try:
-        return stat.S_ISLNK(os.lstat(path).st_mode)
+        return os.readlink(path)
     except OSError:
-        return False
+        return ""

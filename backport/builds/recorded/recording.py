@@ -54,6 +54,8 @@ class Command:
     writes: frozenset[str]
     listed: frozenset[str] = frozenset()
     """Outputs of others that a listing showed it: they are there before it runs."""
+    folders: frozenset[str] = frozenset()
+    """Folders that it made and left."""
     unsure: str = ""
     """Why it cannot be run on its own."""
 
@@ -72,6 +74,8 @@ class Recording:
     outputs: Mapping[str, Signature]
     outside: Mapping[str, str]
     """Paths out of the worktree that were looked at, with their state (`outside_state`)."""
+    written: frozenset[str] = frozenset()
+    """Paths that the drivers wrote: at another moment than a command that is run again meets them."""
     unfit: str = ""
     """Why no step is built from it: it shows how the core is compiled, and no more."""
 

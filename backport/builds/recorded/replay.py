@@ -30,7 +30,7 @@ from backport.gateway.tree_paths import tree_paths
 from backport.store.cache import digest, tool_version
 from series.model import Oid
 
-_FORMAT = "record-2"
+_FORMAT = "record-3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Replay:
             tool_version("backport"),
             command,
             str(folder),
-            _umask(),
+            _given(),
             *self.writable,
             "",
             *box.identity,
@@ -219,6 +219,7 @@ class Replay:
                 derived.drivers,
                 decide.signatures(str(self.folder), written),
                 derived.outside,
+                derived.written,
                 self._off,
             )
         )
@@ -282,10 +283,11 @@ def _variables(commands: Iterable[Command]) -> set[str]:
     return {x for command in commands for run in command.runs for x in run.env}
 
 
-def _umask() -> str:
-    """The umask of this process: what it starts has the same."""
+def _given() -> str:
+    """The umask, ignored signals and limits of this process: what it starts has the same."""
     try:
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text().splitlines()
+        limits = Path("/proc/self/limits").read_text()
     except OSError:
         return ""
-    return next((line for line in status.splitlines() if line.startswith("Umask:")), "")
+    return "\n".join((*(x for x in status if x.startswith(("Umask:", "SigIgn:"))), limits))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,11 @@ from backport.builds.recorded.derive import summarize
 from backport.builds.recorded.outside_paths import Event, Paths
 from backport.builds.recorded.places import Places
 from backport.builds.recorded.recording import Command, Recording, Run, Touched
+from backport.builds.recorded.twins import written_through
 from backport.builds.recorded.watch import read_log
+
+_PART = 1
+"""The number of a command's runs, as a part of the build."""
 
 
 class Stopped(Exception):
@@ -116,16 +121,22 @@ class Runner:
         if command.unsure:
             raise Stopped(command.unsure)
         before = {path: self.contents.of(path) for path in command.writes}
+        dates = {path: when for path in before if (when := self._date(path)) is not None}
         for path, content in before.items():
             if content.digest:
                 self._remove(path)
+        kept = {path for path in sorted(command.folders, reverse=True) if not self._emptied(path)}
         events: list[Event] = []
         made: dict[str, int] = {}
         for at, run in enumerate(command.runs):
             seen, paths = self._start(run, f"{n}.{at}", made)
             events += seen
             self.outside |= paths.outside
-        self._adopt(n, command, events)
+        self._adopt(n, command, events, kept)
+        for path, when in dates.items():
+            # Which of two outputs is newer stays as in the clean build, for who looks at that.
+            with suppress(FileNotFoundError):
+                os.utime(self.root / path, ns=(when, when), follow_symlinks=False)
         for path in command.writes:
             self.made(path)
         after = {path: self.contents.of(path) for path in command.writes}
@@ -133,6 +144,20 @@ class Runner:
         for path in sorted(changed & self.recording.drivers.reads):
             raise Stopped(f"{path} changed, which decides what is run")
         return changed
+
+    def _date(self, path: str) -> int | None:
+        try:
+            return (self.root / path).lstat().st_mtime_ns
+        except OSError:
+            return None
+
+    def _emptied(self, path: str) -> bool:
+        """Remove a folder that the command makes, unless there is something in it."""
+        try:
+            (self.root / path).rmdir()
+        except OSError:
+            return not os.path.lexists(self.root / path)
+        return True
 
     def _remove(self, path: str) -> None:
         place = self.root / path
@@ -154,20 +179,24 @@ class Runner:
             raise Stopped(f"{_name(run)} could not be watched")
         if status != run.status:
             raise Stopped(f"{_name(run)} ended with {status}")
-        opaque = next((p.opaque for p in processes if p.opaque), "")
-        if opaque:
-            raise Stopped(f"{_name(run)}: {opaque}")
         paths = Paths(Places(self.root), self.caches)
         paths.made = made
+        paths.expect({_PART: processes})
         events = sorted((e for p in processes for e in p.events), key=lambda e: e[0])
-        seen = list(paths.sort(events, 0))
+        seen = list(paths.sort(events, _PART))
         paths.left()
+        odd = paths.blind or next((p.loose for p in processes if p.loose), "")
+        if odd:
+            raise Stopped(f"{_name(run)}: {odd}")
         if paths.stray:
-            raise Stopped(f"{_name(run)} {paths.stray[0]}")
+            raise Stopped(f"{_name(run)} {paths.stray[_PART]}")
+        if name := written_through(processes, paths.places):
+            raise Stopped(f"{_name(run)} writes to {name}, which has another name")
         return seen, paths
 
-    def _adopt(self, n: int, command: Command, events: list[Event]) -> None:
-        """Take over what the command looked at this time, if its place is still the same."""
+    def _adopt(self, n: int, command: Command, events: list[Event], kept: set[str]) -> None:
+        """Take over what the command looked at this time, if its place is still the same.  ``kept``: of the
+        folders that it makes, those that were there already."""
         name = _name(command.runs[0]) if command.runs else "a command"
         touched, writes, _ = summarize(events)
         passing = {
@@ -195,12 +224,21 @@ class Runner:
             raise Stopped(f"{name} reads what another command makes")
         if command.touched.listings != touched.listings:
             raise Stopped(f"{name} listed other directories than before")
-        folders = {path for _, kind, path in events if kind == "M"}
+        fresh = _looked(touched) - _looked(command.touched)
+        for path in sorted(fresh & self.recording.written):
+            raise Stopped(f"{name} now looks at {path}, which a make or shell makes")
+        made = {path for _, kind, path in events if kind == "M"}
         removed = {path for _, kind, path in events if kind == "K"}
-        left = {path for path in folders - removed if os.path.lexists(self.root / path)}
-        if odd := left | (removed - folders):
+        left = {path for path in made - removed if os.path.lexists(self.root / path)}
+        if odd := (left - command.folders) | (removed - made):
             raise Stopped(f"{name} makes or removes the folder {min(odd)}")
-        self.commands[n] = replace(command, touched=touched)
+        if odd := kept - {path for _, kind, path in events if kind in "Mm"}:
+            raise Stopped(f"{name} may no longer make the folder {min(odd)}")
+        self.commands[n] = replace(command, touched=touched, folders=frozenset(left | kept))
+
+
+def _looked(touched: Touched) -> frozenset[str]:
+    return touched.reads | touched.exists | touched.absent
 
 
 def _name(run: Run) -> str:

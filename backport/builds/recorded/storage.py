@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The file that keeps a recording from run to run.
 
-``recording.json``, format 3: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
-"unfit", "paths": [...], "environments": [...]}``.  Paths inside commands and drivers are indices of
-``paths``, since a header is named by hundreds of commands.  Another format, or a file that does
-not read, is no recording: the next build is watched again.
+``recording.json``, format 4: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
+"written", "unfit", "paths": [...], "environments": [...]}``.  Paths inside commands and drivers are indices
+of ``paths``, since a header is named by hundreds of commands.  Another format, or a file that does not
+read, is no recording: the next build is watched again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from backport.builds.recorded.recording import (
 )
 from backport.store.files import write_atomic
 
-FORMAT = 3
+FORMAT = 4
 
 
 class Writer:
@@ -73,6 +73,7 @@ class _Words:
             "drivers": self._drivers[1],
             "outputs": _dumped(dict(recording.outputs)),
             "outside": _dumped(dict(recording.outside)),
+            "written": _dumped(sorted(recording.written)),
             "unfit": _dumped(recording.unfit),
             "paths": _dumped(list(self.paths)),
             "environments": _dumped(list(self._environments)),
@@ -90,6 +91,7 @@ class _Words:
             self._touched(command.touched),
             self._many(command.writes),
             self._many(command.listed),
+            self._many(command.folders),
             command.unsure,
         ]
 
@@ -133,13 +135,15 @@ def _from_table(table: dict[str, Any]) -> Recording:
                 touched(looked),
                 many(writes),
                 many(listed),
+                many(folders),
                 unsure,
             )
-            for runs, looked, writes, listed, unsure in table["commands"]
+            for runs, looked, writes, listed, folders, unsure in table["commands"]
         ),
         touched(table["drivers"]),
         {path: _signature(x) for path, x in table["outputs"].items()},
         {str(path): str(was) for path, was in table["outside"].items()},
+        frozenset(map(str, table["written"])),
         str(table["unfit"]),
     )
 

@@ -114,8 +114,7 @@ def find_units(
             top[process.serial] = top[process.parent]
             units[top[process.serial]].processes.append(process)
         unit = units[top[process.serial]]
-        if process.opaque:
-            unit.unsure = unit.unsure or process.opaque
+        unit.unsure = unit.unsure or process.loose
     for unit in units.values():
         end = unit.processes[0].ended
         if any(not process.ended or process.ended > end for process in unit.processes):
@@ -147,8 +146,8 @@ def _unit(
     extra = [name for name in start.inherited if name not in first.inherited]
     if not all(made and name.startswith("pipe:") for name in extra):  # make's jobserver
         unit.unsure = f"it inherited an open file ({extra[0]})"
-    if start.umask != first.umask:
-        unit.unsure = "the umask is not the one that the build began with"
+    if start.given != first.given:
+        unit.unsure = "its umask, limits or ignored signals are not those that the build began with"
     # The program's own path is read at the moment it starts, just before `at`.
     before = [p for n, kind, p in process.events if n < start.at - 1 and kind in "WAR"]
     if any(not path.startswith(_NOWHERE) for path in before):

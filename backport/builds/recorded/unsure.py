@@ -16,33 +16,41 @@ from backport.builds.recorded.recording import Touched
 from backport.builds.recorded.units import SHELLS, Unit, image_at
 from backport.builds.recorded.watch import Image
 
+_WRITES = "WANUMK"
 _GLOB = re.compile(r"[^\s'\";&|()<>]*[*?\[][^\s'\";&|()<>]*")
 _PARENTS = re.compile(r"-[a-zA-Z]*p|--parents")
 _FOLDERS = re.compile(r"-[a-zA-Z]*d|--directory")
 
 
 class Written:
-    """When the paths of a build were written, and by which group."""
+    """When the paths of a build were written, and by which group (drivers: -1)."""
 
-    def __init__(self, groups: Sequence[Sequence[Unit]], root: str) -> None:
+    def __init__(
+        self, groups: Sequence[Sequence[Unit]], drivers: Sequence[Event], root: str
+    ) -> None:
         self.first: dict[str, int] = {}
         self.last: dict[str, int] = {}
         self.ended: dict[str, int] = {}
         """When who wrote a path had ended."""
         self.by: dict[str, int] = {}
         self._in: dict[str, list[str]] = {}
+        for number, kind, path in drivers:
+            if kind in _WRITES:
+                self._note(-1, number, path, number)
         for n, group in enumerate(groups):
             for unit in group:
                 for number, kind, path in unit.events:
-                    if kind not in "WANUMK":
-                        continue
-                    if path not in self.first:
-                        self._in.setdefault(os.path.dirname(path), []).append(path)
-                    self.first[path] = min(self.first.get(path, number), number)
-                    self.last[path] = max(self.last.get(path, number), number)
-                    self.ended[path] = max(self.ended.get(path, 0), unit.ended)
-                    self.by[path] = n
+                    if kind in _WRITES:
+                        self._note(n, number, path, unit.ended)
         self.there = {path for path in self.first if os.path.lexists(os.path.join(root, path))}
+
+    def _note(self, n: int, number: int, path: str, ended: int) -> None:
+        if path not in self.first:
+            self._in.setdefault(os.path.dirname(path), []).append(path)
+        self.first[path] = min(self.first.get(path, number), number)
+        self.last[path] = max(self.last.get(path, number), number)
+        self.ended[path] = max(self.ended.get(path, 0), ended)
+        self.by[path] = n
 
     def others(self, folder: str, n: int) -> list[str]:
         """What other groups wrote in a folder."""

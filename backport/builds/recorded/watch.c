@@ -16,20 +16,27 @@
  *   F  child process (bytes: serial of the parent)      Q  it ended (exit status; 128+n for a signal)
  *   X  program image in place (bytes: resolved path); then x (the path that was asked for: a script's,
  *      a link's), c (directory), a (arguments), e (environment), 0 1 2 (what these descriptors are),
- *      f (another one that it inherits), u (its umask)
+ *      f (another one that it inherits), u (its umask, the signals that it ignores or holds back, its limits)
  *   R  opened for reading, executed, or link read       W  made anew, or emptied and written
  *   A  changed in place                                 U  removed
- *   N  a name that now stands for another file
+ *   N  a name that now stands for another file         L  it is a link (two texts: path, target)
+ *   H  a second name of a file (two texts: old, new)
  *   S  asked about, and there                           E  asked for, and absent
  *   D  directory opened                                 M  directory made
- *   K  directory removed                                O  something that cannot be followed
+ *   K  directory removed                                m  to be made, and there already
+ *   V  something that may not happen again, or otherwise: names moved, a process left running
+ *   O  something that cannot be followed: what this process looked at is not known
+ * Two texts have a zero byte between them.
  *   Z  last record: the log is whole
  * Exit status: the command's; 250 when it could not be started under watch.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <link.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/openat2.h>
@@ -41,6 +48,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -139,7 +147,24 @@ static const struct call calls[] = {
     { SYS_unshare, OPAQUE, -1, -1, -1 },
     { SYS_setns, OPAQUE, -1, -1, -1 },
     { SYS_mount, OPAQUE, -1, -1, -1 },
+    { SYS_semget, OPAQUE, -1, -1, -1 },
+    { SYS_fanotify_init, OPAQUE, -1, -1, -1 },
+    { SYS_userfaultfd, OPAQUE, -1, -1, -1 },
+    { SYS_process_vm_readv, OPAQUE, -1, -1, -1 },
+    { SYS_process_vm_writev, OPAQUE, -1, -1, -1 },
+    { SYS_add_key, OPAQUE, -1, -1, -1 },
+    { SYS_request_key, OPAQUE, -1, -1, -1 },
+    { SYS_keyctl, OPAQUE, -1, -1, -1 },
+    { 428 /* open_tree */, OPAQUE, -1, -1, -1 },
+    { 429 /* move_mount */, OPAQUE, -1, -1, -1 },
+    { 430 /* fsopen */, OPAQUE, -1, -1, -1 },
+    { 433 /* fspick */, OPAQUE, -1, -1, -1 },
+    { 438 /* pidfd_getfd */, OPAQUE, -1, -1, -1 },
+    { 452 /* fchmodat2 */, CHANGE, 0, 1, -1 },
 };
+/* The last call that this table knows to be there; which of those up to it say nothing is settled. */
+#define KNOWN 462
+static const struct call unknown = { -1, OPAQUE, -1, -1, -1 }; /* later, or of another table (x32) */
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
 struct task {
@@ -173,6 +198,16 @@ static void record(char kind, unsigned long serial, const void *bytes, size_t si
 static void say(char kind, const struct task *task, const char *text)
 {
     record(kind, task->serial, text, strlen(text));
+}
+
+static void say_two(char kind, const struct task *task, const char *one, const char *other)
+{
+    char *both = NULL;
+    int size = asprintf(&both, "%s%c%s", one, 0, other);
+    if (size < 0)
+        abort();
+    record(kind, task->serial, both, size);
+    free(both);
 }
 
 static struct task *find(pid_t tid)
@@ -311,6 +346,16 @@ static char *path_of(struct task *task, int directory, unsigned long from)
     return whole;
 }
 
+/* A path of the kernel's own making, from the process's directory. */
+static char *absolute(const struct task *task, const char *path)
+{
+    char *whole = NULL, *base = path[0] == '/' ? strdup("") : link_of(task->tid, "cwd");
+    if (asprintf(&whole, path[0] == '/' ? "%s%s" : "%s/%s", base, path) < 0)
+        abort();
+    free(base);
+    return whole;
+}
+
 static void restart(pid_t tid, enum __ptrace_request how, int signal)
 {
     /* A task that was killed meanwhile is not there any more: its end is reported by waitpid. */
@@ -378,9 +423,9 @@ static int enter(struct task *task)
     for (size_t i = 0; i < CALLS; i++)
         if ((unsigned)calls[i].nr == info.seccomp.nr)
             task->call = &calls[i];
+    if (!task->call)
+        task->call = &unknown;
     const struct call *call = task->call;
-    if (!call)
-        return 0;
     if (call->path >= 0) {
         int directory = call->at < 0 ? AT_FDCWD : (int)args[call->at];
         task->path = path_of(task, directory, args[call->path]);
@@ -392,7 +437,7 @@ static int enter(struct task *task)
         int directory = call->at < 0 ? AT_FDCWD : (int)args[2];
         task->other = path_of(task, directory, args[far]);
         if (call->what == RENAME && call->flags >= 0 && (args[call->flags] & ~(unsigned long)1))
-            say('O', task, "an exchange of two names");
+            say('V', task, "an exchange of two names");
     }
     if (call->what == FCHANGE) {
         char name[32];
@@ -420,6 +465,19 @@ static int enter(struct task *task)
     case CREAT: task->existed = access(task->path, F_OK) == 0; return 1;
     default: return 1;
     }
+}
+
+/* A name stands for another file now: for a link, say where that leads. */
+static void named(const struct task *task, const char *path)
+{
+    char target[PATH_MAX];
+    ssize_t size = readlink(path, target, sizeof(target) - 1);
+    if (size < 0) {
+        say('N', task, path);
+        return;
+    }
+    target[size] = 0;
+    say_two('L', task, path, target);
 }
 
 static void opened(struct task *task, long fd)
@@ -469,6 +527,10 @@ static void leave(struct task *task)
     }
     if (!task->path)
         return;
+    if (info.exit.is_error && call->what == MKDIR && result == -EEXIST) {
+        say('m', task, task->path);
+        return;
+    }
     if (info.exit.is_error) {
         /* Of a rename or link that fails it is not known which side was absent: both are told. */
         if (is_absent(-result))
@@ -485,32 +547,34 @@ static void leave(struct task *task)
         say('R', task, task->path);
         say('U', task, task->path);
         if (task->other)
-            say('N', task, task->other);
+            named(task, task->other);
         if (task->other && is_folder(task->other))
-            say('O', task, "a folder that is renamed");
+            say('V', task, "a folder that is renamed");
         break;
     case REMOVE: say(task->flags & AT_REMOVEDIR ? 'K' : 'U', task, task->path); break;
     case RMDIR: say('K', task, task->path); break;
     case LINK:
         say('R', task, task->path);
         if (task->other)
-            say('N', task, task->other);
+            say_two('H', task, task->path, task->other);
         break;
     case MAKE:
         if (!is_regular(task->path))
             say('O', task, "a FIFO or a device");
         /* fall through */
-    case SYMLINK: say('N', task, task->path); break;
+    case SYMLINK: named(task, task->path); break;
     case MKDIR: say('M', task, task->path); break;
     case CHANGE: case FCHANGE: say('A', task, task->path); break;
     default: break;
     }
 }
 
-/* What else a new program is given: descriptors beyond the first three, and its umask. */
+#define LIBC (3ULL << 31)
+
+/* What else a new program is given: descriptors beyond the first three, its umask, signals and limits. */
 static void inherited(const struct task *task)
 {
-    char name[64], line[256];
+    char name[64], line[256], given[512];
     snprintf(name, sizeof(name), "/proc/%d/fd", task->tid);
     DIR *folder = opendir(name);
     for (struct dirent *entry; folder && (entry = readdir(folder));)
@@ -525,14 +589,59 @@ static void inherited(const struct task *task)
     snprintf(name, sizeof(name), "/proc/%d/status", task->tid);
     FILE *file = fopen(name, "re");
     unsigned mask = 0;
-    while (file && fgets(line, sizeof(line), file))
-        if (sscanf(line, "Umask: %o", &mask) == 1) {
-            snprintf(line, sizeof(line), "%o", mask);
-            say('u', task, line);
-            break;
-        }
+    unsigned long long held = 0, ignored = 0;
+    while (file && fgets(line, sizeof(line), file)) {
+        sscanf(line, "Umask: %o", &mask);
+        sscanf(line, "SigBlk: %llx", &held);
+        sscanf(line, "SigIgn: %llx", &ignored);
+    }
     if (file)
         fclose(file);
+    /* libc keeps 32 and 33 for itself, and its posix_spawn() leaves them ignored. */
+    size_t size = snprintf(given, sizeof(given), "%o %llx %llx ", mask, held & ~LIBC, ignored & ~LIBC);
+    for (int kind = 0; kind < RLIM_NLIMITS && size < sizeof(given) - 64; kind++) {
+        struct rlimit limit = { 0, 0 };
+        prlimit(task->tid, kind, NULL, &limit);
+        size += snprintf(given + size, sizeof(given) - size, "%lx/%lx ", (long)limit.rlim_cur,
+                         (long)limit.rlim_max);
+    }
+    given[size] = 0;
+    say('u', task, given);
+}
+
+/* The kernel reads these for a new program: the interpreters of scripts, and the loader of a program. */
+static void interpreters(const struct task *task, const char *program)
+{
+    char *path = strdup(program);
+    for (int depth = 0; path && depth < 6; depth++) {
+        char head[4096];
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t size = fd < 0 ? -1 : pread(fd, head, sizeof(head) - 1, 0);
+        if (fd >= 0)
+            close(fd);
+        head[size < 0 ? 0 : size] = 0;
+        free(path);
+        path = NULL;
+        if (size > 2 && head[0] == '#' && head[1] == '!') {
+            char *word = head + 2 + strspn(head + 2, " \t");
+            word[strcspn(word, " \t\n")] = 0;
+            path = absolute(task, word);
+        } else if (size > (ssize_t)sizeof(ElfW(Ehdr)) && memcmp(head, ELFMAG, SELFMAG) == 0) {
+            const ElfW(Ehdr) *elf = (const void *)head;
+            for (unsigned i = 0; i < elf->e_phnum; i++) {
+                const ElfW(Phdr) *part = (const void *)(head + elf->e_phoff + i * sizeof(*part));
+                if ((const char *)(part + 1) > head + size)
+                    break;
+                if (part->p_type == PT_INTERP && part->p_offset < (size_t)size) {
+                    path = absolute(task, head + part->p_offset);
+                    break;
+                }
+            }
+        }
+        if (path)
+            say('R', task, path);
+    }
+    free(path);
 }
 
 static void executed(struct task *task)
@@ -551,6 +660,8 @@ static void executed(struct task *task)
     copy_proc('a', task, "cmdline");
     copy_proc('e', task, "environ");
     inherited(task);
+    if (task->path)
+        interpreters(task, task->path);
     forget_call(task);
 }
 
@@ -585,7 +696,7 @@ static void born(struct task *parent, int event)
 static int filter(void)
 {
     struct sock_filter code[CALLS + 12];
-    const unsigned char trace = CALLS + 1;
+    const unsigned char trace = CALLS + 2; /* from the jump behind the fifth line to the last */
     size_t n = 0;
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
                                              offsetof(struct seccomp_data, arch));
@@ -597,6 +708,7 @@ static int filter(void)
                                              offsetof(struct seccomp_data, args[3]));
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AT_EMPTY_PATH,
                                              trace - 1, trace);
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, KNOWN, trace - 1, 0);
     for (size_t i = 0; i < CALLS; i++)
         code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].nr,
                                                  CALLS - i, 0);
@@ -711,7 +823,7 @@ int main(int argc, char **argv)
             code = ended;
             for (int i = 0; i < BUCKETS; i++)
                 for (task = tasks[i]; task; task = task->next)
-                    say('O', task, "left running");
+                    say('V', task, "left running");
             break;
         }
     }

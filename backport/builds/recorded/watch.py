@@ -17,7 +17,7 @@ from pathlib import Path
 
 _SOURCE = Path(__file__).with_name("watch.c")
 _LOG_LIMIT = 1 << 29
-_KINDS = "FQXxcae012fuRWAUNSEDMKOZ"
+_KINDS = "FQXxcae012fuRWAUNLHSEDMmKVOZ"
 
 
 @dataclass(slots=True)
@@ -31,7 +31,14 @@ class Process:
     status: int | None = None
     ended: int = 0
     """The number of its end in the log; 0 where it is not in there."""
+    links: list[tuple[int, str, str]] = field(default_factory=list)
+    """Links that it made or renamed: number in the log, raw path, target."""
+    twins: list[tuple[int, str, str]] = field(default_factory=list)
+    """Second names that it gave to files: number in the log, old raw path, new one."""
     opaque: str = ""
+    """Why it is not known what it looked at."""
+    loose: str = ""
+    """Why it may do otherwise at another run."""
 
 
 @dataclass(slots=True)
@@ -48,7 +55,8 @@ class Image:
     stderr: str = ""
     inherited: tuple[str, ...] = ()
     """What the descriptors beyond these are."""
-    umask: int = 0o22
+    given: str = ""
+    """Its umask, the signals that it ignores or holds back, and its limits."""
     argv: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
 
@@ -127,9 +135,9 @@ def _parse(data: bytes) -> tuple[Process, ...]:
 def _note(process: Process, kind: str, text: str, number: int) -> None:
     if len(kind) != 1 or kind not in _KINDS:
         raise ValueError("no kind of a record")
-    if "\0" in text and kind not in "ae":
+    if "\0" in text and kind not in "aeLH":
         raise ValueError("no path has a zero byte")
-    if kind in "RWANUSEDMK":
+    if kind in "RWANUSEDMmK":
         process.events.append((number, kind, text))
     elif kind == "X":
         process.images.append(Image(number, text))
@@ -138,8 +146,14 @@ def _note(process: Process, kind: str, text: str, number: int) -> None:
     elif kind == "Q":
         process.status = int(text)
         process.ended = number
+    elif kind in "LH":
+        old, new = text.split("\0")
+        process.events.append((number, "N", old if kind == "L" else new))
+        (process.links if kind == "L" else process.twins).append((number, old, new))
     elif kind == "O":
         process.opaque = process.opaque or text
+    elif kind == "V":
+        process.loose = process.loose or text
     elif process.images:
         image = process.images[-1]
         if kind == "x":
@@ -155,7 +169,7 @@ def _note(process: Process, kind: str, text: str, number: int) -> None:
         elif kind == "f":
             image.inherited += (text,)
         elif kind == "u":
-            image.umask = int(text, 8)
+            image.given = text
         elif kind == "a":
             image.argv = tuple(text.split("\0")[:-1])
         elif kind == "e":

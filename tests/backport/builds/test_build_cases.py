@@ -161,9 +161,173 @@ BUILDERS = [
         build="test -f conf || cp conf.in conf; make",
     ),
 ]
-ALL = [*LOOKED_AT, *OUTSIDE, *MADE, *BUILDERS]
-SPREAD = {"size", "listing outside", "file of the tree moved", "says only"}
-"""One of each list is run always."""
+UNSEEN = [
+    Case(
+        "a tree's file through proc",
+        "echo 1 > v; ln -s /proc/self/cwd here;"
+        " printf 'out:\\n\\tcat /proc/self/cwd/v here/v > $@\\n' > Makefile",
+        ["echo 2 > v"],
+    ),
+    Case(
+        "a tree's file through a descriptor of its folder",
+        "mkdir d; echo 1 > d/v;"
+        " printf 'SHELL = /bin/bash\\nout:\\n\\texec 7< d; cat /dev/fd/7/v > $@\\n' > Makefile",
+        ["echo 2 > d/v"],
+    ),
+    Case(
+        "shared memory",
+        "echo 1 > v; echo 1 > w; printf 'b: w a\\n\\t(cat /dev/shm/case-x || echo none; cat w) > b\\n"
+        "a: v\\n\\tcp v /dev/shm/case-x; cp v a\\n' > Makefile",
+        ["echo 2 > w", "echo 2 > v"],
+    ),
+    Case(
+        "a temporary file of another, looked for first",
+        "echo 1 > v; echo 1 > w; printf 'all: b a\\n"
+        "b: w\\n\\tsleep 0.5; (cat /tmp/case-y || echo none; cat w) > b\\n"
+        "a: v\\n\\tcp v /tmp/case-y; cp v a\\n' > Makefile",
+        ["echo 2 > w"],
+    ),
+    Case(
+        "temporary files of another in a listing",
+        "echo 1 > v; echo 1 > w; printf 'b: w a\\n\\t(ls /tmp | grep case-z || echo none; cat w) > b\\n"
+        "a: v\\n\\tcp v /tmp/case-z; cp v a\\n' > Makefile",
+        ["echo 2 > w"],
+    ),
+    Case(
+        "a program whose calls are another processor's",
+        "cat > p.c <<'EOF'\n"
+        "#include <sys/mman.h>\n#include <unistd.h>\n"
+        "int main(void)\n{\n    char text[99];\n    long file;\n"
+        "    char *path = mmap(0, 4096, 3, 0x62, -1, 0);\n    path[0] = 'v';\n"
+        '    __asm__ volatile("int $0x80" : "=a"(file) : "a"(5), "b"(path), "c"(0), "d"(0) : "memory");\n'
+        "    long size = read(file, text, 99);\n    return write(1, text, size) != size;\n}\nEOF\n"
+        "echo 1 > v; printf 'out: p\\n\\t./p > $@ || echo none > $@\\n"
+        "p: p.c\\n\\tgcc -o p p.c\\n' > Makefile",
+        ["echo 2 > v"],
+    ),
+    Case(
+        "interpreter that the build makes",
+        "printf '#include <stdio.h>\\nint main(void) { puts(\"1\"); }\\n' > i.c;"
+        " printf '#!./interp\\n' > s; chmod +x s;"
+        " printf 'out: interp\\n\\t./s > $@\\ninterp: i.c\\n\\tgcc -o $@ $<\\n' > Makefile",
+        ["sed -i s/1/2/ i.c"],
+    ),
+]
+NAMES = [
+    Case(
+        "link that is removed again",
+        "mkdir d; echo 1 > d/v; printf 'out:\\n\\tln -s d l; cat l/v > $@; rm l\\n' > Makefile",
+        ["echo 2 > d/v"],
+    ),
+    Case(
+        "link that leads elsewhere later",
+        "mkdir d e; echo 1 > d/v; echo 2 > e/v; printf 'b: a\\n\\tln -sfn e l; cat l/v > b\\n"
+        "a:\\n\\tln -s d n; mv -T n l; cat l/v > a\\n' > Makefile",
+        ["echo 11 > d/v", "echo 22 > e/v"],
+    ),
+    Case(
+        "link that the shell above has lead elsewhere",
+        "mkdir d e; echo 1 > d/v; echo 2 > e/v; printf '$(N):\\n\\tcat l/v > $(N)\\n' > Makefile",
+        ["echo 11 > d/v", "echo 22 > e/v"],
+        build="ln -sfn d l; make N=a; ln -sfn e l; make N=b",
+    ),
+    Case(
+        "written through its second name",
+        "echo 1 > v; echo 1 > w; printf 'c: b\\n\\tcat a > c\\na: v\\n\\tcp v a\\n"
+        "b: a w\\n\\tln a n; mv n b; cat w >> b\\n' > Makefile",
+        ["echo 2 > w", "echo 2 > v"],
+    ),
+    Case(
+        "second name, written through and removed",
+        "echo 1 > v; echo 1 > w; printf 'c: b\\n\\tcat a > c\\na: v\\n\\tcp v a\\n"
+        "b: a w\\n\\tln a n; cat w >> n; rm n; cp w b\\n' > Makefile",
+        ["echo 2 > w"],
+    ),
+    Case(
+        "which output is newer",
+        "for f in v w z; do echo 1 > $f; done; printf 'c: a b z\\n"
+        "\\tif [ a -nt b ]; then echo a > c; else echo b > c; fi; cat z >> c\\n"
+        "a: v\\n\\tcp v a\\nb: w a\\n\\tsleep 0.02; cp w b\\n' > Makefile",
+        ["echo 2 > v", "echo 2 > z"],
+    ),
+    Case(
+        "placeholder that keeps a folder",
+        "mkdir -p o/p; touch o/p/keep; echo 1 > v; echo 'cat v > o/p/a; cp o/p/a out' > gen;"
+        " printf 'out: v gen\\n\\tsh gen\\n' > Makefile",
+        ["git rm -q o/p/keep", "echo 2 > v"],
+    ),
+    Case(
+        "placeholder for a folder that the build makes",
+        "echo 1 > v; echo 'mkdir o; cat v > o/a; cp o/a out' > gen;"
+        " printf 'out: v gen\\n\\tsh -e gen\\n' > Makefile",
+        ["mkdir o; touch o/keep"],
+    ),
+    Case(
+        "folder that is no longer made",
+        "printf 'mkdir -p d\\necho 1 > out\\n' > gen; printf 'out: gen\\n\\tsh gen\\n' > Makefile",
+        [
+            "printf 'if [ -d d ]; then echo 1; else echo 2; fi > out\\n' > gen",
+            "echo 'echo 3 > out' > gen",
+        ],
+    ),
+]
+ABOVE = [
+    Case(
+        "limits",
+        "echo 1 > v; printf 'out: v\\n\\t(cat v; ulimit -n) > $@\\n' > Makefile",
+        ["echo 2 > v"],
+        build="ulimit -n 100; make",
+    ),
+    Case(
+        "ignored signals",
+        "echo 1 > v; printf 'out: v\\n"
+        '\\t(cat v; sh -c "kill -USR2 \\$$\\$$; echo on" || echo off) > $@\\n\' > Makefile',
+        ["echo 2 > v"],
+        build="trap '' USR2; make",
+    ),
+    Case(
+        "the shell writes what a command has listed",
+        "echo 1 > v; printf 'out: v\\n\\tls > out; cat v >> out\\n' > Makefile",
+        ["echo 2 > v"],
+        build="make; echo 1 > late",
+    ),
+    Case(
+        "the shell writes what a command looked for in vain",
+        "echo 1 > v; printf 'out: v\\n"
+        "\\tif [ -e late ]; then echo 1; else echo 2; fi > out; cat v >> out\\n' > Makefile",
+        ["echo 2 > v"],
+        build="make; echo 1 > late",
+    ),
+    Case(
+        "the shell writes what a command has read",
+        "echo 1 > v; printf '$(N): v\\n\\tcat f v > $(N)\\n' > Makefile",
+        ["echo 2 > v"],
+        build="echo 1 > f; make N=a; echo 2 > f; make N=b",
+    ),
+    Case(
+        "a command comes to look for what the shell writes",
+        "echo 'echo 1 > out' > gen; printf 'out: gen\\n\\tsh gen\\n' > Makefile",
+        ["echo 'if [ -e late ]; then echo 1; else echo 2; fi > out' > gen"],
+        build="make; echo 1 > late",
+    ),
+    Case(
+        "make's flags",
+        "echo 1 > v; printf 'out: v\\n\\t(cat v; echo \"$$MAKEFLAGS\") > $@\\n' > Makefile",
+        ["echo 2 > v"],
+        build="make -j3",
+    ),
+]
+ALL = [*LOOKED_AT, *OUTSIDE, *MADE, *BUILDERS, *UNSEEN, *NAMES, *ABOVE]
+SPREAD = {
+    *("size", "listing outside", "file of the tree moved", "says only"),
+    *(
+        "a tree's file through proc",
+        "link that leads elsewhere later",
+        "which output is newer",
+        "limits",
+    ),
+}
+"""Some of each kind are run always."""
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ CASES: list[tuple[str, str, set[str]]] = [
     ("removed", "os.unlink('file')", {"U file"}),
     ("not removed", "os.unlink('none')", {"E none"}),
     ("folder made", "os.mkdir('there')", {"M there"}),
+    ("folder there already", "os.mkdir('sub')", {"m sub"}),
+    ("link made", "os.symlink('file', 'new')", {"N new"}),
     ("child", "os.fork() or (os.chdir('sub'), open('file'), os._exit(0)); os.wait(); open('file')",
      {"S sub", "R sub/file", "R file"}),
     ("thread", "t = threading.Thread(target=lambda: open('file')); t.start(); t.join()", {"R file"}),
@@ -82,6 +84,34 @@ def test_what_a_program_does_is_told(
         if path.startswith(prefix)
     }
     assert said == events
+
+
+def test_where_links_lead_and_which_names_a_file_has(tmp_path: Path, binary: Path) -> None:
+    script = "ln -s one link; mv link other; echo >file; ln file twin"
+    words = [str(binary), str(tmp_path / "log"), str(tmp_path), "/bin/sh", "sh", "-c", script]
+    assert subprocess.run(words, check=False).returncode == 0
+    found = read_log(tmp_path / "log")
+    assert [link[1:] for process in found for link in process.links] == [
+        (str(tmp_path / "link"), "one"),
+        (str(tmp_path / "other"), "one"),
+    ]
+    twins = [twin[1:] for process in found for twin in process.twins]
+    assert twins == [(str(tmp_path / "file"), str(tmp_path / "twin"))]
+
+
+def test_the_interpreters_of_a_script_are_read(tmp_path: Path, binary: Path) -> None:
+    for name, line in (("script", "#!./middle x"), ("middle", "#! /bin/sh")):
+        (tmp_path / name).write_text(f"{line}\n")
+        (tmp_path / name).chmod(0o755)
+    words = [str(binary), str(tmp_path / "log"), str(tmp_path), "./script", "script"]
+    assert subprocess.run(words, check=False).returncode == 0
+    read = {
+        path
+        for process in read_log(tmp_path / "log")
+        for _, kind, path in process.events
+        if kind == "R"
+    }
+    assert {f"{tmp_path}/./middle", "/bin/sh"} <= read
 
 
 def test_the_command_s_own_end_is_the_watcher_s(tmp_path: Path, binary: Path) -> None:

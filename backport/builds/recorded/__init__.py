@@ -32,6 +32,7 @@ first, and what it listed is there.  A changed input of a driver, an input outsi
 could not be followed, means a full build from a clean worktree.  GNU make is the exception: it only
 checks whether a file exists and which of two is newer, and in a clean build the tree's files have one
 date.  Where it is not known what a process looked at (a path through /proc/PID/cwd, a program for another
-processor, a FIFO, a file written through a second name), no step is built from the recording.  Incremental builds by make or ninja are never trusted: neither notices a header that now hides
-another.
+processor, a FIFO, a file written through a second name), no step is built from the recording.
+
+Incremental builds by make or ninja are never trusted: neither notices a header that now hides another.
 """

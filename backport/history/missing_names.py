@@ -72,10 +72,16 @@ def find_lacking(
         for suspect in suspects
     }
     absent = _without(repo, branch.id, frozenset().union(*unknown.values()))
+    absent -= declares(repo, branch.id, _options(absent))
     if not absent:
         return {}
     patches = tuple(run)
     bringing = Counter(name for patch in patches for name in added(patch) & absent)
+    if options := _options(absent):
+        # Kconfig has them without the prefix.
+        bringing.update(
+            name for patch in patches for name in (made_names(patch) & options) - added(patch)
+        )
     found: dict[int, tuple[bytes, ...]] = {}
     for suspect in suspects:
         own = patches[suspect.number]
@@ -202,6 +208,10 @@ def near_names(branch: TreeView, patch: Patch) -> frozenset[bytes]:
         for change in patch.changes
         for name in _NAME.findall(branch.read(change.old_path or change.path) or b"")
     )
+
+
+def _options(names: frozenset[bytes]) -> frozenset[bytes]:
+    return frozenset(name for name in names if name.startswith(b"CONFIG_"))
 
 
 def _without(repo: Repo, tree: Oid, names: frozenset[bytes]) -> frozenset[bytes]:

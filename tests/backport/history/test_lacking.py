@@ -214,3 +214,26 @@ def test_each_patch_is_lexed_once(repo: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(missing_names, "added_names", counted)
     out = apply(repo, "master~2..master", "--accept", "doubt")
     assert "one" in out and len(seen) == len(set(seen)) == 2
+
+
+OPTION = "config LD_IS_GNU\n\tdef_bool y\n"
+USES_OPTION = {"a.c": code((2, "moved()"), (20, "#ifdef CONFIG_LD_IS_GNU"))}
+
+
+def test_an_option_that_another_patch_of_the_run_brings_is_there(repo: Path) -> None:
+    """Kconfig has it without the prefix under which code uses it."""
+    upstream(repo, {"c": "1"}, {"Kconfig": OPTION}, USES_OPTION)
+    assert "does not have" not in apply(repo, "master~2..master")
+
+
+def test_an_option_that_only_kconfig_names_is_there(repo: Path) -> None:
+    git(repo, "checkout", "-q", "stable-4.10")
+    commit(repo, {"Kconfig": OPTION}, "option")
+    git(repo, "checkout", "-q", "master")
+    upstream(repo, {"Kconfig": OPTION}, USES_OPTION)
+    assert "does not have" not in apply(repo, "master")
+
+
+def test_an_option_that_only_upstream_has_is_doubted(repo: Path) -> None:
+    upstream(repo, {"Kconfig": OPTION}, USES_OPTION)
+    assert "uses CONFIG_LD_IS_GNU" in apply(repo, "master", ends=3)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from series.model import Patch
 
 _LEAST = 4
-"""A line with fewer letters and digits (``}``, ``else``) tells nothing: every patch has those."""
+"""A line with fewer letters and digits (``}``, ``i = 0;``) tells little, as many patches have those: it
+counts where a patch has no other."""
 
 Place = tuple[bytes, bytes, bytes]
 """A path, what is done there, and to which line."""
@@ -33,9 +34,11 @@ class TakenBack:
         for read in on[self._seen :]:
             self._enter(read())
         self._seen = len(on)
+        lines = _lines(patch)
+        telling = [line for line in lines if sum(map(_is_word, line[2])) >= _LEAST]
         return any(
             (path, b"-" if op == b"+" else b"+", text) in self._done
-            for path, op, text in _lines(patch)
+            for path, op, text in telling or lines
         ) or any((path, undone, b"") in self._lives for path, _, undone in _lives(patch))
 
     def _enter(self, patch: Patch) -> None:
@@ -49,7 +52,7 @@ def _lines(patch: Patch) -> list[Place]:
         for change in patch.changes
         for hunk in change.hunks
         for line in hunk.lines
-        if line.op != b" " and sum(map(_is_word, line.text)) >= _LEAST
+        if line.op != b" "
     ]
 
 
@@ -58,7 +61,8 @@ def _is_word(byte: int) -> bool:
 
 
 def _lives(patch: Patch) -> list[tuple[bytes, bytes, bytes]]:
-    """Paths that begin or end with ``patch``, with what it does and what would undo that."""
+    """What ``patch`` does to whole files, and what would undo that: paths that begin or end with it, modes,
+    and binary content, which any other of the same path may undo."""
     found: list[tuple[bytes, bytes, bytes]] = []
     for change in patch.changes:
         if change.old_path != change.new_path:
@@ -66,4 +70,8 @@ def _lives(patch: Patch) -> list[tuple[bytes, bytes, bytes]]:
                 found.append((change.new_path, b"made", b"gone"))
             if change.old_path is not None and change.kind != "copy":
                 found.append((change.old_path, b"gone", b"made"))
+        if change.binary:
+            found.append((change.path, b"binary", b"binary"))
+        if change.old_mode and change.new_mode and change.old_mode != change.new_mode:
+            found.append((change.path, b"mode %o" % change.new_mode, b"mode %o" % change.old_mode))
     return found

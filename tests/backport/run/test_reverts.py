@@ -130,3 +130,39 @@ def test_the_same_patch_twice(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert git(repo, "rev-parse", "made^{tree}") == wanted, done.output
     assert "already there: 1" in done.output
+
+
+@pytest.mark.parametrize("kind", ["lines", "short lines", "mode", "binary"])
+def test_a_revert_that_the_branch_has_from_before(tmp_path: Path, kind: str) -> None:
+    """The branch once took the change under another name and reverted it: the series does both again."""
+    texts = {
+        "lines": (lines(), A),
+        "short lines": (lines((20, "i = 0;")), lines((20, "i = 1;"))),
+        "mode": (lines(), lines()),
+        "binary": ("\0one\n", "\0two\n"),
+    }
+    old, new = texts[kind]
+    repo = new_repo(tmp_path / "repo", {"f": old, "other": "x\n"})
+
+    def change(text: str, subject: str, minute: int, *, mode: str = "-x") -> None:
+        commit(repo, {"f": text}, subject) if text != "" else None
+        if kind == "mode":
+            git(repo, "update-index", f"--chmod={mode}", "f")
+            git(repo, "commit", "-q", "-m", subject)
+            git(repo, "checkout", "-q", "f")
+        git(repo, "commit", "-q", "--amend", "--no-edit", f"--date=2024-01-01T10:{minute:02}:00Z")
+
+    def both(first: str) -> None:
+        text = "" if kind == "mode" else new
+        change(text, first, 1, mode="+x")
+        change("" if kind == "mode" else old, 'Revert "change it"', 2)
+
+    git(repo, "checkout", "-q", "-b", "topic")
+    both("change it")
+    git(repo, "checkout", "-q", "stable")
+    both("another name")
+    box = tmp_path / "series.mbox"
+    box.write_bytes(mbox(repo, "stable~2..topic", "-n") + b"\n")
+    done = backport(repo, "apply", "--branch", "stable", "--series", str(box), "--to", "made")
+    assert done.exit_code == 0, done.output
+    assert git(repo, "rev-parse", "made^{tree}") == git(repo, "rev-parse", "topic^{tree}")

@@ -89,11 +89,17 @@ class _Edge:
 
 
 def find_chains(
-    patches: Sequence[Patch], base: Base | None, rank: Sequence[int], known: Container[int] = ()
+    patches: Sequence[Patch],
+    base: Base | None,
+    rank: Sequence[int],
+    known: Container[int] = (),
+    dated: Container[int] = (),
 ) -> Chains:
     """Link ``patches`` by blob ids; ``rank[i]`` says how early patch ``i`` is preferred.
 
-    ``known`` are the patches whose rank comes from their author: a number or a date.
+    Where ids go in a circle, the rank of the ``known`` patches decides before the base does; that of the
+    ``dated`` ones only where no other link speaks against a date, and the base has the file: it may then
+    have the first of them already.  That it has no file says nothing of that kind.
     """
     names: dict[bytes, _Names] = {}
     edges: list[_Edge] = []
@@ -168,8 +174,12 @@ def find_chains(
             by_path.setdefault(path, []).append(edge)
     for at in takers:
         states.setdefault(at[0], []).append(at)
+    orderly = all(rank[link.before] < rank[link.after] for link in links)
     for path in sorted(tangled):
-        trail = _as_ranked(by_path[path], rank, known) or _trail(by_path[path], is_base, rank)
+        trail = _as_ranked(by_path[path], rank, known)
+        if trail is None and orderly and not is_base((path, None)):
+            trail = _as_ranked(by_path[path], rank, dated)
+        trail = trail or _trail(by_path[path], is_base, rank)
         if trail is not None:
             for one, two in itertools.pairwise(trail):
                 if one.patch != two.patch:
@@ -237,7 +247,7 @@ def _unique(links: Iterable[Link]) -> list[Link]:
 def _as_ranked(
     edges: list[_Edge], rank: Sequence[int], known: Container[int]
 ) -> list[_Edge] | None:
-    """``edges`` in the order of their ranks, where their authors said it and it is a trail.
+    """``edges`` in the order of their ranks, where that is ``known`` of all and it is a trail.
 
     A patch and its revert go in a circle.  Where the base has the patch, the trail from the base would
     put it on after its revert.

@@ -96,7 +96,7 @@ def recover_order(series: Series, base: Base) -> Ordering:
     rank, words, known = _ranks(patches)
     found = _Findings()
     postings = _Postings(patches)
-    chains = find_chains(patches, base, rank, known & _paired(patches))
+    chains = find_chains(patches, base, rank, known & _paired(patches), known)
     found.applied |= chains.applied
     found.claims += _by_blobs(patches, chains)
     resolved = _resolved(patches, postings, found, rank)

@@ -278,3 +278,23 @@ def test_dates_do_not_outweigh_the_base() -> None:
     patches = as_patches({}, [{b"f": LINES}, {}], blobs=True)
     dated = [replace(one, date=When(9 - n, 0)) for n, one in enumerate(patches)]
     assert recover(dated, {}).order == (0, 1)
+
+
+@pytest.mark.parametrize("misled", [False, True], ids=["dates fit", "a date is wrong"])
+def test_a_base_that_has_the_first_of_a_circle(misled: bool) -> None:
+    """A file is made and later deleted; the base has what the first makes, as a branch that took it.
+
+    The dates put the patch before the deletion, unless elsewhere they are proven wrong.
+    """
+    one, two = LINES, LINES.replace(b"3", b"three")
+    states = [{b"f": LINES, b"g": one}, {b"f": LINES, b"g": two}, {b"g": two}]
+    patches = as_patches({b"g": one}, states, blobs=True)
+    more = as_patches({b"g": two}, [{b"g": two + b"more\n"}], blobs=True)
+    moments = [0, 2 if misled else 1, 3, 1 if misled else 2]
+    dated = [
+        replace(patch, date=When(at, 0))
+        for patch, at in zip((*patches, *more), moments, strict=True)
+    ]
+    found = recover(dated, {b"f": LINES, b"g": one})
+    first = found.order.index(0) < found.order.index(2)
+    assert first is not misled

@@ -23,6 +23,7 @@ from backport.pick.content import marked
 from backport.pick.creation import create, created, delete, taken
 from backport.pick.modification import modify, move
 from backport.pick.outcome import Change, Clash, How, Picked
+from backport.pick.unmarked_renames import find_unmarked, pair_at, with_renames
 from backport.pick.work import Done, MadeOn, Work, unknown
 from series.model import FileChange, Patch, shown
 
@@ -51,15 +52,17 @@ def pick_patch(
     )
     changes: list[Change] = []
     clashes: dict[bytes, Clash] = {}
-    for change in patch.changes:
+    unmarked = find_unmarked(objects, tree, patch.changes)
+    for change in with_renames(patch.changes, unmarked):
         if change.path in clashes:
             clashes[change.path] = _also(objects, clashes[change.path], change)
             continue
         done = _pick_change(work, change)
+        pair = pair_at(done, unmarked)
         if isinstance(done, Clash):
-            clashes.setdefault(done.path, done)
+            clashes.setdefault(done.path, done if pair is None else pair.of_clash(done))
         else:
-            changes.append(done.change)
+            changes += (done.change,) if pair is None else pair.of_change(done.change)
             work.take(done)
     for path in sorted(work.over - work.gone):
         # What was to make room for it did not.

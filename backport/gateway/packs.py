@@ -68,22 +68,25 @@ def write_pack(folder: Path, objects: Sequence[tuple[Oid, Stored]], kept: bytes 
     pack before a ref holds what is in it.
     """
     places: list[tuple[Oid, int, int]] = []
+    # In its parts to the end: a pack of 3,000 patches, put together and copied, is 40 MB.
     chunks: list[bytes] = [b"PACK" + struct.pack(">II", 2, len(objects))]
     at = len(chunks[0])
     where: dict[Oid, int] = {}
     contents = _all_deflated([one for _, one in objects])
     for (oid, one), data in zip(objects, contents, strict=True):
         if one.base is None:
-            entry = _header(_TYPES[one.kind], one.raw_size)
+            head = _header(_TYPES[one.kind], one.raw_size)
         else:
-            entry = _header(_OFS_DELTA, len(one.data)) + _distance(at - where[one.base])
-        entry += data
+            head = _header(_OFS_DELTA, len(one.data)) + _distance(at - where[one.base])
         where[oid] = at
-        places.append((oid, at, zlib.crc32(entry)))
-        chunks.append(entry)
-        at += len(entry)
-    body = b"".join(chunks)
-    checksum = hashlib.sha1(body).digest()
+        places.append((oid, at, zlib.crc32(data, zlib.crc32(head))))
+        chunks += (head, data)
+        at += len(head) + len(data)
+    digest = hashlib.sha1()
+    for chunk in chunks:
+        digest.update(chunk)
+    checksum = digest.digest()
+    chunks.append(checksum)
     path = folder / f"pack-{checksum.hex()}.pack"
     index = path.with_suffix(".idx")
     mark = path.with_suffix(".keep")
@@ -93,9 +96,9 @@ def write_pack(folder: Path, objects: Sequence[tuple[Oid, Stored]], kept: bytes 
     if path.exists() and index.exists():
         os.utime(path)  # what is in use is not pruned
         return path
-    for file, data in ((path, body + checksum), (index, _index(sorted(places), checksum))):
+    for file, parts in ((path, chunks), (index, [_index(sorted(places), checksum)])):
         # git's gc takes files of that name away when a kill has left them.
-        write_atomic(file, data, temporary="tmp_{name}.{pid}", mode=0o444)
+        write_atomic(file, *parts, temporary="tmp_{name}.{pid}", mode=0o444)
     return path
 
 

@@ -23,6 +23,8 @@ EXECUTABLE = 0o100755
 SYMLINK = 0o120000
 GITLINK = 0o160000
 DIRECTORY = 0o040000
+_MOST_SPLICED = 16
+"""Entries that are replaced in the bytes of a tree, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class Tree:
     def edited(self, edits: Mapping[bytes, Entry | None]) -> Tree:
         """With entries put in, replaced, or (None) taken out."""
         entries = dict(self.entries)
-        raw: bytes | None = self.raw
+        # To put one in is a copy of the whole; of many, all are written once.
+        raw: bytes | None = self.raw if len(edits) <= _MOST_SPLICED else None
         for name, entry in edits.items():
             old = entries.pop(name, None) if entry is None else entries.get(name)
             if entry is not None:

@@ -20,7 +20,7 @@ from backport.gateway.packs import Fresh, Stored, deflated, stored
 from series.binary import MAX_SIZE, apply_delta
 from series.model import Oid
 
-_RECENT_BYTES = 12 << 20
+_RECENT_BYTES = 6 << 20
 """Of contents at hand as they are."""
 
 

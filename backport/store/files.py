@@ -15,13 +15,13 @@ _AT_A_TIME = 8
 
 def write_atomic(
     path: Path,
-    data: bytes,
-    *,
+    *data: bytes,
     durable: bool = True,
     temporary: str = "{name}.{pid}.lock",
     mode: int | None = None,
 ) -> None:
-    """Write ``temporary``, fsync it, rename it over ``path``, fsync the directory.
+    """Write ``data``, whole or in parts, to ``temporary``, fsync it, rename it over ``path``, fsync the
+    directory.
 
     ``durable=False`` leaves out the fsyncs: for caches, where losing the newest entry to a power
     cut costs only its being made again.
@@ -30,7 +30,7 @@ def write_atomic(
     lock = path.with_name(temporary.format(name=path.name, pid=os.getpid()))
     try:
         with lock.open("wb") as file:
-            file.write(data)
+            file.writelines(data)
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
             if durable:

@@ -32,6 +32,7 @@ from backport.history.siblings import Siblings
 from series.model import FileChange, Oid, Patch, shown
 from series.symbols.calls import arguments, called
 from series.symbols.lexer import language
+from series.symbols.words import holds
 
 Holds = Callable[[Oid, frozenset[bytes]], frozenset[bytes]]
 """Those of the names that some file of the tree holds, or declares."""
@@ -106,14 +107,15 @@ def doubtful_files(where: Setting, patch: Patch) -> tuple[str, ...]:
 
 def _names(where: Setting, patch: Patch, holds: Holds, declares: Holds) -> Iterator[str]:
     """Names that the added lines use, upstream declares, and the branch has nowhere."""
-    unknown = added_names(patch) - near_names(where.branch, patch)
+    unknown = added_names(patch)
+    unknown -= near_names(where.branch, patch, unknown)
     if not unknown:
         return
     unknown -= made_names(patch)
     absent = unknown - holds(where.branch.id, unknown) if unknown else unknown
     foreign = declares(where.before.id, absent) if absent else absent
     # What the merge left out of the result is not used there.
-    foreign &= near_names(where.result, patch)
+    foreign = near_names(where.result, patch, foreign)
     if foreign:
         yield uses(sorted(foreign), "the branch")
 
@@ -125,13 +127,11 @@ def _in_file(change: FileChange, ours: bytes, made: bytes, theirs: bytes) -> Ite
         twice = result[line] > max(other[line], 1) and mine[line] and result[line] > mine[line]
         if twice and _AT_MARGIN.match(line):
             yield f"has {shown(line.strip())!r} twice now"
-    if language(change.path) != "c":
+    numbered = [match for line in added if (match := _NUMBERED.match(line)) is not None]
+    if not numbered or language(change.path) != "c":
         return
-    slots = _slots(made)
-    before, there = _slots(ours), _slots(theirs)
-    for line in added:
-        if (match := _NUMBERED.match(line)) is None:
-            continue
+    slots, before, there = _slots(made), _slots(ours), _slots(theirs)
+    for match in numbered:
         name, number = match[1], _number(match[2])
         family = _family(name)
         rivals = {
@@ -147,7 +147,7 @@ def _in_file(change: FileChange, ours: bytes, made: bytes, theirs: bytes) -> Ite
 def _calls(change: FileChange, ours: bytes, made: bytes, theirs: bytes) -> Iterator[str]:
     """Functions that the added lines call as upstream does, and the rest of the file otherwise."""
     added = b"".join(line.text for h in change.hunks for line in h.lines if line.op == b"+")
-    names = called(added).keys()
+    names = {name for name in called(added) if holds(ours, name)}
     here, result, there = (arguments(text, names) for text in (ours, made, theirs))
     for name, numbers in sorted(there.items()):
         before = here.get(name, frozenset())

@@ -25,6 +25,7 @@ from series.symbols.declarations import declared, sought
 from series.symbols.definitions import definitions
 from series.symbols.lexer import code_lines
 from series.symbols.pasted import bare
+from series.symbols.words import holds
 
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{2,}")
 _SHOWN = 4
@@ -68,8 +69,9 @@ def find_lacking(
         return lexed[id(patch)]
 
     unknown = {
-        suspect.number: added(suspect.patch) - near_names(suspect.where.branch, suspect.patch)
+        suspect.number: names - near_names(suspect.where.branch, suspect.patch, names)
         for suspect in suspects
+        if (names := added(suspect.patch))
     }
     absent = _without(repo, branch.id, frozenset().union(*unknown.values()))
     absent -= declares(repo, branch.id, _options(absent))
@@ -88,7 +90,7 @@ def find_lacking(
         once = added(own) if own.name == suspect.patch.name else frozenset()
         missing = frozenset(
             name
-            for name in unknown[suspect.number] & absent
+            for name in unknown.get(suspect.number, frozenset()) & absent
             if bringing[name] <= (name in once)  # no other patch of the run adds it
         )
         if not missing:
@@ -96,7 +98,7 @@ def find_lacking(
         missing -= made_names(suspect.patch)
         foreign = declares(repo, suspect.where.before.id, missing)
         # What the merge left out of the result is not used there.
-        foreign &= near_names(suspect.where.result, suspect.patch)
+        foreign = near_names(suspect.where.result, suspect.patch, foreign)
         if foreign:
             found[suspect.number] = tuple(sorted(foreign))
     return found
@@ -114,8 +116,8 @@ def lacking_members(
         suspect.number: pairs
         for suspect in suspects
         if (
-            pairs := _added_members(suspect.patch)
-            - _near_members(suspect.where.branch, suspect.patch)
+            (added := _added_members(suspect.patch))
+            and (pairs := added - _near_members(suspect.where.branch, suspect.patch))
         )
     }
     absent = frozenset[_Members]().union(*unknown.values())
@@ -198,16 +200,14 @@ def added_names(patch: Patch) -> frozenset[bytes]:
     )
 
 
-def near_names(branch: TreeView, patch: Patch) -> frozenset[bytes]:
-    """The names in the files that the patch changes, as the branch has them: most of those it uses.
+def near_names(branch: TreeView, patch: Patch, names: frozenset[bytes]) -> frozenset[bytes]:
+    """Those of ``names`` that stand in the files that the patch changes, as the branch has them: most of
+    those it uses.
 
     The rest is so little that the search of the whole tree takes 0.2 s and not minutes.
     """
-    return frozenset(
-        name
-        for change in patch.changes
-        for name in _NAME.findall(branch.read(change.old_path or change.path) or b"")
-    )
+    texts = [branch.read(change.old_path or change.path) or b"" for change in patch.changes]
+    return frozenset(name for name in names if any(holds(text, name) for text in texts))
 
 
 def _options(names: frozenset[bytes]) -> frozenset[bytes]:

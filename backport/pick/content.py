@@ -10,7 +10,7 @@ a patch for a twin of its block would lose a fix without a word.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from backport.counted import counted
@@ -44,6 +44,7 @@ BINARY_HINT = (
     "; `git checkout --ours` or `--theirs` on it in the worktree takes one side, `git add` marks it"
 )
 
+_BESIDE = "a conflict for git: the branch has changed lines beside the patch's"
 _MOST_NAMES = 3
 """Shown of those that the branch calls otherwise."""
 NO_DATA = (
@@ -94,15 +95,17 @@ def new_content(
     if merge.blob == there.oid:
         return Made(there.oid, How.ALREADY, notes)
     if merge.blob is not None:
-        if change.hunks:
-            old, ours, new, merged = map(objects.blob, (base, there.oid, theirs, merge.blob))
-            had = merged_notes(old, ours, new, merged, change.hunks)
-            return Made(merge.blob, How.MERGED, (*had, *notes), ", ".join(had))
-        return Made(merge.blob, How.MERGED, notes)
+        had = _had(objects, base, there, theirs, merge.blob, change)
+        return Made(merge.blob, How.MERGED, (*had, *notes), ", ".join(had))
     if merge.marked is not None:
         named = _with_branch_names(objects, base, there, theirs)
         if named is not None:
             return named
+        if (
+            blob := _in_place(objects, merge.marked, (base, there.oid, theirs))
+        ) is not None and blob != there.oid:
+            had = _had(objects, base, there, theirs, blob, change)
+            return Made(blob, How.IN_PLACE, (_BESIDE, *had, *notes), ", ".join(had))
     applied: LooksApplied | None = None
     if there.mode == SYMLINK:
         reason = "is a symbolic link, and both sides changed it" + BINARY_HINT
@@ -126,6 +129,24 @@ def new_content(
 
 def _reason(why: str, applied: LooksApplied | None) -> str:
     return f"{why}; {applied.words}" if applied is not None else why
+
+
+def _had(
+    objects: Objects, base: Oid, there: Entry, theirs: Oid, merged: Oid, change: FileChange
+) -> tuple[str, ...]:
+    """Which hunks the file had already, in words."""
+    if not change.hunks:
+        return ()
+    old, ours, new, made = map(objects.blob, (base, there.oid, theirs, merged))
+    return merged_notes(old, ours, new, made, change.hunks)
+
+
+def _in_place(objects: Objects, marked: Oid, sides: Iterable[Oid]) -> Oid | None:
+    """What a conflict comes to where the branch's lines are still those lines."""
+    from backport.pick.region_merge import Finer, resolve
+
+    found = resolve(objects.blob(marked), map(objects.blob, sides), words=False)
+    return objects.write_blob(found[0]) if found and found[1] is Finer.IN_PLACE else None
 
 
 def _with_branch_names(objects: Objects, base: Oid, there: Entry, theirs: Oid) -> Made | None:

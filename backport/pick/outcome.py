@@ -21,6 +21,8 @@ class How(StrEnum):
     """3-way, against the blob that the patch names in its ``index`` line."""
     RENAMED = "merged with the branch's names"
     """As merged, once base and patch call an identifier what the branch calls it."""
+    IN_PLACE = "merged line by line"
+    """A conflict for git: both sides replaced neighbouring lines, and each line keeps its place."""
     OFFSET = "by context"
     """No such blob at hand: every hunk's full context found, perhaps on another line."""
     FUZZ = "with fuzz"

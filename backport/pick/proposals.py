@@ -10,6 +10,7 @@ from backport.gateway.objects import Objects
 from backport.gateway.trees import Entry, TreeView
 from backport.pick.outcome import Picked
 from backport.pick.region_merge import Finer, resolve
+from series.symbols.lexer import language
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +27,17 @@ def propose(objects: Objects, picked: Picked) -> Proposal | None:
     """The proposal for ``picked``, which stopped; None where a path cannot be resolved."""
     texts: dict[bytes, bytes] = {}
     edits: dict[bytes, Entry | None] = {}
-    finest = Finer.LINES
+    finest = Finer.IN_PLACE
     for clash in picked.clashes:
         if clash.base is None or clash.ours is None or clash.theirs is None:
             return None
-        found = resolve(clash.content) if clash.content is not None else None
+        sides = map(objects.blob, (clash.base, clash.ours, clash.theirs))
+        code = language(clash.path) != "other"
+        found = resolve(clash.content, sides, words=code) if clash.content is not None else None
         if found is None:
             return None
         text, finer = found
-        finest = Finer.TOKENS if Finer.TOKENS in (finer, finest) else finest
+        finest = max(finest, finer, key=list(Finer).index)
         texts[clash.path] = text
         edits[clash.path] = Entry(objects.write_blob(text), clash.mode)
     return Proposal(picked.tree.edited(edits), finest, texts)

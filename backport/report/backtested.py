@@ -125,6 +125,7 @@ _WAYS = frozenset(
         "already there",
         "merged",
         "merged with the branch's names",
+        "merged line by line",
         "by context",
         "with fuzz",
     )

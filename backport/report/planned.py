@@ -34,6 +34,10 @@ _MEANINGS = (
         "as merged, once an identifier is called what the branch calls it",
     ),
     (
+        "merged line by line",
+        "a conflict for git: branch and patch have replaced neighbouring lines, each in its place",
+    ),
+    (
         "by context",
         "the lines around each change are found; what the patch was made for is not known",
     ),

@@ -110,6 +110,31 @@ def test_neighbouring_lines_are_proposed(past: Past) -> None:
     assert (wrong["outcome"], wrong["proposal"]) == ("conflict", "wrong")
 
 
+def test_a_line_that_is_still_that_line_keeps_its_place(past: Past) -> None:
+    """git stops: the branch has changed the line above the one that the patch changes."""
+    for branch in ("master", "stable-4.10"):
+        past.commit(branch, 1, {"b.c": lines((10, "f(1, 2);"))}, "calls")
+    fix = past.commit("master", 2, {"b.c": lines((10, "f(1, 2);"), (11, "the fix"))}, "the fix")
+    past.commit("stable-4.10", 3, {"b.c": lines((10, "f(1, 3);"))}, "own")
+    past.backport("stable-4.10", 4, {"b.c": lines((10, "f(1, 3);"), (11, "the fix"))}, fix)
+    (row,) = past.run()
+    assert (row["outcome"], row["git"]) == ("identical", "conflict")
+    assert row["how"] == "merged line by line"
+
+
+def test_the_conflict_of_the_newer_version_is_the_nearer_one(past: Past) -> None:
+    """The patch itself leaves nothing to propose: both sides changed line 11 altogether."""
+    past.commit("master", 1, {"a.c": lines((11, "upstream moved on"))}, "move")
+    fix = past.commit("master", 2, {"a.c": lines((11, "the fix"))}, "the fix")
+    past.backport("stable-4.11", 3, ADAPTED, fix)
+    past.commit("stable-4.10", 3, {"a.c": lines((12, "own"))}, "own")
+    past.backport("stable-4.10", 4, {"a.c": lines((11, "the fix, adapted"), (12, "own"))}, fix)
+    row = past.run()[1]
+    assert row["branch"] == "stable-4.10"
+    assert (row["outcome"], row["proposal"]) == ("conflict", "right")
+    assert (row["day_old"]["outcome"], row["day_old"]["proposal"]) == ("conflict", None)
+
+
 def test_a_name_that_the_branch_lacks_is_a_doubt(past: Past) -> None:
     past.commit("master", 1, {"new.h": "int helper(void);\n"}, "helper")
     fix = past.commit("master", 2, {"b.c": lines((20, "x = helper();"))}, "the fix")

@@ -515,6 +515,8 @@ def _search(
         ]
         rest: list[tuple[int, int, State, Item]] = []
         for at, (item, (made, placed)) in enumerate(ready):
+            if walk.spent > _BUDGET:
+                break  # to weigh them all takes their number squared
             after = {**state, **made}
             broken = sum(
                 1 for other, _ in ready if other is not item and walk.exact(other, after) is None

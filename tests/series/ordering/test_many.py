@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 
 import pytest
 
 from series.model import Patch
+from series.ordering import fitting
 from series.ordering.many import line_order, walk_exactly
 from tests.series.ordering.test_order import recover, run
 from tests.series.strategies import as_patches, change, patch
@@ -88,3 +90,21 @@ def test_a_search_that_gives_up_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     found = recover(patches, other)
     assert found.given_up
     assert not {one.patch for one in found.missing} & set(found.given_up)
+
+
+def test_a_search_among_patches_that_exclude_each_other_keeps_to_its_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One file created by each of them: to weigh one against all others takes their number squared."""
+    asked = Counter[str]()
+    exact = fitting._Walk.exact
+
+    def counted(walk: fitting._Walk, item: fitting.Item, state: fitting.State) -> object:
+        asked["exact"] += 1
+        return exact(walk, item, state)
+
+    monkeypatch.setattr(fitting._Walk, "exact", counted)
+    count = 600
+    made = [change(b"f", None, b"new\n") for _ in range(count)]
+    recover([patch(str(number), one) for number, one in enumerate(made)], {})
+    assert asked["exact"] < 2 * fitting._BUDGET

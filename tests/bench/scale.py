@@ -50,28 +50,38 @@ class Cost:
     said: str
 
 
-def measured(words: Sequence[str], stdin: Path | None = None) -> Cost:
+_WAITER = """
+import os, sys
+process = os.spawnvp(os.P_NOWAIT, sys.argv[2], sys.argv[2:])
+_, status, used = os.wait4(process, 0)
+with open(sys.argv[1], "w") as file:
+    print(used.ru_utime + used.ru_stime, used.ru_maxrss, status, file=file)
+"""
+"""A small process between: a child's peak counts what its parent held when it was made (getrusage(2)),
+and this one holds mailboxes."""
+
+
+def measured(words: Sequence[str]) -> Cost:
     """Run a command to its end."""
     env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "COLUMNS": "200"}
     for who in ("AUTHOR", "COMMITTER"):
         env |= {f"GIT_{who}_NAME": "Bench", f"GIT_{who}_EMAIL": "bench@example.org"}
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryDirectory() as folder:
+        figures = Path(folder) / "figures"
+        waiter = [sys.executable, "-S", "-c", _WAITER, str(figures)]
         begun = time.perf_counter()
-        process = subprocess.Popen(
-            words,
+        done = subprocess.run(
+            [*waiter, *words],
             env=env,
-            stdin=stdin.open("rb") if stdin else subprocess.DEVNULL,
-            stdout=output,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            check=True,
         )
-        _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        said = output.read().decode("utf-8", "replace")
-    return Cost(
-        wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, process.returncode, said
-    )
+        cpu, peak, status = figures.read_text().split()
+    code = os.waitstatus_to_exitcode(int(status))
+    return Cost(wall, float(cpu), int(peak) / 1024, code, done.stdout.decode("utf-8", "replace"))
 
 
 class Stretch:
@@ -199,7 +209,7 @@ def ours(course: Course, mode: str, program: str) -> tuple[Cost, str]:
         ended = "same tree" if same[0] == same[1] else "ANOTHER TREE"
         stretch.git("branch", "-q", "-D", "ours")
     else:
-        stops = [line for line in cost.said.splitlines() if line.startswith("error")]
+        stops = [line for line in cost.said.splitlines() if line.startswith("backport: ")]
         ended = f"exit {cost.code}: {stops[0][:100] if stops else ''}"
         if cost.code == 3:
             measured([program, "abort", "--repo", str(stretch.path)])

@@ -489,6 +489,23 @@ def test_a_command_that_may_do_otherwise_now_is_not_run_alone(
     assert bench.tally.full[0].startswith(why.format(outside=outside))
 
 
+@pytest.mark.parametrize("looks", ["cat {outside} >> out; ", ""], ids=["read", "unread"])
+def test_a_file_outside_that_is_changed_and_then_removed_is_seen(
+    tmp_path: Path, looks: str
+) -> None:
+    """Nothing of it is left to be found."""
+    outside = tmp_path / "outside"
+    recipe = f"cp in out; {looks}echo more >> {{outside}}; rm {{outside}}".format(outside=outside)
+    files: Files = {"Makefile": f"out: in\n\t{recipe.format(outside=outside)}\n", "in": "1\n"}
+    folder = new_repo(tmp_path / "tree", files)
+    branch_with(folder, "next", "stable", ("next", {"in": "2\n"}))
+    bench = Bench.of(folder, "make -s", boxed=False)
+    for revision in ("stable", "next"):
+        outside.write_text("as it was\n")
+        assert bench.build(revision).verdict.state is State.PASSED
+    assert bench.tally.full == (f"changes {outside}",)
+
+
 def test_without_a_watcher_every_build_is_a_full_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

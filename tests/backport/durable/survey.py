@@ -12,8 +12,11 @@ from pathlib import Path
 from tests.backport.durable.machine import Fault, Machine
 from tests.backport.durable.seen import Seen, difference, seen
 from tests.backport.trees import branch_with, git, lines, mbox, new_repo
+from tests.emu import mini
 
 BUILD = "cp a.c a.o"
+CORE = "xen/arch/x86/pv/shim"
+"""Where the built-in profile has the core.  Its object is made beforehand: the compiler is not at issue."""
 
 
 class Shape(StrEnum):
@@ -36,6 +39,7 @@ def make(folder: Path, shape: Shape) -> Path:
         "old-name.c": lines((3, "old name")),
         "tool.sh": "#!/bin/sh\n",
         ".gitignore": "*.o\n",
+        f"{CORE}.c": "/* A core is built from here. */\n",
     }
     repo = new_repo(folder, files)
     branch_with(
@@ -54,6 +58,7 @@ def make(folder: Path, shape: Shape) -> Path:
         ),
     )
     (repo / ".git/series.mbox").write_bytes(mbox(repo, "stable..topic"))
+    (repo / ".git/core.o").write_bytes(mini.core())
     git(repo, "branch", "-q", "-D", "topic")  # a run makes its objects itself
     git(repo, "reflog", "expire", "--expire=now", "--all")
     git(repo, "prune", "--expire=now")
@@ -76,7 +81,8 @@ def make(folder: Path, shape: Shape) -> Path:
 def arguments(repo: Path, level: str, shape: Shape) -> list[str]:
     """The run."""
     series = str(repo / ".git/series.mbox")
-    build = ["--build", BUILD] if level == "build" else []
+    command = BUILD if level == "build" else f"{BUILD}; cp {repo}/.git/core.o {CORE}.o"
+    build = ["--build", command] if level != "none" else []
     to = ["--to", "fresh"] if shape is Shape.NEW else []
     return ["apply", "--branch", "stable", "--series", series, "--validate", level, *build, *to]
 

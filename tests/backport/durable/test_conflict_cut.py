@@ -13,20 +13,26 @@ from tests.backport.durable.seen import Seen, difference, seen
 from tests.backport.durable.survey import Shape, arguments, fresh, make
 from tests.backport.trees import commit, lines
 
+CLASH = lines((5, "other"), (6, "other"))
+BESIDE = lines((6, "other"))
+"""Next to the line that the patch changes: laid out resolved, as a proposal."""
 FAULTS = ((Fault.KILL, False), (Fault.HALF, False), (Fault.ENOSPC, False), (Fault.ENOSPC, True))
 
 
 class Stopping:
     """A repository whose run stops on a conflict."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, other: str) -> None:
         self.machine = Machine(folder / "machine")
         self.folder = folder
         repo = make(folder / "repo", Shape.PLAIN)
-        commit(repo, {"b.c": lines((5, "other"), (6, "other"))}, "clash")
+        commit(repo, {"b.c": other}, "clash")
         repo.rename(folder / "template")
         self.repo = fresh(folder)
         self.state = self.repo / ".git/backport/run/state.json"
+        self.file = self.repo / ".git/backport/conflict/b.c"
+        self.open = other == CLASH
+        """Whether nothing is proposed."""
         self.before = seen(self.repo)
 
     def apply(self, at: int = 0, fault: Fault = Fault.KILL, sticky: bool = False) -> Ended:
@@ -40,9 +46,9 @@ class Stopping:
         return difference(wanted, seen(self.repo))
 
 
-@pytest.fixture
-def stopping(tmp_path: Path) -> Iterator[Stopping]:
-    found = Stopping(tmp_path)
+@pytest.fixture(params=[CLASH, BESIDE], ids=["conflict", "proposal"])
+def stopping(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stopping]:
+    found = Stopping(tmp_path, request.param)
     yield found
     found.machine.close()
 
@@ -51,6 +57,8 @@ def stopping(tmp_path: Path) -> Iterator[Stopping]:
 def test_while_it_is_laid_out(stopping: Stopping, step: int) -> None:
     whole = stopping.apply()
     assert whole.code == 3, whole.said
+    laid_out = stopping.file.read_text()
+    assert ("<<<<<<<" in laid_out) == stopping.open, whole.said
     many = 0
     for at in range(100, whole.calls + 1, step):
         fault, sticky = FAULTS[many % len(FAULTS)]
@@ -61,6 +69,7 @@ def test_while_it_is_laid_out(stopping: Stopping, step: int) -> None:
             continue
         again = stopping.machine.run(stopping.repo, "continue")
         assert again.code == 3, (at, fault, again.said)
+        assert stopping.file.read_text() == laid_out, (at, fault, again.said)
         done = stopping.machine.run(stopping.repo, "abort")
         assert done.code == 0, (at, fault, done.said)
         assert stopping.differs(stopping.before) == "", (at, fault)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.backport.durable.machine import Fault, Machine
-from tests.backport.durable.survey import Case, Shape, cases, survey
+from tests.backport.durable.survey import Case, Shape, Survey, cases, survey
 
 FAULTS = (
     (Fault.KILL, False),
@@ -30,31 +30,32 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     found.close()
 
 
-def spread(kinds: list[str]) -> Iterator[Case]:
+def spread(kinds: list[str], most: int) -> Iterator[Case]:
     """Some kinds of calls, each with another fault than the one before."""
     first = {kind: at for at, kind in reversed(list(enumerate(kinds, 1)))}
-    chosen = sorted(first.values())[:: max(1, len(first) // 28)]
+    chosen = sorted(first.values())[:: max(1, len(first) // most)]
     for number, at in enumerate(chosen):
         fault, sticky = FAULTS[number % len(FAULTS)]
         yield Case(at, fault, sticky, ("abort", "continue")[number // len(FAULTS) % 2])
 
 
-def _wrong(machine: Machine, folder: Path, level: str, shape: Shape, some: bool) -> list[str]:
-    found = survey(machine, folder, level, shape)
-    chosen: Iterable[Case] = (
-        spread(machine.kinds()) if some else cases(range(1, found.calls + 1), FAULTS)
-    )
-    count = 0
-    wrong = []
-    for case in chosen:
-        count += 1
-        wrong += [f"{case}: {what}" for what in found.check(case)]
-    assert count > 20
-    return wrong
+def turning(calls: int) -> Iterator[Case]:
+    """Every call once, each with another fault than the one before: where a run takes seconds."""
+    for at in range(1, calls + 1):
+        fault, sticky = FAULTS[at % len(FAULTS)]
+        yield Case(at, fault, sticky, ("abort", "continue")[at // len(FAULTS) % 2])
 
 
-def test_some_faults_at_some_calls(machine: Machine, tmp_path: Path) -> None:
-    assert _wrong(machine, tmp_path, "none", Shape.PLAIN, True) == []
+def _wrong(found: Survey, chosen: Iterable[Case], least: int) -> list[str]:
+    checked = list(chosen)
+    assert len(checked) >= least
+    return [f"{case}: {what}" for case in checked for what in found.check(case)]
+
+
+@pytest.mark.parametrize(("level", "most"), [("none", 28), ("build", 12), ("object", 3)])
+def test_some_faults_at_some_calls(machine: Machine, tmp_path: Path, level: str, most: int) -> None:
+    found = survey(machine, tmp_path, level)
+    assert _wrong(found, spread(machine.kinds(), most), most) == []
 
 
 @pytest.mark.torture
@@ -63,4 +64,11 @@ def test_some_faults_at_some_calls(machine: Machine, tmp_path: Path) -> None:
 def test_every_fault_at_every_call(
     machine: Machine, tmp_path: Path, level: str, shape: Shape
 ) -> None:
-    assert _wrong(machine, tmp_path, level, shape, False) == []
+    found = survey(machine, tmp_path, level, shape)
+    assert _wrong(found, cases(range(1, found.calls + 1), FAULTS), found.calls) == []
+
+
+@pytest.mark.torture
+def test_a_fault_at_every_call_while_cores_are_emulated(machine: Machine, tmp_path: Path) -> None:
+    found = survey(machine, tmp_path, "object")
+    assert _wrong(found, turning(found.calls), found.calls) == []

@@ -12,7 +12,7 @@ import contextlib
 import os
 import pwd
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 OWN = ("/tmp", "/var/tmp", "/run")
@@ -62,14 +62,33 @@ def hidden_places(variables: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def sockets() -> tuple[Path, ...]:
-    """The sockets that somebody listens on, as proc(5) lists them in net/unix."""
+    """The sockets that somebody listens on, as proc(5) lists them in net/unix.
+
+    One that was bound by a relative name lies in the folder of a process that has it open, as long as
+    that process has not moved on.
+    """
     try:
         listed = Path("/proc/net/unix").read_text(errors="surrogateescape")
     except OSError:
         return ()
-    names = (line.split(None, 7)[7] for line in listed.splitlines()[1:] if line.count(" /"))
-    found = {Path(name).resolve() for name in names if name.startswith("/")}
+    fields = [line.split(None, 7)[6:] for line in listed.splitlines()[1:]]
+    named = [(number, *rest) for number, *rest in fields if rest and not rest[0].startswith("@")]
+    found = {Path(name).resolve() for _, name in named if name.startswith("/")}
+    relative = {f"socket:[{number}]": name for number, name in named if not name.startswith("/")}
+    for folder, number in _open_in(relative) if relative else ():
+        found.add((folder / relative[number]).resolve())
     return tuple(sorted(path for path in found if path.is_socket()))
+
+
+def _open_in(sockets: Collection[str]) -> Iterator[tuple[Path, str]]:
+    """The working folders of the processes that have sockets open, by what proc(5) calls these."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # another user's, or one that has ended
+            cwd = (process / "cwd").readlink()
+            for descriptor in os.scandir(process / "fd"):
+                with contextlib.suppress(OSError):
+                    if (name := os.readlink(descriptor.path)) in sockets:  # noqa: PTH115
+                        yield cwd, name
 
 
 def is_below(path: Path, folders: Iterable[Path]) -> bool:

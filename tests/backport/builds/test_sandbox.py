@@ -84,7 +84,8 @@ def test_a_build_does_not_get_out(repo: Path, attempt: str) -> None:
 
 
 @pytest.fixture
-def listening(tmp_path: Path, home: Path) -> Iterator[list[Path]]:
+def listening(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
+    monkeypatch.chdir(home)
     places = [tmp_path / "agent.sock", home / "open" / "agent.sock", home / ".agent" / "sock"]
     found = []
     for place in places:
@@ -93,13 +94,18 @@ def listening(tmp_path: Path, home: Path) -> Iterator[list[Path]]:
         one.bind(str(place))
         one.listen()
         found.append(one)
-    yield places
+    relative = socket.socket(socket.AF_UNIX)
+    relative.bind("relative.sock")
+    relative.listen()
+    found.append(relative)
+    yield [*places, home / "relative.sock"]
     for one in found:
         one.close()
 
 
 def test_no_socket_is_reached(repo: Path, listening: list[Path]) -> None:
-    """In /tmp, in the open part of a home, and in a hidden one: as tmux, ssh-agent and docker listen."""
+    """In /tmp, in the open part of a home, and in a hidden one, as tmux, ssh-agent and docker listen; and
+    one that was bound by a relative name."""
     ask = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
     for number, place in enumerate(listening):
         there = [sys.executable, "-I", "-S", "-c", ask, str(place)]

@@ -45,10 +45,20 @@ def find_missing(repo: Repo, onto: Oid, series: Series) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def doubts_of_missing(repo: Repo, state: RunState, series: Series) -> tuple[str, ...]:
+    """The same as doubts: without what it declares, the series may be wrong for the branch."""
+    if state.settings.prerequisites is Prerequisites.IGNORE:
+        return ()
+    missing = find_missing(repo, state.onto, series)
+    return tuple(
+        f"{line}: declared, and neither in the series nor on the branch" for line in missing
+    )
+
+
 def refuse_undeclared(missing: tuple[str, ...], state: RunState) -> None:
-    """Raise `MissingPrerequisite` where something is declared and found nowhere, unless the user has
-    said that this does not matter."""
-    if not missing or state.settings.prerequisites is Prerequisites.IGNORE:
+    """Raise `MissingPrerequisite` where something is declared and found nowhere, and the user wants it
+    taken, or to stop for it."""
+    if not missing or state.settings.prerequisites not in (Prerequisites.TAKE, Prerequisites.STOP):
         return
     branch = state.branch.removeprefix("refs/heads/")
     lines = "".join(f"\n  {line}" for line in missing)

@@ -18,6 +18,7 @@ from backport.gateway.trees import TreeView
 from backport.history.siblings import AsBranch, Siblings
 from backport.levels import Level
 from backport.planning.plan import Plan
+from backport.run.declared import doubts_of_missing
 from backport.run.journal import RunState
 from backport.run.steps import Step, StepState
 from series.model import Oid, Patch
@@ -33,16 +34,22 @@ def examined(repo: Repo, plan: Plan, state: RunState, siblings: Siblings, first:
     """The state with the doubts of each step from ``first`` on, which stand among its notes, too."""
     looked = _suspects(repo, plan, state, siblings)
     suspects = tuple(suspect for suspect in looked if suspect.number >= first)
-    if not suspects:
-        return state
-    from backport.history.doubts import doubted
+    missing = doubts_of_missing(repo, state, plan.series)
+    begins = next((n for n, step in enumerate(state.steps) if step.commit is not None), None)
+    steps = list(state.steps)
+    if missing and begins is not None and begins >= first:
+        steps[begins] = _doubted(steps[begins], missing)
+    if suspects:
+        from backport.history.doubts import doubted
 
-    short, steps = state.branch.removeprefix("refs/heads/"), list(state.steps)
-    run = _bringing(repo, plan, state)
-    for number, doubts in doubted(repo, repo.tree(state.onto), suspects, run, short).items():
-        step = steps[number]
-        steps[number] = replace(step, notes=(*step.notes, *doubts), doubts=doubts)
+        short, run = state.branch.removeprefix("refs/heads/"), _bringing(repo, plan, state)
+        for number, found in doubted(repo, repo.tree(state.onto), suspects, run, short).items():
+            steps[number] = _doubted(steps[number], found)
     return replace(state, steps=tuple(steps))
+
+
+def _doubted(step: Step, found: tuple[str, ...]) -> Step:
+    return replace(step, notes=(*step.notes, *found), doubts=(*step.doubts, *found))
 
 
 def doubts_of(

@@ -179,11 +179,16 @@ def _planned(
         return Plan(series, state.items), state
     if not state.settings.partial:
         refuse_gaps(series)
-    refuse_undeclared(find_missing(repo, state.onto, series), state)
+    missing = find_missing(repo, state.onto, series)
+    refuse_undeclared(missing, state)
     progress.phase("order", len(series.patches))
     plan = make_plan(series, repo.tree(state.onto), state.settings.only)
     looked = sibling_notes(repo, state.branch, state.settings, series)
-    plan = replace(plan, notes=(*plan.notes, *base_notes(repo, state.onto, series), *looked))
+    said = tuple(
+        f"declared, and neither in the series nor on the branch: {line}" for line in missing
+    )
+    based = base_notes(repo, state.onto, series)
+    plan = replace(plan, notes=(*plan.notes, *said, *based, *looked))
     for note in (*plan.notes, *plan.contradictions):
         progress.note(note)
     state = replace(state, phase=Phase.APPLY, items=plan.items)

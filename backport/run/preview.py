@@ -48,8 +48,9 @@ class Outlook:
     @property
     def exit_code(self) -> int:
         """The code with which ``apply`` would end before validation."""
-        unwanted = self.state.settings.prerequisites is Prerequisites.STOP
-        if self.undeclared or (self.blockers and unwanted):
+        wanted = self.state.settings.prerequisites
+        undeclared = self.undeclared and wanted is not Prerequisites.REPORT
+        if undeclared or (self.blockers and wanted is Prerequisites.STOP):
             return int(ExitCode.PREREQUISITE)
         stops = self.stopped is not None or self.halts_at is not None
         return int(ExitCode.CONFLICT) if stops else 0

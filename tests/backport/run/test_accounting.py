@@ -135,9 +135,22 @@ def test_what_is_declared_is_looked_for(repo: Path, tmp_path: Path, how: str, th
     if there:
         assert done.exit_code == 0, done.output
         return
-    assert done.exit_code == ExitCode.PREREQUISITE, done.output
+    # A stop that names it, as nothing is built; where steps are, it is a note and the build decides.
+    assert done.exit_code == ExitCode.CONFLICT, done.output
     assert line in " ".join(done.output.split())
-    assert backport(repo, "plan", *words).exit_code == ExitCode.PREREQUISITE
+    assert backport(repo, "abort").exit_code == 0
+    foreseen = backport(repo, "plan", *words)
+    assert foreseen.exit_code == ExitCode.CONFLICT and line in " ".join(foreseen.output.split())
+    for wanted in ("stop", "take"):
+        stopped = backport(repo, "apply", *words, "--prerequisites", wanted)
+        assert stopped.exit_code == ExitCode.PREREQUISITE, stopped.output
+        assert line in " ".join(stopped.output.split())
+        planned = backport(repo, "plan", *words, "--prerequisites", wanted)
+        assert planned.exit_code == ExitCode.PREREQUISITE
+    before = git(repo, "rev-parse", "stable")
+    accepted = backport(repo, "apply", *words, "--accept", "doubt")
+    assert accepted.exit_code == 0 and line in " ".join(accepted.output.split())
+    git(repo, "reset", "-q", "--hard", before)
     ignored = backport(repo, "apply", *words, "--prerequisites", "ignore")
     assert ignored.exit_code == 0, ignored.output
 

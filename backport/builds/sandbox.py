@@ -4,6 +4,7 @@
 A build runs the tree's own code.  bubblewrap (bwrap(1)) gives it, for root as for everyone:
 
 - no capability, and namespaces of its own for processes, network, IPC and the host's name;
+- no keyring of the kernel's (`no_keyrings`);
 - a file system that is read-only but for the worktree, a private temporary folder, and what the user
   names in ``backport.writable``;
 - a /tmp, /var/tmp and /run of its own, in which what a build needs is still there (`visible_places`);
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -24,8 +26,10 @@ from pathlib import Path
 from shutil import which
 
 from backport.builds.hidden_places import OWN, hidden_places, sockets
+from backport.builds.no_keyrings import program
 from backport.builds.visible_places import visible_places
 from backport.levels import SandboxUse
+from backport.store.files import write_atomic
 
 _BASE = ("--die-with-parent", "--new-session", "--cap-drop", "ALL")
 _SPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try")
@@ -45,6 +49,9 @@ _KERNEL = (
 )
 """What root may write by its mode alone, without any capability; container runtimes cover the same."""
 _NO_NET = "a build can reach the network"
+_KEYRINGS = "a build can reach the kernel's keyrings"
+_GUARDED = ("/bin/sh", "-c", 'exec 9<"$0"; exec "$@"')
+"""Opens the file that comes next as descriptor 9, and becomes the command behind that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,8 @@ class BuildPlaces:
 
     worktree: Path
     temporary: Path
+    guard: Path
+    """A file of ours to keep the seccomp program in, where no build can write."""
     writable: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     """What stays in sight although it lies where everything else is hidden."""
@@ -90,8 +99,21 @@ def sandboxes(places: BuildPlaces, use: SandboxUse = SandboxUse.AUTO) -> Callabl
     if why:
         return lambda: Sandbox((), why)
     surveyed = _survey(places)
-    seen = ("sandbox-2", *gaps, "", *places.writable, "", *places.readable)
-    return lambda: Sandbox((*flags, *_mounts(places, surveyed), "--"), gaps=gaps, identity=seen)
+    seen = ("sandbox-3", *gaps, "", *places.writable, "", *places.readable)
+    guard = places.guard if _KEYRINGS not in gaps else None
+
+    def made() -> Sandbox:
+        words = _guarded(flags, guard) if guard is not None else flags
+        return Sandbox((*words, *_mounts(places, surveyed), "--"), gaps=gaps, identity=seen)
+
+    return made
+
+
+def _guarded(flags: Sequence[str], guard: Path) -> tuple[str, ...]:
+    """Write the seccomp program to ``guard``, and have bubblewrap read it."""
+    if not guard.exists() or guard.read_bytes() != program():
+        write_atomic(guard, program(), durable=False)
+    return (*_GUARDED, str(guard), flags[0], "--seccomp", "9", *flags[1:])
 
 
 def unusable() -> str:
@@ -165,9 +187,15 @@ def _usable() -> tuple[tuple[str, ...], str, tuple[str, ...]]:
             flags = ("bwrap", *_BASE, *spaces, *extra, *_ROOT, *kernel)
             said = _tried(flags)
             if said is None:
-                return flags, "", () if with_net else (_NO_NET,)
+                gaps = () if with_net else (_NO_NET,)
+                return flags, "", gaps if _can_guard(flags) else (*gaps, _KEYRINGS)
             reason = reason or said
     return (), f"bubblewrap does not work here ({reason})", ()
+
+
+def _can_guard(flags: Sequence[str]) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        return _tried(_guarded(flags, Path(folder) / "guard")) is None
 
 
 def _ways() -> tuple[tuple[str, ...], ...]:

@@ -135,7 +135,12 @@ class BuildTree:
         named = named_files(command, self.folder, self._env)
         seen = (*readable, *map(str, (*repo.folders, *named)))
         places = BuildPlaces(
-            self.folder, temporary, tuple(writable), seen, repo.environment.variables
+            self.folder,
+            temporary,
+            repo.state_dir / "no-keyrings.bpf",
+            tuple(writable),
+            seen,
+            repo.environment.variables,
         )
         self._box = sandboxes(places, boxed)
         self.sandbox: Sandbox = self._box()

@@ -25,7 +25,7 @@ _REPLY = re.compile(rb"\s*(?:re|aw|sv|antw)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _TAG = re.compile(rb"\s*\[([^\[\]]{0,200})\]")
 _MOST_TAGS = 100
 """Read of one subject; no person writes more than a few."""
-_COUNT = re.compile(rb"(?<![\w./])(\d{1,4})\s*(?:/|\bof\b)\s*(\d{1,4})(?![\w./])", re.IGNORECASE)
+_COUNT = re.compile(rb"(?<![\w./])(\d{1,6})\s*(?:/|\bof\b)\s*(\d{1,6})(?![\w./])", re.IGNORECASE)
 _VERSION = re.compile(
     rb"(?:(?<![a-z0-9.])|(?<=patch)|(?<=patches)|(?<=rfc))v(?:er(?:sion)?)?\.?\s?(\d{1,3})(?:\.\d)?(?![\w.])"
     rb"|\b(?:take|try|round|version)\s*\#?(\d{1,3})\b|(?<!\w)\#(\d{1,3})\b",

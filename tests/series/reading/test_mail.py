@@ -243,3 +243,9 @@ MANY = (
     b"From: A <a@b.c>\nDate: Mon, 1 Jan 2024 12:00:01 +0000\nSubject: %s x\n\nt\n---\n"
     b"diff --git a/n b/n\nnew file mode 100644\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+x\n"
 )
+
+
+def test_a_series_of_ten_thousand_patches_is_numbered() -> None:
+    """Read as unnumbered, 10,000 patches of Xen were put in an order that ends at a doubt."""
+    tags = parse_tags(b"[PATCH 03118/10000] x86: helpers")
+    assert (tags.number, tags.total) == (3118, 10_000)

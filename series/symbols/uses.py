@@ -67,8 +67,9 @@ def uses(change: FileChange, wanted: frozenset[bytes] | set[bytes]) -> list[Use]
             elif kind in ("c", "asm"):
                 words = WORD.findall(line.clean)
                 if not wanted.isdisjoint(words):
-                    found += _code_uses(line, path, wanted)
-                    local.update(_local(line.clean, wanted))
+                    found += _code_uses(line, path, wanted, assembler=kind == "asm")
+                    if kind == "c":
+                        local.update(_local(line.clean, wanted))
                 found += [
                     Use(name, path, line.number, "plain")
                     for name in pasted_used(line.clean)
@@ -98,7 +99,10 @@ def _kconfig_uses(
             yield Use(name, path, line.number, "config")
 
 
-def _code_uses(line: CodeLine, path: bytes, wanted: frozenset[bytes] | set[bytes]) -> Iterator[Use]:
+def _code_uses(
+    line: CodeLine, path: bytes, wanted: frozenset[bytes] | set[bytes], *, assembler: bool
+) -> Iterator[Use]:
+    """What stands before a name in C is its type, in assembler the instruction that uses it."""
     text = line.clean
     directive = DIRECTIVE.match(text)
     if directive and directive[1] == b"include":
@@ -113,7 +117,9 @@ def _code_uses(line: CodeLine, path: bytes, wanted: frozenset[bytes] | set[bytes
             yield Use(name, path, line.number, "member")
         elif name.startswith(b"CONFIG_"):
             yield Use(name, path, line.number, "config")
-        elif not (_NAMED.search(before) if directive else _declares(before, after)):
+        elif not (
+            _NAMED.search(before) if directive else not assembler and _declares(before, after)
+        ):
             yield Use(name, path, line.number, "call" if after.startswith(b"(") else "plain")
 
 

@@ -261,3 +261,15 @@ def test_new_files_tie_includes_and_objects() -> None:
     ]
     base = {b"x/m.c": SOURCE, b"x/Makefile": b"obj-y += a.o\n", b"x/n.c": SOURCE}
     assert [link[:2] for link in links(patches, base)] == [(2, 0), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    "line", [b"        jmp     go_on", b"        call    go_on", b"        .long go_on"]
+)
+def test_an_instruction_uses_the_label_behind_it(line: bytes) -> None:
+    """What stands before a name in C is its type."""
+    source = (
+        b"start:\n        cld\n        ret\n\n        nop\n        nop\n        nop\n        nop\n"
+    )
+    patches = [adds(b"h.S", source, line, 8), adds(b"h.S", source, b"go_on:", 1)]
+    assert links(patches, {b"h.S": source}) == [(1, 0, b"go_on")]

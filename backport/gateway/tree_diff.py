@@ -25,12 +25,17 @@ class Apart:
     new: Mapping[bytes, Entry]
 
 
-def compare_trees(objects: Objects, old: Oid, new: Oid) -> Apart:
-    """Which files stand in one tree alone; links and submodules do not count."""
-    first, second = (cast(pygit2.Tree, objects.repo[oid]) for oid in (old, new))
+def compare_trees(objects: Objects, old: Oid | None, new: Oid) -> Apart:
+    """Which files stand in one tree alone; links and submodules do not count.  None is the empty tree."""
+    second = cast(pygit2.Tree, objects.repo[new])
+    diff = (
+        second.diff_to_tree(swap=True)
+        if old is None
+        else cast(pygit2.Tree, objects.repo[old]).diff_to_tree(second)
+    )
     gone: dict[bytes, Entry] = {}
     made: dict[bytes, Entry] = {}
-    for delta in first.diff_to_tree(second).deltas:
+    for delta in diff.deltas:
         if delta.status == DeltaStatus.DELETED and delta.old_file.mode in _FILES:
             side, found = gone, delta.old_file
         elif delta.status == DeltaStatus.ADDED and delta.new_file.mode in _FILES:

@@ -13,10 +13,11 @@ from backport.pick.content import BINARY_HINT, NO_DATA, made_anew, names, post_i
 from backport.pick.directories import find_directory
 from backport.pick.merge import merge_file
 from backport.pick.outcome import Change, Clash, How
-from backport.pick.renamed import Renamed
+from backport.pick.renamed import Renamed, Renames, TooMany
 from backport.pick.work import Done, Work, kind_of, other_type, type_of
 from series.model import FileChange, shown
 from series.placement.hunks import PlaceError, apply_change
+from series.reverse import reverse_change
 
 
 def created(objects: Objects, change: FileChange) -> Entry | Clash:
@@ -121,17 +122,10 @@ def delete(work: Work, change: FileChange) -> Done | Clash:
     if there is None:
         elsewhere = find_elsewhere(work, change)
         if isinstance(elsewhere, Renamed):  # git asks here, too
-            return Clash(
-                elsewhere.path,
-                f"the patch deletes {shown(path)}, which is this file, {elsewhere.likeness:.0%} alike",
-                base=objects.find_blob(change.old_blob),
-                ours=elsewhere.entry.oid,
-                mode=elsewhere.entry.mode,
-                deleted=True,
-            )
+            return _deletes_renamed(work, change, elsewhere)
         if elsewhere is not None:
             return elsewhere
-        return Done(Change(path, How.ALREADY))
+        return _gone(work, change)
     again = work.creations.get(path)
     if again is not None and created(objects, again) == there:
         # A change of type, written as a deletion and a creation: what stands there is the new one.
@@ -153,6 +147,38 @@ def delete(work: Work, change: FileChange) -> Done | Clash:
         base=objects.find_blob(change.old_blob),
         ours=there.oid,
         mode=there.mode,
+        deleted=True,
+    )
+
+
+def _gone(work: Work, change: FileChange) -> Done | Clash:
+    """The deletion of a file that is not here, under this name.
+
+    Where the tree that the patch was made on is known, no file here is it.  Else any may be, and the content
+    that the deletion holds tells: two files would stand where the series puts it back.
+    """
+    path = change.path
+    if path in work.edits or work.renames() is not None:
+        return Done(Change(path, How.ALREADY))
+    deleted = created(work.objects, reverse_change(change)) if _says_content(change) else None
+    note = "there is no such file here"
+    if isinstance(deleted, Entry) and deleted.mode in (FILE, EXECUTABLE):
+        try:
+            twin = Renames(work.objects, work.tree, None).twin(path, deleted.oid)
+        except TooMany as error:
+            return Done(Change(path, How.ALREADY, (f"{note}; {error}",)))
+        if twin is not None and work.now(twin.path) is not None:
+            return _deletes_renamed(work, change, twin)
+    return Done(Change(path, How.ALREADY, (note,)))
+
+
+def _deletes_renamed(work: Work, change: FileChange, there: Renamed) -> Clash:
+    return Clash(
+        there.path,
+        f"the patch deletes {shown(change.path)}, which is this file, {there.likeness:.0%} alike",
+        base=work.objects.find_blob(change.old_blob),
+        ours=there.entry.oid,
+        mode=there.entry.mode,
         deleted=True,
     )
 

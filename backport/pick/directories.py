@@ -58,7 +58,7 @@ def _nearest(renames: Renames, path: bytes) -> bytes | None:
     """The innermost directory above ``path`` that the patch's tree has, where the branch has none of it."""
     folder = path.rpartition(b"/")[0]
     while folder and not renames.ours.has_directory(folder):
-        if renames.made_on.has_directory(folder):
+        if renames.made_on is not None and renames.made_on.has_directory(folder):
             return folder
         folder = folder.rpartition(b"/")[0]
     return None

@@ -53,7 +53,8 @@ class Renamed:
 
 @dataclass
 class Renames:
-    """The files that have other names in ``ours`` than in ``made_on``, the tree that a patch was made on.
+    """The files that have other names in ``ours`` than in ``made_on``, the tree that a patch was made on;
+    of a tree that is not known (None) no file is known to have the same name.
 
     Cost: one comparison of the two trees, and each file read and taken apart once, if its name and its
     size leave it open.
@@ -61,13 +62,14 @@ class Renames:
 
     objects: Objects
     ours: TreeView
-    made_on: TreeView
+    made_on: TreeView | None
     _lines: dict[Oid, Counter[bytes]] = field(default_factory=dict)
 
     @cached_property
     def apart(self) -> Apart:
         """What each of the two trees has alone."""
-        return compare_trees(self.objects, self.made_on.id, self.ours.id)
+        old = self.made_on.id if self.made_on is not None else None
+        return compare_trees(self.objects, old, self.ours.id)
 
     def find(self, path: bytes, base: Oid) -> tuple[Renamed, ...]:
         """What ``path``, content ``base`` in the patch's tree, is called in ours: best first.
@@ -75,7 +77,7 @@ class Renames:
         Empty where nothing is alike; more than one where it is open which of them it is.  Raises
         `TooMany`.
         """
-        if self.made_on.oid(path) != base or not self._size(base):
+        if self.made_on is None or self.made_on.oid(path) != base or not self._size(base):
             return ()  # an empty file is like any other
         new, name = self.apart.new, _last(path)
         same = self._by_content.get(base, ())
@@ -89,6 +91,25 @@ class Renames:
             if likeness >= _SAME_NAME:
                 return (Renamed(namesakes[0], new[namesakes[0]], likeness),)
         return self._most_alike(base)
+
+    def twin(self, path: bytes, base: Oid) -> Renamed | None:
+        """The file of ours that is most like ``base``, which the patch's tree had at ``path``; no more is
+        known of that tree.  Three quarters alike, or half where the last part of the name is the same.
+
+        Raises `TooMany`.
+        """
+        if not self._size(base):
+            return None
+        same = self._by_content.get(base, ())
+        if same:
+            return Renamed(min(same), self.apart.new[min(same)], 1.0)
+        namesakes = (
+            Renamed(one, self.apart.new[one], self._likeness(base, self.apart.new[one].oid))
+            for one in self._new_names.get(_last(path), ())[:_MOST_NAMESAKES]
+        )
+        found = [one for one in namesakes if one.likeness >= LEAST]
+        found += (one for one in self._most_alike(base) if one.likeness >= _SAME_NAME)
+        return max(found, key=lambda one: one.likeness, default=None)
 
     def counterpart(self, path: bytes) -> bytes | None:
         """What ``path``, of the patch's tree alone, may be called here, by its content or the last part of

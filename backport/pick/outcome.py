@@ -22,7 +22,7 @@ class How(StrEnum):
     RENAMED = "merged with the branch's names"
     """As merged, once base and patch call an identifier what the branch calls it."""
     IN_PLACE = "merged line by line"
-    """A conflict for git: both sides replaced neighbouring lines, and each line keeps its place."""
+    """A conflict for git: the branch changed a line beside the patch's, and it is still that line."""
     OFFSET = "by context"
     """No such blob at hand: every hunk's full context found, perhaps on another line."""
     FUZZ = "with fuzz"

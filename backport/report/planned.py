@@ -35,7 +35,7 @@ _MEANINGS = (
     ),
     (
         "merged line by line",
-        "a conflict for git: branch and patch have replaced neighbouring lines, each in its place",
+        "a conflict for git: the branch has changed a line beside the patch's, and it is still that line",
     ),
     (
         "by context",

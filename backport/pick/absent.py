@@ -8,9 +8,9 @@ from dataclasses import replace
 from backport.gateway.trees import FILE, SYMLINK
 from backport.pick.content import expected, from_base
 from backport.pick.outcome import Clash, How
-from backport.pick.renamed import Renamed, TooMany
+from backport.pick.renamed import Renamed, Renames, TooMany
 from backport.pick.work import Done, Work
-from series.model import FileChange, shown
+from series.model import FileChange, Oid, shown
 
 
 def find_elsewhere(work: Work, change: FileChange) -> Renamed | Clash | None:
@@ -20,18 +20,31 @@ def find_elsewhere(work: Work, change: FileChange) -> Renamed | Clash | None:
     if path in work.edits:  # the patch itself took it away
         return None
     base, renames = work.objects.find_blob(change.old_blob), work.renames()
-    if base is None or renames is None:
+    if base is None:
         return None
     try:
-        found = [one for one in renames.find(path, base) if work.now(one.path) is not None]
+        found = [
+            one for one in _called(work, renames, path, base) if work.now(one.path) is not None
+        ]
     except TooMany as error:
         absent = absent_file(work, change)
         return replace(absent, reason=f"{absent.reason}; {error}")
-    if len(found) <= 1:
+    if not found or (len(found) == 1 and renames is not None):
         return found[0] if found else None
     few = " or ".join(f"{shown(one.path)} ({one.likeness:.0%})" for one in found[:3])
     absent = absent_file(work, change)
     return replace(absent, reason=f"{absent.reason}; it may be {few}")
+
+
+def _called(work: Work, renames: Renames | None, path: bytes, base: Oid) -> tuple[Renamed, ...]:
+    """What the file may be called here; of a patch whose tree is not at hand that is a guess.
+
+    `git am -3` takes the guess: a file that is like it and stands in both trees gets the change.
+    """
+    if renames is not None:
+        return renames.find(path, base)
+    twin = Renames(work.objects, work.tree, None).twin(path, base)
+    return (twin,) if twin is not None else ()
 
 
 def noted(done: Done | Clash, elsewhere: Renamed, change: FileChange) -> Done | Clash:

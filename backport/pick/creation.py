@@ -120,7 +120,7 @@ def delete(work: Work, change: FileChange) -> Done | Clash:
     path, objects = change.path, work.objects
     there = work.now(path)
     if there is None:
-        elsewhere = find_elsewhere(work, change)
+        elsewhere = find_elsewhere(work, change) if work.renames() is not None else None
         if isinstance(elsewhere, Renamed):  # git asks here, too
             return _deletes_renamed(work, change, elsewhere)
         if elsewhere is not None:

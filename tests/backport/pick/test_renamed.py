@@ -242,3 +242,15 @@ def test_each_file_is_read_once_for_a_whole_patch(
         assert change.old_path is not None and change.old_blob is not None
         assert renames.find(change.old_path, change.old_blob)
     assert len(read) == len(set(read)) == 16
+
+
+def test_a_name_that_only_the_content_suggests_is_for_the_user(tmp_path: Path) -> None:
+    """A mail whose commit is nowhere: any file that is like it may be it, or stand beside it upstream."""
+    repo, commit = make(tmp_path / "repo", ({"new/amd.c": lines((9, "nine"))},))
+    mail = mbox(repo, f"{commit}^..{commit}", "--zero-commit", "--full-index")
+    (patch,) = read_mbox(mail, "one.mbox").patches
+    opened = open_repo(repo)
+    picked = pick_patch(opened.objects, opened.tree(opened.commit("stable")), patch)
+    (clash,) = picked.clashes
+    assert clash.path == b"new/amd.c"
+    assert "no such file here; it may be old/amd.c (100%)" in clash.reason

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -61,7 +62,7 @@ class Answer:
     finer: str = ""
     """How the proposal came about."""
     seconds: float = 0.0
-    """Of one processor."""
+    """Of one processor, with the programs that were run (`git grep`)."""
 
 
 class Engine:
@@ -80,9 +81,9 @@ class Engine:
         Newer branches' versions count where they were committed before the backport, by at least
         ``least_age`` seconds.
         """
-        begun = time.process_time()
+        begun = _spent()
         answer = self._answer(task, least_age)
-        return replace(answer, seconds=time.process_time() - begun)
+        return replace(answer, seconds=_spent() - begun)
 
     def _answer(self, task: Task, least_age: int) -> Answer:
         repo = self._repo
@@ -126,3 +127,9 @@ class Engine:
         reached = lacking_members(self._repo, where.branch, (suspect,), run).get(0, ())
         said = (uses(reached, "the branch"),) if reached else ()
         return (*doubts(where, chosen.patch, self._words.held, made), *said)
+
+
+def _spent() -> float:
+    """Seconds that a processor has spent on this process and on those it has waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime

@@ -21,15 +21,8 @@ from backport.history.missing_names import (
     lacking_members,
     uses,
 )
-from backport.history.siblings import (
-    AUTO,
-    AsBranch,
-    Chosen,
-    Sibling,
-    Siblings,
-    Versions,
-    find_siblings,
-)
+from backport.history.other_branch import AsBranch, Sibling
+from backport.history.siblings import AUTO, Chosen, Siblings, Versions, find_siblings
 from backport.pick.proposals import propose
 from series.model import Oid
 

@@ -27,7 +27,8 @@ from backport.branches.roster import (
 from backport.counted import counted
 from backport.errors import BackportError, ExitCode, UsageError
 from backport.gateway.repository import Repo
-from backport.history.siblings import NONE, Sibling, find_siblings
+from backport.history.other_branch import Sibling
+from backport.history.siblings import NONE, find_siblings
 from backport.levels import Phase
 from backport.run import last_moves, life, moving
 from backport.run.journal import Journal, RunState

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from backport.errors import Interrupted
     from backport.export.listener import Listener
     from backport.gateway.repository import Repo
-    from backport.planning.sources import Source
+    from backport.planning.given import Source
     from backport.run.journal import Journal
     from backport.run.proof import Proof
     from backport.run.request import Progress, Request, Result

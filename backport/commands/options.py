@@ -17,7 +17,7 @@ from series.reading.choices import Keep
 if TYPE_CHECKING:
     from backport.config import Settings
     from backport.gateway.repository import Repo
-    from backport.planning.sources import Source
+    from backport.planning.given import Source
 
 RepoDir = Annotated[
     Path | None,

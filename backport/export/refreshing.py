@@ -25,7 +25,8 @@ from backport.gateway.repository import Repo
 from backport.gateway.text_diff import unified
 from backport.gateway.trees import EXECUTABLE, FILE, TreeView
 from backport.levels import Prerequisites, Record
-from backport.planning.sources import Source, find_source
+from backport.planning.given import Source
+from backport.planning.sources import find_source
 from backport.run.preview import Outlook, foresee
 from backport.run.steps import StepState
 from series.lines import split_lines

@@ -23,6 +23,7 @@ from backport.gateway.objects import Objects
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.history.ledger import Ledger, read_span
+from backport.history.other_branch import AsBranch, Sibling
 from backport.history.presence import ABBREVIATED, Told, unreverted
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.outcome import Picked
@@ -36,21 +37,6 @@ AUTO, NONE = "auto", "none"
 _NEAREST = 2
 """Newer branches that are looked into unasked: of 1,035 versions all were on the very next one."""
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
-
-
-@dataclass(frozen=True, slots=True)
-class Sibling:
-    """Another stable branch, where it stood when the run began."""
-
-    name: str
-    tip: Oid
-    until: int | None = None
-    """Only commits before that second count; None: all."""
-    older: bool = False
-    """An older stable branch: its version counts only where nothing else goes on."""
-    made: tuple[tuple[str, Oid], ...] = ()
-    """What this very command has made there: items, as journals have them, and their commits.  They count
-    also where no message names an origin, as that of a mail does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +79,6 @@ class Versions:
             if entry.told.reverts:
                 found.reverting.append(one)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class AsBranch:
-    """A step on which the version of another branch went on."""
-
-    branch: str
-
-    def __str__(self) -> str:
-        return f"as {self.branch} has it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
+from backport.planning.given import Source
 from backport.planning.items import Item, Posted, Taken
-from backport.planning.sources import Source, read_source
+from backport.planning.sources import read_source
 from series.model import FileChange, Patch, Series, shown
 from series.numbering import listed, missing_numbers
 from series.ordering.recovery import Ordering, recover_order

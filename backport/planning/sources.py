@@ -10,20 +10,19 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from backport.counted import counted
 from backport.errors import UnknownRevision, UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
+from backport.planning.given import Source
 from series.model import Account, Fate, Identity, Oid, Series, escaped
 from series.reading.mail import read_mbox, read_patch_files
 from series.reading.quilt import maintainer, parse_series, read_quilt
 from series.reading.rules import DEFAULT, Rules
 
-Kind = Literal["mbox", "folder", "quilt", "range"]
 _MOST_BYTES = 256 << 20
 """No posted series comes near; a file larger than this is the wrong file."""
 _LISTINGS = ("series", "series.conf")
@@ -31,16 +30,6 @@ _COPY = re.compile(r".*(?:~|\.orig|\.rej|\.bak|\.sw[a-z]|\.tmp)|#.*#|\..*")
 """Names of what editors and patch(1) leave behind."""
 _CONTROL = "../control"
 """The name under which a quilt source carries debian/control; no series can list it twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One ``--series`` as it was found: ``files`` by name, or for a range its two commits."""
-
-    kind: Kind
-    given: str
-    files: tuple[tuple[str, bytes], ...] = ()
-    range: tuple[Oid, Oid] | None = None
 
 
 def find_source(repo: Repo, given: str, cwd: Path | None = None) -> Source:

@@ -14,7 +14,7 @@ from backport.gateway.repository import Repo
 from backport.gateway.signing import find_signer
 from backport.gateway.trees import FILE, Entry
 from backport.levels import Level, Record
-from backport.planning.sources import Source
+from backport.planning.given import Source
 from backport.release.changes_since import Contents, gather
 from backport.release.numbers import Bump, bump, ordered, tag_like, version_of
 from backport.run.checks import check_range, known_range

@@ -10,7 +10,7 @@ from backport.config import Settings
 from backport.errors import Conflict, MissingPrerequisite
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
-from backport.planning.sources import Source
+from backport.planning.given import Source
 from backport.run.journal import Journal
 from backport.run.preview import foresee
 from backport.run.request import Progress

@@ -28,7 +28,6 @@ from backport.gateway.worktrees import forget_worktree
 from backport.pick.outcome import Clash, Picked
 from backport.run import rerere
 from backport.run.markers import Style, styled
-from backport.run.proposing import as_diff
 from backport.run.stop import Laid, Stop
 from series.model import Oid, Patch, shown
 
@@ -80,6 +79,8 @@ def lay_out(
         there = "".join(str(number) for number, oid in sides if oid is not None)
         finer, diff = "", tuple[str, ...]()
         if proposal is not None and not known:  # what the user has resolved himself goes before
+            from backport.run.proposing import as_diff
+
             text = proposal.texts[clash.path]
             _write_file(folder, clash.path, text, clash.their_mode or clash.mode)
             finer, diff = str(proposal.finer), as_diff(repo, clash, text)

@@ -11,7 +11,7 @@ from backport.gateway.repository import Repo
 from backport.history.convention import find_convention, on_master
 from backport.history.siblings import find_siblings, is_named
 from backport.levels import Prerequisites, Record
-from backport.planning.sources import Source
+from backport.planning.given import Source
 from series.model import Oid, Series
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from backport.config import level_of
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.history.siblings import AsBranch, Siblings
+from backport.history.other_branch import AsBranch
+from backport.history.siblings import Siblings
 from backport.levels import Level
 from backport.planning.plan import Plan
 from backport.run.declared import doubts_of_missing

@@ -48,10 +48,10 @@ from typing import Any
 from backport.config import Settings
 from backport.errors import RunInProgress, UsageError
 from backport.gateway.identity import Signature
-from backport.history.siblings import Sibling
+from backport.history.other_branch import Sibling
 from backport.levels import Level, Phase, Prerequisites, Record, SandboxUse
+from backport.planning.given import Source
 from backport.planning.items import Item, parse_item
-from backport.planning.sources import Source
 from backport.run.steps import Step, StepState, parse_way
 from backport.run.stop import Stop, read_stop
 from backport.run.worth import Part

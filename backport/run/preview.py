@@ -16,9 +16,9 @@ from backport.history.siblings import find_siblings
 from backport.history.upstream import Blocker
 from backport.levels import Phase, Prerequisites
 from backport.pick.outcome import Picked
+from backport.planning.given import Source
 from backport.planning.items import Item
 from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
-from backport.planning.sources import Source
 from backport.run.assembly import assemble
 from backport.run.behind import Behind, look_behind
 from backport.run.conventions import convention_of, sibling_notes

@@ -12,7 +12,7 @@ from backport.builds.toolchain import surroundings
 from backport.config import Settings, level_of
 from backport.gateway.repository import Repo
 from backport.levels import Level
-from backport.planning.sources import Source
+from backport.planning.given import Source
 from backport.run.preview import Outlook, foresee
 from backport.store.cache import Cache
 from backport.validate.core import settled

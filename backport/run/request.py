@@ -8,8 +8,8 @@ from typing import Protocol
 
 from backport.config import Settings
 from backport.gateway.repository import Repo
+from backport.planning.given import Source
 from backport.planning.plan import Plan
-from backport.planning.sources import Source
 from backport.run.accounting import Tally
 from backport.run.journal import RunState
 from backport.run.steps import Step

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backport.history.siblings import AsBranch
+from backport.history.other_branch import AsBranch
 from backport.pick.outcome import How
 from backport.planning.items import Item
 from backport.run.worth import Part, Worth

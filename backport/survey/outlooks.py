@@ -15,7 +15,8 @@ from backport.gateway.trees import TreeView
 from backport.history.doubts import doubted, put_on
 from backport.history.ledger import ledger_of
 from backport.history.missing_names import Suspect
-from backport.history.siblings import AsBranch, Sibling, Siblings, Versions
+from backport.history.other_branch import AsBranch, Sibling
+from backport.history.siblings import Siblings, Versions
 from backport.history.upstream import Blocker, find_blockers
 from backport.pick.outcome import Picked
 from backport.planning.items import Posted

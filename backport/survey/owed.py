@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from backport.gateway.repository import Repo
+from backport.history.other_branch import Sibling
 from backport.history.presence import ABBREVIATED
 from backport.history.recall import own_of, statements_of
-from backport.history.siblings import Sibling
 from backport.history.statements import Statement, carried, standing
 from backport.survey.lineage import Lineage
 from series.model import Oid

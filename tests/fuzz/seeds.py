@@ -14,11 +14,11 @@ from backport.builds.recorded import storage
 from backport.builds.recorded.recording import Command, Recording, Run, Touched
 from backport.config import Settings
 from backport.gateway.identity import Signature
-from backport.history.siblings import AsBranch, Sibling
+from backport.history.other_branch import AsBranch, Sibling
 from backport.levels import Level, Phase
 from backport.pick.outcome import How
+from backport.planning.given import Source
 from backport.planning.items import Posted, Taken
-from backport.planning.sources import Source
 from backport.run.journal import Journal, RunState
 from backport.run.steps import Reason, Step, StepState
 from backport.run.stop import Lacked, Laid, Stop

@@ -18,6 +18,7 @@ import pytest
 
 from backport.history import ledger, siblings
 from backport.history.ledger import Ledger, index_path, read_span
+from backport.history.other_branch import Sibling
 from series.model import Oid
 from tests.backport.survey.stable_repo import make, on, take, told
 from tests.backport.trees import backport, commit, git, lines, open_repo
@@ -90,7 +91,7 @@ def test_a_pick_asks_it(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on(repo, "stable-4.10", {"b.c": lines((3, "x"))}, "the branch moves on")
     with pytest.raises(AssertionError, match="history was read"):
         siblings.Versions(open_repo(repo), Ledger(open_repo(repo))).find(
-            siblings.Sibling("stable-4.11", tip(repo, "stable-4.11")),
+            Sibling("stable-4.11", tip(repo, "stable-4.11")),
             tip(repo, "stable-4.10"),
             "5" * 12,
         )

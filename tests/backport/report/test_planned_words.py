@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from backport.history.siblings import AsBranch
+from backport.history.other_branch import AsBranch
 from backport.pick.outcome import How
 from backport.report.planned import CONFLICT, FOLLOWS, PREREQUISITE, _legend
 from backport.run.steps import StepState

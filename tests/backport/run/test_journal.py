@@ -12,7 +12,7 @@ import pytest
 from backport.config import Settings
 from backport.errors import UsageError
 from backport.gateway.identity import Signature
-from backport.history.siblings import AsBranch
+from backport.history.other_branch import AsBranch
 from backport.levels import Level, Phase, Prerequisites, Record, SandboxUse
 from backport.pick.outcome import How
 from backport.planning.items import Posted, Taken, parse_item

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ import pytest
 from backport.gateway.repository import Repo
 from backport.history import recall
 from backport.history.ledger import Ledger, index_path
-from backport.history.sides import read_sides
-from backport.history.statements import stated
+from backport.history.sides import Sides, read_sides
+from backport.history.statements import Statement, stated
 from series.model import Oid
 from tests.backport.survey.stable_repo import make, on, take, told
 from tests.backport.trees import backport, commit, git, lines, open_repo
@@ -23,10 +25,13 @@ BRANCHES = ("stable-4.10", "stable-4.11")
 ASKED = (("owed", "--all", "--quick"), ("deps", ":/^asks"), ("provenance",))
 
 
-@pytest.fixture
-def repo(tmp_path: Path) -> Path:
-    """On master a fix, what amends it, what asks for 4.10, a revert and its revert; 4.11 has taken two."""
-    made = make(tmp_path / "repo")
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """On master a fix, what amends it, what asks for 4.10, a revert and its revert; 4.11 has taken two.
+
+    It takes git 70 processes, so it is made once; each test has a copy.
+    """
+    made = make(tmp_path_factory.mktemp("first") / "repo")
     fix = commit(made, {"a.c": lines((3, "fix"))}, "fix")
     commit(made, {"a.c": lines((3, "fixed"))}, f'mend\n\nFixes: {fix[:12]} ("fix")')
     commit(made, {"b.c": lines((3, "x"))}, "asks\n\nBackport: 4.10+")
@@ -39,6 +44,11 @@ def repo(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.fixture
+def repo(first: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(first, tmp_path / "repo", symlinks=True)
+
+
 def answers(repo: Path) -> list[dict[str, Any]]:
     """What the verbs that ask the index say."""
     return [told(repo, *words) for words in ASKED]
@@ -48,21 +58,44 @@ def tip(repo: Path, name: str) -> Oid:
     return Oid(git(repo, "rev-parse", name))
 
 
+@dataclass(frozen=True)
+class Truth:
+    """What history says of a repository as it is now."""
+
+    opened: Repo
+    top: Oid
+    sides: dict[Oid, Sides]
+    statements: dict[Oid, Statement]
+
+    def known(self) -> tuple[int, int]:
+        """How many branches and commits the index answers for; each answer is what history says."""
+        ledger, branches = Ledger(self.opened), 0
+        for name, sides in self.sides.items():
+            found = ledger.sides(name, self.top)
+            if found is not None:
+                assert found == sides
+                assert ledger.own(name, self.top) == sides.own
+                branches += 1
+        statements = ledger.statements(list(self.statements))
+        assert statements.items() <= self.statements.items()
+        return branches, len(statements)
+
+
+def truth(repo: Path) -> Truth:
+    opened, top = open_repo(repo), tip(repo, "master")
+    tips = [tip(repo, name) for name in BRANCHES]
+    every = [Oid(one) for one in git(repo, "rev-list", "--all").split("\n")]
+    return Truth(
+        opened,
+        top,
+        {one: read_sides(opened, one, top) for one in tips},
+        {one: stated(one, opened.when(one).seconds, opened.message(one)) for one in every},
+    )
+
+
 def known(repo: Path) -> tuple[int, int]:
     """How many branches and commits the index answers for; each answer is what history says."""
-    opened, top = open_repo(repo), tip(repo, "master")
-    ledger, branches, said = Ledger(opened), 0, 0
-    for name in BRANCHES:
-        found = ledger.sides(tip(repo, name), top)
-        if found is not None:
-            assert found == read_sides(opened, tip(repo, name), top)
-            assert ledger.own(tip(repo, name), top) == found.own
-            branches += 1
-    every = [Oid(one) for one in git(repo, "rev-list", "--all").split("\n")]
-    for one, statement in ledger.statements(every).items():
-        assert statement == stated(one, opened.when(one).seconds, opened.message(one))
-        said += 1
-    return branches, said
+    return truth(repo).known()
 
 
 def sizes(repo: Path) -> tuple[int, int]:
@@ -171,13 +204,14 @@ def test_what_is_damaged_is_not_believed_and_made_anew(repo: Path, statement: st
 
 def test_every_part_of_the_file_that_is_lost_is_noticed(repo: Path) -> None:
     told(repo, "index")
-    path = index_path(open_repo(repo))
+    true = truth(repo)
+    path = index_path(true.opened)
     data = path.read_bytes()
     for at in range(0, len(data), 1021):
         path.write_bytes(data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :])
-        known(repo)
+        true.known()
         path.write_bytes(data[:at])
-        known(repo)
+        true.known()
 
 
 def test_without_an_upstream_there_is_none(repo: Path) -> None:

@@ -116,6 +116,18 @@ def _guarded(flags: Sequence[str], guard: Path) -> tuple[str, ...]:
     return (*_GUARDED, str(guard), flags[0], "--seccomp", "9", *flags[1:])
 
 
+def boxed_as(use: SandboxUse, readable: Sequence[str]) -> tuple[str, ...]:
+    """What of the sandbox a build's answer depends on; empty where there is none.
+
+    A file that is hidden from a build is not there for it: the same command finds it once the user has named
+    it, or has switched the sandbox off.
+    """
+    if use is SandboxUse.OFF:
+        return ()
+    _, why, gaps = _usable()
+    return () if why else ("sandbox", *gaps, "", *readable)
+
+
 def unusable() -> str:
     """Why there can be no sandbox here; empty where there can."""
     return _usable()[1]

@@ -29,7 +29,7 @@ from backport.builds.named_files import named_files
 from backport.builds.outside_state import changed as outside_changed
 from backport.builds.process import run_bounded
 from backport.builds.recorded.replay import Replay
-from backport.builds.sandbox import BuildPlaces, Sandbox, sandboxes
+from backport.builds.sandbox import BuildPlaces, Sandbox, boxed_as, sandboxes
 from backport.builds.toolchain import surroundings
 from backport.errors import CannotTest, UsageError
 from backport.gateway.repository import Repo
@@ -143,6 +143,7 @@ class BuildTree:
             repo.environment.variables,
         )
         self._box = sandboxes(places, boxed)
+        self._boxed_as = boxed_as(boxed, readable)
         self.sandbox: Sandbox = self._box()
         if boxed is SandboxUse.REQUIRED and (said := self.sandbox.complaints):
             raise UsageError(
@@ -174,7 +175,7 @@ class BuildTree:
 
     def key(self, commit: Oid) -> str:
         """What the answer depends on, as far as that is known before the build."""
-        around = surroundings(self.command, self.folder, self._env, self._writable)
+        around = surroundings(self.command, self.folder, self._env, self._writable, self._boxed_as)
         return build_key(self.repo.tree(commit).id, around)
 
     def known(self, commit: Oid) -> Built | None:

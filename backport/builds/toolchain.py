@@ -38,10 +38,17 @@ _found: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
 
 def surroundings(
-    command: str, folder: Path, variables: Mapping[str, str], writable: Sequence[str] = ()
+    command: str,
+    folder: Path,
+    variables: Mapping[str, str],
+    writable: Sequence[str] = (),
+    boxed: Sequence[str] = (),
 ) -> str:
-    """A digest of what a build by ``command`` in ``folder`` depends on outside of its tree."""
-    parts = [command]
+    """A digest of what a build by ``command`` in ``folder`` depends on outside of its tree.
+
+    ``boxed`` says which sandbox it runs in (`sandbox.boxed_as`).
+    """
+    parts = [command, *boxed, ""]
     parts += [f"{k}={v}" for k, v in sorted(variables.items()) if not _NOISE.fullmatch(k)]
     for program in sorted(set(_programs(command, folder, variables))):
         parts += ["", program]

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backport.builds.sandbox import boxed_as
 from backport.builds.step_build import KIND, build_key
 from backport.builds.toolchain import surroundings
 from backport.config import Settings, level_of
@@ -60,7 +61,13 @@ def rehearse(repo: Repo, branch: str, sources: Sequence[Source], settings: Setti
     command = settings.build or ""
     cache = Cache(repo.state_dir / "cache")
     env = repo.environment.for_builds(settings.passenv)
-    around = surroundings(command, repo.state_dir / "build", env, settings.writable)
+    around = surroundings(
+        command,
+        repo.state_dir / "build",
+        env,
+        settings.writable,
+        boxed_as(settings.sandbox, settings.readable),
+    )
     steps = tuple(
         Rehearsed(
             number,

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from backport.builds.machine_faults import machine_fault
+from backport.builds.sandbox import unusable
 from backport.builds.step_build import BuildTree
 from backport.config import Settings
 from backport.environment import Environment
 from backport.gateway.repository import open_repo
-from backport.levels import Level
+from backport.levels import Level, SandboxUse
 from backport.store.cache import Cache
 from backport.validate.prover import Prover, Target
 from backport.verdicts import State
@@ -117,6 +118,29 @@ def test_a_verdict_does_not_outlive_what_it_was_come_by(
     again = tree_of(folder, command, replay=replay, readable=(str(outside),))
     assert again.known(commit) is None
     assert again.build(commit).verdict.state is State.FAILED
+
+
+@pytest.mark.skipif(bool(unusable()), reason="no usable bubblewrap")
+@pytest.mark.parametrize("replay", [False, True])
+@pytest.mark.parametrize("mend", ["readable", "no sandbox"])
+def test_what_a_build_could_not_see_is_no_verdict_once_it_can(
+    tmp_path: Path, mend: str, replay: bool
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "my.config").write_text("X=1\n")
+    folder = new_repo(tmp_path / "tree", {"Makefile": f"all:\n\tcat {outside}/my.config\n"})
+    hidden = tree_of(folder, replay=replay)
+    commit = hidden.repo.commit("stable")
+    assert hidden.build(commit).verdict.state is State.FAILED
+    assert hidden.known(commit) is not None
+    if mend == "readable":
+        again = tree_of(folder, replay=replay, readable=(str(outside),))
+    else:
+        again = tree_of(folder, replay=replay, boxed=SandboxUse.OFF)
+    assert again.known(commit) is None
+    assert again.build(commit).verdict.state is State.PASSED
+    assert tree_of(folder, replay=replay).known(commit) is not None  # as it was, it is known
 
 
 GAP: Files = {

@@ -35,7 +35,7 @@ _WINDOW = 16 << 20
 _FIRST = 3
 """Priority of a backend: above git's packs (2) and loose objects (1), so that all that libgit2 itself
 writes comes here, too."""
-_TYPES: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3}
+_TYPES: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 _KINDS: dict[int, Kind] = {number: kind for kind, number in _TYPES.items()}
 _HEX = 40
 _KEPT = b"backport: until a ref holds it\n"
@@ -130,6 +130,10 @@ class Objects:
     def write_commit(self, raw: bytes) -> Oid:
         """A new commit; returns its id."""
         return self._write("commit", raw, None)
+
+    def write_tag(self, raw: bytes) -> Oid:
+        """A new annotated tag, which no ref names yet; returns its id."""
+        return self._write("tag", raw, None)
 
     def raw_commit(self, oid: Oid) -> bytes:
         """The bytes of a commit."""

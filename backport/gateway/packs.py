@@ -26,9 +26,9 @@ from backport.store.files import write_atomic
 from series.model import Oid
 from series.placement.stated import Edit
 
-Kind = Literal["commit", "tree", "blob"]
+Kind = Literal["commit", "tree", "blob", "tag"]
 
-_TYPES: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3}
+_TYPES: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 _OFS_DELTA = 6
 _LEVEL = zlib.Z_BEST_SPEED
 """As git writes loose objects (core.looseCompression); git's gc packs them tighter later."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -84,10 +85,12 @@ class Signer:
         return str(file)
 
 
-def find_signer(repo: Repo, who: Signature) -> Signer | None:
-    """What signs the commits of ``who``; None where the user does not want it."""
+def find_signer(
+    repo: Repo, who: Signature, switches: Sequence[str] = ("commit.gpgsign",)
+) -> Signer | None:
+    """What signs for ``who``; None where the user has set none of ``switches``."""
     config = repo.git.config
-    if config.get("commit.gpgsign", ("false",))[-1].lower() not in _TRUE:
+    if all(config.get(key, ("false",))[-1].lower() not in _TRUE for key in switches):
         return None
     wanted = config.get("gpg.format", (Format.OPENPGP.value,))[-1].lower()
     try:

@@ -2,17 +2,19 @@
 """The acts of a release: the commit that says the version, by a run like any other, and the tag behind it.
 
 A kill between the two leaves the branch with its version and no tag: the same command goes on from there.
+The tag is noted for `undo` before a ref names it, so at no instant is there a tag that `undo` does not know.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from backport.config import Settings
 from backport.errors import StepFailed, UsageError
 from backport.gateway.repository import Repo
-from backport.gateway.signing import find_signer
-from backport.gateway.trees import FILE, Entry
+from backport.gateway.tags import name_tag, tag_object
+from backport.gateway.trees import FILE, Entry, TreeView
 from backport.levels import Level, Record
 from backport.planning.given import Source
 from backport.release.changes_since import Contents, gather
@@ -84,7 +86,7 @@ def plan(
 def make(repo: Repo, settings: Settings, planned: Planned, progress: Progress) -> tuple[Oid, Oid]:
     """Make it: the tip of the branch, and the tag.  Raises as a run does."""
     tip = planned.tip
-    before = moves(repo)
+    moves(repo)  # raises before anything is made
     if planned.bump is not None:
         bumped = _bumped(repo, planned.tip, planned.bump)
         repo.objects.store()  # the run's journal names it, and a kill must find it again
@@ -99,24 +101,47 @@ def make(repo: Repo, settings: Settings, planned: Planned, progress: Progress) -
         )
         source = Source("range", f"{planned.tip[:12]}..{bumped[:12]}", range=(planned.tip, bumped))
         tip = start(repo, Request(planned.branch, (source,), plain), Proof(), progress).tip
-    sign = ("-s",) if find_signer(repo, repo.committer()) is not None else ("-a",)
-    repo.git("tag", *sign, "-m", f"{planned.tag}", planned.tag, tip)
-    made = repo.native.references[f"refs/tags/{planned.tag}"].target
-    ref = RefMove(f"refs/tags/{planned.tag}", None, Oid(str(made)))
-    move = Move(f"release {planned.version}", (ref,))
-    if planned.bump is not None and moves(repo) != before:
-        last = moves(repo)[-1]
-        replaced(repo, last, replace(move, refs=(*last.refs, ref)))
+    made = tag_object(repo, planned.tag, tip, repo.committer(), planned.tag)
+    _note(repo, settings, planned, tip, RefMove(f"refs/tags/{planned.tag}", None, made))
+    name_tag(repo, planned.tag, made)
+    return tip, made
+
+
+def _note(repo: Repo, settings: Settings, planned: Planned, tip: Oid, tag: RefMove) -> None:
+    """Note for `undo` what the release moves, before its tag is named: one move, also where the command that
+    moved the branch was cut before it had a tag."""
+    known = moves(repo)
+    last = known[-1] if known else Move("", ())
+    what = f"release {planned.version}"
+    branch = tuple(ref for ref in last.refs if ref.ref != tag.ref)
+    there = all(ref.new == tip and ref.ref == repo.branch_ref(planned.branch) for ref in branch)
+    if there and (last.what == what or _is_bump(repo, settings, planned.version, branch)):
+        replaced(repo, last, Move(what, (*branch, tag)))
     else:
-        remember(repo, move)
-    return tip, Oid(str(made))
+        remember(repo, Move(what, (tag,)))
+
+
+def _is_bump(repo: Repo, settings: Settings, version: str, refs: Sequence[RefMove]) -> bool:
+    """Whether these are the move of one branch by the one commit that makes a tree say the version."""
+    if len(refs) != 1 or refs[0].old is None or repo.parents(refs[0].new) != (refs[0].old,):
+        return False
+    old, new = repo.tree(refs[0].old), repo.tree(refs[0].new)
+    try:
+        change = bump(old, version, settings.version_line)
+    except UsageError:  # the tree before the commit says no version
+        return False
+    return change is not None and _with(repo, old, change).id == new.id
+
+
+def _with(repo: Repo, tree: TreeView, change: Bump) -> TreeView:
+    """The tree that says the version."""
+    mode = tree.mode(change.path) or FILE
+    blob = repo.objects.write_blob(change.content)
+    return tree.edited({change.path: Entry(blob, mode)})
 
 
 def _bumped(repo: Repo, tip: Oid, change: Bump) -> Oid:
-    tree = repo.tree(tip)
-    mode = tree.mode(change.path) or FILE
-    blob = repo.objects.write_blob(change.content)
-    new = tree.edited({change.path: Entry(blob, mode)})
+    new = _with(repo, repo.tree(tip), change)
     who = repo.committer()
     return repo.write_commit(new.id, tip, who, who, f"{change.subject}\n".encode())
 

@@ -88,6 +88,29 @@ def test_release(tmp_path: Path, points: int) -> None:
 
 
 @POINTS
+def test_a_release_that_was_cut_is_taken_back(tmp_path: Path, points: int) -> None:
+    """At no act is there a tag, or a branch with the version, that `undo` does not know."""
+    words = ["release", "1.1", "-b", "stable"]
+    wanted = state(make(tmp_path / "as-it-was"))
+    acts = int(
+        killed_at(0, [words[0], "--repo", str(make(tmp_path / "all")), *words[1:]]).stdout.rsplit()[
+            -1
+        ]
+    )
+    last = range(acts - 8, acts + 1)  # those of the tag and of what is noted of it
+    for act in sorted({*last, *range(1, acts + 1, max(1, acts // points))}):
+        repo = make(tmp_path / f"at-{act}")
+        assert killed_at(act, [words[0], "--repo", str(repo), *words[1:]]).returncode == -9
+        if "backport abort" in backport(repo, "status").output:
+            backport(repo, "abort")
+        if state(repo) != wanted:
+            done = backport(repo, "undo")
+            assert done.exit_code == 0, f"cut at {act} of {acts}: {done.output}"
+        assert state(repo) == wanted, f"cut at {act} of {acts}"
+        shutil.rmtree(repo)
+
+
+@POINTS
 def test_notes(tmp_path: Path, points: int) -> None:
     words = ["check", "--range", "v1.0..stable", "--validate", "build", "--notes"]
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -172,8 +174,9 @@ def test_a_release_that_was_cut_before_its_tag_goes_on(
 ) -> None:
     from backport.gateway.repository import Repo
 
+    before = refs(repo)
     with monkeypatch.context() as patch:
-        patch.setattr("backport.release.making.find_signer", _killed)
+        patch.setattr("backport.release.making.tag_object", _killed)
         with pytest.raises(KeyboardInterrupt):
             from backport.release import making
             from backport.report.progress import Reporter
@@ -190,6 +193,50 @@ def test_a_release_that_was_cut_before_its_tag_goes_on(
     assert "RELEASE-4.10.1" not in git(repo, "tag")
     assert release(repo)["tip"] == git(repo, "rev-parse", "stable-4.10")
     assert git(repo, "log", "--format=%s", "RELEASE-4.10.1").count("update Xen version") == 1
+    assert backport(repo, "undo").exit_code == 0
+    assert refs(repo) == before
+
+
+def test_a_patch_before_a_release_is_no_part_of_it(repo: Path) -> None:
+    """`undo` takes back the release alone, and then the patch."""
+    commit(repo, {"xen/Makefile": None}, "no version")
+    (one,) = branch_with(repo, "topic", "RELEASE-4.10.0", ("more", {"b.c": "b\n"}))
+    before = refs(repo)
+    done = backport(repo, "apply", "-b", "stable-4.10", one, "--validate", "none")
+    assert done.exit_code == 0, done.output
+    applied = refs(repo)
+    release(repo)
+    assert backport(repo, "undo").exit_code == 0
+    assert refs(repo) == applied
+    assert backport(repo, "undo").exit_code == 0
+    assert refs(repo) == before
+
+
+def test_the_tag_is_what_git_makes(repo: Path) -> None:
+    commit(repo, {"xen/Makefile": None}, "no version")
+    release(repo)
+    git(repo, "tag", "-a", "-m", "RELEASE-4.10.1", "of-git", "stable-4.10")
+    ours, gits = (git(repo, "cat-file", "-p", name) for name in ("RELEASE-4.10.1", "of-git"))
+    assert ours == gits.replace("of-git", "RELEASE-4.10.1")
+    git(repo, "fsck", "--strict")
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
+@pytest.mark.parametrize("switch", ["commit.gpgSign", "tag.gpgSign"])
+def test_the_tag_is_signed_if_the_user_signs(repo: Path, tmp_path: Path, switch: str) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    (tmp_path / "signers").write_text(f"* {(tmp_path / 'key.pub').read_text()}")
+    for name, value in (
+        ("gpg.format", "ssh"),
+        ("user.signingKey", str(key)),
+        ("gpg.ssh.allowedSignersFile", str(tmp_path / "signers")),
+        (switch, "true"),
+    ):
+        git(repo, "config", name, value)
+    release(repo)
+    git(repo, "verify-tag", "RELEASE-4.10.1")
+    git(repo, "fsck", "--strict")
 
 
 def _killed(*_: object) -> None:

@@ -81,7 +81,7 @@ def graph(
     name = opt.branch_of(settings)
     onto = found.commit(name)
     outlook = foresee(found, onto, opt.sources_of(found, settings, series, commits), settings)
-    relation = relate(found, onto, outlook)
+    relation = relate(found, onto, outlook, apart=bool(needs or needed_by))
     part = narrow(relation, needs or (), needed_by or (), less=less, connected=hide_independent)
     picture = draw.Picture(part, relation.places)
     count, whole = len(part), len(relation.graph)

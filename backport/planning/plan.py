@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _AUTHOR = re.compile(r"\s*[^<>\s][^<>]*<[^<>\s]+>\s*")
 
 
+_BY_MERGE, _BY_CONTEXT = 1, 3
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A series in the order in which it goes on.
@@ -185,6 +188,21 @@ def _refuse_given_up(series: Series, ordering: Ordering) -> None:
     )
 
 
+def reach_of(patches: Sequence[Patch], base: TreeView) -> int:
+    """How many lines beside an edit another one must be for them to go on apart: as `build_graph` has it.
+
+    A three-way merge needs the blobs that the patches were made from; without one of them a patch goes on
+    where its context fits, which others may have written.
+    """
+    known = all(
+        base.objects.find_blob(change.old_blob) is not None
+        for patch in patches
+        for change in patch.changes
+        if change.hunks and change.kind != "create"
+    )
+    return _BY_MERGE if known else _BY_CONTEXT
+
+
 def _only(
     series: Series, base: TreeView, ordering: Ordering, only: Sequence[str]
 ) -> tuple[int, ...]:
@@ -194,5 +212,5 @@ def _only(
 
     patches = [series.patches[index] for index in ordering.order]
     chosen = choose_patches(only, [shown(patch.subject) for patch in patches], "--only")
-    wanted = closure(build_graph(patches, base), chosen)
+    wanted = closure(build_graph(patches, base, reach=reach_of(patches, base)), chosen)
     return tuple(index for at, index in enumerate(ordering.order) if at in wanted)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from backport.gateway.repository import Repo
 from backport.planning.items import Posted
+from backport.planning.plan import reach_of
 from backport.run.preview import Outlook
 from backport.run.relation import Relation
 from series.model import Oid, shown
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
-def relate(repo: Repo, onto: Oid, outlook: Outlook) -> Relation:
-    """Put what lines and names say onto the graph that gave the order of ``outlook``."""
+def relate(repo: Repo, onto: Oid, outlook: Outlook, *, apart: bool = False) -> Relation:
+    """Put what lines and names say onto the graph that gave the order of ``outlook``.
+
+    ``apart``: for patches that are to go on without the others, as with ``--only``: where the repository
+    lacks what they were made from, the lines of their context count as well.
+    """
     from series.graph.dependencies import add_dependencies, needs
     from series.graph.edges import new_graph
 
@@ -31,7 +36,9 @@ def relate(repo: Repo, onto: Oid, outlook: Outlook) -> Relation:
             # A commit taken from upstream comes after the numbers of the series' own patches.
             order.append(len(graph))
             graph.add_node(len(graph), patch=patch)
-    early = add_dependencies(graph, order, repo.tree(onto))
+    base = repo.tree(onto)
+    reach = reach_of(plan.series.patches, base) if apart else 1
+    early = add_dependencies(graph, order, base, reach=reach)
     places = {node: place for place, node in enumerate(order, 1)}
     return Relation(needs(graph, order), places, early)
 

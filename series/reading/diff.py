@@ -25,6 +25,8 @@ from series.reading.unidiff_hunks import HEADER, read_hunks
 
 _INDEX = re.compile(rb"index ([0-9a-f]{1,64})\.\.([0-9a-f]{1,64})(?: ([0-7]{6}))?\s*\Z")
 _SHORTEST = 4
+_MOST_STRIPPED = 3
+"""Context lines at the end of a file that may have been blank: patch(1) puts back as many."""
 """Digits of an abbreviated id, as for git (core.abbrev); fewer name nothing."""
 _EPOCH = re.compile(
     rb"\t(?:(?:1970-01-01|1969-12-31) \d\d:\d\d:00(?:\.0+)?(?: (?P<zone>[+-]\d{4}))?"
@@ -488,9 +490,14 @@ class _Parser:
             at += 1
         if old_left < 0 or new_left < 0:
             self.fail(f"hunk {number} holds other lines than its header counts", at - 1)
+        stripped = at >= end and old_left == new_left <= _MOST_STRIPPED
+        way_on = (
+            "if an editor stripped blank lines off its end, put back lines of one blank"
+            if stripped
+            else "the patch is truncated or damaged"
+        )
         self.fail(
-            f"hunk {number} ends early: {old_left} lines before and {new_left} after are "
-            "missing; the patch is truncated or damaged",
+            f"hunk {number} ends early: {_lines(old_left)} before and {new_left} after are missing; {way_on}",
             at - 1,
         )
 
@@ -607,3 +614,7 @@ def _says_more(change: FileChange, *, seen_names: bool) -> bool:
     if change.new_blob is None or change.old_blob == change.new_blob:
         return False
     return not any(empty.startswith(change.new_blob) for empty in _EMPTY)
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count} lines"

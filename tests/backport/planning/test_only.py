@@ -206,3 +206,20 @@ def test_places_stay_those_of_the_whole_plan(repo: Path, tmp_path: Path, suffix:
 def test_a_graph_of_nothing_that_is_there(repo: Path) -> None:
     assert backport(repo, *words("graph", "--needs", "9")).exit_code == 2
     assert backport(repo, *words("graph", "--needed-by", "b: ")).exit_code == 2
+
+
+@pytest.mark.parametrize("blobs", [True, False], ids=["blobs at hand", "by context"])
+def test_a_patch_without_its_blobs_needs_who_wrote_its_context(tmp_path: Path, blobs: bool) -> None:
+    """Three lines apart a merge keeps two edits apart; where the blobs are not there, context must fit."""
+    made = new_repo(tmp_path / "made", {"f": lines()})
+    steps = [("one", {"f": lines((5, "5"))}), ("two", {"f": lines((5, "5"), (8, "8"))})]
+    branch_with(made, "topic", "stable", *steps)
+    series = tmp_path / "series.mbox"
+    series.write_bytes(mbox(made, "stable..topic", "-n"))
+    repo = made if blobs else new_repo(tmp_path / "repo", {"f": lines()})
+    words = ("--branch", "stable", "--series", str(series))
+    drawn = backport(repo, "graph", *words, "--needs", "two")
+    assert ("1. one" in drawn.output) is not blobs
+    done = backport(repo, "apply", *words, "--only", "two", "--to", "to", "--validate", "none")
+    assert done.exit_code == 0, done.output
+    assert ("one" in git(repo, "log", "--format=%s", "stable..to").split("\n")) is not blobs

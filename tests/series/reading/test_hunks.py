@@ -107,7 +107,11 @@ def test_counts_that_are_not_written_are_one() -> None:
     ("text", "line", "said"),
     [
         (b"@@ -1,2 +1,2 @@\n a\n", 3, "claims 2 lines before and 2 after, but only 1 lines follow"),
-        (b"@@ -1,3 +1,3 @@\n a\n-b\n+c\n", 6, "ends early: 1 lines before and 1 after"),
+        (
+            b"@@ -1,3 +1,3 @@\n a\n-b\n+c\n",
+            6,
+            "1 line before and 1 after are missing; if an editor stripped",
+        ),
         (b"@@ -1,2 +1,2 @@\n a\nb\nc\n", 5, "(header on line 3) is broken"),
         (b"@@ -1,2 +1,2 @@\n a\n\r\n", 5, "(header on line 3) is broken"),
         (b"@@ -1,1 +1,2 @@\n a\n-b\n+c\n", 5, "other lines than its header counts"),

@@ -49,6 +49,8 @@ class Plan:
     contradictions: tuple[str, ...] = ()
     ordering: Ordering | None = None
     """None in a run that is carried on."""
+    reach: int = _BY_MERGE
+    """How near two edits must be for one to need the other (`reach_of`)."""
 
     @property
     def graph(self) -> DiGraph[int] | None:

@@ -18,7 +18,7 @@ from backport.levels import Phase, Prerequisites
 from backport.pick.outcome import Picked
 from backport.planning.given import Source
 from backport.planning.items import Item
-from backport.planning.plan import Plan, combine, make_plan, refuse_gaps
+from backport.planning.plan import Plan, combine, make_plan, reach_of, refuse_gaps
 from backport.run.assembly import assemble
 from backport.run.behind import Behind, look_behind
 from backport.run.conventions import convention_of, sibling_notes
@@ -74,9 +74,16 @@ def foresee(
     branch: str = "",
     *,
     whole: bool = False,
+    apart: bool = False,
 ) -> Outlook:
-    """Order the sources and put them on ``onto``, in memory; ``whole``: also what is behind a stop."""
+    """Order the sources and put them on ``onto``, in memory.
+
+    ``whole``: also what is behind a stop.  ``apart``: for patches that are to go on without the others, as
+    with ``--only`` (see `Plan.reach`).
+    """
     plan, state = begin(repo, onto, sources, settings, branch)
+    if apart:  # before the picks, which make the blobs
+        plan = replace(plan, reach=reach_of(plan.series.patches, repo.tree(onto)))
     judge = Judge(repo, plan, state)
     done = assemble(repo, plan, state, lambda *_: None, judge)
     behind: tuple[Behind, ...] = ()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from backport.gateway.repository import Repo
 from backport.planning.items import Posted
-from backport.planning.plan import reach_of
 from backport.run.preview import Outlook
 from backport.run.relation import Relation
 from series.model import Oid, shown
@@ -17,12 +16,8 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
-def relate(repo: Repo, onto: Oid, outlook: Outlook, *, apart: bool = False) -> Relation:
-    """Put what lines and names say onto the graph that gave the order of ``outlook``.
-
-    ``apart``: for patches that are to go on without the others, as with ``--only``: where the repository
-    lacks what they were made from, the lines of their context count as well.
-    """
+def relate(repo: Repo, onto: Oid, outlook: Outlook) -> Relation:
+    """Put what lines and names say onto the graph that gave the order of ``outlook``."""
     from series.graph.dependencies import add_dependencies, needs
     from series.graph.edges import new_graph
 
@@ -36,9 +31,7 @@ def relate(repo: Repo, onto: Oid, outlook: Outlook, *, apart: bool = False) -> R
             # A commit taken from upstream comes after the numbers of the series' own patches.
             order.append(len(graph))
             graph.add_node(len(graph), patch=patch)
-    base = repo.tree(onto)
-    reach = reach_of(plan.series.patches, base) if apart else 1
-    early = add_dependencies(graph, order, base, reach=reach)
+    early = add_dependencies(graph, order, repo.tree(onto), reach=plan.reach)
     places = {node: place for place, node in enumerate(order, 1)}
     return Relation(needs(graph, order), places, early)
 

@@ -46,13 +46,14 @@ def index(
     with counting("history read") as count:
         done = update(found, pairs, count, top, tips)
     seconds = time.monotonic() - begun
+    sides = done.kept_sides
     document = {
         "kept": done.kept,
         "made": done.made,
         "dropped": done.dropped,
         "bytes": done.size,
-        "commits": done.said.commits,
-        "commits_read": done.said.said,
+        "commits": sides.commits,
+        "commits_read": sides.read_commits,
         "rebuilt": done.rebuilt,
         "seconds": round(seconds, 3),
     }
@@ -61,6 +62,6 @@ def index(
         why = f"; made anew: {done.rebuilt}" if done.rebuilt else ""
         print(
             f"{done.made + done.kept} pairs of branches, {done.made} read, {done.kept} known,"
-            f" {done.dropped} dropped\n{done.said.commits} commits of {done.said.branches} branches and"
-            f" upstream, {done.said.said} read; {done.size / 1024:.0f} KiB in {seconds:.1f} s{why}"
+            f" {done.dropped} dropped\n{sides.commits} commits of {sides.branches} branches and"
+            f" upstream, {sides.read_commits} read; {done.size / 1024:.0f} KiB in {seconds:.1f} s{why}"
         )

@@ -4,8 +4,8 @@
 ``history``  all that upstream's ``top`` reaches, in the order of a walk, as raw ids
 ``sides``    of a branch's ``tip`` and that top: its own commits as raw ids, and zlib of a byte for each
              commit of the history, 1 where the tip does not reach it
-``said``     of each commit that one side alone has: JSON of its second and subject, then of what it
-             names, if it does; see `Statement`
+``statement``  of each commit that one side alone has: its second, a space, its subject; then, if it names
+             others, a line of JSON with them; see `Statement`
 
 All three are pure functions of ids.  Each row has a CRC-32 that holds for its key, too; that of ``sides``
 also for the history.  A change of what `stated` reads is a new format of the file.
@@ -31,7 +31,7 @@ create table sides (
     tip text not null, top text not null, own blob not null, lacked blob not null, sum integer not null,
     primary key (tip, top)
 ) without rowid;
-create table said (id text primary key, data blob not null, sum integer not null) without rowid;
+create table statement (id text primary key, data blob not null, sum integer not null) without rowid;
 """
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, zlib.error, sqlite3.Error)
 """What reading a damaged row may raise."""
@@ -92,7 +92,7 @@ def find_statements(connection: sqlite3.Connection, commits: Sequence[Oid]) -> d
         some = commits[at : at + _AT_ONCE]
         marks = ",".join("?" * len(some))
         for commit, data, total in connection.execute(
-            f"select id, data, sum from said where id in ({marks})", some
+            f"select id, data, sum from statement where id in ({marks})", some
         ):
             if _sum(commit, data) == total:
                 found[Oid(commit)] = _statement(Oid(commit), data)
@@ -105,7 +105,7 @@ class Kept:
 
     read: int = 0
     branches: int = 0
-    said: int = 0
+    read_commits: int = 0
     commits: int = 0
     unsound: bool = False
 
@@ -120,7 +120,7 @@ def keep(
     """Have what those tips and ``top`` have of each other in the index, and nothing else."""
     wanted = tuple(dict.fromkeys(tip for tip in tips if tip != top))
     if top is None or not wanted:
-        for table in ("history", "sides", "said"):
+        for table in ("history", "sides", "statement"):
             connection.execute(f"delete from {table}")
         return Kept()
     history, before, added = _history(connection, repo, top)
@@ -142,8 +142,8 @@ def keep(
     gone = known - {*wanted}
     connection.execute("delete from sides where top != ?", (top,))
     connection.executemany("delete from sides where tip = ?", [(tip,) for tip in gone])
-    said, bad = _say(connection, repo, needed)
-    return Kept(read, len(wanted), said, len(needed), unsound or bad)
+    read_commits, bad = _keep_statements(connection, repo, needed)
+    return Kept(read, len(wanted), read_commits, len(needed), unsound or bad)
 
 
 def _history(
@@ -191,20 +191,24 @@ def _put(connection: sqlite3.Connection, tip: Oid, history: History, sides: Side
     connection.execute("insert or replace into sides values (?, ?, ?, ?, ?)", row)
 
 
-def _say(connection: sqlite3.Connection, repo: Repo, needed: dict[Oid, None]) -> tuple[int, bool]:
+def _keep_statements(
+    connection: sqlite3.Connection, repo: Repo, needed: dict[Oid, None]
+) -> tuple[int, bool]:
     """Keep what the needed commits state; how many were read, and whether a sum was wrong."""
     sound, others, bad = set(), [], False
-    for commit, data, total in connection.execute("select id, data, sum from said"):
+    for commit, data, total in connection.execute("select id, data, sum from statement"):
         if commit in needed and _right(commit, data, total):
             sound.add(commit)
         else:
             others.append((commit,))
             bad = bad or not _right(commit, data, total)
-    connection.executemany("delete from said where id = ?", others)
+    connection.executemany("delete from statement where id = ?", others)
     read = [one for one in needed if one not in sound]
     for commit in read:
         data = _written(stated(commit, repo.when(commit).seconds, repo.message(commit)))
-        connection.execute("insert into said values (?, ?, ?)", (commit, data, _sum(commit, data)))
+        connection.execute(
+            "insert into statement values (?, ?, ?)", (commit, data, _sum(commit, data))
+        )
     return len(read), bad
 
 
@@ -255,17 +259,20 @@ def _unpacked(data: bytes, width: int) -> tuple[Oid, ...]:
 def _written(one: Statement) -> bytes:
     asks = [[ask.version, ask.later] for ask in one.asks]
     named = [one.origins, one.reverts, one.fixes, one.amends, asks]
-    return json.dumps([one.when, one.subject, *(named if any(named) else ())]).encode()
+    head = f"{one.when} {one.subject}".encode("utf-8", "surrogateescape")
+    return head + b"\n" + json.dumps(named).encode() if any(named) else head
 
 
 def _statement(commit: Oid, data: bytes) -> Statement:
-    when, subject, *named = json.loads(data)
+    # Most name nothing, and need no JSON.
+    head, _, named = data.partition(b"\n")
+    second, _, subject = head.decode("utf-8", "surrogateescape").partition(" ")
     if not named:
-        return Statement(commit, when, subject)
-    origins, reverts, fixes, amends, asks = named
+        return Statement(commit, int(second), subject)
+    origins, reverts, fixes, amends, asks = json.loads(named.decode())
     return Statement(
         commit,
-        when,
+        int(second),
         subject,
         tuple(origins),
         tuple(reverts),

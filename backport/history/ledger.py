@@ -4,9 +4,9 @@
 To read what a branch has and another does not costs a merge base, a walk and every message: 45 ms for a newer
 stable branch of Xen, and a pick asks four of them.  Here it is a row.
 
-Format 2 (``PRAGMA user_version``); a file of another version is built anew, and read by nobody.
+Format 3 (``PRAGMA user_version``); a file of another version is built anew, and read by nobody.
 
-``span``   what ``tip`` reaches and ``hide`` does not, newest first.  ``telling`` is a JSON list of
+``span``   what ``tip`` reaches and ``hide`` does not, newest first.  ``referring`` is a JSON list of
            ``[place, commit, second, origins, reverts]`` of those that name others, ``plain`` zlib of one of
            ``[place, commit, second, subject]`` of all.  ``hidden`` is the merge base of the two, empty where
            there is none.  Of each there is a CRC-32, which holds for the key as well.
@@ -43,13 +43,13 @@ from backport.history.kept_sides import (
     find_statements,
     keep,
 )
-from backport.history.presence import Told, told_by
+from backport.history.presence import References, read_references
 from backport.history.sides import Sides
 from backport.history.statements import Statement
 from series.model import Oid
 
 T = TypeVar("T")
-VERSION = 2
+VERSION = 3
 MOST_COMMITS = 5000
 """Of one span, newest first."""
 _PATIENCE = 60.0
@@ -61,7 +61,7 @@ _TABLES = """
 create table meta (key text primary key, value text not null) without rowid;
 create table span (
     tip text not null, hide text not null, hidden text not null,
-    telling blob not null, telling_sum integer not null, plain blob not null, plain_sum integer not null,
+    referring blob not null, referring_sum integer not null, plain blob not null, plain_sum integer not null,
     primary key (tip, hide)
 ) without rowid;
 """
@@ -69,9 +69,9 @@ create table span (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One commit of a span: its second, and what it tells of others; of its message the subject alone."""
+    """One commit of a span: its second, and what it says of others; of its message the subject alone."""
 
-    told: Told
+    references: References
     when: int
 
 
@@ -93,7 +93,7 @@ class Updated:
     made: int
     dropped: int
     size: int
-    said: Kept
+    kept_sides: Kept
     rebuilt: str = ""
     """Why the file was made anew, if it was."""
 
@@ -110,8 +110,8 @@ def read_span(repo: Repo, tip: Oid, hide: Oid) -> Span:
     for commit in repo.log(tip, (hidden,) if hidden else ()):
         if len(entries) == MOST_COMMITS:
             break
-        told = told_by(commit, repo.message(commit))
-        brief = Told(commit, told.subject, told.origins, told.reverts)
+        whole = read_references(commit, repo.message(commit))
+        brief = References(commit, whole.subject, whole.origins, whole.reverts)
         entries.append(Entry(brief, repo.when(commit).seconds))
     return Span(tip, hide, hidden, tuple(entries))
 
@@ -131,20 +131,20 @@ class Ledger:
         self._tried = False
         self._history: History | None = None
 
-    def telling(self, tip: Oid, hide: Oid) -> list[tuple[int, Entry]] | None:
+    def referring(self, tip: Oid, hide: Oid) -> list[tuple[int, Entry]] | None:
         """The commits of a span that name others, with their places; None where history is to be read.
 
         Cost: 2 ms for a newer stable branch of Xen.
         """
-        row = self._row("hidden, telling, telling_sum", tip, hide)
+        row = self._row("hidden, referring, referring_sum", tip, hide)
         try:
-            return _telling(tip, hide, *row) if row is not None else None
+            return _referring(tip, hide, *row) if row is not None else None
         except (ValueError, LookupError, TypeError, AttributeError):
             return None
 
     def span(self, tip: Oid, hide: Oid) -> Span | None:
         """A span that is there and sound, with every subject; None where history is to be read."""
-        row = self._row("hidden, telling, telling_sum, plain, plain_sum", tip, hide)
+        row = self._row("hidden, referring, referring_sum, plain, plain_sum", tip, hide)
         try:
             return _span(tip, hide, *row) if row is not None else None
         except (ValueError, LookupError, TypeError, AttributeError, zlib.error):
@@ -203,7 +203,6 @@ class Ledger:
 def _opened(repo: Repo, path: Path) -> sqlite3.Connection | None:
     try:
         found = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BRIEFLY)
-        found.text_factory = _text
         version = found.execute("pragma user_version").fetchone()[0]
         edge = found.execute("select value from meta where key = 'edge'").fetchone()
     except sqlite3.Error:
@@ -219,46 +218,48 @@ def _sum(tip: str, hide: str, hidden: str, data: bytes) -> int:
     return zlib.crc32(data, zlib.crc32(key))
 
 
-def _telling(
-    tip: Oid, hide: Oid, hidden: str, telling: bytes, total: int
+def _referring(
+    tip: Oid, hide: Oid, hidden: str, referring: bytes, total: int
 ) -> list[tuple[int, Entry]]:
-    if _sum(tip, hide, hidden, telling) != total:
+    if _sum(tip, hide, hidden, referring) != total:
         raise ValueError("the sum is wrong")
     return [
-        (place, Entry(Told(oid, b"", tuple(origins), tuple(reverts)), when))
-        for place, oid, when, origins, reverts in json.loads(telling)
+        (place, Entry(References(oid, b"", tuple(origins), tuple(reverts)), when))
+        for place, oid, when, origins, reverts in json.loads(referring)
     ]
 
 
 def _span(
-    tip: Oid, hide: Oid, hidden: str, telling: bytes, first: int, plain: bytes, second: int
+    tip: Oid, hide: Oid, hidden: str, referring: bytes, first: int, plain: bytes, second: int
 ) -> Span:
     if _sum(tip, hide, hidden, plain) != second:
         raise ValueError("the sum is wrong")
-    named = {place: entry.told for place, entry in _telling(tip, hide, hidden, telling, first)}
+    named = {
+        place: entry.references for place, entry in _referring(tip, hide, hidden, referring, first)
+    }
     entries = []
     for place, (oid, when, subject) in enumerate(json.loads(zlib.decompress(plain))):
         raw = subject.encode("utf-8", "surrogateescape")
-        told = named.get(place)
-        origins, reverts = (told.origins, told.reverts) if told is not None else ((), ())
-        entries.append(Entry(Told(oid, raw, origins, reverts), when))
+        found = named.get(place)
+        origins, reverts = (found.origins, found.reverts) if found is not None else ((), ())
+        entries.append(Entry(References(oid, raw, origins, reverts), when))
     return Span(tip, hide, Oid(hidden) if hidden else None, tuple(entries))
 
 
 def _written(span: Span) -> tuple[str, str, str, bytes, int, bytes, int]:
-    told = [(place, entry.told, entry.when) for place, entry in enumerate(span.entries)]
+    every = [(place, entry.references, entry.when) for place, entry in enumerate(span.entries)]
     naming = [
         [place, one.commit, when, one.origins, one.reverts]
-        for place, one, when in told
+        for place, one, when in every
         if one.origins or one.reverts
     ]
     subjects = [
-        [one.commit, when, one.message.decode("utf-8", "surrogateescape")] for _, one, when in told
+        [one.commit, when, one.message.decode("utf-8", "surrogateescape")] for _, one, when in every
     ]
-    telling = json.dumps(naming).encode()
+    referring = json.dumps(naming).encode()
     plain = zlib.compress(json.dumps(subjects).encode(), 1)
     key = (span.tip, span.hide, span.hidden or "")
-    return (*key, telling, _sum(*key, telling), plain, _sum(*key, plain))
+    return (*key, referring, _sum(*key, referring), plain, _sum(*key, plain))
 
 
 def _again(
@@ -266,24 +267,24 @@ def _again(
 ) -> tuple[str, str, str, bytes, int, bytes, int] | None:
     """A span with the same merge base, which has the same commits: upstream has moved on."""
     rows = connection.execute(
-        "select hide, hidden, telling, plain from span where tip = ?", (tip,)
+        "select hide, hidden, referring, plain from span where tip = ?", (tip,)
     ).fetchall()
     hidden = repo.merge_base(tip, hide) or "" if rows else ""
-    for other, base, telling, plain in rows:
+    for other, base, referring, plain in rows:
         if base == hidden and (tip, other) in there:
             key = (tip, hide, hidden)
-            return (*key, telling, _sum(*key, telling), plain, _sum(*key, plain))
+            return (*key, referring, _sum(*key, referring), plain, _sum(*key, plain))
     return None
 
 
 def _sound(connection: sqlite3.Connection) -> set[tuple[Oid, Oid]]:
     """The keys of the spans whose sums are right."""
     found = set()
-    for tip, hide, hidden, telling, first, plain, second in connection.execute(
+    for tip, hide, hidden, referring, first, plain, second in connection.execute(
         "select * from span"
     ):
         with contextlib.suppress(TypeError, AttributeError):
-            sums = (_sum(tip, hide, hidden, telling), _sum(tip, hide, hidden, plain))
+            sums = (_sum(tip, hide, hidden, referring), _sum(tip, hide, hidden, plain))
             if sums == (first, second):
                 found.add((tip, hide))
     return found
@@ -320,12 +321,12 @@ def update(
                         row or _written(read_span(repo, tip, hide)),
                     )
                 on_done(number, len(pairs))
-            said = keep(connection, repo, top, tips, on_done)
-            rebuilt = rebuilt or ("sums were wrong" if said.unsound else "")
+            sides = keep(connection, repo, top, tips, on_done)
+            rebuilt = rebuilt or ("sums were wrong" if sides.unsound else "")
             gone = there - pairs.keys()
             connection.executemany("delete from span where tip = ? and hide = ?", gone)
         kept = len(there & pairs.keys())
-        return Updated(kept, len(pairs) - kept, len(gone), path.stat().st_size, said, rebuilt)
+        return Updated(kept, len(pairs) - kept, len(gone), path.stat().st_size, sides, rebuilt)
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise UsageError(
@@ -358,7 +359,7 @@ def _writing(path: Path, repo: Repo) -> Iterator[tuple[sqlite3.Connection, str]]
             before = connection.execute("select value from meta where key = 'edge'").fetchone()
             if before is not None and before[0] != edge:
                 why = "the edge of the shallow clone has moved"
-                for table in ("span", "history", "sides", "said"):
+                for table in ("span", "history", "sides", "statement"):
                     connection.execute(f"delete from {table}")
             connection.execute("insert or replace into meta values ('edge', ?)", (edge,))
             yield connection, why
@@ -379,10 +380,10 @@ def _unsound(path: Path) -> str:
             version = connection.execute("pragma user_version").fetchone()[0]
             if version not in (0, VERSION):
                 return f"it was of format {version}"
-            said = connection.execute("pragma quick_check(1)").fetchone()[0]
+            found = connection.execute("pragma quick_check(1)").fetchone()[0]
             if version:
-                connection.execute("select 1 from span, meta, history, sides, said limit 1")
-            return "" if said == "ok" else f"it was damaged: {said}"
+                connection.execute("select 1 from span, meta, history, sides, statement limit 1")
+            return "" if found == "ok" else f"it was damaged: {found}"
     except sqlite3.OperationalError as error:
         if "no such" in str(error):
             return f"it was damaged: {error}"

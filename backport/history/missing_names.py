@@ -4,7 +4,7 @@
 A patch that went on by a merge may still be wrong for the branch: over real backports some 3% of such
 picks differ from what the maintainer committed, mostly because they name something that the stable
 branch has not got.  So each name in the lines that they add is looked for in the branch; one that the
-tree which the patch was made on declares, and the branch has nowhere, is told.  Of 244 merged picks on
+tree which the patch was made on declares, and the branch has nowhere, is named.  Of 244 merged picks on
 Xen's stable branches that marked 6 of the 11 that differ, and 2 of the 233 that do not.
 
 Nothing is decided by it: only the build tells, and only the user knows.

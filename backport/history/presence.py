@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a branch already has: told by provenance lines and by patch-id.
+"""What a branch already has, by provenance lines and by patch-id.
 
 Which word counts how much:
 
@@ -38,7 +38,9 @@ ABBREVIATED = 12
 _ORIGIN = re.compile(rb"([0-9a-f]{%d,40})\b" % ABBREVIATED)
 _MENTIONS = re.compile(rb"commit\s*:?\s*[0-9a-f]{%d}" % ABBREVIATED, re.IGNORECASE)
 """In every line that names an origin; looked for first, for most messages name none."""
-_REVERT = re.compile(rb"^This reverts commit ([0-9a-f]{7,40})\b", re.MULTILINE)
+_SHORTEST = 7
+"""Digits of an id that a revert names; git writes all of them, people fewer."""
+_REVERT = re.compile(rb"^This reverts commit ([0-9a-f]{%d,40})\b" % _SHORTEST, re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,13 @@ class Present:
     """The commits that a branch has beyond the point where it left upstream."""
 
     def __init__(
-        self, repo: Repo, onto: Oid, fork: Oid | None, told: Sequence[Told] | None = None
+        self, repo: Repo, onto: Oid, fork: Oid | None, known: Sequence[References] | None = None
     ) -> None:
-        """``told``: what those commits tell, where that is known already (see ledger), newest first."""
+        """``known``: those commits, newest first, where they are known already (see ledger)."""
         self._repo = repo
         self._onto = onto
         self._fork = fork
-        self._told = told
+        self._known = known
 
     def find(self, patch: Patch) -> Claim | None:
         """What says that the branch has ``patch``; None when nothing does."""
@@ -105,18 +107,18 @@ class Present:
                 sources.setdefault(origin, one.commit)
         return subjects, sources, frozenset(commits)
 
-    def _history(self) -> Iterator[Told]:
-        if self._told is not None:
-            return islice(self._told, _MOST_COMMITS)
+    def _history(self) -> Iterator[References]:
+        if self._known is not None:
+            return islice(self._known, _MOST_COMMITS)
         if self._fork is None:
-            return (told_by(*one) for one in self._repo.recent(self._onto, _MOST_COMMITS))
+            return (read_references(*one) for one in self._repo.recent(self._onto, _MOST_COMMITS))
         beyond = islice(self._repo.log(self._onto, hide=(self._fork,)), _MOST_COMMITS)
-        return (told_by(commit, self._repo.message(commit)) for commit in beyond)
+        return (read_references(commit, self._repo.message(commit)) for commit in beyond)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the message of a commit says of others."""
+class References:
+    """What the message of a commit says of other commits."""
 
     commit: Oid
     message: bytes
@@ -129,17 +131,17 @@ class Told:
         return self.message.split(b"\n", 1)[0]
 
 
-def told_by(commit: Oid, message: bytes) -> Told:
+def read_references(commit: Oid, message: bytes) -> References:
     """Read a message."""
     reverts = tuple(match[1].decode() for match in _REVERT.finditer(message))
-    return Told(commit, message, origins(message), reverts)
+    return References(commit, message, origins(message), reverts)
 
 
-def unreverted(history: Iterable[Told]) -> Iterator[Told]:
+def unreverted(history: Iterable[References]) -> Iterator[References]:
     """Those of ``history`` (newest first) that no later one reverts; linear in their number."""
     reverted = _Ids()
     for one in history:
-        if any(oid in reverted for oid in (one.commit, *one.origins)):
+        if one.commit in reverted or any(oid in reverted for oid in one.origins):
             continue
         for oid in one.reverts:
             reverted.add(oid)
@@ -152,13 +154,18 @@ class _Ids:
     def __init__(self) -> None:
         self._by_length: dict[int, set[str]] = {}
         self._cut: set[str] = set()
+        self._beginnings: set[str] = set()
 
     def add(self, oid: str) -> None:
+        self._beginnings.add(oid[:_SHORTEST])
         self._by_length.setdefault(len(oid), set()).add(oid)
         if len(oid) > ABBREVIATED:
             self._cut.add(oid[:ABBREVIATED])
 
     def __contains__(self, oid: str) -> bool:
+        # Few commits are reverted; the first digits rule out nearly all others.
+        if oid[:_SHORTEST] not in self._beginnings:
+            return False
         if len(oid) == ABBREVIATED and oid in self._cut:
             return True
         return any(oid[:length] in known for length, known in self._by_length.items())

@@ -6,7 +6,7 @@ stable-4.10 than upstream is.  Of 1,717 real backports to Xen's stable branches 
 the maintainer's tree in 69% and clashes in 28%; the version of the newer branch first, where there is
 one, 80% and 18%.  Where both go on and differ, the newer branch was right 22 times and the patch never.
 
-So the newer branch's version goes on if it does, and what it changes is said; else the patch itself.
+So the newer branch's version goes on if it does, and what it changes is shown; else the patch itself.
 The words, author and date stay the patch's own.
 """
 
@@ -24,7 +24,7 @@ from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.history.ledger import Ledger, read_span
 from backport.history.other_branch import AsBranch, Sibling
-from backport.history.presence import ABBREVIATED, Told, unreverted
+from backport.history.presence import ABBREVIATED, References, unreverted
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.outcome import Picked
 from backport.pick.patch import pick_patch
@@ -43,9 +43,9 @@ _VERSION = re.compile(r"\d+(?:\.\d+)*")
 class _Branch:
     """What the commits of a branch say of others; each with its place (newest first) and its second."""
 
-    naming: dict[str, list[tuple[int, int, Told]]]
+    naming: dict[str, list[tuple[int, int, References]]]
     """By origin, abbreviated."""
-    reverting: list[tuple[int, int, Told]]
+    reverting: list[tuple[int, int, References]]
 
 
 class Versions:
@@ -56,27 +56,27 @@ class Versions:
         self._ledger = ledger
         self._branches: dict[Oid, _Branch] = {}
 
-    def find(self, sibling: Sibling, onto: Oid, origin: str) -> Told | None:
+    def find(self, sibling: Sibling, onto: Oid, origin: str) -> References | None:
         """The newest commit that names ``origin`` (abbreviated) and still stands."""
         branch = self._branches.get(sibling.tip) or self._read(sibling.tip, onto)
         naming = branch.naming.get(origin)
         if naming is None:
             return None
-        told = {place: (when, one) for place, when, one in (*naming, *branch.reverting)}
+        places = {place: (when, one) for place, when, one in (*naming, *branch.reverting)}
         until = sibling.until
-        then = (one for _, (when, one) in sorted(told.items()) if until is None or when < until)
+        then = (one for _, (when, one) in sorted(places.items()) if until is None or when < until)
         return next((one for one in unreverted(then) if origin in one.origins), None)
 
     def _read(self, tip: Oid, onto: Oid) -> _Branch:
-        kept = self._ledger.telling(tip, onto) if self._ledger is not None else None
+        kept = self._ledger.referring(tip, onto) if self._ledger is not None else None
         if kept is None:
             kept = list(enumerate(read_span(self._repo, tip, onto).entries))
         found = self._branches[tip] = _Branch({}, [])
         for place, entry in kept:
-            one = (place, entry.when, entry.told)
-            for origin in entry.told.origins:
+            one = (place, entry.when, entry.references)
+            for origin in entry.references.origins:
                 found.naming.setdefault(origin, []).append(one)
-            if entry.told.reverts:
+            if entry.references.reverts:
                 found.reverting.append(one)
         return found
 
@@ -302,11 +302,11 @@ class Siblings:
                 version = self._version(patch, sibling, made)
                 return replace(version, made_here=True) if version is not None else None
             for origin in own:
-                told = self._versions.find(sibling, self._onto, origin)
+                found = self._versions.find(sibling, self._onto, origin)
                 # One commit for several patches of the run would bring the others along.
-                if told and told.commit != patch.commit and others.isdisjoint(told.origins):
+                if found and found.commit != patch.commit and others.isdisjoint(found.origins):
                     is_it = self.is_copy(patch)
-                    return self._version(patch, sibling, told.commit) if is_it else None
+                    return self._version(patch, sibling, found.commit) if is_it else None
         return None
 
     def choose(

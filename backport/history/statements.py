@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from backport.history.presence import Told, told_by, unreverted
+from backport.history.presence import References, read_references, unreverted
 from series.model import Oid, shown
 
 _FIXES = re.compile(
@@ -55,7 +55,7 @@ class Statement:
 
 def stated(commit: Oid, when: int, message: bytes) -> Statement:
     """Read a message."""
-    told = told_by(commit, message)
+    found = read_references(commit, message)
     fixes: list[str] = []
     amends: list[str] = []
     for match in _FIXES.finditer(message):
@@ -67,9 +67,9 @@ def stated(commit: Oid, when: int, message: bytes) -> Statement:
     return Statement(
         commit,
         when,
-        shown(told.subject),
-        told.origins,
-        told.reverts,
+        shown(found.subject),
+        found.origins,
+        found.reverts,
         tuple(dict.fromkeys(fixes)),
         tuple(dict.fromkeys(amends)),
         asks,
@@ -78,15 +78,15 @@ def stated(commit: Oid, when: int, message: bytes) -> Statement:
 
 def standing(statements: Iterable[Statement]) -> Iterator[Statement]:
     """Those (newest first) that no later one of them reverts."""
-    kept: dict[Oid, Statement] = {}
+    given: dict[Oid, Statement] = {}
 
-    def as_told() -> Iterator[Told]:
+    def references() -> Iterator[References]:
         for one in statements:
-            kept[one.commit] = one
-            yield Told(one.commit, b"", one.origins, one.reverts)
+            given[one.commit] = one
+            yield References(one.commit, b"", one.origins, one.reverts)
 
-    for told in unreverted(as_told()):
-        yield kept[told.commit]
+    for one in unreverted(references()):
+        yield given[one.commit]
 
 
 class Abbreviations:

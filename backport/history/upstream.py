@@ -202,5 +202,5 @@ def _subject(repo: Repo, commit: Oid) -> str:
 
 def _backported(span: Span) -> frozenset[str]:
     """The upstream commits, abbreviated, that the branch has under ids of its own and still holds."""
-    told = unreverted(entry.told for entry in span.entries)
-    return frozenset(origin for one in told for origin in one.origins)
+    standing = unreverted(entry.references for entry in span.entries)
+    return frozenset(origin for one in standing for origin in one.origins)

@@ -13,7 +13,7 @@ from functools import cached_property
 from backport.errors import MissingPrerequisite
 from backport.gateway.commits import patch_id
 from backport.gateway.repository import Repo
-from backport.history.presence import Told, told_by, unreverted
+from backport.history.presence import References, read_references, unreverted
 from backport.levels import Prerequisites
 from backport.run.journal import RunState
 from series.model import Oid, Series, escaped
@@ -133,9 +133,9 @@ class _Look:
         return frozenset(patch_id(self.repo, commit) for commit in commits)
 
     @cached_property
-    def branch(self) -> list[Told]:
+    def branch(self) -> list[References]:
         recent = self.repo.recent(self.onto, _MOST_COMMITS)
-        return list(unreverted(told_by(*told) for told in recent))
+        return list(unreverted(read_references(*one) for one in recent))
 
 
 def _same(wanted: str, origin: str) -> bool:

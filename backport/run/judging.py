@@ -172,4 +172,4 @@ def _present(repo: Repo, state: RunState) -> Present:
     span = ledger_of(repo).span(state.onto, upstream)
     if span is None or span.hidden is None:
         return Present(repo, state.onto, repo.merge_base(state.onto, upstream))
-    return Present(repo, state.onto, span.hidden, [entry.told for entry in span.entries])
+    return Present(repo, state.onto, span.hidden, [entry.references for entry in span.entries])

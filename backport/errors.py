@@ -5,6 +5,7 @@
     ├── UsageError            2   a wrong word on the command line or in the configuration
     │   ├── NotARepository
     │   ├── UnknownRevision
+    │   ├── AmbiguousRevision     more than one id begins with what was given
     │   ├── RunInProgress         another run holds the lock, or an interrupted one waits
     │   ├── GitFailed             git itself refused
     │   ├── NotStored             the disk is full, or does not take what is written
@@ -63,6 +64,10 @@ class NotARepository(UsageError):
 
 class UnknownRevision(UsageError):
     """A branch, tag or commit that the repository does not have."""
+
+
+class AmbiguousRevision(UsageError):
+    """An abbreviated id with which more than one object begins."""
 
 
 class RunInProgress(UsageError):

@@ -18,7 +18,7 @@ from typing import cast
 import pygit2
 
 from backport.environment import Environment
-from backport.errors import MissingObject, NotARepository, UnknownRevision
+from backport.errors import AmbiguousRevision, MissingObject, NotARepository, UnknownRevision
 from backport.gateway.git_runner import GitRunner
 from backport.gateway.held import alternates
 from backport.gateway.identity import Signature, committer
@@ -56,10 +56,15 @@ class Repo:
     # --- what is where -------------------------------------------------------------------
 
     def commit(self, revision: str) -> Oid:
-        """The commit that ``revision`` names; raises `UnknownRevision`."""
+        """The commit that ``revision`` names; raises `UnknownRevision`, `AmbiguousRevision`."""
         try:
             found = self.native.revparse_single(revision)
             return Oid(str(found.peel(pygit2.Commit).id))
+        except pygit2.AmbiguousError as error:
+            raise AmbiguousRevision(
+                f"{revision!r} is ambiguous in {self.where}: more than one id begins so",
+                "give more of its digits; `git rev-parse --disambiguate=ID` lists what begins with ID",
+            ) from error
         except (KeyError, ValueError, pygit2.GitError) as error:
             near = [b for b in self.branches() if revision in b or b in revision]
             hint = f"did you mean {', '.join(sorted(near)[:3])}?" if near else ""

@@ -139,36 +139,45 @@ def read_references(commit: Oid, message: bytes) -> References:
 
 def unreverted(history: Iterable[References]) -> Iterator[References]:
     """Those of ``history`` (newest first) that no later one reverts; linear in their number."""
-    reverted = _Ids()
+    return (one for one, by in with_reverts(history) if by is None)
+
+
+def with_reverts(history: Iterable[References]) -> Iterator[tuple[References, Oid | None]]:
+    """Each of ``history`` (newest first), with the later one that reverts it; None where none does.
+
+    A revert that is reverted itself takes nothing back.
+    """
+    reverted = _Reverted()
     for one in history:
-        if one.commit in reverted or any(oid in reverted for oid in one.origins):
-            continue
-        for oid in one.reverts:
-            reverted.add(oid)
-        yield one
+        by = next((by for oid in (one.commit, *one.origins) if (by := reverted.by(oid))), None)
+        if by is None:
+            for oid in one.reverts:
+                reverted.add(oid, one.commit)
+        yield one, by
 
 
-class _Ids:
-    """Ids, each found under any abbreviation of at least `ABBREVIATED` digits."""
+class _Reverted:
+    """Ids, each found under any abbreviation of at least `ABBREVIATED` digits, with what reverts them."""
 
     def __init__(self) -> None:
-        self._by_length: dict[int, set[str]] = {}
-        self._cut: set[str] = set()
+        self._by_length: dict[int, dict[str, Oid]] = {}
+        self._cut: dict[str, Oid] = {}
         self._beginnings: set[str] = set()
 
-    def add(self, oid: str) -> None:
+    def add(self, oid: str, by: Oid) -> None:
         self._beginnings.add(oid[:_SHORTEST])
-        self._by_length.setdefault(len(oid), set()).add(oid)
+        self._by_length.setdefault(len(oid), {}).setdefault(oid, by)
         if len(oid) > ABBREVIATED:
-            self._cut.add(oid[:ABBREVIATED])
+            self._cut.setdefault(oid[:ABBREVIATED], by)
 
-    def __contains__(self, oid: str) -> bool:
+    def by(self, oid: str) -> Oid | None:
         # Few commits are reverted; the first digits rule out nearly all others.
         if oid[:_SHORTEST] not in self._beginnings:
-            return False
+            return None
         if len(oid) == ABBREVIATED and oid in self._cut:
-            return True
-        return any(oid[:length] in known for length, known in self._by_length.items())
+            return self._cut[oid]
+        found = (known.get(oid[:length]) for length, known in self._by_length.items())
+        return next((by for by in found if by is not None), None)
 
 
 def origins(message: bytes) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from backport.history.presence import References, read_references, unreverted
+from backport.history.presence import References, read_references, with_reverts
 from series.model import Oid, shown
 
 _FIXES = re.compile(
@@ -78,15 +78,20 @@ def stated(commit: Oid, when: int, message: bytes) -> Statement:
 
 def standing(statements: Iterable[Statement]) -> Iterator[Statement]:
     """Those (newest first) that no later one of them reverts."""
-    given: dict[Oid, Statement] = {}
+    return (one for one, by in with_takers(statements) if by is None)
+
+
+def with_takers(statements: Iterable[Statement]) -> Iterator[tuple[Statement, Oid | None]]:
+    """Each of them (newest first), with the later one that takes it back; None where none does."""
+    given: list[Statement] = []
 
     def references() -> Iterator[References]:
         for one in statements:
-            given[one.commit] = one
+            given.append(one)
             yield References(one.commit, b"", one.origins, one.reverts)
 
-    for one in unreverted(references()):
-        yield given[one.commit]
+    for _, by in with_reverts(references()):
+        yield given.pop(), by
 
 
 class Abbreviations:

@@ -18,7 +18,7 @@ from backport.gateway.repository import Repo
 from backport.history.missing_names import Setting, Suspect, find_lacking
 from backport.history.recall import own_of, statements_of
 from backport.history.siblings import find_siblings, newer_branches
-from backport.history.statements import Statement, carried
+from backport.history.statements import Statement, carried, standing
 from backport.history.upstream import find_blockers
 from backport.pick.patch import pick_patch
 from backport.survey.line_origins import lines_beneath
@@ -30,6 +30,7 @@ _MOST_NAMES = 8
 _WIDE = 10
 """Files; a commit that touches more is not taken for one fix."""
 _MOST_CLOSURE = 2000
+_ONLY_CLASHES = "no commit of it is known here: only what clashes was looked for"
 
 
 class Kind(StrEnum):
@@ -226,9 +227,10 @@ def find_needs(
                 on=on,
             )
             needs.append(_advised(need, view, judge.view(commit, blockers=False), repo, since))
-        note = "" if made_on else "no commit of it is known here: only what clashes was looked for"
+        unknown = () if made_on else (_ONLY_CLASHES,)
         whole, cut = digger.closure(blockers) if closure else (None, False)
         subject = shown(patch.subject)
+        note = "; ".join((*unknown, *lineage.notes))
         found.append(Needs(subject, patch.commit, view, tuple(needs), note, whole, cut))
         on_done(number, len(given))
     return tuple(found)
@@ -243,9 +245,12 @@ def _made_on(repo: Repo, patch: Patch) -> Oid | None:
 
 
 def _mended_since(lineage: Lineage) -> dict[Oid, list[Statement]]:
-    """By commit: what upstream has done since to mend it, or to take it back, and the branch lacks."""
+    """By commit: what upstream has done since to mend it, or to take it back, and the branch lacks.
+
+    What upstream has reverted in its turn counts no more.
+    """
     found: dict[Oid, list[Statement]] = {}
-    for one in lineage.upstream:
+    for one in standing(lineage.upstream):
         for short in (*one.fixes, *one.amends, *one.reverts):
             whole = lineage.ids.find(short)
             if len(whole) == 1 and not lineage.has(one.commit):
@@ -257,6 +262,8 @@ def _advised(
     need: Need, patch: View, own: View, repo: Repo, since: dict[Oid, list[Statement]]
 ) -> Need:
     kinds = {one.kind for one in need.evidence}
+    if patch.fate is Fate.THERE:
+        return replace(need, because="the branch has all of the patch")
     goes_on = patch.fate is Fate.GOES_ON
     if goes_on and Kind.NAMES not in kinds:
         return replace(need, because="the patch goes on without it")

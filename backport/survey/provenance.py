@@ -17,8 +17,9 @@ from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.history.recall import statements_of
-from backport.history.statements import Statement, stated
+from backport.history.statements import Statement, stated, with_takers
 from backport.survey.lineage import Lineage, read_lineage
+from backport.survey.lookalikes import find_lookalikes
 from backport.survey.remembered import unproven
 from series.model import Oid, Patch, shown
 from series.reading.patch_ids import fingerprint
@@ -36,6 +37,8 @@ class Whence(StrEnum):
     """It names its origin there."""
     SAME_SUBJECT = "upstream, by its subject"
     """It names none, and one commit there has its subject."""
+    SAME_PATCH = "upstream, by its content"
+    """It names none, and a commit there makes the same change under another subject."""
     ELSEWHERE = "not on upstream"
     """It names an origin that the repository has, and upstream does not reach."""
     UNKNOWN = "unknown origin"
@@ -115,12 +118,19 @@ def trace(
     by_subject = _by_subject(lineage.upstream)
     found = []
     noted = unproven(repo)
-    taken_back = {short: one.commit for one in own for short in one.reverts}
+    taken_back = {one.commit: by for one, by in with_takers(own)}
+    nameless = [
+        one.commit
+        for one in own
+        if not one.origins and not one.reverts and len(by_subject.get(one.subject, ())) != 1
+    ]
+    changing = [one for one in nameless if len(repo.parents(one)) == 1]
+    alike = find_lookalikes(repo, changing, lineage.upstream_tip, lineage.tip)
     for number, one in enumerate(reversed(own), 1):
-        descent = _descent(repo, lineage, one, by_subject)
+        descent = _descent(repo, lineage, one, by_subject, alike.get(one.commit, ()))
         if lint is not None and descent.whence is not Whence.MERGE:
             descent = replace(descent, lint=run_linter(repo, lint, one.commit))
-        back = next((by for short, by in taken_back.items() if one.commit.startswith(short)), None)
+        back = taken_back[one.commit]
         found.append(replace(descent, unproven=noted.get(one.commit), reverted_by=back))
         on_traced(number, len(own))
     named = since or f"where it left {lineage.upstream_name}"
@@ -135,7 +145,11 @@ def _by_subject(statements: Iterable[Statement]) -> dict[str, list[Oid]]:
 
 
 def _descent(
-    repo: Repo, lineage: Lineage, one: Statement, by_subject: dict[str, list[Oid]]
+    repo: Repo,
+    lineage: Lineage,
+    one: Statement,
+    by_subject: dict[str, list[Oid]],
+    alike: tuple[Oid, ...],
 ) -> Descent:
     found = Descent(one.commit, one.subject, one.when, Whence.NOWHERE, one.origins)
     if len(repo.parents(one.commit)) > 1:
@@ -157,6 +171,9 @@ def _descent(
     if len(same) == 1:
         adapted = _adapted(repo, one.commit, same)
         return replace(found, whence=Whence.SAME_SUBJECT, origins=tuple(same), adapted=adapted)
+    if alike:
+        adapted = _adapted(repo, one.commit, [alike[0]])
+        return replace(found, whence=Whence.SAME_PATCH, origins=alike, adapted=adapted)
     return replace(found, whence=Whence.REVERT) if one.reverts else found
 
 

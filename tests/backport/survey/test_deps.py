@@ -94,6 +94,25 @@ def test_one_that_upstream_has_mended_since_waits(repo: Path, how: str) -> None:
     assert "'since'" in need["because"]
 
 
+def test_one_whose_revert_was_reverted_does_not_wait(repo: Path) -> None:
+    prep = commit(repo, {"a.c": lines((10, "prep"))}, "prep")
+    commit(repo, {"a.c": lines((10, "prep"), (11, "fix"))}, "fix")
+    back = commit(repo, {"b.c": lines((1, "x"))}, f"back\n\nThis reverts commit {prep}.")
+    commit(repo, {"b.c": lines((1, "y"))}, f"again\n\nThis reverts commit {back}.")
+    need = by_subject(needed(repo, "master~2"))["prep"]
+    assert need["advice"] == "take"
+
+
+def test_a_patch_that_is_there_needs_nothing_to_be_taken(repo: Path) -> None:
+    commit(repo, {"a.c": lines((10, "x"))}, "x")
+    git(repo, "revert", "--no-edit", "HEAD")
+    need = by_subject(needed(repo))["x"]
+    assert (need["advice"], need["because"]) == (
+        "adapt without it",
+        "the branch has all of the patch",
+    )
+
+
 def test_a_wide_one_is_not_taken_for_one_fix(repo: Path) -> None:
     many = {f"f{number}.c": "x\n" for number in range(12)}
     commit(repo, {**many, "a.c": lines((10, "prep"))}, "prep")

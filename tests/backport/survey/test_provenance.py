@@ -92,6 +92,57 @@ def test_reverts_and_merges(repo: Path) -> None:
     assert found["Merge branch 'stable-4.11' into stable-4.10"]["whence"] == "a merge"
 
 
+def test_a_revert_that_is_reverted_takes_nothing_back(repo: Path) -> None:
+    on(repo, "stable-4.10", {"a.c": lines((3, "x"))}, "own")
+    git(repo, "checkout", "-q", "stable-4.10")
+    git(repo, "revert", "--no-edit", "HEAD")
+    git(repo, "revert", "--no-edit", "HEAD")
+    git(repo, "checkout", "-q", "master")
+    found = traced(repo)
+    assert found["own"]["reverted_by"] is None
+    again = found['Revert "Revert "own""']
+    assert found['Revert "own"']["reverted_by"] == again["commit"]
+    assert "not taken back: 1" in backport(repo, "provenance").output
+
+
+def test_a_revert_that_was_picked_names_the_commit_of_upstream(repo: Path) -> None:
+    origin = commit(repo, {"a.c": lines((3, "x"))}, "fix")
+    git(repo, "revert", "--no-edit", "HEAD")
+    take(repo, "stable-4.10", origin)
+    revert = take(repo, "stable-4.10", "master")
+    assert traced(repo)["fix"]["reverted_by"] == revert
+
+
+def test_the_same_change_under_another_subject(repo: Path) -> None:
+    """Also where its paths are like fields of what git lists, and where upstream has it twice."""
+    odd = {"a.c": lines((3, "x")), "5" * 40: "1\n", ":1 2 3 4 M": "1\n", "two\nlines": "1\n"}
+    there = commit(repo, odd, "as upstream calls it")
+    commit(repo, {"a.c": lines((3, "x"), (4, "y"))}, "moves on")
+    on(repo, "stable-4.10", odd, "as the branch calls it")
+    on(repo, "stable-4.10", {"b.c": lines((3, "x"))}, "own")
+    found = traced(repo)
+    assert found["as the branch calls it"]["whence"] == "upstream, by its content"
+    assert found["as the branch calls it"]["origins"] == [there]
+    assert found["as the branch calls it"]["adapted"] == {"lines": 0, "of": 5}
+    assert found["own"]["whence"] == "nowhere upstream"
+    git(repo, "revert", "--no-edit", "HEAD", "HEAD~1")
+    git(repo, "revert", "--no-edit", "HEAD", "HEAD~1")
+    assert len(traced(repo)["as the branch calls it"]["origins"]) == 2
+
+
+def test_a_rename_under_another_subject(repo: Path) -> None:
+    def rename(name: str, message: str) -> str:
+        git(repo, "checkout", "-q", name)
+        git(repo, "mv", "a.c", "d.c")
+        made = commit(repo, {}, message)
+        git(repo, "checkout", "-q", "master")
+        return made
+
+    there = rename("master", "move")
+    rename("stable-4.10", "rename")
+    assert traced(repo)["rename"]["origins"] == [there]
+
+
 def test_since_a_tag(repo: Path) -> None:
     on(repo, "stable-4.10", {"a.c": lines((3, "x"))}, "one")
     git(repo, "tag", "v1", "stable-4.10")

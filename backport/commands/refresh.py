@@ -40,6 +40,14 @@ def refresh(
             help="A branch that apply --to has made of the series, with its conflicts resolved.",
         ),
     ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drop",
+            metavar="NAME",
+            help="Leave out this patch, or those that a pattern names; may be repeated.",
+        ),
+    ] = None,
     fuzz: opt.Fuzz = None,
     json: opt.Json = None,
 ) -> None:
@@ -61,7 +69,7 @@ def refresh(
     check_json(json)
     found = open_repo(repo)
     settings = opt.settings_of(found, None, fuzz=fuzz)
-    done = carry(found, settings, series, onto, result, to, in_place=in_place)
+    done = carry(found, settings, series, onto, result, to, in_place=in_place, drop=drop or ())
     write_json(
         json,
         {
@@ -84,7 +92,7 @@ def refresh(
             why = f": {one.why}" if one.why else ""
             say(f"{one.fare} {one.name}{why}")
             for part in one.parts:
-                say(f"  there already: {part}")
+                say(f"  {part}")
     counts = Counter(one.fare for one in done)
     said = ", ".join(f"{counts[fare]} {fare}" for fare in Fare if counts[fare])
     written = (

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from backport.config import Settings
@@ -25,8 +26,10 @@ from backport.gateway.repository import Repo
 from backport.gateway.text_diff import unified
 from backport.gateway.trees import EXECUTABLE, FILE, TreeView
 from backport.levels import Prerequisites, Record
+from backport.pick.outcome import SKIPPABLE
 from backport.planning.given import Source
 from backport.planning.sources import find_source
+from backport.run.behind import Behind
 from backport.run.preview import Outlook, foresee
 from backport.run.steps import StepState
 from series.lines import split_lines
@@ -34,6 +37,8 @@ from series.model import FileChange, Oid, Patch, shown
 from series.reading.patch_files import PatchFile, Section, cut_patch_file
 from series.reading.quilt import QuiltEntry, parse_series
 
+_MOST_NAMES = 3
+"""Files, or patches, that are named for one reason."""
 _EXCHANGE = 2
 """renameat2(2): both names change places at once."""
 _HERE = -100
@@ -80,11 +85,12 @@ def refresh(
     to: Path | None,
     *,
     in_place: bool,
+    drop: Sequence[str] = (),
 ) -> tuple[Refreshed, ...]:
     """Carry ``series`` to ``onto``; write it as the folder ``to``, or in its own place.
 
-    ``result`` is a branch on which conflicts have been resolved.  Raises `Conflict` where a patch does not go
-    on; nothing is written then.
+    The patches that a pattern of ``drop`` names are left out.  ``result`` is a branch on which conflicts have
+    been resolved.  Raises `Conflict` where a patch does not go on; nothing is written then.
     """
     source = find_source(repo, str(series))
     if source.kind != "quilt":
@@ -97,17 +103,40 @@ def refresh(
         if entry.guards or entry.reverse:
             word = entry.guards[0] if entry.guards else "-R"
             raise UsageError(f"{series}:{entry.line}: {word} of {entry.name} is not refreshed")
+    left = _left_out(entries, drop, series)
+    gone = {entry.line for entry in entries if entry.name in left}
+    kept = b"".join(x for n, x in enumerate(listing.splitlines(keepends=True), 1) if n not in gone)
+    source = replace(
+        source,
+        files=((name, kept), *(file for file in source.files[1:] if file[0] not in left)),
+    )
     commit = repo.commit(onto)
     settings = replace(
         settings, record=Record.NONE, prerequisites=Prerequisites.IGNORE, sibling=("none",)
     )
     turns = _turns(repo, settings, source, commit, onto, result)
     contents = dict(source.files[1:])
-    done = tuple(_refreshed(repo, entry, contents[entry.name], turns) for entry in entries)
+    done = tuple(
+        Refreshed(entry.name, Fare.DROPPED, "--drop names it")
+        if entry.name in left
+        else _refreshed(repo, entry, contents[entry.name], turns)
+        for entry in entries
+    )
     if to is not None or in_place:
         folder = series if series.is_dir() else series.parent
         _write(repo, commit, folder, name, listing, entries, done, turns, to)
     return done
+
+
+def _left_out(entries: Sequence[QuiltEntry], drop: Sequence[str], series: Path) -> frozenset[str]:
+    """The names that the patterns name.  Raises `UsageError` for a pattern that names none."""
+    found: set[str] = set()
+    for pattern in drop:
+        names = {entry.name for entry in entries if fnmatchcase(entry.name, pattern)}
+        if not names:
+            raise UsageError(f"--drop {pattern}: {series} has no such patch")
+        found |= names
+    return frozenset(found)
 
 
 def _turns(
@@ -133,17 +162,41 @@ def _turns(
 
 
 def _conflict(outlook: Outlook, given: str, onto: str) -> Conflict:
-    """Every patch that does not go on, as things are."""
-    lines = []
-    for behind in outlook.behind:
-        if behind.step is None and behind.picked is not None:
-            reasons = "; ".join(f"{shown(c.path)}: {c.reason}" for c in behind.picked.clashes)
-            lines.append(f"\n  {behind.patch.name}: {reasons}")
+    """Every patch that does not go on, as things are, and what becomes of the others."""
+    steps = [*outlook.state.steps, *(behind.step for behind in outlook.behind if behind.step)]
+    there = sum(step.state is StepState.ALREADY for step in steps)
+    lines = [
+        line
+        for behind in outlook.behind
+        if behind.step is None and behind.picked is not None
+        for line in _clashes(behind, outlook.patches)
+    ]
+    count = len(outlook.patches) - len(steps)
     return Conflict(
-        f"of {len(outlook.patches)} patches {len(lines)} do not go on {onto}:{''.join(lines)}",
-        f"`backport apply -b {onto} --series {given} --to NAME` lets you resolve them;"
-        " then the same refresh with --result NAME. Nothing was written",
+        f"of {len(outlook.patches)} patches {count} do not go on {onto}; of the others {there} are there"
+        f" already, and {len(steps) - there} go on:\n" + "\n".join(lines),
+        "nothing was written. `--drop NAME` (repeated, or with *) leaves out what is no longer wanted."
+        f" For the rest: `backport apply -b {onto} --series {given} --to NAME` lets you resolve them; then"
+        " the same refresh with --result NAME",
     )
+
+
+def _clashes(behind: Behind, patches: Sequence[Patch]) -> Iterator[str]:
+    """A patch, and below it a line for each reason with its files."""
+    assert behind.picked is not None
+    follows = [patches[at - 1].name for at in behind.follows]
+    others = f" and {len(follows) - _MOST_NAMES} more" if len(follows) > _MOST_NAMES else ""
+    after = f" (may follow from {', '.join(follows[:_MOST_NAMES])}{others})" if follows else ""
+    yield f"  {behind.patch.name}{after}"
+    files: dict[str, list[str]] = {}
+    for clash in behind.picked.clashes:
+        reason = clash.reason.removesuffix(SKIPPABLE)
+        files.setdefault(reason, []).append(shown(clash.path))
+    for reason, paths in files.items():
+        more = f" and {len(paths) - _MOST_NAMES} more" if len(paths) > _MOST_NAMES else ""
+        yield f"    {', '.join(paths[:_MOST_NAMES])}{more}: {reason}"
+    if behind.picked.clashes[0].reason.endswith(SKIPPABLE):
+        yield "    the release looks as if it has all of it"
 
 
 def _resolved(repo: Repo, onto: Oid, patches: Sequence[Patch], result: str) -> Iterator[_Turn]:

@@ -42,6 +42,10 @@ class Change:
     """Which of its hunks the branch has already, in words; all of them where ``how`` says so."""
 
 
+SKIPPABLE = ": `backport skip` leaves it out"
+"""The end of a reason, at the first clash of a patch that looks applied as a whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clash:
     """One path that does not go on; ``reason`` leaves the path out, whoever prints it names it.

@@ -22,7 +22,7 @@ from backport.pick.allowance import STRICT, Allowance
 from backport.pick.content import marked
 from backport.pick.creation import create, created, delete, taken
 from backport.pick.modification import modify, move
-from backport.pick.outcome import Change, Clash, How, Picked
+from backport.pick.outcome import SKIPPABLE, Change, Clash, How, Picked
 from backport.pick.unmarked_renames import find_unmarked, pair_at, with_renames
 from backport.pick.work import Done, MadeOn, Work, unknown
 from series.model import FileChange, Patch, shown
@@ -88,7 +88,7 @@ def _with_already(clashes: tuple[Clash, ...], changes: list[Change]) -> tuple[Cl
     first, there = clashes[0].reason, [shown(c.path) for c in changes if c.how is How.ALREADY]
     if len(there) == len(changes) and all(clash.looks_applied for clash in clashes):
         rest = "; so does the rest of the patch" if len(there) + len(clashes) > 1 else ""
-        first += f"{rest}: `backport skip` leaves it out"
+        first += f"{rest}{SKIPPABLE}"
     elif there:
         more = ", ..." if len(there) > 3 else ""
         first += f"; in part already: {', '.join(there[:3])}{more}"

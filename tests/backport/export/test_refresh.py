@@ -149,7 +149,11 @@ def test_a_conflict_waits_and_its_resolution_is_taken(repo: Path, tmp_path: Path
     out = tmp_path / "out"
     done = backport(repo, "refresh", "--series", series, "--onto", "v3", "--to", str(out))
     assert done.exit_code == 3
-    assert "exact.patch: c.c: line 9" in done.output
+    said = " ".join(done.output.split())
+    assert "of 4 patches 1 do not go on v3; of the others 1 are there already, and 2 go on:" in said
+    assert "exact.patch c.c: line 9" in said
+    assert "`--drop NAME`" in said
+    assert "backport skip" not in said  # there is no run
     assert not out.exists()
     stopped = backport(repo, "apply", "-b", "v3", "--series", series, "--to", "solved")
     assert stopped.exit_code == 3, stopped.output
@@ -162,6 +166,54 @@ def test_a_conflict_waits_and_its_resolution_is_taken(repo: Path, tmp_path: Path
     text = (out / "exact.patch").read_text()
     assert text.startswith(HEADER.format("exact.patch") + "Index: pkg/c.c\n====")
     assert "+both" in text
+
+
+def test_what_the_packager_no_longer_wants_is_left_out(repo: Path, tmp_path: Path) -> None:
+    """Also where it conflicts; what stands on it conflicts then, or goes without it."""
+    commit(repo, {"c.c": lines((9, "theirs"))}, "three")
+    git(repo, "tag", "v3")
+    out, was = tmp_path / "out", repo / "debian/patches"
+    found = refresh(repo, "--to", str(out), "--drop", "ex*.patch", onto="v3")
+    assert found == {
+        "moved.patch": "refreshed",
+        "obsolete.patch": "dropped",
+        "exact.patch": "dropped",
+        "mixed.patch": "refreshed",
+    }
+    assert sorted(path.name for path in out.iterdir()) == ["mixed.patch", "moved.patch", "series"]
+    assert (out / "series").read_text() == "# first\nmoved.patch\n\nmixed.patch\n"
+    before = {path.name: path.read_bytes() for path in was.iterdir()}
+    words = ("--series", str(was / "series"), "--onto", "v3", "--in-place")
+    done = backport(repo, "refresh", *words, "--drop", "exact.patch", "--drop", "none*")
+    assert done.exit_code == 2
+    assert "--drop none*" in done.output
+    assert {path.name: path.read_bytes() for path in was.iterdir()} == before
+    assert backport(repo, "refresh", *words, "--drop", "exact.patch").exit_code == 0
+    assert not (was / "exact.patch").exists()
+    assert (was / "README").exists()
+
+
+def test_a_conflict_of_many_files_names_a_reason_once(repo: Path) -> None:
+    folder = repo / "debian/patches"
+    gone = "".join(diff(f"no{n}.c", lines(), lines((5, "five"))) for n in range(5))
+    (folder / "gone.patch").write_text(gone)
+    (folder / "series").write_text("gone.patch\n")
+    done = backport(repo, "refresh", "--series", str(folder / "series"), "--onto", "v2")
+    assert done.exit_code == 3
+    assert "no0.c, no1.c, no2.c and 2 more: the patch changes it" in " ".join(done.output.split())
+
+
+def test_a_conflict_that_looks_applied_says_so(repo: Path) -> None:
+    folder = repo / "debian/patches"
+    there = (5, "a line that says what it is")
+    commit(repo, {"b.c": lines(there, (4, "later"), (6, "later"))}, "three")
+    git(repo, "tag", "v3")
+    (folder / "b.patch").write_text(diff("b.c", lines(), lines(there)))
+    (folder / "series").write_text("b.patch\n")
+    done = backport(repo, "refresh", "--series", str(folder / "series"), "--onto", "v3")
+    assert done.exit_code == 3, done.output
+    assert "the release looks as if it has all of it" in done.output
+    assert "backport skip" not in done.output
 
 
 def test_a_part_that_the_release_has_is_named(repo: Path, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 
 Blocks are found statically: branch targets, what follows a branch, and the targets of jump tables,
 which are the relocations of read-only data that point into a function.  A block counts as run when a
-block that the processor translated overlaps it.
+block that the processor translated overlaps it.  Blocks that begin with a trap, where a BUG() or a failed
+ASSERT() stops the hypervisor, do not count: what reaches one is a defect, and a finding.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from emu.elf import Function, Image, Reloc
 from emu.findings.verdict import FunctionCoverage
 from emu.layout import Layout
+from emu.object.tables import trap_size
 from emu.spaces import LinearAddr
 
 MAX_FUNCTION = 1 << 20
@@ -77,7 +79,7 @@ def _covered(looks: Sequence[Reached]) -> FunctionCoverage:
 def blocks(
     image: Image, function: Function, extra: list[LinearAddr]
 ) -> list[tuple[LinearAddr, LinearAddr]]:
-    """Static basic blocks [start, end) of a function, padding left out."""
+    """Static basic blocks [start, end) of a function, padding and traps left out."""
     import capstone
 
     # The short form: with its details, an instruction takes four times as long.
@@ -105,7 +107,8 @@ def blocks(
         return []
     for start, stop in zip(known, [*known[1:], end], strict=True):
         body = starts[bisect_left(starts, start) : bisect_left(starts, stop)]
-        if not all(address in padding for address in body):
+        stops = trap_size(image.bytes_at(start, min(stop - start, 2))) != 0
+        if not stops and not all(address in padding for address in body):
             found.append((start, stop))
     return found
 

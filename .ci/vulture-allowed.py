@@ -28,7 +28,8 @@ variants  # backport.sample.write: read by the tests
 entry_size  # emu.elf.headers: a field of a section header, which is read whole
 SMI  # emu.hardware.lapic: delivery modes are looked up by number
 description  # emu.profile.data: what a profile's file says about itself
-VCPU0  # emu.profile.scenario: names that a profile uses, looked up by value
+DOMAIN  # emu.profile.scenario: names that a profile uses, looked up by value
+VCPU0
 VCPU1
 PIRQ
 STRUCTURES  # emu.rules.state: every area is checked, in a loop

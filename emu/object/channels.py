@@ -6,6 +6,7 @@ from __future__ import annotations
 from emu.elf import PAGE
 from emu.errors import LayoutError, NotThere
 from emu.object.fields import Fields
+from emu.object.structures import CHANNEL_LOCK
 from emu.spaces import LinearAddr
 
 POINTERS_PER_PAGE = PAGE // 8
@@ -80,6 +81,17 @@ class Channels:
         """``state`` of a port; None for one that is not valid."""
         channel = self.find(port)
         return None if channel is None else self._fields.get("struct evtchn", channel, "state")
+
+    def port_at(self, channel: LinearAddr) -> int | None:
+        """The port whose ``struct evtchn`` is at an address; None where no valid one's is."""
+        return next((port for port in range(self.valid) if self.find(port) == channel), None)
+
+    def is_locked(self, port: int) -> bool:
+        """Whether a port has a lock that its takers count in place, and it is taken."""
+        channel = self.find(port)
+        if channel is None or not self._fields.has("struct evtchn", CHANNEL_LOCK):
+            return False
+        return self._fields.get("struct evtchn", channel, CHANNEL_LOCK) != 0
 
     def set(self, port: int, state: int, vcpu: int = 0) -> None:
         channel = self.find(port)

@@ -50,6 +50,8 @@ class Context:
     """Lock address to how often it is held."""
     blocks: dict[LinearAddr, int] = field(default_factory=dict)
     """Live heap allocations and their sizes."""
+    ranges: set[LinearAddr] = field(default_factory=set)
+    """Range sets that are not empty."""
     pages: set[int] = field(default_factory=set)
     """Frame numbers taken from the unused-page allocator."""
     guest_reads: list[tuple[LinearAddr, int]] = field(default_factory=list)
@@ -61,6 +63,8 @@ class Context:
     """Port whose mask in the page shared with L0 is looked at."""
     masked: list[bool] = field(default_factory=list)
     """Before each call into L0: whether the port that the scenario watches was masked."""
+    pending: set[int] = field(default_factory=set)
+    """Ports on which the call has raised an event."""
     paused: dict[LinearAddr, int] = field(default_factory=dict)
     """Address of a vcpu to how often it is paused."""
     mapped: int = 0

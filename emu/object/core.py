@@ -150,6 +150,9 @@ def load_core(elf: Elf, profile: Profile) -> Core:
     functions = None if layout.declares else branch_targets(elf) | profile.externs.keys()
     resolver = _Resolver(layout, base, len(elf.undefined()), functions)
     image = place(elf, base, resolver)
+    for table in profile.tables:
+        for function in table.functions if layout.has(table.type_name) else ():
+            resolver.function(table.extern(function))
     apply_alternatives(image)
     fixups, resumable = exception_table(image), resumable_traps(image)
     return Core(base, image, layout, resolver.placed, fixups, resumable)
@@ -176,6 +179,12 @@ class _Resolver:
             self._known[name] = self._place(name)
         return self._known[name]
 
+    def function(self, name: str) -> LinearAddr:
+        """The next stub."""
+        address = self._base + STUBS_OFFSET + STUB_SIZE * len(self.placed.functions)
+        self.placed.functions[address] = name
+        return address
+
     def _place(self, name: str) -> LinearAddr:
         if name == HYPERCALL_PAGE:
             return self._base + HYPERCALLS_OFFSET
@@ -191,9 +200,7 @@ class _Resolver:
             self._data = self._data + (PAGE - 1) & -PAGE
             self.placed.undeclared[self._data] = name
         if size is None:
-            address = self._base + STUBS_OFFSET + STUB_SIZE * len(self.placed.functions)
-            self.placed.functions[address] = name
-            return address
+            return self.function(name)
         size = max(size, 8)
         if (
             size > MAX_EXTERN_SIZE

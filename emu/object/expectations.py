@@ -26,6 +26,8 @@ def unmet(machine: Machine, run: Run) -> Iterator[str]:
     yield from _leaves(machine, run)
     for port in scenario.after:
         yield from _port(machine, port)
+        if port.pending not in (None, port.number in run.context.pending):
+            yield f"port {port.number} {'is not' if port.pending else 'is'} made pending"
     if scenario.masked is not None and not all(run.context.masked):
         yield f"port {scenario.masked} is not masked in L0's shared page before L0 is asked"
     for name in scenario.called:

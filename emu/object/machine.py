@@ -46,11 +46,13 @@ class Machine:
         except Unmapped as exc:
             what = f"a structure does not fit its place: {exc}"
             raise LayoutError(what, hint="the debug information is damaged") from exc
+        callees = self.core.placed.functions
+        self.world.fill_tables({name: address for address, name in callees.items()})
         for name, value in profile.data.items():
             self._set_variable(name, value)
         self._lock_names = self.core.names() | self.world.lock_names()
         self._scenarios = {scenario.name: scenario for scenario in profile.scenarios}
-        self._callees = frozenset(self.core.placed.functions.values())
+        self._callees = frozenset(callees.values())
         self.memory.snapshot()
         self.calls = 0
         self._encoded: tuple[Case | None, bytes] = None, b""
@@ -153,6 +155,7 @@ class Machine:
             run.opened_before = frozenset(context.l0.ports)
             context.guest_writes.clear()
             context.guest_reads.clear()
+            context.pending.clear()
             run.result = None
             self._call(run, address, poison)
             if run.crash or run.no_model or run.ended:

@@ -9,6 +9,7 @@ from emu import abi
 from emu.object.addresses import BUFFER, LIST
 from emu.object.call import EFLAGS_AC, SAVED, SAVED_VALUES, Run
 from emu.object.machine import Machine
+from emu.object.structures import CHANNEL_LOCK
 from emu.object.suspension import stands, suspension
 from emu.profile.scenario import Name, Value
 from emu.rules import Rule, asking, conventions, failures, resources, state, suspended, translation
@@ -80,6 +81,13 @@ class Observed:
     def held_locks(self) -> Iterator[str]:
         yield from map(self._machine.lock_name, self._run.context.locks)
         yield from self._machine.world.held_in_place()
+        taken = {path for path, _ in self.case.scenario.state}  # by somebody else, beforehand
+        for port in self.case.scenario.ports:
+            if (
+                f"evtchn{port.number}.{CHANNEL_LOCK}" not in taken
+                and self._machine.world.channels.is_locked(port.number)
+            ):
+                yield f"the lock of port {port.number}"
 
     def paused_vcpus(self) -> Iterator[str]:
         return map(self._machine.world.vcpu_name, self._run.context.paused)

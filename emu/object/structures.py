@@ -13,6 +13,8 @@ from emu.profile import Profile
 
 RWLOCK_COUNT = "cnts.counter"
 """Of ``rwlock_t``: readers and a writer in one word, without a call where it is free (4.15 and later)."""
+CHANNEL_LOCK = f"lock.{RWLOCK_COUNT}"
+"""Of a channel, where it is such a lock."""
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "struct cpu_info": ("current_vcpu", "processor_id", "guest_cpu_user_regs.rdx"),
     "struct domain": (
@@ -21,7 +23,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
         *(COMPAT_FLAG, COMPAT_START),
     ),
     "struct vcpu": ("domain", "vcpu_id", "is_initialised", "next_in_list"),
-    "struct evtchn": ("port", "state", "notify_vcpu_id"),
+    "struct evtchn": ("port", "state", "notify_vcpu_id", CHANNEL_LOCK),
     "struct shared_info": ("evtchn_mask",),
     "struct page_info": ("count_info",),
 }
@@ -33,8 +35,10 @@ def asked_of(profile: Profile) -> dict[str, tuple[str, ...]]:
     found = {name: dict.fromkeys(paths) for name, paths in _FIELDS.items()}
     for path in _named(profile):
         owner, _, field = path.partition(".")
-        kind = {"domain": "domain", "cpu": "cpu_info"}.get(owner, "vcpu")
+        kind = {"domain": "domain", "cpu": "cpu_info"}.get(owner, owner.rstrip("0123456789"))
         found[f"struct {kind}"].setdefault(field)
+    for table in profile.tables:
+        found[table.type_name] = dict.fromkeys(table.functions)
     return {name: tuple(paths) for name, paths in found.items()}
 
 
@@ -43,6 +47,8 @@ def _named(profile: Profile) -> Iterator[str]:
         for lock in (*extern.locks, *extern.takes):
             yield lock
             yield f"{lock}.{RWLOCK_COUNT}"
+    for table in profile.tables:
+        yield table.at
     for scenario in profile.scenarios:
         for path, _ in (*scenario.state, *scenario.leaves):
             yield path

@@ -98,6 +98,7 @@ class World(Fields):
             "far": GUEST_FAR,
             "high": GUEST_HIGH,
             "hypervisor": self.structs.end - PAGE,
+            "domain": self.domain,
             "vcpu0": self.vcpus[0],
             "vcpu1": self.vcpus[-1],
         }
@@ -140,9 +141,10 @@ class World(Fields):
         return tuple(found)
 
     def _room(self) -> int:
-        """Pages for the domain, its vcpus, four tables, and one that belongs to nobody."""
+        """Pages for the domain, its vcpus, four tables, those of functions, and one that is nobody's."""
         vcpus = self.profile.world.vcpus * self._size("struct vcpu")
-        return self._size("struct domain") + vcpus + 5 * PAGE
+        tables = len(self.profile.tables)
+        return self._size("struct domain") + vcpus + (5 + tables) * PAGE
 
     def _page(self, size: int = PAGE) -> LinearAddr:
         at = self._next
@@ -196,6 +198,16 @@ class World(Fields):
         ):
             self.try_set("struct domain", self.domain, path, value)
 
+    def fill_tables(self, functions: Mapping[str, LinearAddr]) -> None:
+        """Have the core find its tables of functions, of which ``functions`` has the addresses."""
+        for table in self.profile.tables:
+            if not self.layout.has(table.type_name) or not self.known(table.at):
+                continue
+            at = self._page()
+            self.set(*self.place(table.at), at)
+            for member in table.functions:
+                self.try_set(table.type_name, at, member, functions[table.extern(member)])
+
     @property
     def structs_end(self) -> LinearAddr:
         """Where the structures end; the pages behind belong to nobody."""
@@ -239,10 +251,18 @@ class World(Fields):
             return "struct domain", self.domain, field_path
         if owner == "cpu":
             return "struct cpu_info", self.stack_top, field_path
+        if owner.startswith("evtchn"):
+            return "struct evtchn", self._channel(int(owner.removeprefix("evtchn"))), field_path
         number = int(owner.removeprefix("vcpu"))
         if number >= len(self.vcpus):
             raise NotThere(f"the domain has {len(self.vcpus)} vcpus")
         return "struct vcpu", self.vcpus[number], field_path
+
+    def _channel(self, port: int) -> LinearAddr:
+        channel = self.channels.find(port)
+        if channel is None:
+            raise NotThere(f"port {port} of the scenario has no struct evtchn")
+        return channel
 
     def known(self, path: str) -> bool:
         """Whether this tree has that field."""

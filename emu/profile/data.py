@@ -48,6 +48,27 @@ class FixedRegion:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionTable:
+    """Functions that the core calls through a pointer: ``struct NAME``, and where its address stands.
+
+    Each is the extern ``NAME.FUNCTION``.  Skipped where the tree has no such table.
+    """
+
+    name: str
+    at: str
+    """A field, as ``domain.evtchn_port_ops``."""
+    functions: tuple[str, ...]
+
+    @property
+    def type_name(self) -> str:
+        return f"struct {self.name}"
+
+    def extern(self, function: str) -> str:
+        """What the profile calls one of its functions."""
+        return f"{self.name}.{function}"
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """A finding that is known: of this invariant, in this function of this file, with these words in it."""
 
@@ -131,6 +152,7 @@ class Profile:
     externs: Mapping[str, Extern]
     scenarios: tuple[Scenario, ...]
     boot: Boot = field(default_factory=Boot)
+    tables: tuple[FunctionTable, ...] = ()
     includes: tuple[str, ...] = ()
     """Headers that define the constants and the core's types: see `emu.object.probe`."""
     enums: tuple[str, ...] = ()

@@ -15,6 +15,8 @@ TOML, format 1:
     [regions.NAME]      pages at a fixed place: top, enumerator (page index below top)
     [entries.NAME]      symbols (candidates), arguments, refusals
     [externs]           symbol = "model", or {model, locks, takes, ignorable}
+    [tables.NAME]       functions called through a pointer to a struct NAME: at (where the pointer stands),
+                        functions (its members, each an extern "NAME.MEMBER")
     [boot]              command_line, memory (MiB), vcpus: the machine of the booted level
     [boot.pv_console]   command_line, symbols: it is booted once more, with the PV console for itself
     [[boot.variant]]    name, memory, vcpus, command_line, hole, map_in_start_info: other machines, for --deep
@@ -45,13 +47,14 @@ from emu.profile.data import (
     Entry,
     Extern,
     FixedRegion,
+    FunctionTable,
     Profile,
     PvConsole,
     Variant,
     World,
 )
 from emu.profile.scenario import Name, Scenario, Value
-from emu.profile.scenario_tables import MAX_SCENARIOS, Reader, read_scenarios, read_value
+from emu.profile.scenario_tables import MAX_SCENARIOS, PATH, Reader, read_scenarios, read_value
 from emu.profile.table import Table
 
 FORMAT = 1
@@ -102,6 +105,7 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
         externs=_externs(top.table("externs", optional=True)),
         scenarios=read_scenarios(top, entries, constants),
         boot=_boot(top.table("boot", optional=True), constants),
+        tables=tuple(_function_table(name, table) for name, table in top.tables("tables").items()),
         includes=includes,
         enums=enums,
         aliases=_aliases(top.table("aliases", optional=True)),
@@ -248,6 +252,16 @@ def _region(name: str, table: Table, constants: Mapping[str, int]) -> FixedRegio
     region = FixedRegion(name, value, table.text("enumerator"))
     table.done()
     return region
+
+
+def _function_table(name: str, table: Table) -> FunctionTable:
+    found = FunctionTable(name, table.text("at"), table.texts("functions"))
+    if not PATH.fullmatch(found.at):
+        raise table.error("at", "domain., cpu., vcpuN. or evtchnN. and a field")
+    if not found.functions or not all(_NAME.fullmatch(f) for f in (name, *found.functions)):
+        raise table.error("functions", f"expected members of struct {name}")
+    table.done()
+    return found
 
 
 def _externs(table: Table) -> dict[str, Extern]:

@@ -13,6 +13,7 @@ Where a value may be given by name, the names are: operations, constants and err
     far          a page of the guest that 32 bits do not reach
     high         a page of the guest above the hypervisor's range
     hypervisor   memory of the core itself
+    domain       the domain's structure
     vcpu0, vcpu1 the domain's vcpu structures
 """
 
@@ -37,6 +38,7 @@ class Name(StrEnum):
     FAR = "far"
     HIGH = "high"
     HYPERVISOR = "hypervisor"
+    DOMAIN = "domain"
     VCPU0 = "vcpu0"
     VCPU1 = "vcpu1"
     ANY_ERROR = "error"
@@ -80,6 +82,8 @@ class PortState:
     l0: PortKind | None = None
     excluded: bool = False
     """Of what is to be afterwards: any state but this one."""
+    pending: bool | None = None
+    """Of what is to be afterwards: whether an event was raised on it."""
 
     @property
     def spelled(self) -> str:
@@ -113,7 +117,8 @@ class Scenario:
     data: tuple[tuple[str, Value], ...] = ()
     """Variables of the object or of its surroundings, by name."""
     state: tuple[tuple[str, Value], ...] = ()
-    """Fields of the core's structures: ``domain.tot_pages``, ``vcpu1.pause_flags``, ``cpu.processor_id``."""
+    """Fields of the core's structures: ``domain.tot_pages``, ``vcpu1.pause_flags``, ``cpu.processor_id``,
+    ``evtchn12.state``."""
     before: tuple[str, ...] = ()
     """Scenarios whose calls prepare the ground, in this order; only their arguments count."""
     needs: tuple[str, ...] = ()

@@ -26,7 +26,8 @@ MAX_SCENARIOS = 2000
 MAX_FRAMES = 512
 """As many numbers as a page holds."""
 MAX_PAGE = 1 << 52
-_PATH = re.compile(r"(?:domain|cpu|vcpu[0-7])\.[A-Za-z_][\w.\[\]]*")
+PATH = re.compile(r"(?:domain|cpu|vcpu[0-7]|evtchn[0-9]{1,4})\.[A-Za-z_][\w.\[\]]*")
+"""A field of the core's structures."""
 RESULTS = frozenset({Name.ANY_ERROR, Name.VERSION})
 """Of a result alone."""
 PLACES = frozenset(Name) - RESULTS
@@ -149,8 +150,10 @@ class Reader:
     def _paths(self, key: str) -> tuple[tuple[str, Value], ...]:
         pairs = self._pairs(key)
         for name, _ in pairs:
-            if not _PATH.fullmatch(name):
-                raise self.table.error(f"{key}.{name}", "domain., cpu. or vcpuN. and a field")
+            if not PATH.fullmatch(name):
+                raise self.table.error(
+                    f"{key}.{name}", "domain., cpu., vcpuN. or evtchnN. and a field"
+                )
         return pairs
 
     def _start_info(self, modes: tuple[Mode, ...]) -> tuple[tuple[str, Value], ...] | None:
@@ -199,6 +202,7 @@ class Reader:
                     table.integer("vcpu") if table.has("vcpu") else None,
                     self._port_kind(table) if table.has("l0") else None,
                     excluded,
+                    table.flag("pending") if table.has("pending") else None,
                 )
             )
             table.done()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from emu import abi
 from emu.elf import PAGE
+from emu.findings.invariant import Invariant
 from emu.object.context import Context
 from emu.object.models.callee import EBUSY, EINVAL, ENOENT, ENOMEM, ENOSPC, M32, Models
 from emu.spaces import LinearAddr
@@ -132,3 +133,36 @@ def _evtchn_free(ctx: Context, arguments: Sequence[int]) -> int:
     ctx.world.set("struct evtchn", channel, "state", ctx.world.profile.constant("ECS_FREE"))
     ctx.world.try_set("struct evtchn", channel, "notify_vcpu_id", 0)
     return 0
+
+
+@MODELS.model("void")
+def _evtchn_set_pending(ctx: Context, arguments: Sequence[int]) -> int:
+    port = arguments[1] & M32
+    if ctx.world.channels.find(port) is None:
+        ctx.crash(Invariant.CRASH, f"an event is raised on port {port}, which has no channel")
+    _raise(ctx, LinearAddr(arguments[0]), port)
+    return 0
+
+
+@MODELS.model("void")
+def _channel_set_pending(ctx: Context, arguments: Sequence[int]) -> int:
+    """The same by the channel itself."""
+    channel = LinearAddr(arguments[1])
+    port = ctx.world.channels.port_at(channel)
+    if port is None:
+        ctx.crash(Invariant.CRASH, f"an event is raised on {channel:#x}, which is no channel")
+    _raise(ctx, LinearAddr(arguments[0]), port)
+    return 0
+
+
+def _raise(ctx: Context, vcpu: LinearAddr, port: int) -> None:
+    """An event goes to the vcpu that its channel notifies (public/event_channel.h, EVTCHNOP_bind_vcpu)."""
+    world, channel = ctx.world, ctx.world.channels.find(port)
+    assert channel is not None
+    number = world.get("struct evtchn", channel, "notify_vcpu_id")
+    if number >= len(world.vcpus) or world.vcpus[number] != vcpu:
+        name = world.vcpu_name(vcpu)
+        ctx.violate(
+            Invariant.VCPUS, f"the event of port {port} is for vcpu {number}, not for {name}"
+        )
+    ctx.pending.add(port)

@@ -42,11 +42,23 @@ def _free_unused_page(ctx: Context, arguments: Sequence[int]) -> int:
 
 @MODELS.model("int")
 def _rangeset_add_range(ctx: Context, arguments: Sequence[int]) -> int:
-    return -ctx.plan.fails("rangeset_add_range", errno=ENOMEM)
+    errno = ctx.plan.fails("rangeset_add_range", errno=ENOMEM)
+    if not errno:
+        ctx.ranges.add(LinearAddr(arguments[0]))
+    return -errno
+
+
+@MODELS.model("bool")
+def _rangeset_is_empty(ctx: Context, arguments: Sequence[int]) -> int:
+    """Until the core has put something into it."""
+    return int(LinearAddr(arguments[0]) not in ctx.ranges)
 
 
 @MODELS.model("int")
 def _rangeset_remove_range(ctx: Context, arguments: Sequence[int]) -> int:
     """Needs memory only where it leaves a piece on either side."""
     everything = arguments[1] == 0 and arguments[2] == (1 << 64) - 1
-    return -ctx.plan.fails("rangeset_remove_range", not everything, errno=ENOMEM)
+    errno = ctx.plan.fails("rangeset_remove_range", not everything, errno=ENOMEM)
+    if everything and not errno:
+        ctx.ranges.discard(LinearAddr(arguments[0]))
+    return -errno

@@ -61,17 +61,23 @@ void pv_shim_offline_memory(u32 nr, u32 order)
 
 void pv_shim_online_memory(u32 nr, u32 order)
 {
-    u32 n = nr < nr_balloon ? nr : nr_balloon, first = nr_balloon - n, done;
+    struct page_info *chosen[256];
+    u32 n = 0, kept = 0, done;
 
-    done = ask(6, order, &balloon[first], n);
-    for ( u32 i = first; i < first + done; i++ )
-        free_domheap_pages(balloon[i], order);
-    for ( u32 i = first + done; i < nr_balloon; i++ )
-        balloon[i - done] = balloon[i];
-    nr_balloon -= done;
+    for ( u32 i = 0; i < nr_balloon; i++ )
+        if ( n < nr && balloon[i]->order == order )
+            chosen[n++] = balloon[i];
+        else
+            balloon[kept++] = balloon[i];
+    nr_balloon = kept;
+    done = ask(6, order, chosen, n);
+    for ( u32 i = 0; i < done; i++ )
+        free_domheap_pages(chosen[i], order);
+    for ( u32 i = done; i < n; i++ )
+        balloon[nr_balloon++] = chosen[i];
 }
 """
-PLAIN = "    for ( u32 i = first; i < first + done; i++ )"
+PLAIN = "    for ( u32 i = 0; i < done; i++ )"
 
 
 def report(*changes: tuple[str, str], only: str) -> ObjectReport:
@@ -83,11 +89,13 @@ def report(*changes: tuple[str, str], only: str) -> ObjectReport:
     return emulate_object(core, mini.profile(), depth="explore", only=only)
 
 
-@pytest.mark.parametrize("more", ["", " of more than a batch"])
-@pytest.mark.parametrize("entry", ["offline_memory", "online_memory"])
-def test_a_core_that_does_it(entry: str, more: str) -> None:
+SCENARIOS = [s.name for s in PROFILE.scenarios if s.entry in ("offline_memory", "online_memory")]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_core_that_does_it(scenario: str) -> None:
     """Also where the heap has no page and L0 refuses: neither function returns anything to report it by."""
-    found = report(only=entry + more)
+    found = report(only=scenario)
     assert (found.outcome, found.findings) == (Outcome.PASSED, ())
 
 
@@ -107,14 +115,14 @@ def test_a_core_that_does_it(entry: str, more: str) -> None:
         ),
         (
             "online_memory",
-            (PLAIN, "    for ( u32 i = first; i < first + n; i++ )"),
-            "the heap is given frame 0x7001, which L0 has taken away"
+            (PLAIN, "    for ( u32 i = 0; i < n; i++ )"),
+            "the heap is given frame 0x7000, which L0 has taken away"
             " (when L0 XENMEM_populate_physmap fails)",
         ),
         (
             "online_memory",
-            (f"{PLAIN}\n        free_domheap_pages(balloon[i], order);\n", ""),
-            "frame 0x7001 is taken from the heap, and neither the heap nor L0 has it",
+            (f"{PLAIN}\n        free_domheap_pages(chosen[i], order);\n", ""),
+            "frame 0x7000 is taken from the heap, and neither the heap nor L0 has it",
         ),
         (
             "offline_memory of more than a batch",
@@ -125,6 +133,44 @@ def test_a_core_that_does_it(entry: str, more: str) -> None:
             "online_memory after all of more than a batch",
             ("        if ( rc != (long)op.nr )", "        if ( cmd == 6 || rc != (long)op.nr )"),
             "XENMEM_populate_physmap",
+        ),
+        (
+            "online_memory of the rest of a size",
+            (
+                "            balloon[kept++] = balloon[i];",
+                "            balloon[kept] = balloon[i];",
+            ),
+            "L0 is not asked for XENMEM_populate_physmap",
+        ),
+        (
+            "online_memory of the others between",
+            ("n < nr && balloon[i]->order == order", "n < nr && (order || i < 4)"),
+            "the heap is given",
+        ),
+        (
+            "online_memory of more than there is of a size",
+            (PLAIN, "    for ( u32 i = 0; i < nr; i++ )"),
+            "the heap is given",
+        ),
+        (
+            "online_memory of larger extents",
+            ("done = ask(6, order, chosen, n);", "done = ask(6, 0, chosen, n);"),
+            "the heap is given frame",
+        ),
+        (
+            "online_memory of a size that is not offline",
+            ("if ( n < nr && balloon[i]->order == order )", "if ( n < nr )"),
+            "L0 is called: XENMEM_populate_physmap",
+        ),
+        (
+            "online_memory of nothing",
+            ("if ( n < nr && balloon", "if ( n <= nr - 1 && balloon"),
+            "L0 is called: XENMEM_populate_physmap",
+        ),
+        (
+            "offline_memory of nothing",
+            ("while ( n < nr && (page", "while ( n <= nr - 1 && (page"),
+            "L0 is called: XENMEM_decrease_reservation",
         ),
     ],
 )
@@ -141,7 +187,7 @@ def test_the_size_of_a_batch_is_the_core_s_own_affair() -> None:
 
 def test_an_address_that_is_no_page() -> None:
     wrong = (
-        "free_domheap_pages(balloon[i], order);\n    for",
+        "free_domheap_pages(chosen[i], order);\n    for",
         "free_domheap_pages(TABLE, 0);\n    for",
     )
     (finding,) = report(wrong, only="online_memory").findings[:1]

@@ -121,7 +121,7 @@ def test_missing_file_names_the_built_in_ones() -> None:
             "result = 0",
             'state = { "vcpu.pause_flags" = 1 }',
             "scenario[one].state.vcpu.pause_flags",
-            "domain., cpu. or vcpuN.",
+            "domain., cpu., vcpuN. or evtchnN.",
         ),
         (
             "result = 0",

@@ -14,6 +14,7 @@ import typer
 from backport import interrupts
 from backport.commands import options as opt
 from backport.commands.for_ci import Reports
+from backport.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -354,7 +355,8 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     if state.target != state.branch:
         branch += f", to be created from {state.branch.removeprefix('refs/heads/')}"
     owner = journal.owner()
-    print(f"{branch}: {len(state.steps)} of {len(state.items) or '?'} patches, phase {state.phase}")
+    total = counted(len(state.items), "patch") if state.items else "? patches"
+    print(f"{branch}: {len(state.steps)} of {total}, phase {state.phase}")
     if clash is not None and state.worktree is not None:
         from backport.run import conflict
         from backport.run.stop import help_lines

@@ -79,11 +79,12 @@ class Reports:
         """Note on each commit of a record how far it is proven."""
         from importlib.metadata import version
 
+        from backport.counted import counted
         from backport.distribution import DISTRIBUTION
         from backport.export.commit_notes import REF, write_notes
 
         count = write_notes(repo, record, settings, f"backport {version(DISTRIBUTION)}")
-        print(f"{REF}: {count} commits noted", file=sys.stderr)
+        print(f"{REF}: {counted(count, 'commit')} noted", file=sys.stderr)
 
     def write_all(
         self, ctx: typer.Context, repo: Repo, make: Callable[[], Sequence[RunRecord]]

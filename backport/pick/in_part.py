@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backport.counted import counted
 from backport.gateway.text_diff import changed_lines, line_edits
 from series.lines import split_lines
 from series.model import FileChange, Hunk
@@ -83,7 +84,7 @@ def looks_applied(text: bytes, change: FileChange) -> LooksApplied | None:
         return applied_at(min(found.values()))
     few = ", ".join(f"hunk {n} at line {line}" for n, line in list(found.items())[:4])
     more = ", ..." if len(found) > 4 else ""
-    count = f"{len(found)} of {len(change.hunks)} hunks"
+    count = f"{len(found)} of {counted(len(change.hunks), 'hunk')}"
     return LooksApplied(f"in part it looks applied already: {few}{more} ({count})", wholly=False)
 
 

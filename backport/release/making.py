@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from backport.config import Settings
+from backport.counted import counted
 from backport.errors import StepFailed, UsageError
 from backport.gateway.repository import Repo
 from backport.gateway.tags import name_tag, tag_object
@@ -74,8 +75,8 @@ def plan(
     if failed:
         one = failed[0]
         raise StepFailed(
-            f"{len(failed)} of {len(done.targets)} commits failed, first {one.commit[:12]} '{one.subject}':\n"
-            f"{one.explain()}",
+            f"{len(failed)} of {counted(len(done.targets), 'commit')} failed, first"
+            f" {one.commit[:12]} '{one.subject}':\n{one.explain()}",
             "`backport mend` may repair it; nothing was tagged",
         )
     contents = gather(repo, settings, branch, version, last, done)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backport.counted import counted
 from backport.pick.outcome import Clash, Picked
 from backport.planning.items import Item, parse_item
 from backport.run.markers import open_hunks
@@ -187,7 +188,7 @@ def _hunks(patch: Patch, picked: Picked, clash: Clash) -> str:
     if len(hunks) < 2 or not left or len(left) == len(hunks):
         return ""
     done = [number for number in range(1, len(hunks) + 1) if number not in left]
-    return f"of {len(hunks)} hunks {_listed(done)} done, {_listed(left)} left to you"
+    return f"of {counted(len(hunks), 'hunk')} {_listed(done)} done, {_listed(left)} left to you"
 
 
 def _listed(numbers: Iterable[int]) -> str:

@@ -114,7 +114,7 @@ def test_plain_diffs_go_on_by_context_and_say_where(repo: Path, tmp_path: Path) 
     assert done.exit_code == 0, done.output
     step = json.loads(done.stdout)["steps"][0]
     assert step["how"] == "by context"
-    assert step["notes"] == ["a.c: hunk 1: 1 lines later"]
+    assert step["notes"] == ["a.c: hunk 1: 1 line later"]
 
 
 def test_what_is_there_already_is_recognised(repo: Path, tmp_path: Path) -> None:

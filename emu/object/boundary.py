@@ -24,6 +24,7 @@ from emu.object.world import World
 from emu.profile import Extern
 from emu.spaces import LinearAddr
 
+UNMASK = "EVTCHNOP_unmask"
 SCRUBBED = 512
 """Bytes of stack that a callee may have used."""
 WIDEST = 64
@@ -185,7 +186,23 @@ class Boundary:
         result = ctx.l0.call(number, arguments, bool(eflags & EFLAGS_AC))
         if ctx.l0.down:
             raise Ended
+        self._check_unmask(ctx)
         self.cpu.write("rax", result)
+
+    def _check_unmask(self, ctx: Context) -> None:
+        """An event that waits at a port comes at once, before the unmask is over (public event_channel.h).
+
+        What the guest itself has unmasked is its own affair.
+        """
+        call = ctx.l0.calls[-1]
+        if call.op != UNMASK or call.result != 0 or ctx.operation == UNMASK:
+            return
+        port = dict(call.arguments)["port"]
+        if self.world.channels.state(port) == self.world.profile.constant("ECS_FREE"):
+            ctx.violate(
+                Invariant.PORTS_AGREE,
+                f"port {port} is unmasked in L0 while it is free in the core: an event that waits is lost",
+            )
 
     def _on_mode_access(self, write: bool, address: LinearAddr, size: int) -> None:
         if any(address < end and begin < address + size for begin, end in self._mode_fields):

@@ -46,6 +46,8 @@ class Context:
     l0: L0
     plan: Plan
     lock_name: Callable[[LinearAddr], str]
+    operation: str = ""
+    """What the guest has asked for."""
     locks: dict[LinearAddr, int] = field(default_factory=dict)
     """Lock address to how often it is held."""
     blocks: dict[LinearAddr, int] = field(default_factory=dict)

@@ -153,6 +153,7 @@ class Machine:
             if this.scenario.operation == SUSPEND:
                 run.stood_before = stands(self.world, context.l0)
             run.opened_before = frozenset(context.l0.ports)
+            context.operation = this.scenario.operation
             context.guest_writes.clear()
             context.guest_reads.clear()
             context.pending.clear()

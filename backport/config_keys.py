@@ -53,7 +53,12 @@ KEYS = (
     Key("sandbox", one_of(SandboxUse), "build in a sandbox (bubblewrap)"),
     Key("writable", "DIR", "a folder that a sandboxed build may write to", repeated=True),
     Key("readable", "PATH", "what a sandboxed build sees although it is hidden", repeated=True),
-    Key("passenv", "NAME", "a variable that builds get although it looks secret", repeated=True),
+    Key(
+        "passenv",
+        "NAME",
+        "a variable that builds get though it looks secret, or is a CI job's",
+        repeated=True,
+    ),
     Key("replay", "true|false", "build a step by the commands that it changes"),
     Key("audit", "N", "one of N steps not built in full is, and compared; 0 for none"),
     Key("cacheLimit", "MIB", "how much the cache of verdicts may take"),

@@ -36,6 +36,9 @@ _SECRET_VALUE = re.compile(
     r"|\bglpat-[\w-]{16}|\bxox[abprs]-|\b(AKIA|ASIA)[0-9A-Z]{16}\b|\bsk-[\w-]{20}|\beyJ[\w-]{10,}\.eyJ"
 )
 """A user and password in a URL, private keys, and tokens that say by their form what they are."""
+_JOB = re.compile(r"(?!GITHUB_ACTIONS$)(GITHUB|RUNNER|ACTIONS|CI)_\w+|GITLAB_USER_\w+")
+"""What GitHub and GitLab say of a job.  They are other in each, so with them no verdict of an earlier job
+would hold; ``CI``, ``GITHUB_ACTIONS`` and ``GITLAB_CI`` are the same in all."""
 _ENGLISH = {"LANGUAGE": "C", "LC_ALL": "C"}
 """Messages of git that are shown, or searched, do not depend on the user's language."""
 
@@ -71,14 +74,20 @@ class Environment:
         return {**kept, **_ENGLISH}
 
     def for_builds(self, passed: Collection[str] = ()) -> dict[str, str]:
-        """For a build: nothing of git's, which says things about the user's repository, and none of
-        `withheld`."""
-        left_out = set(self.withheld(passed))
+        """For a build: nothing of git's, which says things about the user's repository, and nothing of
+        `withheld` and `of_the_job`."""
+        left_out = {*self.withheld(passed), *self.of_the_job(passed)}
         return {
             k: v
             for k, v in self.variables.items()
             if not k.startswith("GIT_") and k not in left_out
         }
+
+    def of_the_job(self, passed: Collection[str] = ()) -> tuple[str, ...]:
+        """What says which job of a CI system this is; ``passed`` are let through."""
+        return tuple(
+            sorted(name for name in self.variables if _JOB.fullmatch(name) and name not in passed)
+        )
 
     def withheld(self, passed: Collection[str] = ()) -> tuple[str, ...]:
         """What leads to the user's agents, or looks like a secret; ``passed`` are let through."""

@@ -131,7 +131,9 @@ class BuildTree:
         self._writable = tuple(writable)
         self._env = repo.environment.for_builds(passed)
         self.withheld = repo.environment.withheld(passed)
-        """Variables that builds do not get."""
+        """Variables that builds do not get, for what they lead to or hold."""
+        self.of_the_job = repo.environment.of_the_job(passed)
+        """Variables that builds do not get, since they are other in each job of a CI system."""
         named = named_files(command, self.folder, self._env)
         seen = (*readable, *map(str, (*repo.folders, *named)))
         places = BuildPlaces(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from backport.builds.step_build import BuildTree, Built, Way
 from backport.config import Settings, level_of
+from backport.counted import counted
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
 from backport.levels import Level
@@ -108,6 +109,12 @@ class Prover:
             found.append(
                 f"not passed to builds: {', '.join(withheld)}"
                 " (agents, and what looks like a secret; `git config --add backport.passenv NAME`)"
+            )
+        if job := self._builder.of_the_job:
+            few = ", ".join(job[:2]) + (", ..." if len(job) > 2 else "")
+            found.append(
+                f"not passed to builds: {counted(len(job), 'variable')} of this CI job ({few}), so that"
+                " verdicts hold in the next one (`git config --add backport.passenv NAME`)"
             )
         if self._builder.replay is not None and self._builder.replay.why:
             found.append(f"every step is a full build: {self._builder.replay.why}")

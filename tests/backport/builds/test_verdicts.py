@@ -143,6 +143,26 @@ def test_what_a_build_could_not_see_is_no_verdict_once_it_can(
     assert tree_of(folder, replay=replay).known(commit) is not None  # as it was, it is known
 
 
+@pytest.mark.parametrize("variable", ["GITHUB_RUN_ID", "CI_JOB_ID", "RUNNER_TRACKING_ID"])
+def test_the_next_job_of_a_ci_system_knows_the_verdicts_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """And no build can have looked at what differs."""
+    folder = new_repo(tmp_path / "tree", {"Makefile": f'all:\n\ttest -z "$${variable}$$GIT_X"\n'})
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv(variable, "1")
+    tree = tree_of(folder)
+    commit = tree.repo.commit("stable")
+    assert tree.build(commit).verdict.state is State.PASSED
+    monkeypatch.setenv(variable, "2")
+    assert tree_of(folder).known(commit) is not None
+    wanted = tree_of(folder, passed=(variable,))
+    assert wanted.known(commit) is None
+    assert wanted.build(commit).verdict.state is State.FAILED
+    monkeypatch.setenv("CI", "false")  # this one the build does get
+    assert tree_of(folder).known(commit) is None
+
+
 GAP: Files = {
     "Makefile": "all: a.o b.o\n%.o: %.c\n\tgcc -c -o $@ $<\n",
     "a.c": '#include "v.h"\nint a = V;\n',

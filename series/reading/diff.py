@@ -438,9 +438,11 @@ class _Parser:
         new_left = int(match[4]) if match[4] is not None else 1
         end = len(lines)
         if max(old_left, new_left) > end - start - 1:
+            follow = end - start - 1
             self.fail(
-                f"hunk {number} claims {old_left} lines before and {new_left} after, but only "
-                f"{end - start - 1} lines follow; the patch is truncated or damaged"
+                f"hunk {number} claims {_lines(old_left)} before and {new_left} after, but only"
+                f" {follow} follow{'s' if follow == 1 else ''};"
+                f" {_way_on(max(old_left, new_left) - follow)}"
             )
         at = _end_of_hunk(lines, start + 1, old_left, new_left)
         if at is None:
@@ -490,14 +492,10 @@ class _Parser:
             at += 1
         if old_left < 0 or new_left < 0:
             self.fail(f"hunk {number} holds other lines than its header counts", at - 1)
-        stripped = at >= end and old_left == new_left <= _MOST_STRIPPED
-        way_on = (
-            "if an editor stripped blank lines off its end, put back lines of one blank"
-            if stripped
-            else "the patch is truncated or damaged"
-        )
+        missing = old_left if at >= end and old_left == new_left else _MOST_STRIPPED + 1
         self.fail(
-            f"hunk {number} ends early: {_lines(old_left)} before and {new_left} after are missing; {way_on}",
+            f"hunk {number} ends early: {_lines(old_left)} before and {new_left} after are missing;"
+            f" {_way_on(missing)}",
             at - 1,
         )
 
@@ -618,3 +616,10 @@ def _says_more(change: FileChange, *, seen_names: bool) -> bool:
 
 def _lines(count: int) -> str:
     return "1 line" if count == 1 else f"{count} lines"
+
+
+def _way_on(missing: int) -> str:
+    """What to do about a hunk that lacks some lines at the end of a file."""
+    if missing <= _MOST_STRIPPED:
+        return "if an editor stripped blank lines off its end, put back lines of one blank"
+    return "the patch is truncated or damaged"

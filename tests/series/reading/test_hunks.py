@@ -106,7 +106,11 @@ def test_counts_that_are_not_written_are_one() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        (b"@@ -1,2 +1,2 @@\n a\n", 3, "claims 2 lines before and 2 after, but only 1 lines follow"),
+        (
+            b"@@ -1,2 +1,2 @@\n a\n",
+            3,
+            "claims 2 lines before and 2 after, but only 1 follows; if an editor stripped",
+        ),
         (
             b"@@ -1,3 +1,3 @@\n a\n-b\n+c\n",
             6,

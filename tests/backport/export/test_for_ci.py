@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def run(repo: Path, *words: str, source: str = "stable..topic") -> tuple[Any, An
         *("--branch", "stable", "--series", source, *options),
         *("--junit", str(junit), "--sarif", str(sarif), *words),
     )
-    return done, Xml.parse(junit).getroot(), valid_sarif(json.loads(sarif.read_text()))
+    return done, valid_junit(Xml.parse(junit).getroot()), valid_sarif(json.loads(sarif.read_text()))
 
 
 def valid_sarif(log: dict[str, Any]) -> dict[str, Any]:
@@ -63,6 +64,52 @@ def valid_sarif(log: dict[str, Any]) -> dict[str, Any]:
     assert "Results Format (SARIF) Version 2.1.0" in schema["title"]
     Draft4Validator(schema).validate(log)
     return log
+
+
+JUNIT: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "testsuites": (set(), {"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
+    "testsuite": (
+        {"name", "tests", "failures", "errors"},
+        {
+            "time",
+            "skipped",
+            "timestamp",
+            "hostname",
+            "id",
+            "package",
+            "file",
+            "log",
+            "url",
+            "group",
+        },
+        {"testsuite", "properties", "testcase", "system-out", "system-err"},
+    ),
+    "testcase": (
+        {"name"},
+        {"time", "classname", "group"},
+        {"skipped", "error", "failure", "system-out", "system-err"},
+    ),
+    **{kind: (set(), {"type", "message"}, set()) for kind in ("skipped", "error", "failure")},
+}
+"""Of each element what xunit2 asks for and allows: attributes that are needed, others, elements below."""
+
+
+def valid_junit(element: Xml.Element) -> Xml.Element:
+    """As Jenkins' schema for xunit2 (junit-10.xsd) has it."""
+    needed, allowed, below = JUNIT[element.tag]
+    assert needed <= set(element.attrib) <= needed | allowed, element.attrib
+    assert re.fullmatch(r"\d+\.\d+", element.get("time", "0.0"))
+    if element.tag == "testsuite":
+        kinds = Counter(child.tag for case in element.iter("testcase") for child in case)
+        counts = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+        assert {key: int(element.attrib[key]) for key in counts} == {
+            key: kinds[kind] for key, kind in counts.items()
+        }
+        assert int(element.attrib["tests"]) == len(element.findall("testcase"))
+    for child in element:
+        assert child.tag in below
+        valid_junit(child)
+    return element
 
 
 def cases(suites: Xml.Element) -> list[tuple[str, str, str]]:
@@ -228,7 +275,7 @@ def test_strangers_text_stays_text(text: str) -> None:
         troubles=(Trouble(Validator.BUILD, State.FAILED, "build", text, (text,), Place("a b%.c")),),
     )
     record = RunRecord("apply", text, (step,), asked=True)
-    suites = Xml.fromstring(to_junit([record]))
+    suites = valid_junit(Xml.fromstring(to_junit([record])))
     (failure,) = suites.iter("failure")
     assert failure.text is not None
     assert "\x1b" not in failure.text

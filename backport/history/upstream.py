@@ -143,7 +143,9 @@ def _touching(repo: Repo, start: Oid, fork: Oid | None, path: bytes) -> list[Oid
     if fork:
         words.append(f"^{fork}")
     name = path.decode("utf-8", "surrogateescape")
-    return [Oid(line) for line in repo.git(*words, "--", f":(literal,top){name}").splitlines()]
+    # git runs at the top of the worktree.  With `top` it would not ask its index of changed paths: 0.21 s
+    # for 0.04 (revision.c, forbid_bloom_filters).
+    return [Oid(line) for line in repo.git(*words, "--", f":(literal){name}").splitlines()]
 
 
 def _up_to(repo: Repo, commits: list[Oid], path: bytes, base: Oid | None) -> list[Oid]:

@@ -154,7 +154,7 @@ class Digger:
             "grep", "-l", "-w", "-F", "--full-name", name, made_on, cwd=self.repo.top
         )
         files = [line.partition(":")[2] for line in listed.split("\n") if line]
-        paths = [f":(literal,top){path}" for path in files[:_MOST_NAMES]]
+        paths = [f":(literal){path}" for path in files[:_MOST_NAMES]]
         words = ("log", "--format=%H", "--no-merges", f"-S{name}", made_on, f"^{self.lineage.tip}")
         commits = self.repo.git(*words, "--", *paths).split()
         return Oid(commits[-1]) if commits else None

@@ -113,6 +113,12 @@ def test_a_patch_that_is_there_needs_nothing_to_be_taken(repo: Path) -> None:
     )
 
 
+def test_from_a_folder_below_the_top(repo: Path) -> None:
+    commit(repo, {"a.c": lines((10, "prep")), "sub/x.c": "1\n"}, "prep")
+    commit(repo, {"a.c": lines((10, "prep"), (11, "fix"))}, "fix")
+    assert kinds(by_subject(needed(repo / "sub"))["prep"]) == {"lines", "clash"}
+
+
 def test_a_wide_one_is_not_taken_for_one_fix(repo: Path) -> None:
     many = {f"f{number}.c": "x\n" for number in range(12)}
     commit(repo, {**many, "a.c": lines((10, "prep"))}, "prep")

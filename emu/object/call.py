@@ -53,4 +53,6 @@ class Run:
     buffer_before: bytes = b""
     guest_before: bytes = b""
     """The guest's pages, where other calls went before this one."""
+    stack_before: bytes = b""
+    """The stack, where the scenario has changed what is at its top."""
     rsp: LinearAddr = NOWHERE

@@ -136,6 +136,8 @@ class Machine:
         self.memory.restore()
         context = self._prepare(case, plan)
         run = Run(case, context)
+        if any(path.startswith("cpu.") for path, _ in scenario.state):
+            run.stack_before = bytes(self.world.stack.view)
         missing = [n for n in scenario.needs if n not in self._callees]
         if missing:
             raise NotThere(f"the object does not call {' or '.join(missing)}")

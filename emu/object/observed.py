@@ -190,7 +190,8 @@ class Observed:
     def unchanged(self, area: Area) -> bool:
         world, memory = self._machine.world, self._machine.memory
         if area is Area.CPU_INFO:
-            return memory.unchanged(world.stack, world.stack_top - world.stack.base)
+            top = world.stack_top - world.stack.base
+            return memory.unchanged(world.stack, top, since=self._run.stack_before)
         if area is Area.HEAP:
             return memory.unchanged(world.heap, self._run.context.brk - world.heap.base)
         return memory.unchanged(world.structs, world.structs_end - world.structs.base)

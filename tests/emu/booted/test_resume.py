@@ -164,6 +164,15 @@ def test_a_core_that_does_not_resume_lacks_it() -> None:
             ("x86_%s", "x86_%p"),
         ),
         (
+            "shutdown by another vcpu",
+            "crash",
+            "BUG",
+            (
+                "    if ( reason != 2 )",
+                "    if ( cpu_info()->processor_id )\n        BUG();\n    if ( reason != 2 )",
+            ),
+        ),
+        (
             "cpu_up of a vcpu that is not initialised",
             "expectation",
             "the result is 0, not -EINVAL",

@@ -17,6 +17,7 @@ _HEADER = re.compile(rb"^\*\*\* ([^\n]+)\n--- ([^\n]+)\n\*{15}[^\n]*\n\*\*\* \d"
 _OLD = re.compile(rb"\*\*\* (\d{1,9})(?:,(\d{1,9}))? \*\*\*\*[ \r]*\n?\Z")
 _NEW = re.compile(rb"--- (\d{1,9})(?:,(\d{1,9}))? ----[ \r]*\n?\Z")
 _ROW = b"***************"
+_NO_NEWLINE = b"\n\\ No newline at end of file\n"
 
 
 def holds_context_diff(text: bytes) -> bool:
@@ -85,20 +86,20 @@ class _Turner:
         afters = sum(op != b"-" for op, _ in body)
         return [
             b"@@ -%d,%d +%d,%d @@\n" % (old_first, befores, new_first, afters),
-            *(op + text for op, text in body),
+            *(op + (text if text.endswith(b"\n") else text + _NO_NEWLINE) for op, text in body),
         ]
 
     def side(self, op: bytes) -> list[tuple[bytes, bytes]]:
-        """The lines of one side: context, or changed with ``op``."""
+        """The lines of one side: context, or changed with ``op``; only what has no newline has none."""
         found: list[tuple[bytes, bytes]] = []
         while self.at < len(self.lines):
-            line = self.lines[self.at]
+            line = self.lines[self.at].removesuffix(b"\n") + b"\n"
             if line[:2] == b"  ":
                 found.append((b" ", line[2:]))
             elif line[:2] in (b"! ", op + b" "):
                 found.append((op, line[2:]))
             elif line.startswith(b"\\ ") and found:
-                found.append((b"", line))
+                found[-1] = (found[-1][0], found[-1][1].removesuffix(b"\n"))
             elif line.rstrip(b"\r\n") in (b"", b" ", b"!", op) and not _NEW.match(line):
                 # The blanks of an empty line were lost on the way; at a hunk's end it is no line.
                 if line.rstrip(b"\r\n") in (b"", b" ") and self.ends():

@@ -9,10 +9,11 @@ one that it may forget.
 from __future__ import annotations
 
 from emu.booted.paging import Linear, NotMapped
+from emu.booted.stack_operand import is_canonical, stack_operand
 from emu.cpu import System
 from emu.spaces import LinearAddr
 
-VECTOR_NMI, VECTOR_BP, VECTOR_UD, VECTOR_DF, VECTOR_GP = 2, 3, 6, 8, 13
+VECTOR_NMI, VECTOR_BP, VECTOR_UD, VECTOR_DF, VECTOR_SS, VECTOR_GP = 2, 3, 6, 8, 12, 13
 WITH_ERROR_CODE = frozenset({8, 10, 11, 12, 13, 14, 17})
 EXCEPTIONS = 32
 EFLAGS_TF, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF = 1 << 8, 1 << 9, 1 << 14, 1 << 16
@@ -21,6 +22,9 @@ MSR_EFER, MSR_STAR, MSR_LSTAR, MSR_FMASK = 0xC0000080, 0xC0000081, 0xC0000082, 0
 EFER_SCE = 1
 CR0_PG = 1 << 31
 SYSCALL_SIZE = 2
+_LONGEST = 15
+"""Bytes of an instruction."""
+_PAGE = 4096
 
 
 class TripleFault(Exception):
@@ -61,13 +65,26 @@ class Traps:
                 return
             self._deliver(vector, None, behind)
             return
-        self.taken.append((vector, rip))
         code = self._cpu.error_code() if vector in WITH_ERROR_CODE else None
+        if vector == VECTOR_GP and not code and self._off_the_stack(rip):
+            vector = VECTOR_SS
+        self.taken.append((vector, rip))
         self._deliver(vector, code, rip)
 
     def interrupt(self, vector: int) -> None:
         """One from outside; the caller sees to EFLAGS.IF."""
         self._deliver(vector, None, self._cpu.rip())
+
+    def _off_the_stack(self, rip: LinearAddr) -> bool:
+        """Whether the instruction's operand is the stack's, at an address that no processor can have."""
+        here = _PAGE - rip % _PAGE
+        try:
+            code = self._linear.read(rip, min(_LONGEST, here))
+            code += self._linear.read(rip + here, _LONGEST - here) if here < _LONGEST else b""
+        except NotMapped:
+            return False
+        address = stack_operand(code, self._cpu.read)
+        return address is not None and not is_canonical(address)
 
     def _software(self, vector: int, rip: LinearAddr) -> LinearAddr | None:
         """Where to go on behind the ``int n`` that raised this; None for an exception."""

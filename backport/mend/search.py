@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from backport.gateway.commits import commit_changes
 from backport.mend.lineup import Lineup, moved_up, shifted
 from backport.mend.pieces import Piece
-from backport.mend.suspects import Complaint, Suspects, complaint_of, relevant
+from backport.mend.suspects import Complaint, Suspects, complaint_of, headers, relevant
 from backport.verdicts import State, StepVerdict
 from series.model import Identity, Patch
 
@@ -120,9 +120,25 @@ class Search:
     def _shift(
         self, lineup: Lineup, at: int, giver: int, taker: int, complaint: Complaint
     ) -> Lineup | None:
+        """Headers alone, where a name is lacking; else all that concerns the complaint."""
         pieces = self.suspects.pieces(lineup, giver)
-        chosen = relevant(pieces, complaint)
         places = range(at, max(at + 1, max(giver, taker) if taker > giver else at + 1))
+        for chosen in dict.fromkeys((headers(pieces, complaint), relevant(pieces, complaint))):
+            found = self._shift_from(lineup, giver, taker, pieces, chosen, places)
+            if found is not None:
+                return found
+        return None
+
+    def _shift_from(
+        self,
+        lineup: Lineup,
+        giver: int,
+        taker: int,
+        pieces: Sequence[Piece],
+        chosen: tuple[Piece, ...],
+        places: range,
+    ) -> Lineup | None:
+        """These parts, and those that the errors behind the first ones ask for."""
         for _ in range(_ROUNDS):
             if not chosen:
                 return None

@@ -98,9 +98,19 @@ class Suspects:
 
 def relevant(pieces: Sequence[Piece], complaint: Complaint) -> tuple[Piece, ...]:
     """The parts of a step that concern a complaint: those with a name of it, or at the line of it."""
-    named = [piece for piece in pieces if piece.words & complaint.names]
-    near = [piece for piece in pieces if piece not in named and _is_near(piece, complaint)]
-    return tuple(p for p in pieces if p in named or p in near)
+    return tuple(p for p in pieces if p.words & complaint.names or _is_near(p, complaint))
+
+
+def headers(pieces: Sequence[Piece], complaint: Complaint) -> tuple[Piece, ...]:
+    """Those that include a header in a file that lacks a name: it may be in the tree already."""
+    lacking = any(error.lacking and error.names for error in complaint.errors)
+    return tuple(p for p in pieces if lacking and _includes(p, complaint))
+
+
+def _includes(piece: Piece, complaint: Complaint) -> bool:
+    lines = [line for line in piece.edit.lines if line.strip()] if piece.edit is not None else []
+    here = piece.path.rpartition(b"/")[2] in complaint.files
+    return here and bool(lines) and all(line.lstrip().startswith(b"#include") for line in lines)
 
 
 def _is_near(piece: Piece, complaint: Complaint) -> bool:

@@ -64,6 +64,25 @@ def same_end(repo: Path) -> bool:
     return git(repo, "rev-parse", "mended^{tree}") == git(repo, "rev-parse", "topic^{tree}")
 
 
+def test_a_header_that_the_tree_has_already_is_included_where_it_is_needed(tmp_path: Path) -> None:
+    """Xen's 4.10.0-shim-comet-3 from its 47th step on: no step brings the name, a later one its header."""
+    here = '#include "h.h"\n#include "k.h"\n'
+    repo = series(
+        tmp_path,
+        ("uses", {"a.c": a((5, "int a5(void) { return THERE; }"))}),
+        ("apart", {"b.c": body((3, "int b3(void) { return 34; }"), name="b")}),
+        ("includes", {"a.c": here + body((5, "int a5(void) { return THERE + 1; }"))}),
+        **{"k.h": "#define THERE 4\n"},
+    )
+    found = mend(repo)
+    assert [one["number"] for one in found["broken"]] == [1]
+    assert git(repo, "show", "mended~2:a.c").startswith(here.rstrip())
+    assert "THERE + 1" not in git(repo, "show", "mended~2:a.c")
+    assert subjects(repo) == ["uses", "apart", "includes"]
+    assert every_step_builds(repo)
+    assert same_end(repo)
+
+
 def test_what_a_step_needs_goes_before_it(tmp_path: Path) -> None:
     repo = series(
         tmp_path,

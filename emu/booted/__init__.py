@@ -8,6 +8,7 @@ The machine:
     ram         physical memory, and the snapshot of it
     paging      linear addresses, as a processor and L0 see them
     traps       exceptions and system calls, which Unicorn leaves to us
+    stack_operand  which memory operands are the stack's
     strings     long fills and copies, made a page at a time
     processor   one processor
     devices     time, timers, local APICs, what is to come from outside

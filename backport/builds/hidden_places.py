@@ -85,9 +85,9 @@ def _open_in(sockets: Collection[str]) -> Iterator[tuple[Path, str]]:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # another user's, or one that has ended
             cwd = (process / "cwd").readlink()
-            for descriptor in os.scandir(process / "fd"):
+            for descriptor in (process / "fd").iterdir():
                 with contextlib.suppress(OSError):
-                    if (name := os.readlink(descriptor.path)) in sockets:  # noqa: PTH115
+                    if (name := str(descriptor.readlink())) in sockets:
                         yield cwd, name
 
 

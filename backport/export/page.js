@@ -31,7 +31,7 @@
     const items = all("li", graph);
     const paths = all("path", graph);
     const svg = graph.querySelector("svg");
-    const told = document.getElementById(graph.dataset.told);
+    const detail = document.getElementById(graph.dataset.detail);
     const below = new Map(), above = new Map(), item = new Map();
     for (const li of items) { below.set(li.dataset.n, []); above.set(li.dataset.n, []); item.set(li.dataset.n, li); }
     for (const path of paths) { above.get(path.dataset.b).push(path); below.get(path.dataset.a).push(path); }
@@ -46,13 +46,13 @@
       return found;
     };
     let fixed = null;
-    const line = (text) => { const p = document.createElement("p"); p.textContent = text; told.append(p); };
+    const line = (text) => { const p = document.createElement("p"); p.textContent = text; detail.append(p); };
     const choose = (n) => {
       for (const li of items) li.classList.remove("chosen", "needed", "needs");
       for (const path of paths) path.classList.remove("on");
       svg.classList.toggle("faded", n !== null);
-      told.textContent = "";
-      if (n === null) { line(told.dataset.hint); return; }
+      detail.textContent = "";
+      if (n === null) { line(detail.dataset.hint); return; }
       const needed = reach(n, above, "a"), needs = reach(n, below, "b");
       item.get(n).classList.add("chosen");
       needed.forEach((other) => item.get(other).classList.add("needed"));

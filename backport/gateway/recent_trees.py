@@ -2,7 +2,7 @@
 """The trees that a run has at hand, parsed: the recent ones, within a bound.
 
 Each step of a run has some three trees of its own, and an entry takes 270 bytes: 1,000 patches of Xen
-left 46 MB of trees that nobody read any more.  Two generations are kept.  What is read moves into the
+left 46 MB of trees that were not read again.  Two generations are kept.  What is read moves into the
 younger; once that is full it becomes the older, and what was not read since the last time is dropped.
 """
 

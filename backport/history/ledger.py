@@ -4,7 +4,7 @@
 To read what a branch has and another does not costs a merge base, a walk and every message: 45 ms for a newer
 stable branch of Xen, and a pick asks four of them.  Here it is a row.
 
-Format 3 (``PRAGMA user_version``); a file of another version is built anew, and read by nobody.
+Format 3 (``PRAGMA user_version``); a file of another version is not read, and built anew.
 
 ``span``   what ``tip`` reaches and ``hide`` does not, newest first.  ``referring`` is a JSON list of
            ``[place, commit, second, origins, reverts]`` of those that name others, ``plain`` zlib of one of

@@ -141,7 +141,7 @@ class World(Fields):
         return tuple(found)
 
     def _room(self) -> int:
-        """Pages for the domain, its vcpus, four tables, those of functions, and one that is nobody's."""
+        """Pages for the domain, its vcpus, four tables, the tables of functions, and a spare one."""
         vcpus = self.profile.world.vcpus * self._size("struct vcpu")
         tables = len(self.profile.tables)
         return self._size("struct domain") + vcpus + (5 + tables) * PAGE
@@ -199,7 +199,7 @@ class World(Fields):
             self.try_set("struct domain", self.domain, path, value)
 
     def fill_tables(self, functions: Mapping[str, LinearAddr]) -> None:
-        """Have the core find its tables of functions, of which ``functions`` has the addresses."""
+        """Fill the core's tables of functions with the addresses in ``functions``."""
         for table in self.profile.tables:
             if not self.layout.has(table.type_name) or not self.known(table.at):
                 continue

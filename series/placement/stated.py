@@ -40,7 +40,7 @@ def pre_image_line(hunk: Hunk) -> int:
 def in_order(hunks: Sequence[Hunk]) -> bool:
     """Whether each hunk begins behind the end of the one before, as in every patch that a diff made.
 
-    Stated lines mean nothing in others: two hunks for one line, each of which stands there, are no edit.
+    Of other hunks the stated lines cannot be used: two for one line would both fit, and make no edit.
     """
     end = 0
     for hunk in hunks:

@@ -74,11 +74,11 @@ def test_keys_go_through_the_graph_and_filters_hide_rows(browser: Any, file: Pat
     page, said = opened(browser, file)
     first = page.locator(".graph").first.locator("button")
     first.nth(0).focus()
-    assert "needed by 1" in page.locator("#told-1").inner_text()
+    assert "needed by 1" in page.locator("#detail-1").inner_text()
     page.keyboard.press("ArrowDown")
-    assert "needs 1" in page.locator("#told-1").inner_text()
+    assert "needs 1" in page.locator("#detail-1").inner_text()
     page.keyboard.press("Escape")
-    assert "Point at a patch" in page.locator("#told-1").inner_text()
+    assert "Point at a patch" in page.locator("#detail-1").inner_text()
     page.locator("[data-table=table-1] input[type=search]").fill("no such text")
     assert page.locator("#table-1 tbody tr:visible").count() == 0
     assert page.locator("[data-table=table-1] output").inner_text() == "0 of 2"

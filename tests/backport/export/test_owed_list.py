@@ -14,7 +14,7 @@ from backport.export.html_page import to_html
 from backport.export.owed_list import read_owed
 from tests.backport.export.hostile import HOSTILE
 from tests.backport.export.test_page import Page
-from tests.backport.survey.stable_repo import make, take, told
+from tests.backport.survey.stable_repo import answer, make, take
 from tests.backport.trees import backport, commit, lines
 
 
@@ -33,7 +33,7 @@ def repo(tmp_path: Path) -> Path:
 
 def written(repo: Path) -> Path:
     file = repo.parent / "owed.json"
-    file.write_text(json.dumps(told(repo, "owed")))
+    file.write_text(json.dumps(answer(repo, "owed")))
     return file
 
 

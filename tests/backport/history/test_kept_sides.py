@@ -18,7 +18,7 @@ from backport.history.ledger import Ledger, index_path
 from backport.history.sides import Sides, read_sides
 from backport.history.statements import Statement, stated
 from series.model import Oid
-from tests.backport.survey.stable_repo import make, on, take, told
+from tests.backport.survey.stable_repo import answer, make, on, take
 from tests.backport.trees import backport, commit, git, lines, open_repo
 
 BRANCHES = ("stable-4.10", "stable-4.11")
@@ -51,7 +51,7 @@ def repo(first: Path, tmp_path: Path) -> Path:
 
 def answers(repo: Path) -> list[dict[str, Any]]:
     """What the verbs that ask the index say."""
-    return [told(repo, *words) for words in ASKED]
+    return [answer(repo, *words) for words in ASKED]
 
 
 def tip(repo: Path, name: str) -> Oid:
@@ -113,7 +113,7 @@ def test_the_same_answers_and_history_is_not_read(
     before = answers(repo)
     reasons = {claim["why"] for one in before[0]["owed"] for claim in one["claims"]}
     assert {"fixes", "amends", "asks"} <= reasons, reasons
-    done = told(repo, "index")
+    done = answer(repo, "index")
     assert (done["commits"], done["commits_read"]) == (sizes(repo)[1],) * 2
     assert known(repo) == sizes(repo)
     for name in ("read_sides", "stated"):
@@ -123,14 +123,14 @@ def test_the_same_answers_and_history_is_not_read(
 
 @pytest.mark.parametrize("what", ["upstream", "branch", "both"])
 def test_an_update_reads_what_is_new_alone(repo: Path, what: str) -> None:
-    told(repo, "index")
+    answer(repo, "index")
     if what != "branch":
         new = commit(repo, {"c.c": "1\n"}, "new")
         commit(repo, {"c.c": "2\n"}, f"newer\n\nFixes: {new[:12]}")
     if what != "upstream":
         on(repo, "stable-4.10", {"d.c": "1\n"}, "own")
     before = answers(repo)
-    done = told(repo, "index")
+    done = answer(repo, "index")
     assert done["commits_read"] == {"upstream": 2, "branch": 1, "both": 3}[what]
     assert done["rebuilt"] == ""
     assert known(repo) == sizes(repo)
@@ -139,7 +139,7 @@ def test_an_update_reads_what_is_new_alone(repo: Path, what: str) -> None:
 
 @pytest.mark.parametrize("what", ["rewritten", "a merge", "has it already", "fast-forward"])
 def test_upstream_moves_otherwise_than_by_a_line(repo: Path, what: str) -> None:
-    told(repo, "index")
+    answer(repo, "index")
     if what == "rewritten":
         git(repo, "reset", "-q", "--hard", "HEAD~2")
         commit(repo, {"c.c": "1\n"}, "instead")
@@ -152,18 +152,18 @@ def test_upstream_moves_otherwise_than_by_a_line(repo: Path, what: str) -> None:
         git(repo, "checkout", "-q", "stable-4.10")
         git(repo, "merge", "-q", "--no-edit", "-s", "ours", "master")
         git(repo, "checkout", "-q", "master")
-        told(repo, "index")
+        answer(repo, "index")
         git(repo, "merge", "-q", "--no-edit", "stable-4.10")  # the tip of the branch is upstream's
     else:
         git(repo, "checkout", "-q", "stable-4.10")
         git(repo, "reset", "-q", "--hard", "master")
         commit(repo, {"c.c": "1\n"}, "first on the branch")
         git(repo, "checkout", "-q", "master")
-        told(repo, "index")
+        answer(repo, "index")
         git(repo, "merge", "-q", "--ff-only", "stable-4.10")
         commit(repo, {"c.c": "2\n"}, "then on upstream")
     before = answers(repo)
-    told(repo, "index")
+    answer(repo, "index")
     branches, _ = known(repo)
     assert branches == len(BRANCHES) - (tip(repo, "master") == tip(repo, "stable-4.10"))
     assert answers(repo) == before
@@ -194,16 +194,16 @@ def change(path: Path, *statements: str) -> None:
 )
 def test_what_is_damaged_is_not_believed_and_made_anew(repo: Path, statement: str) -> None:
     before = answers(repo)
-    told(repo, "index")
+    answer(repo, "index")
     change(index_path(open_repo(repo)), statement)
     known(repo)
     assert answers(repo) == before
-    told(repo, "index")
+    answer(repo, "index")
     assert known(repo) == sizes(repo)
 
 
 def test_every_part_of_the_file_that_is_lost_is_noticed(repo: Path) -> None:
-    told(repo, "index")
+    answer(repo, "index")
     true = truth(repo)
     path = index_path(true.opened)
     data = path.read_bytes()
@@ -215,9 +215,9 @@ def test_every_part_of_the_file_that_is_lost_is_noticed(repo: Path) -> None:
 
 
 def test_without_an_upstream_there_is_none(repo: Path) -> None:
-    told(repo, "index")
+    answer(repo, "index")
     git(repo, "config", "--unset", "backport.upstream")
-    assert told(repo, "index")["commits"] == 0
+    assert answer(repo, "index")["commits"] == 0
     assert known(repo) == (0, 0)
 
 
@@ -235,14 +235,14 @@ def test_an_order_that_crosses_is_the_same_in_both(repo: Path) -> None:
     git(repo, "merge", "-q", "--no-edit", "-s", "ours", stable)
     commit(repo, {"e.c": "1\n"}, "on top")
     before = answers(repo)
-    told(repo, "index")
+    answer(repo, "index")
     assert known(repo)[0] == len(BRANCHES)
     assert answers(repo) == before
 
 
 def test_a_repository_is_asked_at_its_edge(repo: Path) -> None:
     """What a graft changes is no answer any more."""
-    told(repo, "index")
+    answer(repo, "index")
     opened: Repo = open_repo(repo)
     (opened.common_dir / "shallow").write_text(f"{tip(repo, 'master~2')}\n")
     assert Ledger(open_repo(repo)).sides(tip(repo, "stable-4.10"), tip(repo, "master")) is None

@@ -20,7 +20,7 @@ from backport.history import ledger, siblings
 from backport.history.ledger import Ledger, index_path, read_span
 from backport.history.other_branch import Sibling
 from series.model import Oid
-from tests.backport.survey.stable_repo import make, on, take, told
+from tests.backport.survey.stable_repo import answer, make, on, take
 from tests.backport.trees import backport, commit, git, lines, open_repo
 
 ROOT = Path(__file__).parents[3]
@@ -75,13 +75,13 @@ def test_it_says_what_history_says(repo: Path) -> None:
     before = pick(repo)
     assert before == "as stable-4.11 has it"
     assert spans(repo) == {}
-    assert told(repo, "index")["made"] == 4
+    assert answer(repo, "index")["made"] == 4
     assert spans(repo) == ALL
     assert pick(repo) == before
 
 
 def test_a_pick_asks_it(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told(repo, "index")
+    answer(repo, "index")
 
     def refuse(*_: object) -> None:
         raise AssertionError("history was read")
@@ -98,8 +98,8 @@ def test_a_pick_asks_it(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_update_reads_what_is_new_and_drops_what_is_old(repo: Path) -> None:
-    told(repo, "index")
-    assert told(repo, "index") | {"seconds": 0, "bytes": 0} == {
+    answer(repo, "index")
+    assert answer(repo, "index") | {"seconds": 0, "bytes": 0} == {
         "format": 1,
         "kept": 4,
         "made": 0,
@@ -112,7 +112,7 @@ def test_an_update_reads_what_is_new_and_drops_what_is_old(repo: Path) -> None:
     }
     on(repo, "stable-4.10", {"b.c": lines((3, "x"))}, "moves on")
     assert spans(repo) == {key: True for key in ALL if "stable-4.10" not in key}
-    updated = told(repo, "index")
+    updated = answer(repo, "index")
     assert (updated["kept"], updated["made"], updated["dropped"]) == (1, 3, 3)
     assert spans(repo) == ALL
 
@@ -120,28 +120,28 @@ def test_an_update_reads_what_is_new_and_drops_what_is_old(repo: Path) -> None:
 def test_upstream_that_moves_on_costs_no_history(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told(repo, "index")
+    answer(repo, "index")
     commit(repo, {"c.c": "1\n"}, "upstream moves on")
 
     def refuse(*_: object) -> None:
         raise AssertionError("history was read")
 
     monkeypatch.setattr(ledger, "read_span", refuse)
-    assert told(repo, "index")["made"] == 2
+    assert answer(repo, "index")["made"] == 2
     monkeypatch.undo()
     assert spans(repo) == ALL
     git(repo, "merge", "-q", "--no-edit", "-s", "ours", "stable-4.10")
-    told(repo, "index")
+    answer(repo, "index")
     assert spans(repo) == ALL
 
 
 def test_a_branch_that_is_rewritten_is_read_anew(repo: Path) -> None:
-    told(repo, "index")
+    answer(repo, "index")
     git(repo, "checkout", "-q", "stable-4.11")
     git(repo, "reset", "-q", "--hard", "HEAD~1")
     git(repo, "checkout", "-q", "master")
     assert pick(repo) == "prerequisite"
-    told(repo, "index")
+    answer(repo, "index")
     assert spans(repo).items() >= ALL.items()
     assert pick(repo) == "prerequisite"
 
@@ -151,12 +151,12 @@ def test_a_version_that_was_taken_back_does_not_count(repo: Path) -> None:
     git(repo, "revert", "--no-edit", "HEAD")
     git(repo, "checkout", "-q", "master")
     assert pick(repo) == "prerequisite"
-    told(repo, "index")
+    answer(repo, "index")
     assert pick(repo) == "prerequisite"
     git(repo, "checkout", "-q", "stable-4.11")
     git(repo, "revert", "--no-edit", "HEAD")
     git(repo, "checkout", "-q", "master")
-    told(repo, "index")
+    answer(repo, "index")
     assert pick(repo) == "as stable-4.11 has it"
 
 
@@ -185,13 +185,13 @@ def damage(path: Path, how: str) -> None:
     "how", ["cut", "empty", "no database", "another version", "a blob", "a table"]
 )
 def test_a_damaged_one_is_no_answer_and_is_built_anew(repo: Path, how: str) -> None:
-    told(repo, "index")
+    answer(repo, "index")
     damage(index_path(open_repo(repo)), how)
     assert pick(repo) == "as stable-4.11 has it"
     assert not any(value is False for value in spans(repo).values())
     if how != "a blob":
         assert spans(repo) == {}
-    done = told(repo, "index")
+    done = answer(repo, "index")
     if how != "empty":
         assert done["rebuilt"]
     assert spans(repo) == ALL
@@ -199,7 +199,7 @@ def test_a_damaged_one_is_no_answer_and_is_built_anew(repo: Path, how: str) -> N
 
 def test_every_byte_that_is_lost_is_noticed(repo: Path) -> None:
     """Whatever byte of the file changes: an answer is right, or there is none."""
-    told(repo, "index")
+    answer(repo, "index")
     path = index_path(open_repo(repo))
     data = path.read_bytes()
     for at in range(0, len(data), 613):
@@ -210,7 +210,7 @@ def test_every_byte_that_is_lost_is_noticed(repo: Path) -> None:
 def test_another_process_is_waited_for_and_then_named(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told(repo, "index")
+    answer(repo, "index")
     monkeypatch.setattr(ledger, "_PATIENCE", 0.1)
     path = index_path(open_repo(repo))
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -231,7 +231,7 @@ def test_two_at_once_end_in_one_whole_index(repo: Path) -> None:
 
 
 def test_one_that_is_killed_leaves_what_was_there(repo: Path) -> None:
-    told(repo, "index")
+    answer(repo, "index")
     on(repo, "stable-4.10", {"b.c": lines((3, "x"))}, "moves on")
     before = spans(repo)
     code = (
@@ -254,7 +254,7 @@ def test_one_that_is_killed_leaves_what_was_there(repo: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert spans(repo) == before
-    told(repo, "index")
+    answer(repo, "index")
     assert spans(repo) == ALL
 
 
@@ -264,10 +264,10 @@ def test_the_edge_of_a_shallow_clone(repo: Path, tmp_path: Path) -> None:
     subprocess.run(["git", "clone", "-q", *words], check=True)
     for name in ("stable-4.10", "stable-4.11"):
         git(clone, "branch", name, f"origin/{name}")
-    told(clone, "index", "--upstream", "master")
+    answer(clone, "index", "--upstream", "master")
     git(clone, "fetch", "-q", "--unshallow")
     assert spans(clone) == {}, "history is longer now"
-    assert "shallow" in told(clone, "index", "--upstream", "master")["rebuilt"]
+    assert "shallow" in answer(clone, "index", "--upstream", "master")["rebuilt"]
     assert all(spans(clone).values())
 
 
@@ -281,7 +281,7 @@ def test_no_shared_history_and_a_merge_that_crosses(repo: Path) -> None:
     git(repo, "checkout", "-q", "stable-4.11")
     git(repo, "merge", "-q", "--no-edit", "-s", "ours", stable)
     git(repo, "checkout", "-q", "master")
-    told(repo, "index")
+    answer(repo, "index")
     found = spans(repo)
     assert found == ALL
     opened = open_repo(repo)
@@ -290,16 +290,16 @@ def test_no_shared_history_and_a_merge_that_crosses(repo: Path) -> None:
 
 
 def test_it_is_removed(repo: Path) -> None:
-    told(repo, "index")
-    assert told(repo, "index", "--drop") == {"format": 1, "dropped": True}
+    answer(repo, "index")
+    assert answer(repo, "index", "--drop") == {"format": 1, "dropped": True}
     assert not index_path(open_repo(repo)).exists()
-    assert told(repo, "index", "--drop")["dropped"] is False
+    assert answer(repo, "index", "--drop")["dropped"] is False
 
 
 def test_where_there_is_nothing_to_keep(tmp_path: Path) -> None:
     from tests.backport.trees import new_repo
 
-    bare: Any = told(new_repo(tmp_path / "r", {"a": "1\n"}), "index")
+    bare: Any = answer(new_repo(tmp_path / "r", {"a": "1\n"}), "index")
     assert (bare["made"], bare["kept"]) == (0, 0)
 
 
@@ -317,8 +317,8 @@ def test_what_was_taken_is_not_a_blocker_with_it_either(repo: Path) -> None:
     commit(repo, {"b.c": lines((10, "prep"), (11, "more"))}, "more")
     on(repo, "stable-4.10", {"b.c": lines((10, "own"))}, "in the way")
     words = ("deps", "master")
-    without = told(repo, *words)
-    told(repo, "index")
-    assert told(repo, *words) == without
+    without = answer(repo, *words)
+    answer(repo, "index")
+    assert answer(repo, *words) == without
     assert [need["commit"] for need in without["patches"][0]["needs"]] == [prep]
     take(repo, "stable-4.11", prep)

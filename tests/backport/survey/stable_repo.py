@@ -37,7 +37,7 @@ def take(repo: Path, branch: str, commit_: str, *how: str) -> str:
     return made
 
 
-def told(repo: Path, *words: str, code: int = 0) -> dict[str, Any]:
+def answer(repo: Path, *words: str, code: int = 0) -> dict[str, Any]:
     """The JSON of a verb, which its schema describes."""
     from tests.backport.report.test_schemas import check
 

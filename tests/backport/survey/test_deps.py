@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.backport.survey.stable_repo import make, on, take, told
+from tests.backport.survey.stable_repo import answer, make, on, take
 from tests.backport.trees import backport, commit, git, lines, mbox, refs
 
 
@@ -18,7 +18,7 @@ def repo(tmp_path: Path) -> Path:
 
 
 def needed(repo: Path, *words: str) -> dict[str, Any]:
-    (patch,) = told(repo, "deps", *(words or ("master",)))["patches"]
+    (patch,) = answer(repo, "deps", *(words or ("master",)))["patches"]
     assert isinstance(patch, dict)
     return patch
 

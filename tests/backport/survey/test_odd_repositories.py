@@ -11,7 +11,7 @@ from typing import Any
 import pygit2
 import pytest
 
-from tests.backport.survey.stable_repo import make, on, take, told
+from tests.backport.survey.stable_repo import answer, make, on, take
 from tests.backport.trees import backport, commit, git, lines, refs
 
 ASKED = (("owed",), ("deps", "master~1"), ("provenance", "--branch", "stable-4.11"))
@@ -51,13 +51,13 @@ def cloned(repo: Path, *words: str) -> Path:
 
 
 def answers(repo: Path) -> list[dict[str, Any]]:
-    return [told(repo, *words) for words in ASKED]
+    return [answer(repo, *words) for words in ASKED]
 
 
 @pytest.mark.parametrize("leaves_out", ["blob:none", "tree:0"])
 def test_a_partial_clone_says_the_same(repo: Path, leaves_out: str) -> None:
     clone = cloned(repo, f"--filter={leaves_out}")
-    told(clone, "index")
+    answer(clone, "index")
     assert answers(clone) == answers(repo)
 
 
@@ -65,8 +65,8 @@ def test_a_partial_clone_whose_remote_is_gone_says_so(repo: Path) -> None:
     clone = cloned(repo, "--filter=blob:none")
     repo.rename(repo.with_name("gone"))
     before = git(clone, "for-each-ref")
-    told(clone, "index")
-    fates = {one["subject"]: one["outlook"] for one in told(clone, "owed")["owed"]}
+    answer(clone, "index")
+    fates = {one["subject"]: one["outlook"] for one in answer(clone, "owed")["owed"]}
     assert fates.keys() == {"prep", "fix", "other"}
     for outlook in fates.values():
         assert outlook["fate"] == "not judged"
@@ -92,7 +92,7 @@ def test_deps_in_a_shallow_clone(repo: Path) -> None:
     commit(repo, {"a.c": lines((10, "3"), (11, "fix"))}, "fix a")
     clone = cloned(repo, "--depth", "5", "--no-single-branch", "--branch", "main")
     words = ("--branch", "stable-4.10", "--upstream", "main")
-    (patch,) = told(clone, "deps", "main~1", *words)["patches"]
+    (patch,) = answer(clone, "deps", "main~1", *words)["patches"]
     assert [need["subject"] for need in patch["needs"]] == ["needed"]
     assert "this is a shallow clone" in patch["note"]
     done = backport(clone, "deps", "main", *words)
@@ -113,15 +113,15 @@ def test_merges_that_cross_and_octopuses(repo: Path) -> None:
     git(repo, "merge", "-q", "--no-edit", "-s", "ours", stable)
     commit(repo, {"b.c": lines((3, "other"), (4, "last"))}, "last")
     asked = (("deps", "master", "--branch", "stable-4.11"), *ASKED[2:])
-    before = [told(repo, *words) for words in asked]
+    before = [answer(repo, *words) for words in asked]
     (needed,), traced = before[0]["patches"], before[1]["commits"]
     assert [need["subject"] for need in needed["needs"]] == ["other"]
     # What the two have merged of each other is no difference any more.
     assert [(one["commit"], one["whence"]) for one in traced if one["whence"] != "a merge"] == [
         (later, "nowhere upstream")
     ]
-    told(repo, "index")
-    assert [told(repo, *words) for words in asked] == before
+    answer(repo, "index")
+    assert [answer(repo, *words) for words in asked] == before
     done = backport(repo, "deps", "master~1")
     assert done.exit_code == 2 and "is a merge" in done.output
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.backport.survey.stable_repo import make, on, take, told
+from tests.backport.survey.stable_repo import answer, make, on, take
 from tests.backport.trees import backport, commit, git, lines, new_repo, refs
 
 
@@ -28,7 +28,7 @@ def head(repo: Path, short: int = 12) -> str:
 
 def owed(repo: Path, *words: str) -> dict[str, list[str]]:
     """By subject: the reasons."""
-    document = told(repo, "owed", *words)
+    document = answer(repo, "owed", *words)
     account = document["account"]
     own = [one for one in document["owed"] if one["on"] is None]
     parts = ("carried", "by_subject", "reverted", "base_fixes", "nothing")
@@ -37,10 +37,10 @@ def owed(repo: Path, *words: str) -> dict[str, list[str]]:
 
 
 def one(repo: Path, subject: str, *words: str) -> dict[str, Any]:
-    found = [x for x in told(repo, "owed", *words)["owed"] if x["subject"] == subject]
+    found = [x for x in answer(repo, "owed", *words)["owed"] if x["subject"] == subject]
     assert len(found) == 1
-    answer: dict[str, Any] = found[0]
-    return answer
+    row: dict[str, Any] = found[0]
+    return row
 
 
 @pytest.mark.parametrize(("key", "digits"), [("Fixes", 8), ("Amends", 12), ("Fixes", 40)])
@@ -134,7 +134,7 @@ def test_fixes_to_what_it_had_before_are_counted_and_listed_on_request(repo: Pat
     base = git(repo, "rev-parse", "stable-4.11")
     commit(repo, {"b.c": lines((3, "x"))}, f"old\n\nFixes: {base[:12]}")
     assert owed(repo) == {}
-    assert told(repo, "owed")["account"]["base_fixes"] == 1
+    assert answer(repo, "owed")["account"]["base_fixes"] == 1
     assert owed(repo, "--all") == {"old": ["fixes base"]}
 
 
@@ -187,14 +187,14 @@ def test_a_subject_that_is_there_counts_as_carried(repo: Path) -> None:
     feature = head(repo)
     commit(repo, {"b.c": lines((3, "x"))}, f"mend\n\nFixes: {feature}")
     on(repo, "stable-4.10", {"b.c": lines((4, "y"))}, "mend")
-    document = told(repo, "owed")
+    document = answer(repo, "owed")
     assert document["owed"] == [] and document["account"]["by_subject"] == 1
 
 
 @pytest.mark.parametrize("named", ["5" * 12, "abcdef"])
 def test_an_id_that_names_nothing_is_said(repo: Path, named: str) -> None:
     made = commit(repo, {"b.c": lines((3, "x"))}, f"mend\n\nFixes: {named}")
-    document = told(repo, "owed")
+    document = answer(repo, "owed")
     assert document["unresolved"] == [{"commit": made, "id": named}]
     assert "name no commit of either, or more than one" in backport(repo, "owed").output
 
@@ -222,7 +222,7 @@ def test_what_is_ignored_is_remembered_in_notes(repo: Path) -> None:
     again = backport(repo, "owed", "--ignore", fix, "--because", "still")
     assert again.exit_code == 2 and "is ignored on stable-4.10 already" in again.output
     words = ("owed", "--branch", "stable-4.11", "--ignore", fix, "--because", "elsewhere")
-    assert told(repo, *words)["because"] == "elsewhere"
+    assert answer(repo, *words)["because"] == "elsewhere"
     assert one(repo, "mend")["ignored_because"] == "nobody reaches it"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.backport.survey.stable_repo import make, on, take, told
+from tests.backport.survey.stable_repo import answer, make, on, take
 from tests.backport.trees import backport, commit, git, lines
 
 
@@ -18,7 +18,7 @@ def repo(tmp_path: Path) -> Path:
 
 
 def traced(repo: Path, *words: str) -> dict[str, dict[str, Any]]:
-    return {one["subject"]: one for one in told(repo, "provenance", *words)["commits"]}
+    return {one["subject"]: one for one in answer(repo, "provenance", *words)["commits"]}
 
 
 def test_identical_and_adapted(repo: Path) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from emu.booted.emulate import emulate_image
 from emu.booted.stack_operand import REGISTERS, is_canonical, stack_operand
+from emu.profile import load_profile
+from tests.emu.images import shim64
 
 VALUES = {name: (number + 1) << 40 for number, name in enumerate(REGISTERS)}
 RSP, RBP, RAX, R9 = (VALUES[name] for name in ("rsp", "rbp", "rax", "r9"))
@@ -62,3 +65,50 @@ def test_canonical() -> None:
     assert not is_canonical(1 << 47)
     assert not is_canonical(0x0123456789ABCDEF)
     assert not is_canonical(0xFEDCBA9876543210)
+
+
+GATE = """
+        lea     {handler}(%rip), %rbx
+        mov     %bx, {vector} * 16(%rax)
+        movw    $8, {vector} * 16 + 2(%rax)
+        movw    $0x8e00, {vector} * 16 + 4(%rax)
+        shr     $16, %rbx
+        mov     %rbx, {vector} * 16 + 6(%rax)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "handler"),
+    [
+        ("add (%rsp,%rax), %al", "off_the_stack"),
+        ("add (%rax), %al", "elsewhere"),
+    ],
+)
+def test_the_exception_that_an_image_gets(text: str, handler: str) -> None:
+    """#SS for an operand of the stack, #GP for others."""
+    gates = "".join(
+        GATE.format(handler=name, vector=vector)
+        for name, vector in (("off_the_stack", 12), ("elsewhere", 13))
+    )
+    code = f"""
+        lea     idt(%rip), %rax
+{gates}
+        movw    $0xfff, idtr(%rip)
+        mov     %rax, idtr + 2(%rip)
+        lidt    idtr(%rip)
+        xor     %eax, %eax
+        mov     %eax, %ss
+        mov     $0x12345678, %ecx
+        movabs  $0x0123456789abcdef, %rax
+        {text}
+        ud2
+off_the_stack: cli
+        hlt
+elsewhere: cli
+        hlt
+        .balign 16
+idtr:   .skip   16
+idt:    .skip   4096
+"""
+    report = emulate_image(shim64(code), load_profile("xen-pv-shim-4.10"))
+    assert report.findings[0].where == f"{handler}+0x1"

@@ -35,11 +35,14 @@ def examined(repo: Repo, plan: Plan, state: RunState, siblings: Siblings, first:
     """The state with the doubts of each step from ``first`` on, which stand among its notes, too."""
     looked = _suspects(repo, plan, state, siblings)
     suspects = tuple(suspect for suspect in looked if suspect.number >= first)
-    missing = doubts_of_missing(repo, state, plan.series)
-    begins = next((n for n, step in enumerate(state.steps) if step.commit is not None), None)
     steps = list(state.steps)
-    if missing and begins is not None and begins >= first:
-        steps[begins] = _doubted(steps[begins], missing)
+    missing = doubts_of_missing(repo, state, plan.series)
+    # Once the user has answered them they stand among the notes of the step that they stopped at.
+    answered = any(set(missing) <= set(step.notes) for step in steps[:first])
+    for number, step in enumerate(steps[first:], first) if missing and not answered else ():
+        if step.state is StepState.APPLIED:
+            steps[number] = _doubted(step, missing)
+            break
     if suspects:
         from backport.history.doubts import doubted
 

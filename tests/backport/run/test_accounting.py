@@ -24,6 +24,7 @@ from tests.backport.trees import (
     git,
     lines,
     mbox,
+    new_repo,
     two_files,
 )
 
@@ -224,3 +225,36 @@ def test_a_patch_without_a_date_has_its_branchs(
     monkeypatch.setenv("GIT_COMMITTER_DATE", "1700000000 +0000")
     applied(repo, box)
     assert git(repo, "log", "-1", "--format=%s %at", "stable").strip() == f"a: five {tip.strip()}"
+
+
+@pytest.mark.parametrize("clashes", [True, False], ids=["the first conflicts", "the first goes on"])
+def test_a_missing_declaration_is_asked_about_once(tmp_path: Path, clashes: bool) -> None:
+    """At the first patch that goes on by itself, also where that is not the first one; and once answered,
+    by accepting it or by a result of one's own, it is answered for the run."""
+    repo = new_repo(tmp_path / "repo", {"f": lines()})
+    line = "Depends-on: 1234567890123456789012345678901234567890"
+    steps = [(5, f"five\n\n{line}"), (10, "ten"), (15, "fifteen")]
+    git(repo, "checkout", "-q", "-b", "topic")
+    for at, message in steps:
+        commit(repo, {"f": lines(*((n, f"new {n}") for n in (5, 10, 15) if n <= at))}, message)
+    box = tmp_path / "s.mbox"
+    box.write_bytes(mbox(repo, "stable..topic", "-n"))
+    git(repo, "checkout", "-q", "stable")
+    if clashes:
+        commit(repo, {"f": lines((5, "another"))}, "ours")
+    words = ("--branch", "stable", "--series", str(box), "--to", "made", "--validate", "none")
+    done = backport(repo, "apply", *words)
+    assert done.exit_code == ExitCode.CONFLICT, done.output
+    folder = repo / ".git/backport/conflict"
+    if clashes:
+        git(folder, "checkout", "-q", "--theirs", "f")
+        git(folder, "add", "f")
+        done = backport(repo, "continue")
+        assert done.exit_code == ExitCode.CONFLICT, done.output
+    assert line in " ".join(done.output.split())
+    assert "goes on, but may be wrong" in " ".join(done.output.split())
+    (folder / "f").write_text((folder / "f").read_text() + "mine\n")
+    git(folder, "add", "f")
+    done = backport(repo, "continue")
+    assert done.exit_code == 0, done.output
+    assert git(repo, "log", "--format=%s", "stable..made").split("\n") == ["fifteen", "ten", "five"]

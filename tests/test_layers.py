@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backport.trees import new_repo
+from tests.backport.trees import backport, commit, lines, new_repo, two_files
 
 ROOT = Path(__file__).parents[1]
 FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -233,19 +233,33 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_where_nothing_is_staged_or_waits_nothing_heavy_is_loaded(tmp_path: Path) -> None:
-    """`check` is a hook before every commit, `status` stands in prompts."""
-    repo = new_repo(tmp_path / "repo", {"a.c": "int a;\n"})
-    heavy = ("pygit2", "git", "networkx", "unicorn", "elftools", "unidiff", "jinja2", "rich")
+def loaded(repo: Path, verb: str, *heavy: str) -> str:
+    """Which of ``heavy`` a verb has loaded when it ends."""
     code = (
         "import atexit, sys\nnames, sys.argv = sys.argv[2:], ['backport', sys.argv[1]]\n"
         "atexit.register(lambda: print('loaded', sorted(set(sys.modules) & set(names))))\n"
         "from backport.__main__ import main\nmain()"
     )
+    words = [sys.executable, "-c", code, verb, *heavy]
+    done = subprocess.run(words, cwd=repo, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+def test_where_nothing_is_staged_or_waits_nothing_heavy_is_loaded(tmp_path: Path) -> None:
+    """`check` is a hook before every commit, `status` stands in prompts."""
+    repo = new_repo(tmp_path / "repo", {"a.c": "int a;\n"})
+    heavy = ("pygit2", "git", "networkx", "unicorn", "elftools", "unidiff", "jinja2", "rich")
     for verb in ("check", "status"):
-        words = [sys.executable, "-c", code, verb, *heavy]
-        done = subprocess.run(words, cwd=repo, capture_output=True, text=True, check=True)
-        assert done.stdout.splitlines()[-1] == "loaded []", verb
+        assert loaded(repo, verb, *heavy) == "loaded []", verb
+
+
+def test_a_waiting_conflict_is_told_of_without_git_python(tmp_path: Path) -> None:
+    repo = two_files(tmp_path / "repo", ("one", {"a.c": lines((5, "theirs"))}))
+    commit(repo, {"a.c": lines((5, "ours"))}, "stable: the same line")
+    stopped = backport(repo, "apply", "--branch", "stable", "--series", "topic~1..topic")
+    assert stopped.exit_code == 3, stopped.output
+    heavy = ("git", "networkx", "unicorn", "elftools", "unidiff", "jinja2", "rich")
+    assert loaded(repo, "status", *heavy) == "loaded []"
 
 
 def test_every_file_says_its_licence() -> None:

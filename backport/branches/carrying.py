@@ -104,8 +104,6 @@ def start(repo: Repo, wish: Wish, validation: Validation, teller: Teller) -> Car
             part = Part(request.branch, state.target, part_name(request.branch), group)
             _refuse_twice(part, begun)
             begun.append((part, state))
-        for journal in file.left():  # of a command that was killed before its roster was written
-            journal.end()
         for part, state in begun:
             file.journal(part).begin(state)
         roster = Roster(tuple(part for part, _ in begun), wish.atomic, wish.waits)

@@ -272,6 +272,20 @@ class Journal:
         )
 
 
+def clear_left(state_dir: Path) -> None:
+    """Remove what lies there of runs that never began or are over: what makes a run is its file alone."""
+    if not (state_dir / "run/state.json").exists():
+        shutil.rmtree(state_dir / "run", ignore_errors=True)
+    if not (state_dir / SEVERAL).exists():
+        folder = state_dir / "branches"
+        for part in folder.iterdir() if folder.is_dir() else ():
+            shutil.rmtree(part / "run", ignore_errors=True)
+            with contextlib.suppress(OSError):  # something of the user's stands in it
+                part.rmdir()
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
 def _read_sibling(data: list[Any]) -> Sibling:
     name, tip, *more = data  # before older branches counted there were two
     made = tuple((item, commit) for item, commit in more[1]) if len(more) > 1 else ()

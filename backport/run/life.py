@@ -23,7 +23,7 @@ from backport.levels import Phase, Prerequisites
 from backport.run import last_moves, moving
 from backport.run.conventions import convention_of
 from backport.run.doubting import ACCEPT
-from backport.run.journal import Journal, RunState, with_step
+from backport.run.journal import Journal, RunState, clear_left, with_step
 from backport.run.move import move, refuse_moved, release
 from backport.run.phases import (
     ALONE,
@@ -237,6 +237,7 @@ def at_work(repo: Repo, journals: Sequence[Journal], waiting: Path | None = None
         )
 
     with refused(hint), Journal(repo.state_dir).locked(repo.git.handed_on):
+        clear_left(repo.state_dir)
         for journal in journals:
             refs.unlock_packed(repo, journal.ref)
         repo.objects.release_packs()

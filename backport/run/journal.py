@@ -55,7 +55,7 @@ from backport.planning.items import Item, parse_item
 from backport.run.steps import Step, StepState, parse_way
 from backport.run.stop import Stop, read_stop
 from backport.run.worth import Part
-from backport.store.files import write_atomic
+from backport.store.files import remove, write_atomic
 from series.model import Identity, Oid, When
 from series.reading.choices import Keep
 
@@ -273,7 +273,12 @@ class Journal:
 
 
 def clear_left(state_dir: Path) -> None:
-    """Remove what lies there of runs that never began or are over: what makes a run is its file alone."""
+    """Remove what lies there of runs that never began or are over: what makes a run is its file alone.
+
+    To be called under the lock: a file that is half-written then is that of a process that was killed.
+    """
+    for half in state_dir.glob("*.*.lock"):
+        remove(half)
     if not (state_dir / "run/state.json").exists():
         shutil.rmtree(state_dir / "run", ignore_errors=True)
     if not (state_dir / SEVERAL).exists():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -11,6 +12,11 @@ from pathlib import Path
 from tests.backport.trees import git
 
 Seen = dict[str, str]
+LASTING = (
+    *("lock", "moves.json", "cache", "index.sqlite"),
+    *("build", "build-date", "build-unclean", "no-keyrings.bpf", "record", "tmp"),
+)
+"""What of the tool's own outlives a run."""
 
 
 def seen(repo: Path) -> Seen:
@@ -40,9 +46,21 @@ def seen(repo: Path) -> Seen:
         if top.is_dir():
             found[f"index {top.name}"] = git(top, "ls-files", "-s", "-v")
             found[f"status {top.name}"] = git(top, "status", "--porcelain", "--ignored")
-    left = ("run/state.json", "conflict")
-    found["state"] = " ".join(name for name in left if (repo / ".git/backport" / name).exists())
+    found |= refs(repo)
+    state = repo / ".git/backport"
+    for path in state.iterdir() if state.is_dir() else ():
+        if path.name not in LASTING:
+            found[f"state {path.name}"] = ""
+    for path in (*state.glob("conflict/**/*"), *state.glob("branches/*/conflict/**/*")):
+        if path.name != ".git":
+            found[f"conflict {path.relative_to(state)}"] = _content(path)
     return found
+
+
+def refs(repo: Path) -> Seen:
+    """Where the refs are."""
+    lines = git(repo, "for-each-ref", "--format=ref %(refname) %(objectname)").splitlines()
+    return dict(line.rsplit(" ", 1) for line in lines)
 
 
 def difference(one: Seen, other: Seen) -> str:
@@ -59,4 +77,6 @@ def _content(path: Path) -> str:
         return f"-> {path.readlink()}"
     if path.is_dir():
         return "folder"
-    return f"{stat.S_IMODE(path.stat().st_mode) & 0o111:o} {path.read_bytes()!r}"
+    data = path.read_bytes()
+    what = repr(data) if len(data) < 2000 else hashlib.sha256(data).hexdigest()
+    return f"{stat.S_IMODE(path.stat().st_mode) & 0o111:o} {what}"

@@ -10,7 +10,8 @@ import pytest
 
 from tests.backport.durable.machine import Ended, Fault, Machine
 from tests.backport.durable.seen import Seen, difference, seen
-from tests.backport.durable.survey import Shape, arguments, fresh, make
+from tests.backport.durable.survey import Shape, arguments, make
+from tests.backport.durable.sweep import fresh
 from tests.backport.trees import commit, lines
 
 CLASH = lines((5, "other"), (6, "other"))

@@ -68,22 +68,27 @@ class GitRunner:
 
         Section and variable of a key are in lower case; a variable without a value is ``true``.
         """
-        # Every command wants it, so it does not wait for GitPython to load.
+        found: dict[str, list[str]] = {}
+        for entry in self.peek("config", "--list", "-z").split("\0"):
+            key, line, value = entry.partition("\n")
+            if key:
+                found.setdefault(key, []).append(value if line else "true")
+        return {key: tuple(values) for key, values in found.items()}
+
+    def peek(self, *words: str, cwd: Path | None = None) -> str:
+        """Run git without GitPython, for what a verb needs that only looks: its whole output.  Raises
+        `GitFailed`."""
         done = subprocess.run(
-            ["git", "config", "--list", "-z"],
-            cwd=self.top,
+            ["git", *words],
+            cwd=cwd or self.top,
             env=self.environment.for_git(),
             capture_output=True,
             check=False,
         )
         if done.returncode:
-            raise GitFailed(f"git config failed: {done.stderr.decode('utf-8', 'replace').strip()}")
-        found: dict[str, list[str]] = {}
-        for entry in done.stdout.decode("utf-8", "surrogateescape").split("\0"):
-            key, line, value = entry.partition("\n")
-            if key:
-                found.setdefault(key, []).append(value if line else "true")
-        return {key: tuple(values) for key, values in found.items()}
+            said = done.stderr.decode("utf-8", "replace").strip()
+            raise GitFailed(f"git {words[0]} failed: {said}")
+        return done.stdout.decode("utf-8", "surrogateescape")
 
     def __call__(self, *words: str, cwd: Path | None = None, index: Path | None = None) -> str:
         """Run git; its output without the last newline.  Raises `GitFailed`.

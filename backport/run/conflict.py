@@ -213,7 +213,7 @@ def take_result(repo: Repo, folder: Path, tip: Oid, patch: Patch) -> Resolution:
 
 
 def _paths(repo: Repo, folder: Path, *words: str) -> tuple[str, ...]:
-    out = repo.git(*words, "-z", cwd=folder)
+    out = repo.git.peek(*words, "-z", cwd=folder)
     paths = dict.fromkeys(path for path in out.split("\0") if path)
     return tuple(shown(path.encode("utf-8", "surrogateescape")) for path in paths)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -123,7 +124,41 @@ def test_signed_by_gpg(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         subprocess.run(["gpgconf", "--kill", "gpg-agent"], check=False)
 
 
-@pytest.mark.parametrize("kind", ["openpgp", "ssh"])
+@pytest.mark.skipif(shutil.which("gpgsm") is None, reason="gpgsm is not installed")
+def test_signed_by_x509(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that signs itself, trusted as its owner would trust it."""
+    home = tmp_path / "gnupg"
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("GNUPGHOME", str(home))
+    wanted = (
+        "Key-Type: RSA\nKey-Length: 2048\nKey-Usage: sign\nSerial: random\n"
+        "Name-DN: CN=A Maintainer\nName-Email: maintainer@example.org\n"
+    )
+    (tmp_path / "wanted").write_text(wanted)
+    gpgsm = ["gpgsm", "--batch", "--pinentry-mode", "loopback", "--passphrase", ""]
+    try:
+        made = subprocess.run(
+            [*gpgsm, "--gen-key", str(tmp_path / "wanted")], capture_output=True, check=True
+        )
+        subprocess.run(["gpgsm", "--import"], input=made.stdout, check=True)
+        listed = subprocess.run(
+            ["gpgsm", "--with-colons", "-k"], capture_output=True, text=True, check=True
+        )
+        print_of = next(line for line in listed.stdout.splitlines() if line.startswith("fpr"))
+        name = print_of.split(":")[9]
+        (home / "trustlist.txt").write_text(f"{name} S relax\n")
+        (home / "gpgsm.conf").write_text("disable-crl-checks\n")
+        git(repo, "config", "commit.gpgSign", "true")
+        git(repo, "config", "gpg.format", "x509")
+        git(repo, "config", "user.signingKey", name)
+        done = backport(repo, *WORDS)
+        assert done.exit_code == 0, done.output
+        assert signatures(repo, "stable~2..stable") == "G two\nG one"
+    finally:
+        subprocess.run(["gpgconf", "--kill", "gpg-agent"], check=False)
+
+
+@pytest.mark.parametrize("kind", ["openpgp", "ssh", "x509"])
 def test_a_key_that_does_not_sign_changes_nothing(repo: Path, kind: str, tmp_path: Path) -> None:
     git(repo, "config", "commit.gpgSign", "true")
     git(repo, "config", "gpg.format", kind)

@@ -41,8 +41,10 @@ class TreeWords:
             for blob in self._blobs(self._native(tree)):
                 self._files.update(self._words(blob))
         elif self._tree != tree:
-            diff = self._native(self._tree).diff_to_tree(self._native(tree))
-            for delta in diff.deltas:
+            deltas = list(self._native(self._tree).diff_to_tree(self._native(tree)).deltas)
+            if all(self._files[name] > len(deltas) for name in names):
+                return names  # each stands in more files than differ
+            for delta in deltas:
                 if delta.old_file.mode in _FILES and delta.old_file.id != delta.new_file.id:
                     self._files.subtract(self._words(delta.old_file.id))
                 if delta.new_file.mode in _FILES and delta.old_file.id != delta.new_file.id:

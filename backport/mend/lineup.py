@@ -32,6 +32,11 @@ class Stage:
     notes: tuple[str, ...] = ()
     message: bytes | None = None
     """Another message than that of ``source``; a squashed commit adds its own."""
+    number: int = 0
+    """Its place in the series as it was, from 1."""
+
+    def __str__(self) -> str:
+        return f"step {self.number} '{self.subject}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Lineup:
 
     start: Oid
     stages: tuple[Stage, ...]
+    deeds: tuple[str, ...] = ()
+    """What was moved, in words."""
 
     def before(self, at: int) -> Oid:
         """The tree below the step at that place (from 0)."""
@@ -87,7 +94,10 @@ def moved_up(repo: Repo, lineup: Lineup, chosen: Sequence[int], at: int) -> Line
     place = lineup.stages[at].subject
     for k in range(len(chosen)):
         new[k] = replace(new[k], notes=(*new[k].notes, f"moved before '{place}'"))
-    return replace(lineup, stages=(*lineup.stages[:at], *new, *lineup.stages[last + 1 :]))
+    moved = " and ".join(str(lineup.stages[k]) for k in sorted(chosen))
+    deed = f"{moved} {'goes' if len(chosen) == 1 else 'go'} before {lineup.stages[at]}"
+    stages = (*lineup.stages[:at], *new, *lineup.stages[last + 1 :])
+    return replace(lineup, stages=stages, deeds=(*lineup.deeds, deed))
 
 
 def shifted(
@@ -116,7 +126,9 @@ def shifted(
     got = f"took from '{stages[giver].subject}': {what}"
     stages[giver] = replace(stages[giver], notes=(*stages[giver].notes, gave))
     stages[taker] = replace(stages[taker], notes=(*stages[taker].notes, got))
-    return replace(lineup, stages=tuple(stages))
+    many = sum(piece.lines for piece in pieces) > 1
+    deed = f"{what} {'go' if many else 'goes'} from {stages[giver]} to {stages[taker]}"
+    return replace(lineup, stages=tuple(stages), deeds=(*lineup.deeds, deed))
 
 
 def folded(repo: Repo, lineup: Lineup, at: int, into: int, message: bytes | None) -> Lineup | None:

@@ -52,13 +52,16 @@ class Mended:
     start: Oid
     before: tuple[Target, ...]
     failed: tuple[int, ...]
-    """The numbers of the steps that did not build."""
+    """The numbers of the steps that are known not to have built."""
+    untried: tuple[int, ...]
+    """Of those that stand behind a broken one, and were mended with it before anybody built them."""
     broken: tuple[Broken, ...]
     lineup: Lineup
     commits: tuple[Oid, ...]
     verdicts: tuple[StepVerdict, ...]
     notes: tuple[str, ...]
     builds: int
+    """Made for it, those of audits too."""
     same_end: bool
     """False where what was staged has gone into it."""
 
@@ -91,7 +94,8 @@ def mend(
     """
     _refuse_merges(repo, start, targets)
     stages = tuple(
-        Stage(target.commit, target.subject, repo.tree(target.commit).id) for target in targets
+        Stage(target.commit, target.subject, repo.tree(target.commit).id, number=n)
+        for n, target in enumerate(targets, 1)
     )
     was = Lineup(repo.tree(start).id, stages)
     settings, _ = settled(settings, (repo.tree(t.commit) for t in reversed(targets)))
@@ -102,8 +106,6 @@ def mend(
         work = _Work(repo, prover, start, progress, targets)
         progress.phase("mend", len(targets))
         _refuse_base(work, start)
-        first = [work.prove(was, at) for at in range(len(stages))]
-        failed = tuple(v.number for v in first if v.failed)
         given: tuple[str, ...] = ()
         wanted = was
         if staged is not None:
@@ -115,58 +117,78 @@ def mend(
                 else ()
             )
         lineup, notes = fold_marked(repo, wanted)
-        lineup, broken = _mended(work, lineup, settings)
+        lineup, broken, verdicts = _mended(work, lineup, settings)
         if lineup.end != wanted.end:
             raise Unaccounted("the mended series ends in another tree")
-        commits = work.commits(lineup)
-        verdicts = tuple(work.prove(lineup, at) for at in range(len(lineup.stages)))
-        if commits != tuple(t.commit for t in targets):
-            _confirm(work, lineup, was, verdicts)
+        before = [work.found(was, at) for at in range(len(stages))]
     return Mended(
-        *(start, tuple(targets), failed, broken, lineup, commits, verdicts),
-        *((*given, *notes), work.built, was.end == lineup.end),
+        start,
+        tuple(targets),
+        tuple(n for n, verdict in enumerate(before, 1) if verdict and verdict.failed),
+        tuple(n for n, verdict in enumerate(before, 1) if verdict is None),
+        broken,
+        lineup,
+        work.commits(lineup),
+        verdicts,
+        (*given, *notes),
+        prover.builds,
+        was.end == lineup.end,
     )
 
 
-def _mended(work: _Work, lineup: Lineup, settings: Settings) -> tuple[Lineup, tuple[Broken, ...]]:
+def _mended(
+    work: _Work, lineup: Lineup, settings: Settings
+) -> tuple[Lineup, tuple[Broken, ...], tuple[StepVerdict, ...]]:
+    """The lineup with each step repaired that can be, what was broken, and the verdicts.
+
+    From the first step on until all are known: so each tree of the result is built once, and of the old
+    ones only those that are not replaced.  After an audit that finds a difference, again.
+    """
     suspects = Suspects(work.repo)
-    search = Search(suspects, work.prove, work.known_good)
-    broken: list[Broken] = []
-    at = 0
-    while at < len(lineup.stages):
-        verdict = work.prove(lineup, at)
-        if verdict.state in _GOOD:
-            at += 1
-            continue
-        stage, complaint = lineup.stages[at], complaint_of(verdict)
-        why = explained(suspects, lineup, at, complaint) or verdict.verdicts[0].lines[:3]
-        new = search.mend(lineup, at, verdict)
-        advice: tuple[str, ...] = ()
-        how = ""
-        if new is not None:
-            how = _deed(lineup, new)
-            work.progress.note(f"step {at + 1} '{stage.subject}': {how}")
-        elif settings.upstream is not None:
-            advice = on_upstream(work.repo, work.start, settings.upstream, complaint)
-        number = work.numbers[stage.source]
-        broken.append(Broken(number, stage.subject, why, how, advice))
-        if new is None:
-            at += 1
+    search = Search(suspects, work.prove, work.first_good, work.tries)
+    broken: dict[Oid, Broken] = {}
+
+    def is_to_mend(at: int) -> bool:
+        known = broken.get(lineup.stages[at].source)
+        return work.prove(lineup, at).state not in _GOOD and (known is None or bool(known.mended))
+
+    while True:
+        places = range(len(lineup.stages))
+        for at, stage in enumerate(lineup.stages):
+            if not is_to_mend(at):
+                continue
+            new, found = _repaired(work, search, lineup, at, settings)
+            work.tries("")
+            place = at if new is None else _place(new, stage.source)
+            if new is not None and not work.bears_out(new, place):
+                break
+            broken[stage.source] = found
+            if new is not None:
+                work.progress.note(f"{stage} is mended: {found.mended}")
+                lineup = new
+                break
         else:
-            lineup = new
-    return lineup, tuple(broken)
+            if work.settled() and not any(map(is_to_mend, places)):
+                verdicts = tuple(work.prove(lineup, at) for at in places)
+                return lineup, tuple(broken.values()), verdicts
 
 
-def _deed(old: Lineup, new: Lineup) -> str:
-    """What was done last, in words: the note that the new lineup has and the old one has not."""
-    known = {(stage.source, note) for stage in old.stages for note in stage.notes}
-    fresh = [
-        f"'{stage.subject}' {note}"
-        for stage in new.stages
-        for note in stage.notes
-        if (stage.source, note) not in known and not note.startswith("took from")
-    ]
-    return "; ".join(fresh)
+def _repaired(
+    work: _Work, search: Search, lineup: Lineup, at: int, settings: Settings
+) -> tuple[Lineup | None, Broken]:
+    suspects, verdict, stage = search.suspects, work.prove(lineup, at), lineup.stages[at]
+    complaint = complaint_of(verdict)
+    why = explained(suspects, lineup, at, complaint) or verdict.verdicts[0].lines[:3]
+    new = search.mend(lineup, at, verdict)
+    advice: tuple[str, ...] = ()
+    if new is None and settings.upstream is not None:
+        advice = on_upstream(work.repo, work.start, settings.upstream, complaint)
+    how = "; ".join(new.deeds[len(lineup.deeds) :]) if new is not None else ""
+    return new, Broken(stage.number, stage.subject, why, how, advice)
+
+
+def _place(lineup: Lineup, source: Oid) -> int:
+    return next(at for at, stage in enumerate(lineup.stages) if stage.source == source)
 
 
 def _refuse_merges(repo: Repo, start: Oid, targets: Sequence[Target]) -> None:
@@ -200,19 +222,6 @@ def _refuse_unclear(verdict: StepVerdict) -> None:
         )
 
 
-def _confirm(work: _Work, lineup: Lineup, was: Lineup, verdicts: Sequence[StepVerdict]) -> None:
-    """Have a whole build come to the same for each step whose tree is new."""
-    old = {stage.tree for stage in was.stages}
-    for at, stage in enumerate(lineup.stages):
-        target = work.target(lineup, at)
-        if stage.tree not in old and not work.prover.bears_out(target, verdicts[at]):
-            raise CannotTest(
-                f"a whole build of '{stage.subject}' comes to another verdict than the one that was"
-                " used, so the mended series is not offered",
-                "run it again: what was found is in the cache; or build in full: `--audit 1`",
-            )
-
-
 class _Work:
     """What proves the steps of lineups, and makes their commits."""
 
@@ -228,31 +237,62 @@ class _Work:
         self.prover = prover
         self.start = start
         self.progress = progress
-        self.built = 0
-        self.numbers = {target.commit: target.number for target in targets}
-        """Of the commits as they were."""
+        self._count = len(targets)
         self._who = repo.committer()
         self._known: dict[Oid, StepVerdict] = {}
-        prover.begun = lambda target, what: progress.under_way(
-            target.number, len(targets), target.subject, what
-        )
+        self._trial = ""
+        prover.begun = self._begun
 
     def prove(self, lineup: Lineup, at: int) -> StepVerdict:
         """The verdict on a step; each tree is built once.  Raises `CannotTest`."""
-        stage = lineup.stages[at]
-        known = self._known.get(stage.tree)
+        known = self.found(lineup, at)
         if known is None:
-            known = self.prover.prove_one(self.target(lineup, at), audit=False)
-            self.built += not known.verdicts[0].cached
-            _refuse_unclear(known)
-            self._known[stage.tree] = known
-            self.progress.verdict(at + 1, len(lineup.stages), replace(known, number=at + 1))
-        return replace(known, number=at + 1, subject=stage.subject)
+            *again, known = self.prover.prove_along(self.target(lineup, at))
+            for verdict in (*again, known):
+                _refuse_unclear(verdict)
+                self._known[self.repo.tree(verdict.commit).id] = verdict
+            if not self._trial:
+                shown = replace(known, number=at + 1)
+                self.progress.verdict(at + 1, len(lineup.stages), shown)
+        return replace(known, number=at + 1, subject=lineup.stages[at].subject)
 
-    def known_good(self, lineup: Lineup) -> tuple[int, ...]:
-        """The places of the steps that were found to build."""
-        known = ((at, self._known.get(stage.tree)) for at, stage in enumerate(lineup.stages))
-        return tuple(at for at, verdict in known if verdict and verdict.state in _GOOD)
+    def found(self, lineup: Lineup, at: int) -> StepVerdict | None:
+        """The verdict on a step where it takes no build."""
+        tree = lineup.stages[at].tree
+        if tree not in self._known:
+            cached = self.prover.known(self.target(lineup, at))
+            if cached is None or cached.state is State.CANNOT_TELL:
+                return None
+            self._known[tree] = cached
+        return self._known[tree]
+
+    def first_good(self, lineup: Lineup, at: int) -> int | None:
+        """The first place behind one that does not build whose step does."""
+        later = range(at + 1, len(lineup.stages))
+        self.tries("looks for the first step behind it that builds")
+        return next((k for k in later if self.prove(lineup, k).state in _GOOD), None)
+
+    def tries(self, what: str) -> None:
+        """What the next builds are for; empty where they are for the series as it is."""
+        self._trial = what
+
+    def bears_out(self, lineup: Lineup, at: int) -> bool:
+        """Whether a whole build of a step that was repaired comes to the same; if not, nothing that was built
+        faster counts any more."""
+        if self.prover.bears_out(self.target(lineup, at), self.prove(lineup, at)):
+            return True
+        self._known.clear()
+        return False
+
+    def settled(self) -> bool:
+        """Whether what was built is borne out by the last audit; if not, no verdict counts any more."""
+        if self.prover.settle():
+            return True
+        self._known.clear()
+        return False
+
+    def _begun(self, target: Target, what: str) -> None:
+        self.progress.under_way(target.number, self._count, target.subject, self._trial or what)
 
     def target(self, lineup: Lineup, at: int) -> Target:
         """A step as what is to be proven: a verdict is one on its tree, whatever stands below."""

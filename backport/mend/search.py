@@ -5,8 +5,12 @@
 2. A few lines of a later patch go into it; then as few of them as still repair it.
 3. A few lines of it go into a later patch: what is not used before, say.
 
-Each is tried by building the steps that it touches.  Nothing before the step changes, and it builds then:
-so the whole comes to an end.  Cost: at most ``_MOST_BUILDS`` builds a step.
+Who brings a name that is lacking, as its text shows, is tried in all three ways first; then the first later
+step that builds, which may have to be found by building; then what touches the names and files of the error.
+
+A try builds the broken step, and if that repairs it each step that it changes.  Nothing before the step
+changes, and it builds then: so the whole comes to an end.  Cost: at most ``_MOST_TRIES`` builds of the broken
+step, and one of each step between for what repairs it.
 """
 
 from __future__ import annotations
@@ -16,12 +20,12 @@ from dataclasses import dataclass, field
 
 from backport.gateway.commits import commit_changes
 from backport.mend.lineup import Lineup, moved_up, shifted
-from backport.mend.pieces import Piece
+from backport.mend.pieces import Piece, in_words
 from backport.mend.suspects import Complaint, Suspects, complaint_of, headers, relevant
 from backport.verdicts import State, StepVerdict
 from series.model import Identity, Patch
 
-_MOST_BUILDS = 40
+_MOST_TRIES = 40
 _MOST_MOVED = 4
 """Patches that go before a step together."""
 _ROUNDS = 4
@@ -31,12 +35,14 @@ _FEW = 8
 _REACH = 6
 """Steps that lines may pass on the way to a later patch."""
 
+_GOOD = (State.PASSED, State.ABSENT)
+
 Prove = Callable[[Lineup, int], StepVerdict]
 """Builds the step at a place (from 0)."""
 
 
 class _Exhausted(Exception):
-    """No further build for this step."""
+    """No further try for this step."""
 
 
 @dataclass(slots=True)
@@ -45,41 +51,64 @@ class Search:
 
     suspects: Suspects
     prove: Prove
-    good: Callable[[Lineup], Iterable[int]]
-    """The places of the steps that are known to build."""
-    builds: int = field(default=0)
+    first_good: Callable[[Lineup, int], int | None]
+    """The first place behind another whose step builds; may build those between."""
+    tries: Callable[[str], None]
+    """Gets what is tried next, in words."""
+    tried: int = field(default=0)
 
     def mend(self, lineup: Lineup, at: int, verdict: StepVerdict) -> Lineup | None:
         """The lineup with the step at ``at`` repaired; None where no way is found."""
         complaint = complaint_of(verdict)
-        self.builds = 0
-        later = self.suspects.repairers(lineup, at, complaint, self.good(lineup))
+        self.tried = 0
+        sure = self.suspects.bringers(lineup, at, complaint)
+        ways = (self._up, self._into, self._out)
         try:
-            for way in (self._up, self._into, self._out):
-                for other in later:
-                    for found in way(lineup, at, other, complaint):
+            for other, chosen in sure.items():
+                for way in ways:
+                    for found in way(lineup, at, other, complaint, chosen):
                         return found
+            good = self.first_good(lineup, at)
+            later = self.suspects.others(lineup, at, complaint, good)
+            for tried in (later[:1], later[1:]) if good is not None else (later,):
+                for way in ways:
+                    for other in tried:
+                        for found in way(lineup, at, other, complaint, ()):
+                            return found
         except _Exhausted:
             return None
         return None
 
-    def _builds(self, lineup: Lineup, places: Iterable[int]) -> StepVerdict | None:
-        """None where all of these steps build; else the verdict on the first that does not."""
-        for place in places:
-            if self.builds >= _MOST_BUILDS:
-                raise _Exhausted
-            self.builds += 1
-            verdict = self.prove(lineup, place)
-            if verdict.state not in (State.PASSED, State.ABSENT):
-                return verdict
+    def _builds(
+        self, was: Lineup, new: Lineup, broken: int, more: Iterable[int] = ()
+    ) -> StepVerdict | None:
+        """None where the broken step, at its new place, builds, and those at ``more`` do or did not before;
+        else the verdict on the first that does not."""
+        if self.tried >= _MOST_TRIES:
+            raise _Exhausted
+        self.tried += 1
+        for place in (broken, *more):
+            verdict = self.prove(new, place)
+            if verdict.state in _GOOD:
+                continue
+            source = new.stages[place].source
+            before = [k for k, stage in enumerate(was.stages) if stage.source == source]
+            if place != broken and before and self.prove(was, before[0]).state not in _GOOD:
+                continue  # broken by itself: its turn comes
+            return verdict
         return None
 
-    def _up(self, lineup: Lineup, at: int, other: int, _: Complaint) -> Iterator[Lineup]:
+    def _up(
+        self, lineup: Lineup, at: int, other: int, _: Complaint, __: Sequence[Piece]
+    ) -> Iterator[Lineup]:
         """The later patch before this one; alone, else with those between that it needs."""
         for chosen in ((other,), self._with_needs(lineup, at, other)):
             new = moved_up(self.suspects.repo, lineup, chosen, at) if chosen else None
             if new is not None:
-                if self._builds(new, range(at, at + len(chosen) + 1)) is None:
+                numbers = " and ".join(str(lineup.stages[k].number) for k in chosen)
+                self.tries(f"a try: step {numbers} before it")
+                broken = at + len(chosen)
+                if self._builds(lineup, new, broken, range(at, broken)) is None:
                     yield new
                 return
 
@@ -104,27 +133,37 @@ class Search:
             return ()
         return tuple(sorted(at + node for node in found))
 
-    def _into(self, lineup: Lineup, at: int, other: int, complaint: Complaint) -> Iterator[Lineup]:
+    def _into(
+        self, lineup: Lineup, at: int, other: int, complaint: Complaint, sure: Sequence[Piece]
+    ) -> Iterator[Lineup]:
         """Lines of the later patch into this one."""
-        found = self._shift(lineup, at, other, at, complaint)
+        found = self._shift(lineup, at, other, at, complaint, sure)
         if found is not None:
             yield found
 
-    def _out(self, lineup: Lineup, at: int, other: int, complaint: Complaint) -> Iterator[Lineup]:
+    def _out(
+        self, lineup: Lineup, at: int, other: int, complaint: Complaint, _: Sequence[Piece]
+    ) -> Iterator[Lineup]:
         """Lines of this one into the later patch."""
         if other - at <= _REACH:
-            found = self._shift(lineup, at, at, other, complaint)
+            found = self._shift(lineup, at, at, other, complaint, ())
             if found is not None:
                 yield found
 
     def _shift(
-        self, lineup: Lineup, at: int, giver: int, taker: int, complaint: Complaint
+        self,
+        lineup: Lineup,
+        at: int,
+        giver: int,
+        taker: int,
+        complaint: Complaint,
+        sure: Sequence[Piece],
     ) -> Lineup | None:
-        """Headers alone, where a name is lacking; else all that concerns the complaint."""
+        """What brings the name that is lacking, else headers alone, else all that concerns the complaint."""
         pieces = self.suspects.pieces(lineup, giver)
-        places = range(at, max(at + 1, max(giver, taker) if taker > giver else at + 1))
-        for chosen in dict.fromkeys((headers(pieces, complaint), relevant(pieces, complaint))):
-            found = self._shift_from(lineup, giver, taker, pieces, chosen, places)
+        sets = (tuple(sure), headers(pieces, complaint), relevant(pieces, complaint))
+        for chosen in dict.fromkeys(sets):
+            found = self._shift_from(lineup, at, giver, taker, pieces, chosen)
             if found is not None:
                 return found
         return None
@@ -132,22 +171,27 @@ class Search:
     def _shift_from(
         self,
         lineup: Lineup,
+        at: int,
         giver: int,
         taker: int,
         pieces: Sequence[Piece],
         chosen: tuple[Piece, ...],
-        places: range,
     ) -> Lineup | None:
         """These parts, and those that the errors behind the first ones ask for."""
+        behind = range(at + 1, max(giver, taker))
         for _ in range(_ROUNDS):
-            if not chosen:
-                return None
-            new = shifted(self.suspects.repo, lineup, giver, taker, chosen)
+            new = shifted(self.suspects.repo, lineup, giver, taker, chosen) if chosen else None
             if new is None:
                 return None
-            verdict = self._builds(new, places)
+            self.tries(_transfer(lineup, giver, taker, chosen))
+            verdict = self._builds(lineup, new, at)
             if verdict is None:
-                return self._fewest(lineup, giver, taker, chosen, places) or new
+                for found in (self._fewest(lineup, at, giver, taker, chosen), new):
+                    if found is not None:
+                        verdict = self._builds(lineup, found, at, behind)
+                        if verdict is None:
+                            return found
+            assert verdict is not None
             more = relevant(pieces, complaint_of(verdict))
             if set(more) <= set(chosen):
                 return None
@@ -155,20 +199,22 @@ class Search:
         return None
 
     def _fewest(
-        self,
-        lineup: Lineup,
-        giver: int,
-        taker: int,
-        chosen: Sequence[Piece],
-        places: range,
+        self, lineup: Lineup, at: int, giver: int, taker: int, chosen: Sequence[Piece]
     ) -> Lineup | None:
-        """The same with no part that is not needed; None where all of them are."""
+        """The same with no part that the broken step does not need; None where it needs all of them."""
         kept, best = list(chosen), None
         if not 1 < len(kept) <= _FEW:
             return None
         for piece in sorted(chosen, key=lambda one: -one.lines):
             less = [one for one in kept if one is not piece]
             new = shifted(self.suspects.repo, lineup, giver, taker, less) if less else None
-            if new is not None and self._builds(new, places) is None:
-                kept, best = less, new
+            if new is not None:
+                self.tries(_transfer(lineup, giver, taker, less))
+                if self._builds(lineup, new, at) is None:
+                    kept, best = less, new
         return best
+
+
+def _transfer(lineup: Lineup, giver: int, taker: int, pieces: Sequence[Piece]) -> str:
+    where = "from" if giver > taker else "left to"
+    return f"a try: {in_words(pieces)} {where} step {lineup.stages[max(giver, taker)].number}"

@@ -3,21 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from backport.builds.compiler_errors import Diagnostic, diagnostics
 from backport.errors import GitFailed
 from backport.gateway.commits import commit_changes
 from backport.gateway.repository import Repo
+from backport.mend.inclusion import Headers
 from backport.mend.lineup import Lineup
 from backport.mend.pieces import Piece, pieces_of
 from backport.verdicts import StepVerdict, Validator
-from series.model import Oid, escaped
+from series.model import Oid, escaped, shown
 from series.symbols.definitions import definitions
 
 _MOST = 6
-"""Steps that are tried as what repairs another."""
+"""Steps that are tried as what repairs another, besides those that are known to bring what is lacking."""
+_MOST_SURE = 2
+"""Steps that bring it."""
 _NEAR = 2
 """Lines between an error and a change that concerns it."""
 
@@ -33,6 +36,12 @@ class Complaint:
         """All the names in it; of a header also the last part of its path."""
         found = {name.encode() for error in self.errors for name in error.names}
         return frozenset(found | {name.rpartition(b"/")[2] for name in found})
+
+    @property
+    def lacking(self) -> frozenset[bytes]:
+        """The names that nothing has introduced."""
+        found = {name.encode() for error in self.errors if error.lacking for name in error.names}
+        return frozenset(name.rpartition(b"/")[2] for name in found)
 
     @property
     def files(self) -> frozenset[bytes]:
@@ -55,6 +64,10 @@ class Suspects:
     repo: Repo
     _pieces: dict[tuple[Oid, Oid], tuple[Piece, ...]] = field(default_factory=dict)
     _made: dict[tuple[Oid, Oid], frozenset[bytes]] = field(default_factory=dict)
+    _headers: Headers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._headers = Headers(self.repo)
 
     def pieces(self, lineup: Lineup, at: int) -> tuple[Piece, ...]:
         """The parts of a step."""
@@ -77,14 +90,42 @@ class Suspects:
         places = range(len(lineup.stages))
         return next((at for at in places if name in self.introduced(lineup, at)), None)
 
-    def repairers(
-        self, lineup: Lineup, at: int, complaint: Complaint, good: Iterable[int]
-    ) -> tuple[int, ...]:
-        """The later steps that may repair the one at ``at``, the likeliest first: what defines a name that
-        is lacking, the first step known to build, what touches a name or a file of the complaint."""
+    def bringers(
+        self, lineup: Lineup, at: int, complaint: Complaint
+    ) -> dict[int, tuple[Piece, ...]]:
+        """The later steps that bring a name which the one at ``at`` lacks, as their text shows without a
+        build; for those that include a header of that tree which has it, the parts that do.
+
+        Cost: each step's change is read once, and the headers of one tree.
+        """
         later = range(at + 1, len(lineup.stages))
-        brings = [k for k in later if complaint.names & self.introduced(lineup, k)]
-        first = [k for k in good if k > at][:1]
+        defines = [k for k in later if complaint.names & self.introduced(lineup, k)]
+        found: dict[int, tuple[Piece, ...]] = dict.fromkeys(defines[:_MOST_SURE], ())
+        if not complaint.lacking or found:
+            return found
+        for k in later:
+            chosen = tuple(
+                piece
+                for piece in headers(self.pieces(lineup, k), complaint)
+                if self.header(lineup, at, piece, complaint)
+            )
+            if chosen:
+                found[k] = chosen
+            if len(found) == _MOST_SURE:
+                break
+        return found
+
+    def header(self, lineup: Lineup, at: int, piece: Piece, complaint: Complaint) -> bytes:
+        """The header that a part includes and by which the step gets a name that it lacks."""
+        return self._headers.included(lineup.stages[at].tree, piece, complaint.lacking)
+
+    def others(
+        self, lineup: Lineup, at: int, complaint: Complaint, good: int | None
+    ) -> tuple[int, ...]:
+        """The later steps that may repair the one at ``at`` and are no `bringers`, the likeliest first: the
+        first that builds, what touches a name of the complaint, what touches a file of it."""
+        later = range(at + 1, len(lineup.stages))
+        first = [good] if good is not None else []
         touches = [
             k for k in later if any(p.words & complaint.names for p in self.pieces(lineup, k))
         ]
@@ -93,7 +134,7 @@ class Suspects:
             for k in later
             if any(p.path.rpartition(b"/")[2] in complaint.files for p in self.pieces(lineup, k))
         ]
-        return tuple(dict.fromkeys((*brings[:2], *first, *touches, *files)))[:_MOST]
+        return tuple(dict.fromkeys((*first, *touches, *files)))[:_MOST]
 
 
 def relevant(pieces: Sequence[Piece], complaint: Complaint) -> tuple[Piece, ...]:
@@ -103,8 +144,7 @@ def relevant(pieces: Sequence[Piece], complaint: Complaint) -> tuple[Piece, ...]
 
 def headers(pieces: Sequence[Piece], complaint: Complaint) -> tuple[Piece, ...]:
     """Those that include a header in a file that lacks a name: it may be in the tree already."""
-    lacking = any(error.lacking and error.names for error in complaint.errors)
-    return tuple(p for p in pieces if lacking and _includes(p, complaint))
+    return tuple(p for p in pieces if complaint.lacking and _includes(p, complaint))
 
 
 def _includes(piece: Piece, complaint: Complaint) -> bool:
@@ -134,9 +174,20 @@ def explained(suspects: Suspects, lineup: Lineup, at: int, complaint: Complaint)
         for name in error.names if error.lacking else ():
             brings = suspects.who_brings(lineup, name.rpartition("/")[2].encode())
             if brings is not None and brings > at:
-                text += f"; step {brings + 1} '{lineup.stages[brings].subject}' brings {name}"
+                text += f"; {lineup.stages[brings]} brings {name}"
+            elif brings is None:
+                text += _by_header(suspects, lineup, at, Complaint((error,)), name)
         found.append(text)
     return tuple(found)
+
+
+def _by_header(suspects: Suspects, lineup: Lineup, at: int, complaint: Complaint, name: str) -> str:
+    """Which step includes the header of the tree that has the name."""
+    for k, pieces in suspects.bringers(lineup, at, complaint).items():
+        for piece in pieces:
+            header = suspects.header(lineup, at, piece, complaint)
+            return f"; {lineup.stages[k]} includes {shown(header)}, which has {name}"
+    return ""
 
 
 def on_upstream(repo: Repo, start: Oid, upstream: str, complaint: Complaint) -> tuple[str, ...]:

@@ -51,6 +51,10 @@ class Prover:
         """Gets what the user should know at once."""
         self._fast: list[Target] = []
         """Steps that no whole build has borne out yet."""
+        self.builds = 0
+        """Made so far, those of audits too."""
+        self._in_place: Oid | None = None
+        """The commit whose build lies in the worktree."""
         self._builder: BuildTree | None = None
         self._profile: Profile | None = None
         self._thread = ThreadPoolExecutor(1)
@@ -156,6 +160,26 @@ class Prover:
         *_, last = self._stream([target], audit=audit)
         return last
 
+    def prove_along(self, target: Target) -> tuple[StepVerdict, ...]:
+        """Prove one commit of many that are not known beforehand: audited where one is due by their number;
+        `settle` audits the last.  After a difference the steps before come first, proven again."""
+        return tuple(self._stream([target], ends=False))
+
+    def settle(self) -> bool:
+        """Audit what was built last, so that other runs may use the verdicts of `prove_along`; where a step
+        that failed has taken its place in the worktree, by another whole build.
+
+        False after a difference: then the verdicts since the last audit are void.
+        """
+        builder = self._builder
+        if builder is None or not self._fast or not self.settings.audit:
+            return True
+        last = self._fast[-1]
+        if self._in_place == last.commit:
+            return not self._audit(builder, last) and not builder.distrusted
+        known = self.known(last)
+        return known is None or self.bears_out(last, known)
+
     def bears_out(self, target: Target, verdict: StepVerdict) -> bool:
         """Whether a whole build of a step comes to the same; if not, nothing that was built faster in this
         run counts any more."""
@@ -165,12 +189,13 @@ class Prover:
         known = builder.known(target.commit)
         if known is None or known.way is Way.WHOLE:
             return True
-        builder.distrust([target.commit], "a bisect names this step")
+        builder.distrust([target.commit], "what was found rests on this step")
         whole = self._begin(target, self._build(builder, target))()
         commits = [fast.commit for fast in self._fast]
         if whole.state is verdict.state:
             builder.trust_again()
             builder.confirm(commits)
+            self._fast.clear()
             return True
         why = f"a whole build of {target.subject!r} comes to another verdict"
         builder.distrust(commits, why)
@@ -187,9 +212,11 @@ class Prover:
             return None
         return self._begin(target, built)()
 
-    def _stream(self, targets: Sequence[Target], *, audit: bool = True) -> Iterator[StepVerdict]:
+    def _stream(
+        self, targets: Sequence[Target], *, audit: bool = True, ends: bool = True
+    ) -> Iterator[StepVerdict]:
         """One step's emulation runs while the next one is built.  After an audit that finds a difference the
-        steps before come once more."""
+        steps before come once more.  ``ends``: the last one is audited in any case."""
         builder = self._builder
         if builder is None:
             return
@@ -199,7 +226,7 @@ class Prover:
             if waiting is not None:
                 yield waiting()
                 waiting = None
-            if audit and self._due(target, built, last=number == len(targets)):
+            if audit and self._due(target, built, last=ends and number == len(targets)):
                 again = self._audit(builder, target)
                 for earlier in again:
                     yield self._begin(earlier, self._build(builder, earlier))()
@@ -228,6 +255,7 @@ class Prover:
     def _audit(self, builder: BuildTree, target: Target) -> tuple[Target, ...]:
         """Compare a step with its whole build; the steps before it that must be proven again."""
         self.begun(target, "audit: the whole build")
+        self.builds += 1
         difference = builder.audit(target.commit)
         fast, self._fast = self._fast, []
         commits = [one.commit for one in fast]
@@ -250,6 +278,8 @@ class Prover:
         if known is not None:
             return known
         self.begun(target, builder.command)
+        self._in_place = commit
+        self.builds += 1
         if self._profile is None:
             return builder.make(commit)
         self._prepare().add_done_callback(_warm)

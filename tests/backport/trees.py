@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,13 @@ def new_repo(folder: Path, files: Files, branch: str = "stable") -> Path:
     return folder
 
 
+def copied(template: Path, folder: Path) -> Path:
+    """A copy of a repository; git takes a look at it, since a copy has other times."""
+    shutil.copytree(template, folder, symlinks=True)
+    git(folder, "update-index", "-q", "--refresh")
+    return folder
+
+
 def two_files(folder: Path, *patches: tuple[str, Files]) -> Path:
     """``stable`` with a.c and b.c of thirty lines each, and ``topic`` with ``patches`` on it."""
     made = new_repo(folder, {"a.c": lines(), "b.c": lines()})
@@ -50,8 +58,19 @@ def commit(repo: Path, files: Files, message: str) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     git(repo, "add", "-A")
-    git(repo, "commit", "-q", "--allow-empty", "-m", message)
-    return git(repo, "rev-parse", "HEAD")
+    # What git would start afterwards, to see whether there is something to tidy up, is a process each time.
+    git(repo, "-c", "maintenance.auto=false", "commit", "-q", "--allow-empty", "-m", message)
+    return _head(repo)
+
+
+def _head(repo: Path) -> str:
+    """The commit that is checked out, read where git has just written it, else as git says."""
+    folder = repo / ".git"
+    try:
+        name = (folder / "HEAD").read_text().removeprefix("ref: ").strip()
+        return (folder / name).read_text().strip()
+    except OSError:
+        return git(repo, "rev-parse", "HEAD")
 
 
 def branch_with(repo: Path, name: str, start: str, *steps: tuple[str, Files]) -> list[str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.backport.run.test_killed import killed_at
-from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo
+from tests.backport.killer import killed_at
+from tests.backport.trees import backport, branch_with, commit, copied, git, lines, new_repo
 
 POINTS = pytest.mark.parametrize("points", [3, pytest.param(200, marks=pytest.mark.torture)])
 
@@ -47,7 +47,8 @@ def survives(
     again: Callable[[Path], None],
     made: Callable[[Path], Path] = make,
 ) -> None:
-    whole = made(tmp_path / "whole")
+    template = made(tmp_path / "template")
+    whole = copied(template, tmp_path / "whole")
     done = killed_at(0, [words[0], "--repo", str(whole), *words[1:]])
     assert done.returncode == 0, done.stderr
     acts = int(done.stdout.rsplit("acts ", 1)[1])
@@ -55,7 +56,7 @@ def survives(
     wanted = state(whole)
     step = max(1, acts // points)
     for act in range(1, acts + 1, step):
-        repo = made(tmp_path / f"at-{act}")
+        repo = copied(template, tmp_path / f"at-{act}")
         cut = killed_at(act, [words[0], "--repo", str(repo), *words[1:]])
         assert cut.returncode == -9
         again(repo)
@@ -91,21 +92,20 @@ def test_release(tmp_path: Path, points: int) -> None:
 def test_a_release_that_was_cut_is_taken_back(tmp_path: Path, points: int) -> None:
     """At no act is there a tag, or a branch with the version, that `undo` does not know."""
     words = ["release", "1.1", "-b", "stable"]
-    wanted = state(make(tmp_path / "as-it-was"))
-    acts = int(
-        killed_at(0, [words[0], "--repo", str(make(tmp_path / "all")), *words[1:]]).stdout.rsplit()[
-            -1
-        ]
-    )
+    template = make(tmp_path / "template")
+    wanted = state(template)
+    whole = copied(template, tmp_path / "whole")
+    done = killed_at(0, [words[0], "--repo", str(whole), *words[1:]])
+    acts = int(done.stdout.rsplit("acts ", 1)[1])
     last = range(acts - 8, acts + 1)  # those of the tag and of what is noted of it
     for act in sorted({*last, *range(1, acts + 1, max(1, acts // points))}):
-        repo = make(tmp_path / f"at-{act}")
+        repo = copied(template, tmp_path / f"at-{act}")
         assert killed_at(act, [words[0], "--repo", str(repo), *words[1:]]).returncode == -9
         if "backport abort" in backport(repo, "status").output:
             backport(repo, "abort")
         if state(repo) != wanted:
-            done = backport(repo, "undo")
-            assert done.exit_code == 0, f"cut at {act} of {acts}: {done.output}"
+            undone = backport(repo, "undo")
+            assert undone.exit_code == 0, f"cut at {act} of {acts}: {undone.output}"
         assert state(repo) == wanted, f"cut at {act} of {acts}"
         shutil.rmtree(repo)
 
@@ -163,7 +163,8 @@ def test_a_series_in_its_place(tmp_path: Path, points: int) -> None:
         where = ("--series", str(repo / "p/series"), "--onto", "up", "--in-place")
         return ["refresh", "--repo", str(repo), *where]
 
-    whole = ready(tmp_path / "whole")
+    template = ready(tmp_path / "template")
+    whole = copied(template, tmp_path / "whole")
     old = held(whole)
     done = killed_at(0, words(whole))
     assert done.returncode == 0, done.stderr
@@ -171,7 +172,7 @@ def test_a_series_in_its_place(tmp_path: Path, points: int) -> None:
     assert new != old
     acts = int(done.stdout.rsplit("acts ", 1)[1])
     for act in range(1, acts + 1, max(1, acts // points)):
-        repo = ready(tmp_path / f"at-{act}")
+        repo = copied(template, tmp_path / f"at-{act}")
         assert killed_at(act, words(repo)).returncode == -9
         assert held(repo) in (old, new), act
         assert backport(repo, *words(repo)[:1], *words(repo)[3:]).exit_code == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backport.history import doubts
-from tests.backport.run.test_killed import killed_at
+from tests.backport.killer import killed_at
 from tests.backport.trees import Files, backport, branch_with, commit, git, lines, mbox, new_repo
 
 HELPER = "void helper(void);\n"

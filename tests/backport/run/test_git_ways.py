@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backport.run.test_killed import killed_at
+from tests.backport.killer import killed_at
 from tests.backport.trees import (
     backport,
     commit,

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from backport.builds.leftovers import end_leftovers
-from tests.backport.trees import backport, branch_with, git, lines, mbox, new_repo
+from tests.backport.killer import killed_at
+from tests.backport.trees import backport, branch_with, copied, git, lines, mbox, new_repo
 
 ROOT = Path(__file__).parents[3]
 BUILD = "cc -c a.c -o a.o 2>/dev/null || cp a.c a.o"
@@ -40,22 +41,20 @@ def words(repo: Path, build: str = BUILD) -> list[str]:
     return ["apply", *where, "--validate", "build", "--build", build]
 
 
-def killed_at(act: int, arguments: list[str], limit: int = 100) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.backport.killer", str(act), str(limit), *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-
-
-@pytest.mark.parametrize("limit", [100, 1], ids=["loose objects", "one pack"])
-@pytest.mark.parametrize("points", [6, pytest.param(40, marks=pytest.mark.torture)])
+@pytest.mark.parametrize(
+    ("limit", "points"),
+    [
+        (100, 6),
+        (1, 2),
+        pytest.param(100, 40, marks=pytest.mark.torture),
+        pytest.param(1, 40, marks=pytest.mark.torture),
+    ],
+    ids=["loose objects", "one pack", "loose objects, more points", "one pack, more points"],
+)
 def test_every_phase_survives_sigkill(tmp_path: Path, limit: int, points: int) -> None:
     """Killed before the first and the last acts, and at so many points between."""
-    whole = make(tmp_path / "whole")
+    template = make(tmp_path / "template")
+    whole = copied(template, tmp_path / "whole")
     done = killed_at(0, words(whole), limit)
     assert done.returncode == 0, done.stderr
     wanted = git(whole, "rev-parse", "stable")
@@ -63,7 +62,7 @@ def test_every_phase_survives_sigkill(tmp_path: Path, limit: int, points: int) -
     assert acts > 20
     died = 0
     for act in sorted({1, 2, 3, acts - 2, acts - 1, acts, *range(4, acts, max(1, acts // points))}):
-        repo = make(tmp_path / f"at{act}")
+        repo = copied(template, tmp_path / f"at{act}")
         before = git(repo, "rev-parse", "stable")
         cut = killed_at(act, words(repo), limit)
         assert cut.returncode == -signal.SIGKILL, cut.stderr

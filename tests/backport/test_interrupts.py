@@ -115,7 +115,13 @@ def clean(ended: Ended, folder: Path) -> None:
 APPLY = ("apply", "-b", "stable", "-s", "stable..topic", "-V", "build")
 
 
-@pytest.mark.parametrize("moment", [0.06, 0.12, 0.2, 0.3, 0.5, 0.8, 1.3])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *(0.12, 0.3, 0.5, 1.3),
+        *(pytest.param(moment, marks=pytest.mark.torture) for moment in (0.06, 0.2, 0.8)),
+    ],
+)
 def test_ctrl_c_at_many_moments(repo: Path, moment: float) -> None:
     before = git(repo, "rev-parse", "stable")
     ended = at_a_terminal(APPLY, repo, after(moment))

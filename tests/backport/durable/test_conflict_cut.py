@@ -54,7 +54,7 @@ def stopping(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stoppin
     found.machine.close()
 
 
-@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("step", [41, pytest.param(1, marks=pytest.mark.torture)])
 def test_while_it_is_laid_out(stopping: Stopping, step: int) -> None:
     whole = stopping.apply()
     assert whole.code == 3, whole.said
@@ -77,7 +77,7 @@ def test_while_it_is_laid_out(stopping: Stopping, step: int) -> None:
     assert many > 2
 
 
-@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("step", [31, pytest.param(1, marks=pytest.mark.torture)])
 @pytest.mark.parametrize("verb", ["abort", "skip"])
 def test_while_it_goes(stopping: Stopping, verb: str, step: int) -> None:
     stopping.apply()

@@ -39,26 +39,32 @@ def named(repo: Path, revision: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("trailer", "said"),
+    ("trailer", "said", "hooked"),
     [
-        ('Fixes: {master} ("x86: a real fix")', ""),
-        ("(cherry picked from commit {whole})", ""),
-        ("no id at all", ""),
-        ('Fixes: {master} ("x86: another fix")', "its subject is 'x86: a real fix'"),
-        ('Fixes: 0123456789ab ("x86: a real fix")', "no such commit here"),
-        ('Fixes: {apart} ("never sent")', "not on master"),
-        ("(cherry picked from commit {apart})", "not on master"),
-        ("master commit: {apart}", "not on master"),
-        ("# Fixes: 0123456789ab", ""),
+        ('Fixes: {master} ("x86: a real fix")', "", True),
+        ("(cherry picked from commit {whole})", "", False),
+        ("no id at all", "", False),
+        ('Fixes: {master} ("x86: another fix")', "its subject is 'x86: a real fix'", True),
+        ('Fixes: 0123456789ab ("x86: a real fix")', "no such commit here", False),
+        ('Fixes: {apart} ("never sent")', "not on master", False),
+        ("(cherry picked from commit {apart})", "not on master", False),
+        ("master commit: {apart}", "not on master", False),
+        ("# Fixes: 0123456789ab", "", True),
     ],
 )
-def test_a_message_is_taken_or_not(repo: Path, trailer: str, said: str) -> None:
-    assert backport(repo, "hook", "install", "--commit-msg").exit_code == 0
-    assert not (repo / ".git/hooks/pre-commit").exists()
+def test_a_message_is_taken_or_not(repo: Path, trailer: str, said: str, hooked: bool) -> None:
+    """As the verb says it, and, of each kind once, as the hook has git do it."""
     ids = {"master": named(repo, "master"), "apart": named(repo, "apart")}
     text = trailer.format(**ids, whole=git(repo, "rev-parse", "master").strip())
     message = repo.parent / "message"
     message.write_text(f"subject\n\nWhy.\n\n{text}\nSigned-off-by: A <a@example.org>\n")
+    asked = backport(repo, "check", "--message", str(message))
+    assert (asked.exit_code != 0) == bool(said), asked.output
+    assert said in asked.output
+    if not hooked:
+        return
+    assert backport(repo, "hook", "install", "--commit-msg").exit_code == 0
+    assert not (repo / ".git/hooks/pre-commit").exists()
     before = git(repo, "rev-parse", "HEAD")
     done = run(repo, "commit", "-q", "--cleanup=strip", "-F", str(message))
     assert (done.returncode != 0) == bool(said), done.stdout + done.stderr

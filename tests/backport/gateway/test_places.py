@@ -92,7 +92,15 @@ def test_where_a_shallow_clone_ends_is_no_root(tmp_path: Path) -> None:
     assert backport(found, "apply", "-b", "stable", "--series", "topic~1").exit_code == 0
 
 
-@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1), (0, 1, 2)], ids=str)
+@pytest.mark.parametrize(
+    "closed",
+    [
+        (1,),
+        (0, 1, 2),
+        *(pytest.param(one, marks=pytest.mark.torture) for one in ((0,), (2,), (0, 1))),
+    ],
+    ids=str,
+)
 def test_standard_files_that_are_closed(tmp_path: Path, closed: tuple[int, ...]) -> None:
     """As git does it goes on, and no file of the run takes their numbers."""
     repo = with_topic(tmp_path / "repo")

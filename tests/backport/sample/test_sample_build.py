@@ -35,7 +35,7 @@ def checkout(sample: SamplePaths, commit: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("last", [8, pytest.param(57, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("last", [4, pytest.param(57, marks=pytest.mark.torture)])
 def test_every_step_builds(sample: SamplePaths, last: int) -> None:
     """In one worktree and incrementally, so that the dependency files are proven too.
 

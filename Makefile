@@ -5,6 +5,8 @@ BIN := .venv/bin
 .PHONY: demo test torture fuzz check bench env
 demo: env
 	@.ci/demo
+# What pytest makes of the tests' asserts is kept from run to run, whatever the user has set.
+test torture: export PYTHONDONTWRITEBYTECODE :=
 test: env
 	$(BIN)/pytest -q -n auto --dist loadgroup
 torture: env

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -66,9 +67,20 @@ FORBIDDEN = {
 }
 
 
+pytestmark = pytest.mark.xdist_group("the layers")
+"""They share what one of them has parsed."""
+
+
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """The imports and attributes in a file, anywhere in it."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Attribute)
+    return tuple(node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds))
+
+
 def imported(path: Path) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -95,7 +107,7 @@ def modules() -> dict[str, Path]:
 def requests(path: Path, known: Mapping[str, Path]) -> set[str]:
     """Modules that a file imports, anywhere in it: for types and in functions too."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -171,7 +183,7 @@ def test_reports_are_given_values() -> None:
 def test_the_environment_is_read_at_the_command_line() -> None:
     readers = set()
     for path in (ROOT / "backport").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "putenv"):
                 readers.add(str(path.relative_to(ROOT)))
     assert readers == ENVIRONMENT
@@ -186,27 +198,29 @@ def test_git_is_reached_through_the_gateway() -> None:
             assert name in LIBGIT2 or name.split("/")[0] in LIBGIT2
 
 
+_COLLECTED = """
+import pytest
+
+class Named(pytest.File):
+    def collect(self):
+        return ()
+
+class Names:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makemodule(self, module_path, parent):
+        print("found", module_path.relative_to(parent.config.rootpath))
+        return Named.from_parent(parent, path=module_path)
+
+pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider"], plugins=[Names()])
+"""
+"""The runner's own walk: which files it would import, without importing them, which the other tests show."""
+
+
 def test_every_test_file_is_collected() -> None:
     """A runner leaves out folders by their names (``build``, ``dist``, ...), and says nothing."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--collect-only",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-m",
-            "",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-2000:]
-    seen = {line.split("::")[0] for line in done.stdout.splitlines() if "::" in line}
+    words = [sys.executable, "-c", _COLLECTED]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    seen = {line[6:] for line in done.stdout.splitlines() if line.startswith("found ")}
     there = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")}
     assert there == seen
 

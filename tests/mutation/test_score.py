@@ -15,6 +15,9 @@ from tests.mutation.reasons import FILE, read_reasons
 from tests.mutation.report import lines, score
 from tests.mutation.run import sample_tree
 
+pytestmark = pytest.mark.xdist_group("the sample's mutants")
+"""They share a tree that is built."""
+
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:

@@ -38,6 +38,10 @@ PROFILE = load_profile("xen-pv-shim-4.10")
 SCHED, CONFIG = "xen/include/xen/sched.h", "xen/include/asm-x86/config.h"
 
 
+pytestmark = pytest.mark.xdist_group("the sample's probes")
+"""They share what one of them has built."""
+
+
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The good series, and on it a commit that numbers the states of ports otherwise, and one that says

@@ -69,7 +69,8 @@ def test_a_build_has_no_capability(repo: Path) -> None:
         "sh -c ': >> /proc/sys/kernel/core_pattern'",
         "sh -c ': >> /proc/sysrq-trigger'",
         "sh -c ': >> /etc/passwd'",
-        "rmdir /opt",
+        # The folder is empty on every Debian, and not named: what a command names is read for its verdict.
+        "sh -c 'cd / && rmdir srv'",
         "sh -c ': >> /sys/kernel/mm/ksm/run'",
         "kill -0 {outside}",
     ],

@@ -33,10 +33,10 @@ class Stage:
     message: bytes | None = None
     """Another message than that of ``source``; a squashed commit adds its own."""
     number: int = 0
-    """Its place in the series as it was, from 1."""
+    """Its place in the series as it was, from 1; 0 for what was not in it."""
 
     def __str__(self) -> str:
-        return f"step {self.number} '{self.subject}'"
+        return f"step {self.number} '{self.subject}'" if self.number else f"'{self.subject}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Lineup:
     stages: tuple[Stage, ...]
     deeds: tuple[str, ...] = ()
     """What was moved, in words."""
+    taken: tuple[tuple[Oid, Oid], ...] = ()
+    """What came in from outside, each as the trees before and after it: the last tree has that besides."""
 
     def before(self, at: int) -> Oid:
         """The tree below the step at that place (from 0)."""
@@ -129,6 +131,33 @@ def shifted(
     many = sum(piece.lines for piece in pieces) > 1
     deed = f"{what} {'go' if many else 'goes'} from {stages[giver]} to {stages[taker]}"
     return replace(lineup, stages=tuple(stages), deeds=(*lineup.deeds, deed))
+
+
+def with_commit(
+    repo: Repo, lineup: Lineup, at: int, commit: Oid, subject: str, message: bytes
+) -> Lineup | None:
+    """A commit from elsewhere before the step at ``at``, and in all trees behind; None where that fails."""
+    parents = repo.parents(commit)
+    below = lineup.before(at)
+    if len(parents) != 1:
+        return None
+    first = carried(repo, repo.tree(parents[0]).id, repo.tree(commit).id, below)
+    if first is None or first == below:
+        return None
+    stages = list(lineup.stages[at:])
+    for k, stage in enumerate(stages):
+        made = carried(repo, below, first, stage.tree)
+        if made is None or made == stage.tree:
+            return None
+        stages[k] = replace(stage, tree=made)
+    new = Stage(commit, subject, first, ("taken from upstream",), message)
+    deed = f"{commit[:12]} '{subject}' of upstream comes in before {lineup.stages[at]}"
+    return replace(
+        lineup,
+        stages=(*lineup.stages[:at], new, *stages),
+        deeds=(*lineup.deeds, deed),
+        taken=(*lineup.taken, (below, first)),
+    )
 
 
 def folded(repo: Repo, lineup: Lineup, at: int, into: int, message: bytes | None) -> Lineup | None:

@@ -12,16 +12,19 @@ from dataclasses import dataclass, replace
 
 from backport.config import Settings
 from backport.errors import CannotTest, StepFailed, Unaccounted, UsageError
-from backport.gateway.commits import read_author
+from backport.gateway.commits import commit_patch, read_author
 from backport.gateway.identity import Signature
 from backport.gateway.repository import Repo
+from backport.history.convention import find_convention, on_master
+from backport.levels import Prerequisites, Record
 from backport.mend.absorbing import absorb
 from backport.mend.folding import fold_marked
-from backport.mend.lineup import Lineup, Stage
+from backport.mend.lineup import Lineup, Stage, carried
 from backport.mend.search import Search
 from backport.mend.suspects import Suspects, complaint_of, explained, on_upstream
 from backport.run.journal import Journal
 from backport.run.last_moves import Move, RefMove, remember
+from backport.run.origin_lines import recorded, signed_off
 from backport.run.request import Progress
 from backport.run.signed import signed_on
 from backport.validate.core import settled
@@ -62,8 +65,8 @@ class Mended:
     notes: tuple[str, ...]
     builds: int
     """Made for it, those of audits too."""
-    same_end: bool
-    """False where what was staged has gone into it."""
+    staged: bool
+    """Whether the last tree is another one for what was staged; as it is for what `Lineup.taken` names."""
 
     @property
     def changed(self) -> bool:
@@ -118,7 +121,7 @@ def mend(
             )
         lineup, notes = fold_marked(repo, wanted)
         lineup, broken, verdicts = _mended(work, lineup, settings)
-        if lineup.end != wanted.end:
+        if lineup.end != _with_taken(repo, wanted.end, lineup):
             raise Unaccounted("the mended series ends in another tree")
         before = [work.found(was, at) for at in range(len(stages))]
     return Mended(
@@ -132,8 +135,18 @@ def mend(
         verdicts,
         (*given, *notes),
         prover.builds,
-        was.end == lineup.end,
+        wanted.end != was.end,
     )
+
+
+def _with_taken(repo: Repo, end: Oid, lineup: Lineup) -> Oid | None:
+    """A last tree, with what has come in from outside besides."""
+    for before, after in lineup.taken:
+        made = carried(repo, before, after, end)
+        if made is None:
+            return None
+        end = made
+    return end
 
 
 def _mended(
@@ -181,10 +194,31 @@ def _repaired(
     why = explained(suspects, lineup, at, complaint) or verdict.verdicts[0].lines[:3]
     new = search.mend(lineup, at, verdict)
     advice: tuple[str, ...] = ()
-    if new is None and settings.upstream is not None:
-        advice = on_upstream(work.repo, work.start, settings.upstream, complaint)
+    if (
+        new is None
+        and settings.upstream is not None
+        and settings.prerequisites is not Prerequisites.IGNORE
+    ):
+        leads = on_upstream(work.repo, work.start, settings.upstream, complaint)
+        advice = tuple(map(str, leads))
+        if settings.prerequisites is Prerequisites.TAKE:
+            wanted = [(x.commit, x.subject, _message(work, settings, x.commit)) for x in leads]
+            new = search.take(lineup, at, wanted)
+        elif leads:
+            advice += ("--prerequisites take puts it before the step, if that repairs it",)
     how = "; ".join(new.deeds[len(lineup.deeds) :]) if new is not None else ""
     return new, Broken(stage.number, stage.subject, why, how, advice)
+
+
+def _message(work: _Work, settings: Settings, commit: Oid) -> bytes:
+    """Of a commit that nobody posted: its own, and where it is from."""
+    record = settings.record
+    if record is Record.AUTO:
+        record = find_convention(work.repo, work.start, work.who.who)
+    if record is not Record.XEN or not on_master(work.repo, settings.upstream, (commit,)):
+        record = Record.CHERRY
+    text = recorded(commit_patch(work.repo, commit), record, work.repo.when(commit))
+    return signed_off(text, work.who.who) if settings.signoff else text
 
 
 def _place(lineup: Lineup, source: Oid) -> int:
@@ -238,7 +272,7 @@ class _Work:
         self.start = start
         self.progress = progress
         self._count = len(targets)
-        self._who = repo.committer()
+        self.who = repo.committer()
         self._known: dict[Oid, StepVerdict] = {}
         self._trial = ""
         prover.begun = self._begun
@@ -326,7 +360,7 @@ class _Work:
             stage.tree,
             parent,
             Signature(*read_author(head)),
-            self._who,
+            self.who,
             message if stage.message is None else stage.message,
             encoding,
         )

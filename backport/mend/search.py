@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from backport.gateway.commits import commit_changes
-from backport.mend.lineup import Lineup, moved_up, shifted
+from backport.mend.lineup import Lineup, moved_up, shifted, with_commit
 from backport.mend.pieces import Piece, in_words
 from backport.mend.suspects import Complaint, Suspects, complaint_of, headers, relevant
 from backport.verdicts import State, StepVerdict
-from series.model import Identity, Patch
+from series.model import Identity, Oid, Patch
 
 _MOST_TRIES = 40
 _MOST_MOVED = 4
@@ -77,6 +77,27 @@ class Search:
                             return found
         except _Exhausted:
             return None
+        return None
+
+    def take(
+        self, lineup: Lineup, at: int, wanted: Sequence[tuple[Oid, str, bytes]]
+    ) -> Lineup | None:
+        """The lineup with commits from elsewhere (with subject and message) before the broken step: with one
+        of them where that does, else with all; None where they do not go on, or do not repair it."""
+        repo = self.suspects.repo
+        self.tried = 0
+        sets = [*([one] for one in wanted), *([list(wanted)] if len(wanted) > 1 else [])]
+        for chosen in sets:
+            new: Lineup | None = lineup
+            for place, (commit, subject, message) in enumerate(chosen, at):
+                if new is not None:
+                    new = with_commit(repo, new, place, commit, subject, message)
+            if new is None:
+                continue
+            self.tries(f"a try: {' and '.join(one[0][:12] for one in chosen)} before it")
+            broken = at + len(chosen)
+            if self._builds(lineup, new, broken, range(at, broken)) is None:
+                return new
         return None
 
     def _builds(

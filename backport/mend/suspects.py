@@ -21,6 +21,8 @@ _MOST = 6
 """Steps that are tried as what repairs another, besides those that are known to bring what is lacking."""
 _MOST_SURE = 2
 """Steps that bring it."""
+_MOST_NAMES = 3
+"""Names that are looked for on upstream."""
 _NEAR = 2
 """Lines between an error and a change that concerns it."""
 
@@ -190,18 +192,35 @@ def _by_header(suspects: Suspects, lineup: Lineup, at: int, complaint: Complaint
     return ""
 
 
-def on_upstream(repo: Repo, start: Oid, upstream: str, complaint: Complaint) -> tuple[str, ...]:
-    """The commits of upstream that first had a name which nothing in the series brings."""
-    found = []
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The commit of upstream that first had names which nothing in the series brings."""
+
+    commit: Oid
+    subject: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names = ", ".join(self.names)
+        return f"{names}: upstream has it from {self.commit[:12]} '{escaped(self.subject)}' on"
+
+
+def on_upstream(repo: Repo, start: Oid, upstream: str, complaint: Complaint) -> tuple[Lead, ...]:
+    """The commits of upstream that first had the names which a step lacks, the oldest first.
+
+    Cost: git reads each commit between for each name, of three at most.
+    """
     tip = repo.commit(upstream)
     base = repo.merge_base(start, tip) or start
     lacking = [name for e in complaint.errors if e.lacking for name in e.names]
-    for name in dict.fromkeys(lacking[:3]):
+    found: dict[Oid, tuple[int, Lead]] = {}
+    for name in list(dict.fromkeys(lacking))[:_MOST_NAMES]:
         try:
-            out = repo.git("log", f"-S{name}", "--format=%H %s", f"{base}..{tip}", "--")
+            out = repo.git("log", f"-S{name}", "--format=%ct %H %s", f"{base}..{tip}", "--")
         except GitFailed:
             continue
         if out:
-            commit, _, subject = out.rpartition("\n")[2].partition(" ")
-            found.append(f"{name}: {upstream} has it from {commit[:12]} {escaped(subject)!r} on")
-    return tuple(found)
+            when, commit, subject = out.rpartition("\n")[2].split(" ", 2)
+            names = found[Oid(commit)][1].names if Oid(commit) in found else ()
+            found[Oid(commit)] = int(when), Lead(Oid(commit), subject, (*names, name))
+    return tuple(lead for _, lead in sorted(found.values(), key=lambda one: one[0]))

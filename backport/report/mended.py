@@ -45,6 +45,7 @@ def mended_json(done: Mended, tip: Oid | None) -> dict[str, Any]:
         ],
         "builds": done.builds,
         "tree": done.lineup.end,
+        "taken": [s.source for s in done.lineup.stages if not s.number],
         "notes": list(done.notes),
         "changed": done.changed,
         "tip": tip,
@@ -74,7 +75,11 @@ def show_mended(done: Mended, diff: str, made: str | None) -> None:
     before = was - len(done.failed) - len(done.untried)
     rest = f" ({len(done.untried)} were not tried as they were)" if done.untried else ""
     said = f"{before} of {counted(was, 'step')} built before{rest}, {good} of {now} now"
-    end = "the last tree is the same" if done.same_end else "the last tree has what was staged"
+    came = [
+        *(["was taken from upstream"] if done.lineup.taken else []),
+        *(["was staged"] if done.staged else []),
+    ]
+    end = f"the last tree has what {' and '.join(came)}" if came else "the last tree is the same"
     said += f" ({counted(done.builds, 'build')}); {end}" if done.changed else ""
     say(alarm(said) if done.left else said)
     if not done.changed:

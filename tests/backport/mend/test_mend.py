@@ -251,6 +251,43 @@ def test_what_nothing_repairs_is_left_and_upstream_is_named(tmp_path: Path) -> N
     assert refs(repo) == before
 
 
+def test_what_upstream_has_comes_in_where_the_user_says_so(tmp_path: Path) -> None:
+    repo = series(
+        tmp_path,
+        ("good", {"b.c": body((3, "int b3(void) { return 33; }"), name="b")}),
+        ("uses", {"a.c": a((5, "int a5(void) { return LATER; }"))}),
+        ("more", {"b.c": body((3, "int b3(void) { return 34; }"), name="b")}),
+    )
+    branch_with(
+        repo,
+        "up",
+        "stable",
+        ("apart", {"h.h": h((18, "#define FAR 18"))}),
+        ("upstream brings it", {"h.h": h((4, "#define LATER 4"), (18, "#define FAR 18"))}),
+    )
+    origin = git(repo, "rev-parse", "up")
+    found = mend(repo, "--upstream", "up", "--prerequisites", "take")
+    assert found["taken"] == [origin]
+    assert subjects(repo) == ["good", "upstream brings it", "uses", "more"]
+    assert every_step_builds(repo)
+    assert f"(cherry picked from commit {origin})" in git(
+        repo, "log", "-1", "--format=%b", "mended~2"
+    )
+    added = git(repo, "diff", "--unified=0", "topic", "mended")
+    assert [x for x in added.split("\n") if x.startswith(("+", "-"))][2:] == [
+        "-",
+        "+#define LATER 4",
+    ]
+
+
+def test_what_upstream_has_and_does_not_repair_stays_out(tmp_path: Path) -> None:
+    repo = series(tmp_path, ("uses", {"a.c": a((5, "int a5(void) { return LATER + NEVER; }"))}))
+    branch_with(repo, "up", "stable", ("upstream brings it", {"h.h": h((4, "#define LATER 4"))}))
+    found = mend(repo, "--upstream", "up", "--prerequisites", "take", code=1)
+    assert not found["changed"]
+    assert found["taken"] == []
+
+
 @pytest.mark.parametrize(
     ("mark", "subject", "text"),
     [("fixup", "one", "A body."), ("squash", "one", "A body.\n\nMore."), ("amend", "new", "More.")],

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from backport.gateway.commits import commit_changes
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.mend.pieces import Piece, in_words, pieces_of, with_pieces
+from backport.mend.pieces import Piece, in_words, pieces_of, quoted, with_pieces
 from backport.pick.outcome import How
 from backport.pick.patch import pick_patch
 from series.model import Identity, Oid, Patch
@@ -129,7 +129,9 @@ def shifted(
     stages[giver] = replace(stages[giver], notes=(*stages[giver].notes, gave))
     stages[taker] = replace(stages[taker], notes=(*stages[taker].notes, got))
     many = sum(piece.lines for piece in pieces) > 1
-    deed = f"{what} {'go' if many else 'goes'} from {stages[giver]} to {stages[taker]}"
+    deed = (
+        f"{what}{quoted(pieces)} {'go' if many else 'goes'} from {stages[giver]} to {stages[taker]}"
+    )
     return replace(lineup, stages=tuple(stages), deeds=(*lineup.deeds, deed))
 
 

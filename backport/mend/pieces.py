@@ -21,6 +21,8 @@ from series.model import Oid, shown
 
 _FILES = (FILE, EXECUTABLE)
 _BINARY_HEAD = 8000
+_QUOTED = 60
+"""Letters of a line that are shown."""
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 
 
@@ -99,3 +101,12 @@ def in_words(pieces: Collection[Piece]) -> str:
             places = counted(len(some), "place")
             said.append(f"{lines} of {shown(path)}" + (f" in {places}" if len(some) > 1 else ""))
     return ", ".join(said)
+
+
+def quoted(pieces: Collection[Piece]) -> str:
+    """For a person: the line, where it is one."""
+    (first, *more) = pieces
+    if more or first.edit is None or len(first.edit.lines) != 1:
+        return ""
+    text = shown(first.edit.lines[0].strip())
+    return f" ({text if len(text) <= _QUOTED else text[: _QUOTED - 3] + '...'})"

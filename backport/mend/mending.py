@@ -171,9 +171,9 @@ def _mended(
             if not is_to_mend(at):
                 continue
             new, found = _repaired(work, search, lineup, at, settings)
+            holds = new is None or work.bears_out(new, _place(new, stage.source))
             work.tries("")
-            place = at if new is None else _place(new, stage.source)
-            if new is not None and not work.bears_out(new, place):
+            if not holds:
                 break
             broken[stage.source] = found
             if new is not None:
@@ -239,7 +239,7 @@ def _refuse_merges(repo: Repo, start: Oid, targets: Sequence[Target]) -> None:
 
 
 def _refuse_base(work: _Work, start: Oid) -> None:
-    verdict = work.prover.prove_one(Target(0, start, "(the start)"), audit=False)
+    *_, verdict = work.prover.prove_along(Target(0, start, "(the start)"))
     if verdict.failed:
         raise StepFailed(
             f"the tree before the first patch does not build:\n{verdict.explain()}",
@@ -274,6 +274,8 @@ class _Work:
         self._count = len(targets)
         self.who = repo.committer()
         self._known: dict[Oid, StepVerdict] = {}
+        self._shown: set[Oid] = set()
+        """The trees whose verdict the user has seen; those of tries are shown when they are taken."""
         self._trial = ""
         prover.begun = self._begun
 
@@ -285,10 +287,11 @@ class _Work:
             for verdict in (*again, known):
                 _refuse_unclear(verdict)
                 self._known[self.repo.tree(verdict.commit).id] = verdict
-            if not self._trial:
-                shown = replace(known, number=at + 1)
-                self.progress.verdict(at + 1, len(lineup.stages), shown)
-        return replace(known, number=at + 1, subject=lineup.stages[at].subject)
+        verdict = replace(known, number=at + 1, subject=lineup.stages[at].subject)
+        if not self._trial and lineup.stages[at].tree not in self._shown:
+            self._shown.add(lineup.stages[at].tree)
+            self.progress.verdict(at + 1, len(lineup.stages), verdict)
+        return verdict
 
     def found(self, lineup: Lineup, at: int) -> StepVerdict | None:
         """The verdict on a step where it takes no build."""

@@ -229,7 +229,9 @@ class Search:
         for piece in sorted(chosen, key=lambda one: -one.lines):
             less = [one for one in kept if one is not piece]
             new = shifted(self.suspects.repo, lineup, giver, taker, less) if less else None
-            if new is not None:
+            if (
+                new is not None and self.tried < _MOST_TRIES - 1
+            ):  # the last is for what stands behind
                 self.tries(_transfer(lineup, giver, taker, less))
                 if self._builds(lineup, new, at) is None:
                     kept, best = less, new

@@ -12,7 +12,7 @@ Which word counts how much:
 
 Origins are whole lines of the message (`series.reading.trailers`), not prose about a commit.  What a later
 commit of the branch reverts does not count, unless that revert is reverted in its turn; nor does what
-was there under an origin that a picked revert names.
+was there under an origin that a picked revert names, nor what the tree has no more (see taken_back).
 
 Content is the third witness, and belongs to picking: a change whose result is what the tree holds.
 """
@@ -55,6 +55,11 @@ class Claim:
     def doubt(self) -> str:
         """What to say where the patch goes on all the same."""
         return f"{self.why}, but not all of its content: applied"
+
+    @property
+    def undone(self) -> str:
+        """The same where the tree is as it was before the patch."""
+        return f"{self.why}, and has taken it back"
 
 
 class Present:

@@ -1,77 +1,65 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the patches of a run have taken back of what the branch had.
+"""Whether what a commit of the branch did has been taken back since.
 
-A branch that has a patch has it no more when the series reverts it: *Revert A, A again* onto a branch
-with A.  Reverts often take back several commits at once, or have another context, so neither their
-words nor their patch-id are looked at, but their lines: whether they remove what the patch adds, or add
-what it removes.
+A branch that has a patch has it no more when a later commit, or a patch of the run, reverts it.  Messages do
+not always say so: a revert may name the id of another branch's commit, take back several at once, or
+have words of its own.  The tree does: where the change is still there, taking it back now changes as much
+as it did then; where it changes less, some of it has gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from series.model import Patch
-
-_LEAST = 4
-"""A line with fewer letters and digits (``}``, ``i = 0;``) tells little, as many patches have those: it
-counts where a patch has no other."""
-
-Place = tuple[bytes, bytes, bytes]
-"""A path, what is done there, and to which line."""
+from backport.gateway.commits import commit_patch
+from backport.gateway.objects import Objects
+from backport.gateway.repository import Repo
+from backport.gateway.text_diff import changed_lines
+from backport.gateway.trees import GITLINK, TreeView
+from backport.pick.merge import merge_file
+from backport.pick.renamed import Renames, TooMany
+from series.model import FileChange, Oid
 
 
-class TakenBack:
-    """The lines that the patches so far have added and removed; read on when something is asked."""
+def is_taken_back(repo: Repo, tree: TreeView, commit: Oid) -> bool:
+    """Whether ``tree``, which comes from ``commit``, lacks some of what that did.
 
-    def __init__(self) -> None:
-        self._seen = 0
-        self._done: set[Place] = set()
-        self._lives: set[Place] = set()
-
-    def holds(self, patch: Patch, on: Sequence[Callable[[], Patch]]) -> bool:
-        """Whether one of the patches that are ``on`` has taken back some of ``patch``."""
-        for read in on[self._seen :]:
-            self._enter(read())
-        self._seen = len(on)
-        lines = _lines(patch)
-        telling = [line for line in lines if sum(map(_is_word, line[2])) >= _LEAST]
-        return any(
-            (path, b"-" if op == b"+" else b"+", text) in self._done
-            for path, op, text in telling or lines
-        ) or any((path, undone, b"") in self._lives for path, _, undone in _lives(patch))
-
-    def _enter(self, patch: Patch) -> None:
-        self._done.update(_lines(patch))
-        self._lives.update((path, kind, b"") for path, kind, _ in _lives(patch))
+    What was changed further since is not taken back; nor is a file that was renamed.  Cost: a merge for each
+    file that another commit has changed as well.
+    """
+    changes = commit_patch(repo, commit).changes
+    return any(_is_lost(repo.objects, tree, change) for change in changes)
 
 
-def _lines(patch: Patch) -> list[Place]:
-    return [
-        (change.path, line.op, line.text)
-        for change in patch.changes
-        for hunk in change.hunks
-        for line in hunk.lines
-        if line.op != b" "
-    ]
+def _is_lost(objects: Objects, tree: TreeView, change: FileChange) -> bool:
+    old, new = change.old_path, change.new_path
+    if new is None:
+        return old is not None and tree.entry(old) is not None
+    there = tree.entry(new)
+    if there is None:
+        if old is None:
+            return not _is_elsewhere(objects, tree, change)
+        return old != new and change.kind != "copy" and tree.entry(old) is not None
+    if old is None or change.kind == "copy":
+        return False
+    if change.old_mode not in (None, change.new_mode) and there.mode == change.old_mode:
+        return True
+    before, after = change.old_blob, change.new_blob
+    if before is None or after is None or before == after or there.oid == after:
+        return False
+    if there.oid == before:
+        return True
+    if change.binary or there.mode == GITLINK:
+        return False
+    merge = merge_file(objects, after, there.oid, before)
+    if merge.blob is None:
+        return False
+    now = changed_lines(objects.blob(there.oid), objects.blob(merge.blob))
+    return sum(now) < sum(changed_lines(objects.blob(after), objects.blob(before)))
 
 
-def _is_word(byte: int) -> bool:
-    return 48 <= byte < 58 or 65 <= byte < 91 or 97 <= byte < 123
-
-
-def _lives(patch: Patch) -> list[tuple[bytes, bytes, bytes]]:
-    """What ``patch`` does to whole files, and what would undo that: paths that begin or end with it, modes,
-    and binary content, which any other of the same path may undo."""
-    found: list[tuple[bytes, bytes, bytes]] = []
-    for change in patch.changes:
-        if change.old_path != change.new_path:
-            if change.new_path is not None:
-                found.append((change.new_path, b"made", b"gone"))
-            if change.old_path is not None and change.kind != "copy":
-                found.append((change.old_path, b"gone", b"made"))
-        if change.binary:
-            found.append((change.path, b"binary", b"binary"))
-        if change.old_mode and change.new_mode and change.old_mode != change.new_mode:
-            found.append((change.path, b"mode %o" % change.new_mode, b"mode %o" % change.old_mode))
-    return found
+def _is_elsewhere(objects: Objects, tree: TreeView, change: FileChange) -> bool:
+    if change.new_blob is None:
+        return False
+    try:
+        return Renames(objects, tree, None).twin(change.path, change.new_blob) is not None
+    except TooMany:
+        return True

@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from backport.counted import counted
 from backport.errors import Unaccounted
+from backport.gateway.changed_paths import changed_paths
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.history.ledger import ledger_of
 from backport.history.presence import Claim, Present
 from backport.history.siblings import Chosen, Siblings, Versions
-from backport.history.taken_back import TakenBack
+from backport.history.taken_back import is_taken_back
 from backport.levels import Allow
 from backport.pick.allowance import Allowance
 from backport.pick.base_tree import Based, BaseTree
@@ -27,7 +27,7 @@ from backport.run.proposing import proposed
 from backport.run.special_files import refuse_special
 from backport.run.steps import Reason, Step, StepState
 from backport.run.worth import Part
-from series.model import Patch, shown
+from series.model import Oid, Patch, shown
 
 if TYPE_CHECKING:
     from backport.pick.proposals import Proposal
@@ -67,32 +67,16 @@ class Judge:
             name = settings.base[:12]
             self._base = BaseTree(repo.objects, repo.tree(repo.commit(settings.base)), name)
         self._based: dict[Item, Based] = {}
-        self._taken_back = TakenBack()
-        self._on: list[Callable[[], Patch]] = []
         for step in state.steps:
             self._on_base(step.item)
-            if step.state in (StepState.APPLIED, StepState.RESOLVED):
-                self._on.append(partial(plan.patch, repo, step.item))
 
     def judge(self, tree: TreeView, item: Item) -> Judged:
         """Put ``item`` on ``tree``."""
-        judged = self._judge(tree, item)
-        if judged.step is None or judged.step.state is StepState.APPLIED:
-            self._on.append(partial(self._plan.patch, self._repo, item))
-        return judged
-
-    def proposal(
-        self, tree: TreeView, state: RunState, number: int, picked: Picked
-    ) -> Proposal | None:
-        """How ``picked``, on which item ``number`` (from 0) stops on ``tree``, could be resolved."""
-        return proposed(self._repo, self._plan, state, self.siblings, number, tree, picked)
-
-    def _judge(self, tree: TreeView, item: Item) -> Judged:
         patch = self._plan.patch(self._repo, item)
         claim = self._present.find(patch)
-        if claim is not None and self._taken_back.holds(patch, self._on):
-            # The branch had it until a patch of the run took it back: content decides.
-            claim = None
+        had: tuple[str, ...] = ()
+        if claim is not None and self._is_taken_back(tree, item, claim):
+            had, claim = (claim.undone,), None  # content decides
         based = self._on_base(item)
         if claim is not None and claim.sure:
             return Judged(patch, _claimed(item, claim), None)
@@ -103,12 +87,45 @@ class Judge:
         if chosen.picked.clean:
             refuse_special(self._repo, tree, patch, chosen.picked)
             step = _settled(item, patch, chosen, based)
-            if claim is not None and step.state is StepState.APPLIED:
-                step = replace(step, notes=(claim.doubt, *step.notes))
+            if claim is not None:
+                had = (claim.doubt,)
+            if step.state is StepState.APPLIED:
+                step = replace(step, notes=(*had, *step.notes))
             return Judged(patch, step, chosen.picked)
         if claim is not None:
             return Judged(patch, _claimed(item, claim), chosen.picked)
-        return Judged(patch, None, _with_notes(chosen.picked, based))
+        return Judged(
+            patch, None, _with_notes(chosen.picked, (*had, *(based.notes if based else ())))
+        )
+
+    def _is_taken_back(self, tree: TreeView, item: Item, claim: Claim) -> bool:
+        """Whether something that the branch or the run did since has taken it back; what a later patch
+        of the run does, which the branch has as well, does not count: both are there."""
+        repo, commit = self._repo, claim.commit
+        return is_taken_back(repo, tree, commit) and not any(
+            is_taken_back(repo, repo.tree(taker), commit)
+            and not is_taken_back(repo, repo.tree(before), commit)
+            for taker in self._later_claims(item, commit)
+            for before in repo.parents(taker)[:1]
+        )
+
+    def _later_claims(self, item: Item, commit: Oid) -> Iterator[Oid]:
+        """What the branch has of later patches that touch a path which ``commit`` does."""
+        repo, items = self._repo, self._plan.items
+        trees = [repo.tree(one).id for one in (*repo.parents(commit)[:1], commit)]
+        paths = changed_paths(repo, trees[0] if len(trees) == 2 else None, trees[-1])
+        for other in items[items.index(item) + 1 :] if item in items else ():
+            patch = self._plan.patch(repo, other)
+            if any(x in paths for c in patch.changes for x in (c.old_path, c.new_path) if x):
+                later = self._present.find(patch)
+                if later is not None:
+                    yield later.commit
+
+    def proposal(
+        self, tree: TreeView, state: RunState, number: int, picked: Picked
+    ) -> Proposal | None:
+        """How ``picked``, on which item ``number`` (from 0) stops on ``tree``, could be resolved."""
+        return proposed(self._repo, self._plan, state, self.siblings, number, tree, picked)
 
     def _on_base(self, item: Item) -> Based | None:
         if self._base is None or not isinstance(item, Posted):
@@ -118,12 +135,12 @@ class Judge:
         return self._based[item]
 
 
-def _with_notes(picked: Picked, based: Based | None) -> Picked:
-    """The clashes, the first with a word for what does not fit the tree of ``--base``."""
-    if based is None or not based.notes:
+def _with_notes(picked: Picked, notes: Sequence[str]) -> Picked:
+    """The clashes, the first with words for what the branch had, and what does not fit ``--base``."""
+    if not notes:
         return picked
     first, *more = picked.clashes
-    first = replace(first, reason="; ".join((first.reason, *based.notes)))
+    first = replace(first, reason="; ".join((first.reason, *notes)))
     return replace(picked, clashes=(first, *more))
 
 

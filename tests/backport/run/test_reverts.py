@@ -166,3 +166,53 @@ def test_a_revert_that_the_branch_has_from_before(tmp_path: Path, kind: str) -> 
     done = backport(repo, "apply", "--branch", "stable", "--series", str(box), "--to", "made")
     assert done.exit_code == 0, done.output
     assert git(repo, "rev-parse", "made^{tree}") == git(repo, "rev-parse", "topic^{tree}")
+
+
+PIC = b"\x00\x01\x02" * 40
+DONE_AND_UNDONE: Mapping[str, tuple[Files, Files]] = {
+    "a line changed": ({"f": A}, {"f": lines()}),
+    "a line added": ({"f": lines((20, "line 20\ntwenty")) + "end\n"}, {"f": lines()}),
+    "a line removed": ({"f": lines().replace("line 20\n", "")}, {"f": lines()}),
+    "a short line": ({"f": lines((20, "}"))}, {"f": lines()}),
+    "made": ({"new": "it\n"}, {"new": None}),
+    "deleted": ({"other": None}, {"other": "x\n"}),
+    "binary": ({"pic": PIC + b"1"}, {"pic": PIC}),
+    "one of two files": ({"f": A, "other": "y\n"}, {"f": lines()}),
+}
+
+
+@pytest.mark.parametrize("form", ["mailbox", "range"])
+@pytest.mark.parametrize("more", [{}, {"f": "zero\n"}], ids=["alone", "and another change"])
+@pytest.mark.parametrize("kind", DONE_AND_UNDONE)
+def test_what_the_branch_has_taken_back_in_other_words(
+    tmp_path: Path, kind: str, more: Files, form: str
+) -> None:
+    """Its commit that did so names no commit of its own, so no message says it."""
+    done, undone = DONE_AND_UNDONE[kind]
+    repo = new_repo(tmp_path / "repo", {**START, "pic": PIC})
+    git(repo, "checkout", "-q", "-b", "topic")
+    commit(repo, done, "it: as we want it")
+    git(repo, "checkout", "-q", "stable")
+    commit(repo, done, "it: as we want it")
+    commit(repo, undone, "it broke the boot")
+    for name, text in more.items():
+        commit(repo, {name: str(text) + (repo / name).read_text()}, "a version of its own")
+    box = tmp_path / "series.mbox"
+    box.write_bytes(mbox(repo, "topic~1..topic", "-n", "--binary") + b"\n")
+    series = str(box) if form == "mailbox" else "topic~1..topic"
+    made = backport(repo, "apply", "--branch", "stable", "--series", series, "--to", "made")
+    assert made.exit_code == 0, made.output
+    assert "and has taken it back" in " ".join(made.output.split())
+    assert git(repo, "rev-parse", "made^{tree}") == am(repo, box)
+
+
+def test_what_a_later_commit_changed_is_not_taken_back(tmp_path: Path) -> None:
+    """The lines that the first patch adds are gone, and so is the place where it added them."""
+    repo = new_repo(tmp_path / "repo", START)
+    git(repo, "checkout", "-q", "-b", "topic")
+    for text in ("line 20\ntwenty", "line 20\ntwenty and more", "line 20\nmore than twenty"):
+        commit(repo, {"f": lines((20, text))}, f"f: {text[8:]}")
+    git(repo, "checkout", "-q", "-B", "stable", "topic")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic~3..topic")
+    assert done.exit_code == 0, done.output
+    assert "nothing to do, it has all 3 patches already" in done.output

@@ -31,11 +31,11 @@ def named_files(command: str, folder: Path, variables: Mapping[str, str]) -> tup
         path = Path(os.path.normpath(folder / text))
         wide = path in _SHARED or path == Path(home) or path in folder.parents
         inside = path == folder or folder in path.parents
-        if (
-            (path.is_file() or path.is_dir())
-            and not wide
-            and not inside
-            and path.parts[1] not in ("dev", "proc", "sys")
-        ):
+        if (path.is_file() or path.is_dir()) and not wide and not inside and not _is_kernels(path):
             found[path] = None
     return tuple(found)
+
+
+def _is_kernels(path: Path) -> bool:
+    """Whether it is no file of anybody's, but the kernel's word; /dev/shm holds files as any folder."""
+    return path.parts[1] in ("dev", "proc", "sys") and path.parts[1:3] != ("dev", "shm")

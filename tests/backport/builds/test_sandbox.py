@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -287,3 +288,9 @@ def test_files_that_a_command_names(tmp_path: Path) -> None:
     command = f"cp ~/a.config .config && make CONF={tmp_path}/b ../c $HOME/none >/dev/null /"
     found = named_files(command, folder, {"HOME": str(home)})
     assert found == (home / "a.config", tmp_path / "b", tmp_path / "r/c")
+
+
+def test_a_file_in_shared_memory_is_a_file_like_another(tmp_path: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as there:
+        command = f"cp {there.name} .config && make </dev/null >/dev/stdout"
+        assert named_files(command, tmp_path, {}) == (Path(there.name),)

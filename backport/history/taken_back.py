@@ -26,17 +26,18 @@ def is_taken_back(repo: Repo, tree: TreeView, commit: Oid) -> bool:
     file that another commit has changed as well.
     """
     changes = commit_patch(repo, commit).changes
-    return any(_is_lost(repo.objects, tree, change) for change in changes)
+    renames = Renames(repo.objects, tree, repo.tree(commit))
+    return any(_is_lost(repo.objects, tree, change, renames) for change in changes)
 
 
-def _is_lost(objects: Objects, tree: TreeView, change: FileChange) -> bool:
+def _is_lost(objects: Objects, tree: TreeView, change: FileChange, renames: Renames) -> bool:
     old, new = change.old_path, change.new_path
     if new is None:
         return old is not None and tree.entry(old) is not None
     there = tree.entry(new)
     if there is None:
         if old is None:
-            return not _is_elsewhere(objects, tree, change)
+            return not _is_elsewhere(change, renames)
         return old != new and change.kind != "copy" and tree.entry(old) is not None
     if old is None or change.kind == "copy":
         return False
@@ -56,10 +57,10 @@ def _is_lost(objects: Objects, tree: TreeView, change: FileChange) -> bool:
     return sum(now) < sum(changed_lines(objects.blob(after), objects.blob(before)))
 
 
-def _is_elsewhere(objects: Objects, tree: TreeView, change: FileChange) -> bool:
+def _is_elsewhere(change: FileChange, renames: Renames) -> bool:
     if change.new_blob is None:
         return False
     try:
-        return Renames(objects, tree, None).twin(change.path, change.new_blob) is not None
+        return bool(renames.find(change.path, change.new_blob))
     except TooMany:
         return True

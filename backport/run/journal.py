@@ -55,7 +55,7 @@ from backport.planning.items import Item, parse_item
 from backport.run.steps import Step, StepState, parse_way
 from backport.run.stop import Stop, read_stop
 from backport.run.worth import Part
-from backport.store.files import remove, write_atomic
+from backport.store.files import write_atomic
 from series.model import Identity, Oid, When
 from series.reading.choices import Keep
 
@@ -272,23 +272,14 @@ class Journal:
         )
 
 
-def clear_left(state_dir: Path) -> None:
-    """Remove what lies there of runs that never began or are over: what makes a run is its file alone.
-
-    To be called under the lock: a file that is half-written then is that of a process that was killed.
-    """
-    for half in state_dir.glob("*.*.lock"):
-        remove(half)
-    if not (state_dir / "run/state.json").exists():
-        shutil.rmtree(state_dir / "run", ignore_errors=True)
-    if not (state_dir / SEVERAL).exists():
-        folder = state_dir / "branches"
-        for part in folder.iterdir() if folder.is_dir() else ():
-            shutil.rmtree(part / "run", ignore_errors=True)
-            with contextlib.suppress(OSError):  # something of the user's stands in it
-                part.rmdir()
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+def left(state_dir: Path) -> Iterator[Journal]:
+    """Journals of runs that never began, or are over: what makes a run, or several, is one file alone."""
+    alone = Journal(state_dir)
+    if alone.run.is_dir() and not alone.file.exists():
+        yield alone
+    parts = state_dir / "branches"
+    if parts.is_dir() and not (state_dir / SEVERAL).exists():
+        yield from [Journal(state_dir, part.name) for part in parts.iterdir()]
 
 
 def _read_sibling(data: list[Any]) -> Sibling:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from backport.config import Settings, with_options
-from backport.errors import UsageError
+from backport.errors import BackportError, UsageError
 from backport.gateway import refs, worktrees
 from backport.gateway.repository import Repo
 from backport.gateway.storing import refused
@@ -23,7 +23,7 @@ from backport.levels import Phase, Prerequisites
 from backport.run import last_moves, moving
 from backport.run.conventions import convention_of
 from backport.run.doubting import ACCEPT
-from backport.run.journal import Journal, RunState, clear_left, with_step
+from backport.run.journal import Journal, RunState, left, with_step
 from backport.run.move import move, refuse_moved, release
 from backport.run.phases import (
     ALONE,
@@ -39,6 +39,7 @@ from backport.run.phases import (
 from backport.run.refusals import refuse_second
 from backport.run.request import Progress, Request, Result, Validation, pinned
 from backport.run.steps import Reason, Step, StepState
+from backport.store.files import remove
 
 
 def start(repo: Repo, request: Request, validation: Validation, progress: Progress) -> Result:
@@ -237,13 +238,26 @@ def at_work(repo: Repo, journals: Sequence[Journal], waiting: Path | None = None
         )
 
     with refused(hint), Journal(repo.state_dir).locked(repo.git.handed_on):
-        clear_left(repo.state_dir)
+        _clear_left(repo)
         for journal in journals:
             refs.unlock_packed(repo, journal.ref)
         repo.objects.release_packs()
         for folder in (repo.state_dir / "build", *(journal.conflict for journal in journals)):
             worktrees.forget_half_made(repo, folder)
         yield
+
+
+def _clear_left(repo: Repo) -> None:
+    """Clear away what a kill or a full disk has left of runs that never began or are over."""
+    for half in repo.state_dir.glob("*.*.lock"):
+        remove(half)
+    for journal in left(repo.state_dir):
+        with contextlib.suppress(BackportError, OSError):  # the next command tries again
+            refs.unlock_packed(repo, journal.ref)
+            release(repo, journal)
+            forget(repo, journal)
+            for folder in journal.run.parents[:2]:  # of one of several branches
+                folder.rmdir()
 
 
 def clear_finished(

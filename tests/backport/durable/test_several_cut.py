@@ -57,13 +57,18 @@ class Several:
         return {name: git(self.repo, "rev-parse", name) for name in NAMES}
 
     def apply(
-        self, *words: str, at: int = 0, fault: Fault = Fault.KILL, sticky: bool = False
+        self,
+        *words: str,
+        at: int = 0,
+        fault: Fault = Fault.KILL,
+        sticky: bool = False,
+        log: bool = False,
     ) -> Ended:
         """The command."""
         self.fresh()
         box = str(self.repo / ".git/series.mbox")
         given = ("apply", "--branches", "stable-4.*", "--series", box, "--validate", "none", *words)
-        return self.machine.run(self.repo, *given, at=at, fault=fault, sticky=sticky)
+        return self.machine.run(self.repo, *given, at=at, fault=fault, sticky=sticky, log=log)
 
     def left(self) -> list[str]:
         """What of runs is still there."""
@@ -131,6 +136,19 @@ def test_cut_anywhere(several: Several, verb: str, atomic: bool, step: int) -> N
             assert said == (now[name] == wanted[name]), (case, again.said)
         assert git(several.repo, "status", "--porcelain") == "", case
     assert many > 2
+
+
+def test_what_could_not_be_cleared_away_is_by_the_next_command(several: Several) -> None:
+    """The ref that held the commits of a branch that has moved, and all of that branch's run."""
+    several.apply(log=True)
+    kinds = several.machine.kinds()
+    at = len(kinds) - kinds[::-1].index("unlink branches/stable-N.N.backport.lock")
+    done = several.apply(at=at, fault=Fault.ENOSPC)
+    assert done.code == 0, done.said
+    assert "could not be removed" in done.said
+    assert several.left() != []
+    several.machine.run(several.repo, "continue")
+    assert several.left() == []
 
 
 def without_logs(found: Seen) -> Seen:

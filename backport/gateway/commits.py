@@ -53,7 +53,7 @@ def read_author(head: bytes) -> tuple[Identity, When]:
 def commit_changes(repo: Repo, old: Oid | None, new: Oid) -> tuple[FileChange, ...]:
     """What lies between two trees, as changes with full blob ids and renames found."""
     tree = cast(pygit2.Tree, repo.objects.alone[new])
-    binary = pygit2.enums.DiffOption.SHOW_BINARY
+    binary = pygit2.enums.DiffOption.SHOW_BINARY | pygit2.enums.DiffOption.INDENT_HEURISTIC
     if old is not None:
         diff = cast(pygit2.Tree, repo.objects.alone[old]).diff_to_tree(tree, flags=binary)
     else:

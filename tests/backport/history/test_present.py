@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from backport.history.presence import origins
-from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo
+from tests.backport.trees import backport, branch_with, commit, git, lines, mbox, new_repo
 
 
 @pytest.fixture
@@ -49,6 +49,24 @@ def test_a_pick_is_recognised(repo: Path) -> None:
     found = step(repo)
     assert found["state"] == "already"
     assert f"as {made[:12]}, picked from" in found["how"]
+
+
+def test_a_mail_is_recognised_where_a_hunk_may_slide(tmp_path: Path) -> None:
+    """Which of two equal lines a hunk begins with: git's mails and our reading of a commit agree."""
+    words = "\t/* {} */\n\t{} = 1;\n\n"
+    first, middle, last = (
+        words.format(*each) for each in (("one", "a"), ("two", "b"), ("two", "c"))
+    )
+    repo = new_repo(tmp_path / "repo", {"f": first + last})
+    branch_with(repo, "topic", "stable", ("b", {"f": first + middle + last}))
+    (tmp_path / "series.mbox").write_bytes(mbox(repo, "stable..topic"))
+    commit(repo, {"g": ""}, "meanwhile")
+    commit(repo, {"f": first + middle + last}, "b")
+    commit(repo, {"f": "another\n"}, "another")
+    given = ("--branch", "stable", "--series", str(tmp_path / "series.mbox"), "--validate", "none")
+    done = backport(repo, "apply", *given, "--json", "-")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["steps"][0]["state"] == "already"
 
 
 def test_a_pick_that_was_reverted_goes_on_again(repo: Path) -> None:

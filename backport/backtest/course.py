@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from backport.backtest.engine import DAY, Answer, Engine, Outcome
 from backport.backtest.tasks import LeftOut, Task
 from backport.environment import Environment
 from backport.gateway.git_merge import GitMerge
 from backport.gateway.repository import Repo, open_repo
+from backport.store.files import temporary_folder
 
 _PORTION = 64
 """Tasks of one branch that one process does in turn: neighbours' trees are alike."""
@@ -71,10 +71,10 @@ class _Worker:
 
     def __init__(self, git_dir: str, variables: dict[str, str]) -> None:
         self._stack = ExitStack()
-        folder = self._stack.enter_context(TemporaryDirectory(prefix="backport-backtest-"))
+        folder = self._stack.enter_context(temporary_folder())
         self._repo = open_repo(Path(git_dir), Environment.copied(variables))
         self._engine = Engine(self._repo)
-        self._git = GitMerge(self._repo, Path(folder))
+        self._git = GitMerge(self._repo, folder)
 
     def __enter__(self) -> _Worker:
         return self

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -29,7 +28,7 @@ from backport.builds.hidden_places import OWN, hidden_places, sockets
 from backport.builds.no_keyrings import program
 from backport.builds.visible_places import visible_places
 from backport.levels import SandboxUse
-from backport.store.files import write_atomic
+from backport.store.files import temporary_folder, write_atomic
 
 _BASE = ("--die-with-parent", "--new-session", "--cap-drop", "ALL")
 _SPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try")
@@ -206,8 +205,8 @@ def _usable() -> tuple[tuple[str, ...], str, tuple[str, ...]]:
 
 
 def _can_guard(flags: Sequence[str]) -> bool:
-    with tempfile.TemporaryDirectory() as folder:
-        return _tried(_guarded(flags, Path(folder) / "guard")) is None
+    with temporary_folder() as folder:
+        return _tried(_guarded(flags, folder / "guard")) is None
 
 
 def _ways() -> tuple[tuple[str, ...], ...]:

@@ -9,14 +9,13 @@ advisory is under embargo.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
-from pathlib import Path
 
 from backport.gateway.repository import Repo
+from backport.store.files import temporary_folder
 from series.model import Oid, Patch
 
 _PLAIN = (
@@ -105,10 +104,10 @@ def write_mails(
     words += [f"--range-diff={shape.before}"] if shape.before else []
     words += ["--cover-letter"] if shape.cover else ["--no-cover-letter"]
     words += ["-M"] if shape.renames else ["--no-renames"]
-    with tempfile.TemporaryDirectory(prefix="backport-") as folder:
+    with temporary_folder() as folder:
         plain = [word for setting in _PLAIN for word in ("-c", setting)]
-        repo.git(*plain, "format-patch", "-q", "-o", folder, *words, f"{since}..{tip}")
-        found = [(file.name, file.read_bytes()) for file in sorted(Path(folder).iterdir())]
+        repo.git(*plain, "format-patch", "-q", "-o", str(folder), *words, f"{since}..{tip}")
+        found = [(file.name, file.read_bytes()) for file in sorted(folder.iterdir())]
     start = 0
     people: dict[str, None] = {}
     if shape.cover is not None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -28,6 +26,7 @@ from backport.gateway.trees import GITLINK, SYMLINK
 from backport.planning.sources import find_source
 from backport.report.out import write_for
 from backport.run.bisection import series_targets
+from backport.store.files import own_folder
 from series.model import Oid, Patch, shown
 from series.reading.trailers import upstream_commit
 
@@ -227,14 +226,13 @@ def fill(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
 @contextlib.contextmanager
 def beside(where: Path) -> Iterator[Path]:
     """A folder on the same disk, to be filled and then renamed to ``where``."""
-    try:
-        made = tempfile.mkdtemp(prefix=f".{where.name}.", dir=where.absolute().parent)
-    except OSError as error:
-        raise UsageError(f"{where}: {error.strerror}") from error
-    try:
-        yield Path(made)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+    with contextlib.ExitStack() as held:
+        try:
+            above = where.absolute().parent
+            made = held.enter_context(own_folder(above, f".{where.name}.backport-"))
+        except OSError as error:
+            raise UsageError(f"{where}: {error.strerror}") from error
+        yield made
 
 
 def place(option: str, folder: Path, where: Path) -> None:

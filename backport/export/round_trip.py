@@ -143,8 +143,9 @@ def pushed(repo: Repo, since: Oid, patches: Sequence[Patch], folder: Path) -> No
     env = {
         name: value for name, value in around if not name.startswith(("QUILT_", "PATCH_", "POSIX"))
     }
-    env |= {"QUILT_PATCHES": str(folder.resolve())}
     with scratch(repo) as place:
+        # What a killed quilt leaves goes with it.
+        env |= {"QUILT_PATCHES": str(folder.resolve()), "TMPDIR": str(place.top / ".git")}
         place.check_out(since, _there(repo, since, patches))
         for number, patch in enumerate(patches, 1):
             name = f"{number} {shown(patch.subject)!r}"

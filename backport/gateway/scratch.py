@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from backport.gateway.repository import Repo
+from backport.store.files import own_folder
 from series.model import Oid
 
 _SEALED = (
@@ -73,18 +73,14 @@ def scratch(repo: Repo) -> Iterator[Scratch]:
     repo.objects.store()
     above = repo.state_dir / "scratch"
     above.mkdir(parents=True, exist_ok=True)
-    for left in above.iterdir():
-        if not Path(f"/proc/{left.name.partition('-')[0]}").exists():
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=above))
     try:
-        made = Scratch(repo, folder)
-        made.git("init", "-q", "--template=", ".")
-        info = folder / ".git" / "objects" / "info"
-        info.mkdir(parents=True, exist_ok=True)
-        (info / "alternates").write_bytes(os.fsencode(repo.common_dir / "objects") + b"\n")
-        yield made
+        with own_folder(above, "of-") as folder:
+            made = Scratch(repo, folder)
+            made.git("init", "-q", "--template=", ".")
+            info = folder / ".git" / "objects" / "info"
+            info.mkdir(parents=True, exist_ok=True)
+            (info / "alternates").write_bytes(os.fsencode(repo.common_dir / "objects") + b"\n")
+            yield made
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # another one is in it
             above.rmdir()

@@ -8,7 +8,6 @@ with a status on standard error, SSH by ``ssh-keygen -Y sign``.
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from backport.errors import GitFailed, UsageError
 from backport.gateway.identity import Signature
 from backport.gateway.repository import Repo
+from backport.store.files import temporary_folder
 
 _TRUE = ("true", "yes", "on", "1", "")
 _CREATED = b"[GNUPG:] SIG_CREATED "
@@ -80,7 +80,7 @@ class Signer:
     def _key_file(self, held: ExitStack) -> str:
         if not self.literal:
             return str(Path(self.key).expanduser())
-        file = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="backport-"))) / "key.pub"
+        file = held.enter_context(temporary_folder()) / "key.pub"
         file.write_text(f"{self.key}\n")
         return str(file)
 

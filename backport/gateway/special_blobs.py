@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from backport.environment import Environment
+from backport.store.files import temporary_folder
 
 _SAID = re.compile(r"^error in \w+ [0-9a-f]+: (.*)$", re.MULTILINE)
 
 
 def blob_faults(name: str, content: bytes, environment: Environment) -> frozenset[str]:
     """What ``git fsck --strict`` calls an error in a file of that name; empty where it finds none."""
-    with TemporaryDirectory(prefix="backport-") as folder:
+    with temporary_folder() as folder:
 
         def git(*words: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
             return subprocess.run(
                 ["git", *words],
-                cwd=Path(folder),
+                cwd=folder,
                 env=environment.for_git(),
                 input=data,
                 capture_output=True,

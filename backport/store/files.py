@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import re
+import shutil
 import stat
-from collections.abc import Collection
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Thread
 
@@ -86,6 +91,52 @@ def remove(path: Path) -> None:
     """Remove a file that may stay where it cannot be removed: the next run clears it."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def own_folder(above: Path, prefix: str) -> Iterator[Path]:
+    """A new folder in ``above`` for as long as this holds.  Raises `OSError`.
+
+    It is locked, and the kernel drops a lock with its process: so the next one knows, and removes, those
+    that killed processes have left.
+    """
+    ours = re.compile(rf"{re.escape(prefix)}[a-z0-9_]{{8}}")
+    with contextlib.suppress(PermissionError):  # a folder that does not say what is in it
+        for left in above.iterdir():
+            handle = _locked(left) if ours.fullmatch(left.name) else None
+            if handle is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(handle)
+    handle = None
+    while handle is None:  # another process may take it for one that was left, until it is locked
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=above))
+        handle = _locked(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def temporary_folder() -> AbstractContextManager[Path]:
+    """The same, where temporary files go."""
+    return own_folder(Path(tempfile.gettempdir()), ".backport-")
+
+
+def _locked(folder: Path) -> int | None:
+    """A handle that locks the folder; None where another process has it, or has removed it."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle), folder.stat()):
+            return handle
+    except OSError:
+        pass
+    os.close(handle)
+    return None
 
 
 def write_named(path: Path, data: bytes) -> None:

@@ -177,3 +177,4 @@ def test_a_series_in_its_place(tmp_path: Path, points: int) -> None:
         assert held(repo) in (old, new), act
         assert backport(repo, *words(repo)[:1], *words(repo)[3:]).exit_code == 0
         assert held(repo) == new
+        assert {path.name for path in repo.iterdir()} == {".git", "a.c", "p"}, act

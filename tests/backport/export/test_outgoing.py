@@ -289,7 +289,7 @@ def test_what_does_not_come_back_is_not_written(
     real = subprocess.run(["which", "git"], capture_output=True, text=True, check=True).stdout
     (fake / "git").write_text(
         f'#!/bin/sh\n{real.strip()} "$@" || exit\n'
-        'case "$*" in *format-patch*) find "${TMPDIR:-/tmp}"/backport-* -name "0001*" -newer "$0" '
+        'case "$*" in *format-patch*) find "${TMPDIR:-/tmp}"/.backport-* -name "0001*" -newer "$0" '
         "-exec sed -i s/^+five/+fife/ {} + ;; esac\n"
     )
     (fake / "git").chmod(0o755)

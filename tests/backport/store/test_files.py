@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from backport.store.files import write_atomic
+from backport.store.files import own_folder, write_atomic
 
 
 def _full(*_: object) -> None:
@@ -43,3 +45,20 @@ def test_a_folder_in_its_place_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         write_atomic(tmp_path / "file", b"new", durable=False)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_of_ours_is_removed_by_the_next_process(tmp_path: Path) -> None:
+    """Of those beside it, that of a process that was killed; not one in use, nor what is named otherwise."""
+    program = (
+        "import os, pathlib, sys; from backport.store.files import own_folder\n"
+        "with own_folder(pathlib.Path(sys.argv[1]), '.of-') as folder:\n"
+        "    (folder / 'file').touch(); os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert killed.returncode == -9
+    (left,) = tmp_path.iterdir()
+    (tmp_path / ".of-course").mkdir()
+    with own_folder(tmp_path, ".of-") as one, own_folder(tmp_path, ".of-") as other:
+        assert {path.name for path in tmp_path.iterdir()} == {".of-course", one.name, other.name}
+        assert not left.exists()
+    assert [path.name for path in tmp_path.iterdir()] == [".of-course"]

@@ -11,6 +11,7 @@ Every input that shows a fault is kept in ``--keep DIR``, one of each; exit code
 from __future__ import annotations
 
 import argparse
+import ctypes
 import hashlib
 import os
 import sys
@@ -90,7 +91,14 @@ class _Keeper:
             if time.monotonic() > end:
                 break
             self.run(target, data)
+        self.tell()
+
+    def tell(self) -> None:
         print(f"{self.name}: {self.count} inputs, {len(self.found)} faults", flush=True)
+
+    def end(self) -> None:
+        self.tell()
+        os._exit(1 if self.found else 0)
 
     def watch(self, target: object, seconds: int, seed: int) -> None:
         """By atheris, which ends the process."""
@@ -107,11 +115,9 @@ class _Keeper:
         options = [f"-max_total_time={seconds}", f"-seed={seed}", "-max_len=65536", "-timeout=300"]
         options += [f"-dict={words}", f"-artifact_prefix={corpus}/", "-rss_limit_mb=4096"]
         atheris.Setup([sys.argv[0], *options, str(corpus)], lambda data: self.run(target, data))
-        import atexit
-
-        atexit.register(
-            lambda: print(f"{self.name}: {self.count} inputs, {len(self.found)} faults", flush=True)
-        )
+        # libFuzzer ends the process by exit(3), of which Python's atexit hears nothing.
+        self.at_exit = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: self.end())
+        ctypes.CDLL(None)["__cxa_atexit"](self.at_exit, None, None)
         atheris.Fuzz()
 
 

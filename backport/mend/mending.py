@@ -7,7 +7,7 @@ search: what a machine's fault looks like is no error of a patch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from backport.config import Settings
@@ -150,7 +150,7 @@ def _with_taken(repo: Repo, end: Oid, lineup: Lineup) -> Oid | None:
 
 
 def _mended(
-    work: _Work, lineup: Lineup, settings: Settings
+    work: _Work, wanted: Lineup, settings: Settings
 ) -> tuple[Lineup, tuple[Broken, ...], tuple[StepVerdict, ...]]:
     """The lineup with each step repaired that can be, what was broken, and the verdicts.
 
@@ -160,6 +160,7 @@ def _mended(
     suspects = Suspects(work.repo)
     search = Search(suspects, work.prove, work.first_good, work.tries)
     broken: dict[Oid, Broken] = {}
+    lineup = wanted
 
     def is_to_mend(at: int) -> bool:
         known = broken.get(lineup.stages[at].source)
@@ -171,17 +172,18 @@ def _mended(
             if not is_to_mend(at):
                 continue
             new, found = _repaired(work, search, lineup, at, settings)
-            holds = new is None or work.bears_out(new, _place(new, stage.source))
             work.tries("")
-            if not holds:
-                break
             broken[stage.source] = found
             if new is not None:
                 work.progress.note(f"{stage} is mended: {found.mended}")
                 lineup = new
                 break
         else:
-            if work.settled() and not any(map(is_to_mend, places)):
+            mended = [at for at in places if lineup.stages[at].source in broken]
+            if not (work.settled() and work.borne_out(lineup, mended)):
+                lineup = wanted  # what was found may rest on what does not hold
+                broken.clear()
+            elif not any(map(is_to_mend, places)):
                 verdicts = tuple(work.prove(lineup, at) for at in places)
                 return lineup, tuple(broken.values()), verdicts
 
@@ -219,10 +221,6 @@ def _message(work: _Work, settings: Settings, commit: Oid) -> bytes:
         record = Record.CHERRY
     text = recorded(commit_patch(work.repo, commit), record, work.repo.when(commit))
     return signed_off(text, work.who.who) if settings.signoff else text
-
-
-def _place(lineup: Lineup, source: Oid) -> int:
-    return next(at for at, stage in enumerate(lineup.stages) if stage.source == source)
 
 
 def _refuse_merges(repo: Repo, start: Oid, targets: Sequence[Target]) -> None:
@@ -313,13 +311,14 @@ class _Work:
         """What the next builds are for; empty where they are for the series as it is."""
         self._trial = what
 
-    def bears_out(self, lineup: Lineup, at: int) -> bool:
-        """Whether a whole build of a step that was repaired comes to the same; if not, nothing that was built
-        faster counts any more."""
-        if self.prover.bears_out(self.target(lineup, at), self.prove(lineup, at)):
-            return True
-        self._known.clear()
-        return False
+    def borne_out(self, lineup: Lineup, places: Iterable[int]) -> bool:
+        """Whether whole builds of the steps that were repaired come to the same; if not, nothing that was
+        built faster counts any more.  Asked last: until then the worktree serves the next step."""
+        for at in places:
+            if not self.prover.bears_out(self.target(lineup, at), self.prove(lineup, at)):
+                self._known.clear()
+                return False
+        return True
 
     def settled(self) -> bool:
         """Whether what was built is borne out by the last audit; if not, no verdict counts any more."""

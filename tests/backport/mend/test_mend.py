@@ -102,6 +102,32 @@ def test_what_was_proposed_is_taken_without_a_build(tmp_path: Path) -> None:
     assert subjects(repo) == ["one", "brings", "uses"]
 
 
+def test_a_repair_that_only_a_fast_build_passes_is_none(tmp_path: Path) -> None:
+    """The makefiles, so to say, know no dependency: what has been built once is good."""
+    uses, later = "int a5(void) { return LATER + NEVER; }", "int a5(void) { return LATER; }"
+    repo = series(
+        tmp_path,
+        ("uses", {"a.c": a((5, uses))}),
+        ("brings", {"h.h": h((4, "#define LATER 4"))}),
+        (
+            "repairs",
+            {"a.c": a((5, later)), "b.c": body((3, "int b3(void) { return 3+0; }"), name="b")},
+        ),
+        **{".gitignore": "built\n"},
+    )
+    words = (
+        "--range",
+        "stable..topic",
+        "--build",
+        f"[ -e built ] || {{ {BUILD} && touch built; }}",
+    )
+    assert backport(repo, "check", *words, "--validate", "build", "--keep-going").exit_code == 1
+    done = backport(repo, "mend", *words)
+    assert done.exit_code == 1, done.output
+    assert "comes to another verdict: every step is built as a whole" in done.output
+    assert "1 of 3 steps built before, 2 of 3 now" in done.output
+
+
 def test_what_breaks_between_by_itself_is_no_reason_against_a_repair(tmp_path: Path) -> None:
     """The first lacks a header that the third includes; the second has an error that the fourth mends."""
     here = '#include "h.h"\n#include "k.h"\n'

@@ -9,7 +9,7 @@ fails is over, and the next one goes on without its version.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -32,7 +32,7 @@ from backport.history.siblings import NONE, find_siblings
 from backport.levels import Phase
 from backport.run import last_moves, life, moving
 from backport.run.journal import Journal, RunState
-from backport.run.move import check, move, put_back
+from backport.run.move import check, move, put_back, release
 from backport.run.phases import Together, finish, ref_move
 from backport.run.refusals import refuse_second
 from backport.run.request import Progress, Request, Result, Validation
@@ -58,6 +58,11 @@ class Teller(Protocol):
 
     def note(self, text: str) -> None:
         """Something that the user should know."""
+
+
+_NOT_CLEARED = (
+    "what is kept of the runs could not be written or removed ({}): `backport continue` does that"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +234,18 @@ class _Carrier:
                 continue
             self._work_on(part, place, total)
         if self.roster.atomic and self.roster.open and len(self.ready) == len(self.roster.open):
-            self._move_all()
-        if not self.roster.open:
-            self.file.end()
+            noted = self._move_all()
+        else:
+            noted = True
+        if noted and not self.roster.open:
+            self._end()
         return Carried(self.roster, self.halts)
+
+    def _end(self) -> None:
+        try:
+            self.file.end()
+        except OSError as error:
+            self.teller.note(f"all is over, and {_NOT_CLEARED.format(error)}")
 
     def _newer(self, part: Part) -> Part | None:
         """The newer branch that ``part`` waits for."""
@@ -254,7 +267,7 @@ class _Carrier:
         interrupts.go_on()
         journal = self.file.journal(part)
         together = Together(
-            lambda result: self._moved((part, result)),
+            lambda result: self._moved(part, result),
             lambda error: self._failed(part, error),
             self.roster.atomic,
         )
@@ -304,15 +317,12 @@ class _Carrier:
         self.roster = self.roster.ended(part, outcomes=(outcome,))
         self.file.write(self.roster)
 
-    def _moved(self, *done: tuple[Part, Result]) -> None:
-        """Note the end of runs, before their journals go."""
-        parts = tuple(part for part, _ in done)
-        outcomes = tuple(outcome_of(result) for _, result in done)
-        self.roster = self.roster.ended(*parts, outcomes=outcomes)
-        self.file.write(self.roster)
+    def _moved(self, part: Part, result: Result) -> None:
+        """Note the end of a run, before its journal goes."""
+        self._over(part, outcome_of(result))
 
-    def _move_all(self) -> None:
-        """All are proven: move them, or none."""
+    def _move_all(self) -> bool:
+        """All are proven: move them, or none; False where it could not be noted that they have moved."""
         done = [(part, self.ready[part.part]) for part in self.roster.open]
         begun: list[Part] = []
         at = done[0][0]
@@ -331,17 +341,28 @@ class _Carrier:
                 raise
             self.halts[at.part] = _halt(error)
             self.teller.stopped(at, error)
-            return
+            return True
         interrupts.finish()
         moves = [ref_move(result.state) for _, result in done]
         moved = tuple(one for one in moves if one.old != one.new)
-        if moved:
-            what = f"apply, {counted(len(moved), 'branch')} together"
-            last_moves.remember(self.repo, last_moves.Move(what, moved))
-        self._moved(*done)
+        what = f"apply, {counted(len(moved), 'branch')} together"
+        self.roster = self.roster.ended(
+            *(part for part, _ in done), outcomes=tuple(outcome_of(result) for _, result in done)
+        )
+        try:
+            if moved:
+                last_moves.remember(self.repo, last_moves.Move(what, moved))
+            self.file.write(self.roster)
+        except (BackportError, OSError) as error:
+            self.teller.note(f"all have moved, and {_NOT_CLEARED.format(error)}")
+            for part, _ in done:
+                with suppress(OSError):
+                    release(self.repo, self.file.journal(part))
+            return False
         for part, result in done:
             journal = self.file.journal(part)
             finish(self.repo, journal, result, _Notes(self.teller), Together(undoes_alone=False))
+        return True
 
     def _put_back(self, begun: Sequence[Part]) -> None:
         """Undo the moves; one that cannot be undone now waits, and `continue` or `abort` does it again."""

@@ -94,8 +94,9 @@ class Sweep:
             yield cut.said
 
     def _aborted(self, repo: Path, *, waits: bool) -> Iterator[str]:
-        """What is wrong after ``abort``; the reflogs are as before where no branch had moved."""
-        had_moved = self._moved(refs(repo))
+        """What is wrong after ``abort``; the reflogs are as before where no branch had moved (one of several
+        may have, and been put back at once)."""
+        had_moved = self._moved(refs(repo)) or len(self._moved(self.after)) > 1
         done = self.machine.run(repo, "abort")
         if done.code != (0 if waits else 2):
             yield f"abort: exit {done.code}: {done.said}"

@@ -151,6 +151,27 @@ def test_what_could_not_be_cleared_away_is_by_the_next_command(several: Several)
     assert several.left() == []
 
 
+@pytest.mark.parametrize(
+    "call", ["open backport/moves.json.N.lock", "unlink backport/branches.json"]
+)
+def test_a_full_disk_does_not_fail_what_has_moved(several: Several, call: str) -> None:
+    """All branches have, together: a note says what could not be written, and the exit code is 0."""
+    several.apply("--atomic", log=True)
+    wanted, kinds = several.tips(), several.machine.kinds()
+    done = several.apply("--atomic", at=kinds.index(call) + 1, fault=Fault.ENOSPC, sticky=True)
+    assert several.tips() == wanted
+    assert done.code == 0, done.said
+    assert "`backport continue` does that" in " ".join(done.said.split())
+    again = several.machine.run(several.repo, "continue")
+    assert again.code == 0, again.said
+    assert several.left() == []
+    assert several.tips() == wanted
+    git(several.repo, "branch", "-q", "-D", "topic")
+    undone = several.machine.run(several.repo, "undo")
+    assert undone.code == 0, undone.said
+    assert several.tips() == several.old
+
+
 def without_logs(found: Seen) -> Seen:
     """A branch that moved with others and was put back says so in its reflog."""
     return {key: value for key, value in found.items() if not key.startswith("git logs/")}

@@ -290,6 +290,11 @@ class BuildTree:
         for commit in commits:
             self.cache.drop(KIND, self.key(commit))
 
+    def forget(self, commit: Oid, why: str) -> None:
+        """Forget an answer, and build as a whole until `trust_again`; what such a build shows is kept."""
+        self.distrusted = why
+        self.cache.drop(KIND, self.key(commit))
+
     def trust_again(self) -> None:
         """A whole build that was asked for has been made."""
         self.distrusted = ""

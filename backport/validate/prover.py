@@ -189,7 +189,7 @@ class Prover:
         known = builder.known(target.commit)
         if known is None or known.way is Way.WHOLE:
             return True
-        builder.distrust([target.commit], "what was found rests on this step")
+        builder.forget(target.commit, "what was found rests on this step")
         whole = self._begin(target, self._build(builder, target))()
         commits = [fast.commit for fast in self._fast]
         if whole.state is verdict.state:

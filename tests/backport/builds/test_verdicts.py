@@ -198,6 +198,25 @@ def test_an_audit_finds_what_an_incremental_build_does_not_see(tmp_path: Path) -
     assert (states, notes) == ([State.PASSED, State.FAILED, State.FAILED], [])
 
 
+def test_behind_a_whole_build_that_was_asked_for_steps_are_replayed(tmp_path: Path) -> None:
+    folder = new_repo(tmp_path / "tree", GAP)
+    steps: list[tuple[str, Files]] = [(f"{n}", {"b.c": f"int b = {n};\n"}) for n in (1, 2, 3)]
+    commits = branch_with(folder, "series", "stable", *steps)
+    repo = open_repo(folder, Environment.copied(os.environ))
+    one, two, three = (Target(n, repo.commit(x), str(n)) for n, x in enumerate(commits, 1))
+    with Prover(repo, Settings(build="make", validate=Level.BUILD, replay=True)) as prover:
+        prover.prove_along(one)
+        (second,) = prover.prove_along(two)
+        assert second.verdicts[0].how == "by 1 command"
+        assert prover.bears_out(two, second)
+        (third,) = prover.prove_along(three)
+        assert third.verdicts[0].how == "by 1 command"
+        assert prover.settle()
+        assert prover.builds == 5
+    with Prover(repo, Settings(build="make", validate=Level.BUILD, replay=True)) as prover:
+        assert all(prover.known(step) for step in (one, two, three))
+
+
 WILD: Files = {
     "Makefile": "all: $(patsubst %.c,%.o,$(wildcard *.c)) ; cat LINKED > all\n"
     "%.o: %.c ; gcc -c -o $@ $<\n",

@@ -22,8 +22,8 @@ from series.model import FileChange, Oid
 def is_taken_back(repo: Repo, tree: TreeView, commit: Oid) -> bool:
     """Whether ``tree``, which comes from ``commit``, lacks some of what that did.
 
-    What was changed further since is not taken back; nor is a file that was renamed.  Cost: a merge for each
-    file that another commit has changed as well.
+    What was changed further since is not taken back; a file is followed to its new name.  Cost: a merge for
+    each file that another commit has changed as well.
     """
     changes = commit_patch(repo, commit).changes
     renames = Renames(repo.objects, tree, repo.tree(commit))
@@ -35,10 +35,16 @@ def _is_lost(objects: Objects, tree: TreeView, change: FileChange, renames: Rena
     if new is None:
         return old is not None and tree.entry(old) is not None
     there = tree.entry(new)
+    if there is None and old not in (None, new) and tree.entry(old) is not None:
+        return change.kind != "copy"
     if there is None:
-        if old is None:
-            return not _is_elsewhere(change, renames)
-        return old != new and change.kind != "copy" and tree.entry(old) is not None
+        try:
+            names = renames.find(new, change.new_blob) if change.new_blob is not None else ()
+        except TooMany:
+            return False
+        if len(names) != 1:
+            return not names and old is None
+        there = names[0].entry
     if old is None or change.kind == "copy":
         return False
     if change.old_mode not in (None, change.new_mode) and there.mode == change.old_mode:
@@ -55,12 +61,3 @@ def _is_lost(objects: Objects, tree: TreeView, change: FileChange, renames: Rena
         return False
     now = changed_lines(objects.blob(there.oid), objects.blob(merge.blob))
     return sum(now) < sum(changed_lines(objects.blob(after), objects.blob(before)))
-
-
-def _is_elsewhere(change: FileChange, renames: Renames) -> bool:
-    if change.new_blob is None:
-        return False
-    try:
-        return bool(renames.find(change.path, change.new_blob))
-    except TooMany:
-        return True

@@ -22,12 +22,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
-from series.model import Oid, Patch
+from series.model import FileChange, Oid, Patch
 from series.reading.patch_ids import fingerprint
 from series.reading.trailers import PICKED, UPSTREAM, parse_trailers, upstream_commit
 
@@ -38,6 +38,8 @@ ABBREVIATED = 12
 _ORIGIN = re.compile(rb"([0-9a-f]{%d,40})\b" % ABBREVIATED)
 _MENTIONS = re.compile(rb"commit\s*:?\s*[0-9a-f]{%d}" % ABBREVIATED, re.IGNORECASE)
 """In every line that names an origin; looked for first, for most messages name none."""
+_AT_HAND = 16
+"""Commits whose changes are kept: what is asked about one is asked at once."""
 _SHORTEST = 7
 """Digits of an id that a revert names; git writes all of them, people fewer."""
 _REVERT = re.compile(rb"^This reverts commit ([0-9a-f]{%d,40})\b" % _SHORTEST, re.MULTILINE)
@@ -73,6 +75,8 @@ class Present:
         self._onto = onto
         self._fork = fork
         self._known = known
+        self.changes = lru_cache(_AT_HAND)(self._changes)
+        """What a commit of the branch does."""
 
     def find(self, patch: Patch) -> Claim | None:
         """What says that the branch has ``patch``; None when nothing does."""
@@ -98,7 +102,10 @@ class Present:
         return claim
 
     def _fingerprint(self, commit: Oid) -> str:
-        return fingerprint(commit_patch(self._repo, commit).changes)
+        return fingerprint(self.changes(commit))
+
+    def _changes(self, commit: Oid) -> tuple[FileChange, ...]:
+        return commit_patch(self._repo, commit).changes
 
     @cached_property
     def _index(self) -> tuple[dict[bytes, list[Oid]], dict[str, Oid], frozenset[Oid]]:

@@ -9,7 +9,8 @@ as it did then; where it changes less, some of it has gone.
 
 from __future__ import annotations
 
-from backport.gateway.commits import commit_patch
+from collections.abc import Sequence
+
 from backport.gateway.objects import Objects
 from backport.gateway.repository import Repo
 from backport.gateway.text_diff import changed_lines
@@ -19,13 +20,12 @@ from backport.pick.renamed import Renames, TooMany
 from series.model import FileChange, Oid
 
 
-def is_taken_back(repo: Repo, tree: TreeView, commit: Oid) -> bool:
-    """Whether ``tree``, which comes from ``commit``, lacks some of what that did.
+def is_taken_back(repo: Repo, tree: TreeView, commit: Oid, changes: Sequence[FileChange]) -> bool:
+    """Whether ``tree``, which comes from ``commit``, lacks some of the ``changes`` that it made.
 
     What was changed further since is not taken back; a file is followed to its new name.  Cost: a merge for
     each file that another commit has changed as well.
     """
-    changes = commit_patch(repo, commit).changes
     renames = Renames(repo.objects, tree, repo.tree(commit))
     return any(_is_lost(repo.objects, tree, change, renames) for change in changes)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from backport.counted import counted
 from backport.errors import Unaccounted
-from backport.gateway.changed_paths import changed_paths
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.history.ledger import ledger_of
@@ -102,9 +101,13 @@ class Judge:
         """Whether something that the branch or the run did since has taken it back; what a later patch
         of the run does, which the branch has as well, does not count: both are there."""
         repo, commit = self._repo, claim.commit
-        return is_taken_back(repo, tree, commit) and not any(
-            is_taken_back(repo, repo.tree(taker), commit)
-            and not is_taken_back(repo, repo.tree(before), commit)
+        did = self._present.changes(commit)
+
+        def gone(there: TreeView) -> bool:
+            return is_taken_back(repo, there, commit, did)
+
+        return gone(tree) and not any(
+            gone(repo.tree(taker)) and not gone(repo.tree(before))
             for taker in self._later_claims(item, commit)
             for before in repo.parents(taker)[:1]
         )
@@ -112,8 +115,7 @@ class Judge:
     def _later_claims(self, item: Item, commit: Oid) -> Iterator[Oid]:
         """What the branch has of later patches that touch a path which ``commit`` does."""
         repo, items = self._repo, self._plan.items
-        trees = [repo.tree(one).id for one in (*repo.parents(commit)[:1], commit)]
-        paths = changed_paths(repo, trees[0] if len(trees) == 2 else None, trees[-1])
+        paths = {x for c in self._present.changes(commit) for x in (c.old_path, c.new_path)}
         for other in items[items.index(item) + 1 :] if item in items else ():
             patch = self._plan.patch(repo, other)
             if any(x in paths for c in patch.changes for x in (c.old_path, c.new_path) if x):

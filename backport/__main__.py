@@ -12,6 +12,9 @@ from backport import interrupts
 
 def main() -> None:
     """Run the command line; an interrupt is answered from the first import on."""
+    # A run makes many values and drops few: to look for garbage at every 700th costs `apply` 8 %, at
+    # every 50,000th and once more at the end 15 %, while the modules are loaded 3 % of `status`.
+    gc.set_threshold(500_000, 20, 20)
     _open_standard_files()
     interrupts.install()
     try:

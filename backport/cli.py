@@ -7,7 +7,6 @@ a bare Typer program.
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import Any, ClassVar
 
@@ -104,9 +103,6 @@ def _main(
 
 def main() -> None:
     """The entry point of ``backport`` and ``git-backport``."""
-    # A run makes many values and drops few: to look for garbage at every 700th costs `apply` 8 %, at
-    # every 50,000th and once more at the end 15 %.
-    gc.set_threshold(500_000, 20, 20)
     try:
         app()
     except Exception as error:

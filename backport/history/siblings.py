@@ -25,6 +25,7 @@ from backport.gateway.trees import TreeView
 from backport.history.ledger import Ledger, read_span
 from backport.history.other_branch import AsBranch, Sibling
 from backport.history.presence import ABBREVIATED, References, unreverted
+from backport.history.taken_back import is_taken_back
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.outcome import Picked
 from backport.pick.patch import pick_patch
@@ -90,6 +91,8 @@ class Version:
     commit: Oid
     made_here: bool = False
     """By the very command that asks."""
+    tip: Oid | None = None
+    """Where the sibling stands; None where that is not to be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +332,11 @@ class Siblings:
         theirs = pick_patch(objects, tree, their, lambda: self._repo.made_on(their))
         if theirs.clean and direct.clean and theirs.tree.id == direct.tree.id:
             return Chosen(direct, patch)
+        if self._is_gone(version):
+            gone = f"{named}, and has taken it back"
+            if direct.clean:
+                return Chosen(direct, patch, None, (gone,))
+            return self._as_older(tree, patch) or Chosen(_with_reason(direct, gone), patch)
         if theirs.clean:
             if direct.clean:
                 why = f"the patch itself would give another result in {_differing(direct, theirs)}"
@@ -345,15 +353,14 @@ class Siblings:
         nearer = resolved or _can_be_proposed(objects, theirs)
         stopped = theirs if nearer else direct
         has = f"begun from what {version.branch} has" if nearer else f"{version.branch} has it"
-        first, *more = stopped.clashes
-        reason = f"{first.reason} ({has}: `git show {version.commit[:12]}`)"
-        return Chosen(replace(stopped, clashes=(replace(first, reason=reason), *more)), patch)
+        has = f"{has}: `git show {version.commit[:12]}`"
+        return Chosen(_with_reason(stopped, has), patch)
 
     def _as_older(self, tree: TreeView, patch: Patch) -> Chosen | None:
         """As an older branch has it, where that goes on: of 303 conflicts of real backports 6 were
         resolved so, and all of them as the maintainer did."""
         version = self._version_of(patch, self._older)
-        if version is None:
+        if version is None or self._is_gone(version):
             return None
         their = version.patch
         picked = pick_patch(self._repo.objects, tree, their, lambda: self._repo.made_on(their))
@@ -361,6 +368,13 @@ class Siblings:
             return None
         note = f"{version.branch} has it as {version.commit[:12]}; the patch itself clashes"
         return Chosen(picked, their, AsBranch(version.branch), (note,))
+
+    def _is_gone(self, version: Version) -> bool:
+        """Whether the sibling has taken it back since, in words that name another commit or none."""
+        if version.tip is None or version.made_here:
+            return False
+        tree = self._repo.tree(version.tip)
+        return is_taken_back(self._repo, tree, version.commit, version.patch.changes)
 
     def is_copy(self, patch: Patch) -> bool:
         """Whether it holds what the commit that it names holds: the words of a mail alone prove nothing."""
@@ -378,13 +392,20 @@ class Siblings:
         own_words = replace(
             theirs, name=f"{sibling.name} {commit[:12]}", message=patch.message, author=patch.author
         )
-        return Version(own_words, sibling.name, commit)
+        tip = sibling.tip if sibling.until is None else None
+        return Version(own_words, sibling.name, commit, tip=tip)
 
 
 def _named(patch: Patch) -> tuple[str, ...]:
     """The abbreviated ids under which a sibling may name this patch as its origin."""
     named = (oid for oid in (patch.commit, upstream_commit(patch)) if oid is not None)
     return tuple(dict.fromkeys(oid[:ABBREVIATED] for oid in named if len(oid) >= ABBREVIATED))
+
+
+def _with_reason(stopped: Picked, more: str) -> Picked:
+    first, *others = stopped.clashes
+    first = replace(first, reason=f"{first.reason} ({more})")
+    return replace(stopped, clashes=(first, *others))
 
 
 def _can_be_proposed(objects: Objects, stopped: Picked) -> bool:

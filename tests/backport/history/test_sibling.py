@@ -142,6 +142,17 @@ def test_a_reverted_version_does_not_count(repo: Path) -> None:
     assert apply(repo)[0] == 3
 
 
+def test_a_version_taken_back_in_other_words_does_not_count(repo: Path) -> None:
+    made = adapt(repo, "stable-4.11", ADAPTED)
+    git(repo, "checkout", "-q", "stable-4.11")
+    commit(repo, {"a.c": lines()}, "it broke the boot")
+    git(repo, "checkout", "-q", "master")
+    code, output = apply(repo)
+    assert code == 3
+    said = " ".join(output.split())
+    assert f"stable-4.11 has it as {made[:12]}, and has taken it back" in said
+
+
 def test_a_mail_that_names_the_commit_and_holds_it(repo: Path, tmp_path: Path) -> None:
     adapt(repo, "stable-4.11", ADAPTED)
     (tmp_path / "s.mbox").write_bytes(mbox(repo, "master~1..master"))

@@ -56,10 +56,10 @@ class Cache:
             if seal != _seal(text):
                 return None
             path.touch()
-        except OSError:
+            found = json.loads(text)
+        except (OSError, ValueError, RecursionError):
             return None
-        found: dict[str, Any] = json.loads(text)
-        return found
+        return found if isinstance(found, dict) else None
 
     def recent(self, kind: str, most: int) -> Iterator[dict[str, Any]]:
         """The newest answers of a kind, in no order."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 
 import pytest
@@ -62,6 +63,15 @@ FOUND = {
     "deep JSON as a recording": ("recordings", b'{"format":' + b"[" * 100_000),
     "a list for outputs": ("recordings", seeds.recordings()[0].replace(b'{"a.o":[1,2,3]}', b"[]")),
     "another answer than was kept": ("cache", b"{}"),
+    "no JSON behind its own seal": ("cache", hashlib.sha256(b"{").hexdigest().encode() + b"\n{"),
+    "no text behind its own seal": (
+        "cache",
+        hashlib.sha256(b"\x9b").hexdigest().encode() + b"\n\x9b",
+    ),
+    "a number among paths": (
+        "recordings",
+        seeds.recordings()[0].replace(b'"paths":["', b'"paths":[1.5,"'),
+    ),
     "a zero byte in a path": ("logs", seeds.logs()[0] + b"R 3 3\na\0c\n"),
     "a record of no kind": ("logs", seeds.logs()[0] + b" 3 3\na\0c\n"),
     "a process below the first": ("logs", b"Q -1 1\n0\n" + seeds.logs()[0]),

@@ -118,8 +118,8 @@ def load(path: Path) -> Recording | None:
 
 
 def _from_table(table: dict[str, Any]) -> Recording:
-    paths = table["paths"]
-    environments = [tuple(env) for env in table["environments"]]
+    paths = _texts(table["paths"])
+    environments = [_texts(env) for env in table["environments"]]
     many: Callable[[list[int]], frozenset[str]] = lambda ns: frozenset(paths[n] for n in ns)  # noqa: E731
 
     def touched(lists: list[list[int]]) -> Touched:
@@ -146,6 +146,12 @@ def _from_table(table: dict[str, Any]) -> Recording:
         frozenset(map(str, table["written"])),
         str(table["unfit"]),
     )
+
+
+def _texts(values: list[Any]) -> tuple[str, ...]:
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError(values)
+    return tuple(values)
 
 
 def _signature(values: list[int]) -> Signature:

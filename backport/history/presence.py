@@ -10,9 +10,9 @@ Which word counts how much:
   believed: such is what an adapted backport looks like from the patch.  Where it goes on cleanly and
   changes something, its content is not all there: it goes on, with a note that names the commit.
 
-Origins are whole lines of the message (`series.reading.trailers`), not prose about a commit.  What a later
-commit of the branch reverts does not count, unless that revert is reverted in its turn; nor does what
-was there under an origin that a picked revert names, nor what the tree has no more (see taken_back).
+Origins are whole lines of the message (`series.reading.trailers`), not prose about a commit.  Whether a claim
+still stands is asked of the messages (`Present.reverted_by`: a later commit of the branch reverts it, and is
+not reverted in its turn) and of the tree (see taken_back).
 
 Content is the third witness, and belongs to picking: a change whose result is what the tree holds.
 """
@@ -20,7 +20,7 @@ Content is the third witness, and belongs to picking: a change whose result is w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -64,6 +64,17 @@ class Claim:
         return f"{self.why}, and has taken it back"
 
 
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The commits whose messages were read: by subject, by origin, and by what reverts them."""
+
+    subjects: Mapping[bytes, Sequence[Oid]]
+    origins: Mapping[str, Oid]
+    commits: frozenset[Oid]
+    reverted: Mapping[Oid, Oid]
+    oldest: Oid | None
+
+
 class Present:
     """The commits that a branch has beyond the point where it left upstream."""
 
@@ -80,19 +91,21 @@ class Present:
 
     def find(self, patch: Patch) -> Claim | None:
         """What says that the branch has ``patch``; None when nothing does."""
-        subjects, origins, commits = self._index
+        index = self._index
         claim: Claim | None = None
         for own in (patch.commit, upstream_commit(patch)):
             if own is None or claim is not None:
                 continue
-            if own in commits:
-                claim = Claim(own, f"the branch contains that very commit, {own[:12]}", False)
-            elif own[:ABBREVIATED] in origins:
-                commit = origins[own[:ABBREVIATED]]
+            if own in index.commits:
+                claim = _contains(own)
+            elif own[:ABBREVIATED] in index.origins:
+                commit = index.origins[own[:ABBREVIATED]]
                 claim = Claim(
                     commit, f"the branch has it as {commit[:12]}, picked from {own[:12]}", False
                 )
-        namesakes = subjects.get(patch.subject, ())
+        if claim is None and (own := self._further_back(patch)) is not None:
+            claim = _contains(own)
+        namesakes = index.subjects.get(patch.subject, ())
         same = fingerprint(patch.changes) if claim is not None or namesakes else ""
         if claim is not None and self._fingerprint(claim.commit) == same:
             return Claim(claim.commit, claim.why, True)
@@ -101,6 +114,23 @@ class Present:
                 return Claim(commit, f"the branch has it as {commit[:12]}, same patch-id", True)
         return claim
 
+    def reverted_by(self, commit: Oid) -> Oid | None:
+        """The commit of the branch whose message says that it takes ``commit`` back."""
+        return self._index.reverted.get(commit)
+
+    def _further_back(self, patch: Patch) -> Oid | None:
+        """The commit that ``patch`` is, where the branch has it from before the messages that were read."""
+        own, oldest = self._repo.known_commit(patch), self._index.oldest
+        if own is None or oldest is None:
+            return None
+        is_older = self._repo.when(own).seconds <= self._repo.when(oldest).seconds
+        return own if is_older and own in self._all else None
+
+    @cached_property
+    def _all(self) -> frozenset[Oid]:
+        """All that the branch reaches; 0.4 s on Xen."""
+        return frozenset(self._repo.log(self._onto))
+
     def _fingerprint(self, commit: Oid) -> str:
         return fingerprint(self.changes(commit))
 
@@ -108,24 +138,32 @@ class Present:
         return commit_patch(self._repo, commit).changes
 
     @cached_property
-    def _index(self) -> tuple[dict[bytes, list[Oid]], dict[str, Oid], frozenset[Oid]]:
+    def _index(self) -> _Index:
         subjects: dict[bytes, list[Oid]] = {}
         sources: dict[str, Oid] = {}
+        reverted: dict[Oid, Oid] = {}
         commits: list[Oid] = []
-        for one in unreverted(self._history()):
+        for one, by in with_reverts(self._history()):
             commits.append(one.commit)
+            if by is not None:
+                reverted[one.commit] = by
             subjects.setdefault(one.subject, []).append(one.commit)
             for origin in one.origins:
                 sources.setdefault(origin, one.commit)
-        return subjects, sources, frozenset(commits)
+        oldest = commits[-1] if commits else None
+        return _Index(subjects, sources, frozenset(commits), reverted, oldest)
 
     def _history(self) -> Iterator[References]:
         if self._known is not None:
-            return islice(self._known, _MOST_COMMITS)
+            return iter(self._known)
         if self._fork is None:
             return (read_references(*one) for one in self._repo.recent(self._onto, _MOST_COMMITS))
         beyond = islice(self._repo.log(self._onto, hide=(self._fork,)), _MOST_COMMITS)
         return (read_references(commit, self._repo.message(commit)) for commit in beyond)
+
+
+def _contains(commit: Oid) -> Claim:
+    return Claim(commit, f"the branch contains that very commit, {commit[:12]}", False)
 
 
 @dataclass(frozen=True, slots=True)

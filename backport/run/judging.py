@@ -106,8 +106,9 @@ class Judge:
         def gone(there: TreeView) -> bool:
             return is_taken_back(repo, there, commit, did)
 
-        return gone(tree) and not any(
-            gone(repo.tree(taker)) and not gone(repo.tree(before))
+        reverted_by = self._present.reverted_by(commit)
+        return (reverted_by is not None or gone(tree)) and not any(
+            taker == reverted_by or (gone(repo.tree(taker)) and not gone(repo.tree(before)))
             for taker in self._later_claims(item, commit)
             for before in repo.parents(taker)[:1]
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from backport.history import presence
 from tests.backport.trees import Files, backport, commit, git, lines, mails, mbox, new_repo
 
 START = {"f": lines(), "other": "x\n"}
@@ -233,3 +234,17 @@ def test_what_a_later_commit_changed_is_not_taken_back(tmp_path: Path) -> None:
     done = backport(repo, "apply", "--branch", "stable", "--series", "topic~3..topic")
     assert done.exit_code == 0, done.output
     assert "nothing to do, it has all 3 patches already" in done.output
+
+
+def test_all_is_there_however_far_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a patch and its revert: both are there, and neither is put on again."""
+    monkeypatch.setattr(presence, "_MOST_COMMITS", 2)
+    repo = new_repo(tmp_path / "repo", START)
+    written(repo, "a, revert a, b, a again")
+    git(repo, "checkout", "-q", "topic")
+    for number in range(4):
+        commit(repo, {"other": f"{number}\n"}, f"other: {number}")
+    git(repo, "checkout", "-q", "-B", "stable")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic~8..topic")
+    assert done.exit_code == 0, done.output
+    assert "nothing to do, it has all 8 patches already" in done.output

@@ -171,9 +171,12 @@ def _check_pushed(repo: Repo, remote: str, settings: Settings) -> None:
     from backport.verdicts import State
 
     wrong = False
-    for commits in pushed_ranges(repo, remote, sys.stdin):
+    for one in pushed_ranges(repo, remote, settings.upstream, sys.stdin):
+        if one.commits is None:
+            report.show_unknown_start(one.branch)
+            continue
         with Reporter(validating=True) as progress:
-            checked = checks.check_range(repo, settings, commits, progress, keep_going=False)
+            checked = checks.check_range(repo, settings, one.commits, progress, keep_going=False)
         report.show_range(checked)
         failed = any(verdict.state is State.FAILED for verdict in checked.verdicts)
         wrong = wrong or failed or bool(checked.complaints)

@@ -89,6 +89,14 @@ def show_range(checked: Checked) -> None:
         say(f"  {checked.proven}")
 
 
+def show_unknown_start(branch: str) -> None:
+    """A branch of whose history nothing shows what is new."""
+    say(
+        f"{branch}: nothing was checked: no remote's branch and no backport.upstream shows which commits"
+        " are new; `backport check --range A..B` checks those that you name"
+    )
+
+
 def show_message(done: MessageCheck) -> None:
     """A commit message, for a person: nothing where it names no commit."""
     for line in done.wrong:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from backport.environment import Environment
+from backport.gateway.repository import open_repo
+from backport.run.pushed import pushed_ranges
 from tests.backport.trees import backport, branch_with, environment, git, new_repo
 
 
@@ -114,6 +117,33 @@ def test_a_push_without_a_build_command_says_that_nothing_was_proven(
     done = run(repo, "push", "-q", "origin", "topic")
     assert done.returncode == 0
     assert "1 commit: nothing was proven: no build command" in done.stdout + done.stderr
+
+
+def test_the_first_push_to_a_remote(repo: Path, tmp_path: Path) -> None:
+    """Nothing is known of the remote: another one, or upstream, shows what is new, or that it was not looked
+    at is said."""
+    git(repo, "commit", "-qm", "new")
+    git(repo, "config", "--unset", "backport.upstream")
+    assert backport(repo, "hook", "install", "--pre-push").exit_code == 0
+    fork = str(tmp_path / "fork")
+    subprocess.run(["git", "init", "-q", "--bare", fork], check=True)
+    done = run(repo, "push", "-q", fork, "topic")
+    assert done.returncode == 0
+    assert "topic: nothing was checked" in done.stdout + done.stderr
+
+    base, tip = (git(repo, "rev-parse", name).strip() for name in ("stable", "topic"))
+    line = f"refs/heads/topic {tip} refs/heads/two {'0' * 40}"
+
+    def new(upstream: str | None) -> list[str | None]:
+        found = open_repo(repo, Environment.copied(environment()))
+        return [one.commits for one in pushed_ranges(found, fork, upstream, (line,))]
+
+    one = f"{base}..{tip}"
+    assert (new(None), new("stable"), new("topic")) == ([None], [one], [None])
+    git(repo, "update-ref", "refs/remotes/origin/stable", "stable")
+    assert new(None) == [one]
+    git(repo, "update-ref", "refs/remotes/origin/topic", "topic")
+    assert new(None) == []
 
 
 def test_a_hook_that_was_there_gets_what_is_pushed(repo: Path, tmp_path: Path) -> None:

@@ -210,7 +210,8 @@ def _lineup(repo: Repo, made: Sequence[StepRecord], start: Oid | None) -> Lineup
         if repo.parents(step.commit)[:1] != (below,):
             return None
         below = step.commit
-        stages.append(Stage(step.commit, step.subject, repo.tree(step.commit).id))
+        tree = repo.tree(step.commit).id
+        stages.append(Stage(step.commit, step.subject, tree, number=step.number))
     return Lineup(repo.tree(start).id, tuple(stages))
 
 

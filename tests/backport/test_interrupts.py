@@ -32,6 +32,10 @@ class Ended:
     pid: int
 
 
+_HANGS = 300
+"""Seconds: a loaded machine takes ten times as long for what is done before the keys are typed."""
+
+
 def at_a_terminal(
     words: Sequence[str], cwd: Path, when: Callable[[str, float], bool], keys: bytes = CTRL_C
 ) -> Ended:
@@ -44,7 +48,7 @@ def at_a_terminal(
         os.environ |= {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80"}
         os.execv(sys.executable, [sys.executable, "-m", "backport", *words])
     begun, typed, seen = time.monotonic(), False, b""
-    while time.monotonic() < begun + 60:
+    while time.monotonic() < begun + _HANGS:
         ready, _, _ = select.select([terminal], [], [], 0.005)
         if ready:
             try:

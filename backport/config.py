@@ -186,6 +186,19 @@ def _from_tree(settings: Settings, data: bytes) -> Settings:
     return settings
 
 
+def _known_settings(key: str) -> str:
+    """The setting that was meant, or all of them, as they are spelt in git's configuration."""
+    from difflib import get_close_matches
+
+    from backport.config_keys import KEYS
+
+    names = {known.name.lower(): known.name for known in KEYS}
+    near = get_close_matches(key.lower().replace("-", "").replace("_", ""), names, 1)
+    if near:
+        return f"did you mean backport.{names[near[0]]}? `backport config` lists all settings"
+    return f"known: {', '.join(sorted(names.values()))}"
+
+
 def _set(settings: Settings, key: str, values: list[Any], where: str) -> Settings:
     name = key.lower().replace("-", "_")
     name = {
@@ -201,7 +214,7 @@ def _set(settings: Settings, key: str, values: list[Any], where: str) -> Setting
         "commit_encoding",
     }
     if name not in known:
-        raise UsageError(f"{where}: unknown setting", f"known: {', '.join(sorted(known))}")
+        raise UsageError(f"{where}: unknown setting", _known_settings(key))
     value: Any = values[-1]
     if name == "allow" and not set(values) <= {str(one) for one in Allow}:
         raise UsageError(f"{where}: should be one of {', '.join(Allow)}")

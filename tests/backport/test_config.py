@@ -35,6 +35,20 @@ def test_another_word_is_refused_with_those_that_are_known(key: str) -> None:
     assert f"git config backport.{key}" in info.value.message
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("biuld", "did you mean backport.build?"),
+        ("build_time", "did you mean backport.buildTimeout?"),
+        ("zzz", "buildTimeout, cacheLimit"),
+    ],
+)
+def test_an_unknown_setting_names_what_git_would_know(key: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"backport.{key}: unknown setting") as info:
+        load_settings({key: ("1",)}, None)
+    assert said in info.value.hint
+
+
 def test_a_build_that_a_tree_proposes_is_not_run() -> None:
     settings = load_settings({}, b'build = "make"')
     assert settings.build is None and settings.proposed_build == "make"

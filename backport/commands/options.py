@@ -241,7 +241,7 @@ Annotate = Annotated[
     typer.Option(
         "--annotations",
         help="Put what is wrong at its lines in a change: github prints workflow commands, gitlab"
-        " writes gl-code-quality-report.json.",
+        " writes its code quality report.",
     ),
 ]
 Wanted = Annotated[

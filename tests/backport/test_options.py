@@ -36,6 +36,7 @@ def test_h_is_help(verb: str) -> None:
     short, long = typed(*verb.split(), "-h"), typed(*verb.split(), "--help")
     assert short.exit_code == 0
     assert "Usage: " in short.output
+    assert "…" not in short.output  # a word that is wider than its column
     assert short.output == long.output
 
 

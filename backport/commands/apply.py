@@ -358,16 +358,21 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     total = counted(len(state.items), "patch") if state.items else "? patches"
     print(f"{branch}: {len(state.steps)} of {total}, phase {state.phase}")
     if clash is not None and state.worktree is not None:
+        from backport.report.page import say
         from backport.run import conflict
         from backport.run.stop import help_lines
 
-        print(f"stopped on {clash.what}, laid out in {state.worktree}:")
         folder = Path(state.worktree)
-        left = conflict.unresolved(found, folder) if folder.is_dir() else ()
+        if not folder.is_dir():
+            say(f"stopped on {clash.what}; {conflict.gone(folder)}:")
+            say(f"  {conflict.SKIP_OR_ABORT}")
+            return
+        say(f"stopped on {clash.what}, laid out in {state.worktree}:")
+        left = conflict.unresolved(found, folder)
         marks = {path: "unresolved" if path in left else "resolved" for path, _ in clash.clashes}
         for line in help_lines(clash, state.branch.removeprefix("refs/heads/"), marks):
-            print(line)
-        print(f"{clash.way_on}; or `backport skip`, or `backport abort`")
+            say(line)
+        say(f"{clash.way_on}; or `backport skip`, or `backport abort`{clash.other_way_on}")
     elif owner is not None:
         print(f"running in process {owner}")
     else:

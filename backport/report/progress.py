@@ -147,7 +147,7 @@ class Reporter:
     def step(self, number: int, total: int, patch: Patch, step: Step) -> None:
         """A patch has been dealt with."""
         self._steps[number] = step
-        self._advance()
+        self._advance(total)
         if not self._validating or step.commit is None or step.notes:
             mark = (
                 ("ok", "green")
@@ -217,9 +217,10 @@ class Reporter:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _advance(self) -> None:
+    def _advance(self, total: int | None = None) -> None:
+        """One more is done; of ``total``, which grows where prerequisites are taken."""
         if self._bar is not None and self._bar.task_ids:
-            self._bar.update(self._bar.task_ids[-1], advance=1)
+            self._bar.update(self._bar.task_ids[-1], advance=1, total=total)
 
     def _line(
         self, mark: tuple[str, str], number: int, total: int, subject: str, detail: str, style: str

@@ -81,7 +81,8 @@ def _word(column: Column, cell: Cell | None) -> str:
 def _standing(column: Column) -> str:
     match column.standing:
         case Standing.MOVED if column.new == column.old:
-            return "nothing to do, it has all of them already"
+            skipped = any(cell.state is CellState.SKIPPED for cell in column.cells if cell)
+            return "nothing applied" if skipped else "nothing to do, it has all of them already"
         case Standing.MOVED:
             old = column.old[:12] if column.old else "new"
             return f"{old} -> {(column.new or '')[:12]}; {column.proven}"

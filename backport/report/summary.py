@@ -31,7 +31,9 @@ def summary(result: Result, seconds: float) -> str:
     branch = state.target.removeprefix("refs/heads/")
     done = [step for step in state.steps if step.commit]
     lines: list[str] = []
-    if not done:
+    if any(step.state is StepState.SKIPPED for step in state.steps) and not done:
+        lines.append(f"{branch}: nothing was applied ({seconds:.1f} s)")
+    elif not done:
         all_of = "the patch" if len(state.steps) == 1 else f"all {len(state.steps)} patches"
         lines.append(f"{branch}: nothing to do, it has {all_of} already ({seconds:.1f} s)")
     else:

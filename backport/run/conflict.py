@@ -175,13 +175,18 @@ class Resolution:
     notes: tuple[str, ...] = ()
 
 
+SKIP_OR_ABORT = "`backport skip` leaves the patch out, `backport abort` drops the run"
+
+
+def gone(folder: Path) -> str:
+    """That there is no conflict any more to resolve."""
+    return f"the worktree of the conflict, {folder}, is gone"
+
+
 def take_result(repo: Repo, folder: Path, tip: Oid, patch: Patch) -> Resolution:
     """What the user made of ``patch``; raises `Conflict` while something is unresolved."""
     if not folder.is_dir():
-        raise Conflict(
-            f"the worktree of the conflict, {folder}, is gone",
-            "`backport skip` leaves the patch out, `backport abort` drops the run",
-        )
+        raise Conflict(gone(folder), SKIP_OR_ABORT)
     left = unresolved(repo, folder)
     if left:
         raise Conflict(

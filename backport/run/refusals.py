@@ -50,11 +50,6 @@ def conflict_error(state: RunState, patch: Patch, folder: Path, later: Iterable[
     assert state.clash is not None
     branch = state.branch.removeprefix("refs/heads/")
     reasons = "".join(f"\n{line}" for line in help_lines(state.clash, branch))
-    take = (
-        "; or `backport continue --prerequisites take` picks what upstream has first"
-        if state.clash.missing
-        else ""
-    )
     subject = shown(patch.subject)
     if state.clash.doubts:
         return Conflict(
@@ -67,7 +62,7 @@ def conflict_error(state: RunState, patch: Patch, folder: Path, later: Iterable[
         f"patch {len(state.steps) + 1} of {len(state.items)}, {patch.name} {subject!r}, does not"
         f" apply:{reasons}",
         f"resolve it in {folder} and `git add` there, then `backport continue`;"
-        f" or `backport skip`, or `backport abort`{take}{_other_order(state, later)}",
+        f" or `backport skip`, or `backport abort`{state.clash.other_way_on}{_other_order(state, later)}",
     )
 
 
@@ -92,7 +87,7 @@ def refuse_failed(repo: Repo, state: RunState, verdicts: Sequence[StepVerdict]) 
         return
     refs.keep(repo, REJECTED_REF, state.tip)
     first = failed[0]
-    more = f", and {len(failed) - 1} later ones" if len(failed) > 1 else ""
+    more = f", and {counted(len(failed) - 1, 'step')} behind it" if len(failed) > 1 else ""
     raise StepFailed(
         f"{_named(state, first)} {_what_failed(first)}{more};"
         f" {_left_alone(state)}:\n{first.explain()}",

@@ -72,6 +72,12 @@ class Stop:
             return "`backport continue --accept doubt` takes it; or correct it, then `backport continue`"
         return "then `backport continue`"
 
+    @property
+    def other_way_on(self) -> str:
+        """How it goes on without being resolved by hand, if upstream has what the patch waits for."""
+        take = "; or `backport continue --prerequisites take` picks what upstream has first"
+        return take if self.missing and not self.doubts else ""
+
     def to_json(self) -> dict[str, Any]:
         """As the journal has it; what is empty is left out, as releases before did not know it."""
         data: dict[str, Any] = {

@@ -148,6 +148,9 @@ def test_the_worktree_was_deleted_by_hand(repo: Path) -> None:
 
     stop(repo)
     shutil.rmtree(worktree(repo))
+    said = backport(repo, "status").output
+    assert "is gone:\n  `backport skip`" in said
+    assert "resolved" not in said
     done = backport(repo, "continue")
     assert done.exit_code == 3
     assert "is gone" in done.output

@@ -13,6 +13,7 @@ import pytest
 
 from backport.run.markers import Style, open_hunks, styled
 from series.model import Hunk, HunkLine
+from tests.backport.test_interrupts import at_a_terminal
 from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo, refs
 
 ROOT = Path(__file__).parents[3]
@@ -66,6 +67,7 @@ def test_the_parent_is_named_beside_a_conflict(repo: Path) -> None:
     status = backport(repo, "status")
     assert "unresolved  a.c: both sides" in status.output
     assert "'feature: frames' writes" in status.output
+    assert "or `backport continue --prerequisites take` picks" in status.output
     stated = json.loads(backport(repo, "status", "--json", "-").stdout)
     assert [one["commit"][:12] for one in stated["missing"]] == [parent]
 
@@ -79,6 +81,19 @@ def test_resolved_by_hand(repo: Path) -> None:
     assert git(repo, "log", "-1", "--format=%s", "stable-1.0") == "fix: frames"
 
 
+def test_the_only_patch_left_out_is_not_called_there(repo: Path) -> None:
+    """By `skip`, and by a resolution that keeps the branch's side."""
+    assert backport(repo, *words()).exit_code == 3
+    skipped = backport(repo, "skip").stdout
+    assert backport(repo, *words()).exit_code == 3
+    git(conflict(repo), "checkout", "-q", "--ours", ".")
+    git(conflict(repo), "add", ".")
+    kept = backport(repo, "continue").stdout
+    for said in (skipped, kept):
+        assert "stable-1.0: nothing was applied" in said
+        assert "already" not in said
+
+
 def test_taken_after_the_stop(repo: Path) -> None:
     assert backport(repo, *words()).exit_code == 3
     done = backport(repo, "continue", "--prerequisites", "take")
@@ -87,6 +102,20 @@ def test_taken_after_the_stop(repo: Path) -> None:
     assert subjects == ["fix: frames", "feature: frames"]
     assert git(repo, "rev-parse", "stable-1.0^{tree}") == git(repo, "rev-parse", "master^{tree}")
     assert not conflict(repo).exists()
+
+
+def test_the_bar_counts_what_is_taken(repo: Path) -> None:
+    ended = at_a_terminal(words("--prerequisites", "take"), repo, lambda *_: False)
+    assert ended.code == 0
+    assert "2/2" in ended.screen and "2/1" not in ended.screen
+
+
+def test_status_breaks_its_lines_between_words(repo: Path) -> None:
+    """A terminal of 80 columns would cut an id, or what is to be typed."""
+    assert backport(repo, *words()).exit_code == 3
+    screen = at_a_terminal(("status",), repo, lambda *_: False).screen
+    assert "`backport continue --prerequisites take`" in " ".join(screen.split())
+    assert max(len(line) for line in screen.splitlines() if str(repo) not in line) <= 80
 
 
 def test_a_resolution_begun_is_not_thrown_away(repo: Path) -> None:

@@ -143,6 +143,10 @@ def test_a_series_that_does_not_build_is_called_that(plain: Path) -> None:
     done = backport(plain, "apply", "--branch", "stable", "stable..topic")
     assert done.exit_code == 1
     assert "'breaks', does not build; stable was not moved:" in done.output
+    (plain / "f.c").write_text("int x = z;\n")
+    git(plain, "commit", "-qam", "breaks as well")
+    more = backport(plain, "apply", "--branch", "stable", "stable..topic", "-k")
+    assert "'breaks', does not build, and 1 step behind it; stable was" in more.output
 
 
 def test_a_range_is_by_default_what_upstream_does_not_have(plain: Path) -> None:

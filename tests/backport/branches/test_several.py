@@ -179,6 +179,8 @@ def test_one_that_waits_can_be_told_to_go_on(repo: Path) -> None:
     assert refused.exit_code == 2
     assert "stable-4.10 waits for stable-4.12, which is not through" in refused.output
     assert states(run(repo, "continue", "--no-wait", code=3)) == dict.fromkeys(NAMES, "stopped")
+    skipped = backport(repo, "skip", "--branch", NAMES[0]).output
+    assert "nothing applied" in skipped and "already" not in skipped
 
 
 def test_abort_drops_one_and_the_next_goes_on(repo: Path) -> None:

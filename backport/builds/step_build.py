@@ -154,6 +154,8 @@ class BuildTree:
             )
         self._early: Early | None = None
         self._may_be_idle = True
+        self.idle = False
+        """Whether the whole build of the last audit has left nothing."""
         self._answers: Answers | None = None
         """What the tree of the last build said: the next is likely to say the same."""
         self._doubtful: set[str] = set()
@@ -273,13 +275,14 @@ class BuildTree:
             answer |= {"asked": asked, "answers": to_json(built.answers)}
         self.cache.put(KIND, key, answer)
 
-    def confirm(self, commits: Iterable[Oid]) -> None:
-        """A full build has given the same as these faster ones."""
+    def confirm(self, commits: Sequence[Oid]) -> None:
+        """A full build of the last has given the same as these faster ones."""
         for commit in commits:
             key = self.key(commit)
             answer = self.cache.get(KIND, key)
             if answer is not None and answer["doubtful"]:
-                self.cache.put(KIND, key, {**answer, "doubtful": False})
+                summary = IDLE if self.idle and commit == commits[-1] else answer["summary"]
+                self.cache.put(KIND, key, {**answer, "doubtful": False, "summary": summary})
             self._doubtful.discard(key)
 
     def distrust(self, commits: Iterable[Oid], why: str) -> None:
@@ -310,6 +313,7 @@ class BuildTree:
         ended = self._whole(commit)
         if ended.fault:
             raise CannotTest(f"a step could not be audited: {ended.fault}", "try again")
+        self.idle = not ended.code and self.worktree.untouched
         if ended.code:
             return Difference("", f"the whole build fails ({_exit(ended.code)})")
         theirs = built_files(self.folder)

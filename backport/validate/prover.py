@@ -19,7 +19,7 @@ from backport.errors import UsageError
 from backport.gateway.repository import Repo
 from backport.levels import Level
 from backport.store.cache import ArtefactGone, Cache
-from backport.verdicts import State, StepVerdict, Verdict
+from backport.verdicts import IDLE, State, StepVerdict, Verdict
 from series.model import Oid
 
 if TYPE_CHECKING:
@@ -231,7 +231,9 @@ class Prover:
                 for earlier in again:
                     yield self._begin(earlier, self._build(builder, earlier))()
                 how = f"{built.verdict.how}, audited" if built.verdict.how else "audited"
-                built = replace(built, verdict=replace(built.verdict, how=how))
+                # What an earlier command has left hides that this one makes nothing; not from the audit.
+                summary = IDLE if builder.idle else built.verdict.summary
+                built = replace(built, verdict=replace(built.verdict, how=how, summary=summary))
                 if again or builder.distrusted:
                     built = self._build(builder, target)
             waiting = self._begin(target, built)

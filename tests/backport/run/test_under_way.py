@@ -70,6 +70,10 @@ def test_a_command_that_builds_nothing_is_noticed(repo: Path) -> None:
     assert "changed no file" in idle.output
     honest = backport(repo, "check", "--range", "stable~2..stable", "--build", "cat f > out")
     assert "changed no file" not in honest.output
+    for how in ("built", "cached"):
+        behind = backport(repo, "check", "--range", "stable~2..stable", "--build", "true #")
+        assert "changed no file" in behind.output, "behind what another command has left"
+        assert how in behind.output
 
 
 def test_a_dry_run_says_what_would_be_built_and_how_long(repo: Path) -> None:

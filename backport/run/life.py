@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from backport.config import Settings, with_options
-from backport.errors import BackportError, UsageError
+from backport.counted import counted
+from backport.errors import BackportError, MissingPrerequisite, UsageError
 from backport.gateway import refs, worktrees
 from backport.gateway.repository import Repo
 from backport.gateway.storing import refused
@@ -119,6 +120,7 @@ def go_on(
         drop_worktree(repo, state, unresolved=True)
         state = replace(state, worktree=None)
     elif state.phase is Phase.STOPPED:
+        _refuse_waiting(repo, state, changed or {})
         state = resolved(repo, journal, state, progress)
     return drive(repo, journal, state, validation, progress, together)
 
@@ -155,6 +157,24 @@ def _goes_on(repo: Repo, state: RunState, changed: Mapping[str, Any]) -> bool:
                 f"`backport continue` uses it; {more} `backport abort` and apply again",
             )
     return True
+
+
+def _refuse_waiting(repo: Repo, state: RunState, changed: Mapping[str, Any]) -> None:
+    """With ``--prerequisites stop`` what is missing and not resolved by hand ends in its exit code."""
+    stop = state.clash
+    if changed.get("prerequisites") is not Prerequisites.STOP or stop is None or not stop.missing:
+        return
+    from backport.run import conflict
+
+    folder = Path(state.worktree or "")
+    if state.worktree is not None and folder.is_dir() and not conflict.unresolved(repo, folder):
+        return
+    raise MissingPrerequisite(
+        f"--prerequisites stop: the patch waits for {counted(len(stop.missing), 'commit')} of upstream"
+        " (see `backport status`), and is not resolved by hand",
+        "`backport abort` drops the run; `backport continue --prerequisites take` picks what upstream"
+        " has first",
+    )
 
 
 def skip(repo: Repo, validation: Validation, progress: Progress) -> Result:

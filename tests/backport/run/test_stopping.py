@@ -104,6 +104,18 @@ def test_taken_after_the_stop(repo: Path) -> None:
     assert not conflict(repo).exists()
 
 
+def test_refused_after_the_stop(repo: Path) -> None:
+    """What was resolved by hand goes on; what was not is refused, and waits."""
+    assert backport(repo, *words()).exit_code == 3
+    refused = backport(repo, "continue", "--prerequisites", "stop")
+    assert refused.exit_code == 4, refused.output
+    assert "the patch waits for 1 commit of upstream" in refused.output
+    assert "unresolved  a.c" in backport(repo, "status").output
+    (conflict(repo) / "a.c").write_text(lines((25, "unmap(d)")))
+    git(conflict(repo), "add", "a.c")
+    assert backport(repo, "continue", "--prerequisites", "stop").exit_code == 0
+
+
 def test_the_bar_counts_what_is_taken(repo: Path) -> None:
     ended = at_a_terminal(words("--prerequisites", "take"), repo, lambda *_: False)
     assert ended.code == 0

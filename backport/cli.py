@@ -115,13 +115,9 @@ def _interrupted(verb: str | None) -> int:
     """Say what an interrupt leaves; what waits to be continued says so itself (`errors.Interrupted`)."""
     from backport.errors import ExitCode
 
-    kept = verb in ("check", "bisect", "behaviour")
-    left = (
-        "what was proven is kept up to the last audit; the same command goes on from there"
-        if kept
-        else ""
-    )
-    _say(f"interrupted; {left or 'nothing was changed'}")
+    proves = verb in ("check", "bisect", "behaviour")
+    kept = ", and of a range what was proven up to the last audit is kept" if proves else ""
+    _say(f"interrupted; nothing was changed{kept}")
     return int(ExitCode.INTERRUPTED)
 
 

@@ -156,7 +156,7 @@ def test_an_interrupted_check_leaves_no_worktree_and_names_no_run(
     clean(ended, repo)
     assert ended.code == 130
     assert "continue" not in ended.screen
-    assert "goes on from there" in " ".join(ended.screen.split())
+    assert "what was proven up to the last audit is kept" in " ".join(ended.screen.split())
     again = backport(repo, *words)
     assert again.exit_code == 0
     assert "cached" in again.output

@@ -89,7 +89,7 @@ def test_the_cost_beside_a_bare_program(sample: Path, tmp_path: Path) -> None:
 
     for most, verb in ((2.0, "check"), (2.5, "status")):
         rates = []
-        for _ in range(3):
+        for _ in range(5):
             reference = spent(str(bare))
             rates.append(spent("-m", "backport", verb, "-C", str(sample)) / reference)
         assert statistics.median(rates) <= most, (verb, rates)

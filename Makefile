@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test torture fuzz check bench env
 demo: env
 	@.ci/demo
-# What pytest makes of the tests' asserts is kept from run to run, whatever the user has set.
+# pytest caches the asserts that it rewrites, even where the user has switched bytecode files off.
 test torture: export PYTHONDONTWRITEBYTECODE :=
 test: env
 	$(BIN)/pytest -q -n auto --dist loadgroup

@@ -213,7 +213,7 @@ def _repaired(
 
 
 def _message(work: _Work, settings: Settings, commit: Oid) -> bytes:
-    """Of a commit that nobody posted: its own, and where it is from."""
+    """The message of an inserted commit of upstream, with its origin line."""
     record = settings.record
     if record is Record.AUTO:
         record = find_convention(work.repo, work.start, work.who.who)

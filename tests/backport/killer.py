@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run command lines, each of which dies by SIGKILL at its n-th durable act.
+"""Run command lines, and kill each by SIGKILL before its n-th durable act.
 
 A durable act is whatever another process could see afterwards: an object, a rename into place, an
 fsync, a git command.  Dying happens just before the act, so N and N+1 frame each one.  With N = 0

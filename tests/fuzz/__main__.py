@@ -115,7 +115,7 @@ class _Keeper:
         options = [f"-max_total_time={seconds}", f"-seed={seed}", "-max_len=65536", "-timeout=300"]
         options += [f"-dict={words}", f"-artifact_prefix={corpus}/", "-rss_limit_mb=4096"]
         atheris.Setup([sys.argv[0], *options, str(corpus)], lambda data: self.run(target, data))
-        # libFuzzer ends the process by exit(3), of which Python's atexit hears nothing.
+        # libFuzzer calls exit(3), which does not run Python's atexit functions.
         self.at_exit = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: self.end())
         ctypes.CDLL(None)["__cxa_atexit"](self.at_exit, None, None)
         atheris.Fuzz()

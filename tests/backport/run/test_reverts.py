@@ -247,3 +247,21 @@ def test_all_is_there_however_far_back(tmp_path: Path, monkeypatch: pytest.Monke
     done = backport(repo, "apply", "--branch", "stable", "--series", "topic~8..topic")
     assert done.exit_code == 0, done.output
     assert "nothing to do, it has all 8 patches already" in done.output
+
+
+def test_a_mode_that_the_branch_has_taken_back(tmp_path: Path) -> None:
+    repo = new_repo(tmp_path / "repo", START)
+    git(repo, "checkout", "-q", "-b", "topic")
+    for branch in ("topic", "stable"):
+        git(repo, "checkout", "-q", branch)
+        git(repo, "update-index", "--chmod=+x", "f")
+        git(repo, "commit", "-q", "-m", "f: run it")
+        git(repo, "checkout", "-q", "f")
+    git(repo, "update-index", "--chmod=-x", "f")
+    git(repo, "commit", "-q", "-m", "it broke the boot")
+    git(repo, "checkout", "-q", "f")
+    done = backport(
+        repo, "apply", "--branch", "stable", "--series", "topic~1..topic", "--to", "made"
+    )
+    assert done.exit_code == 0, done.output
+    assert git(repo, "ls-tree", "made", "f").startswith("100755")

@@ -85,6 +85,13 @@ class NotStored(UsageError):
 class MissingObject(UsageError):
     """A commit, tree or file that the repository's own objects name is not there."""
 
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(
+            what,
+            hint
+            or "the repository is damaged, or what it borrows objects from has gone: `git fsck` says more",
+        )
+
 
 class DirtyWorktree(UsageError):
     """The branch to move is checked out with changes that moving it would touch."""

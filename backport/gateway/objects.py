@@ -85,11 +85,7 @@ class Objects:
         try:  # in this way what a partial clone lacks is asked for, too
             return self.repo[oid].read_raw()
         except KeyError as error:
-            raise MissingObject(
-                f"the object {oid} is not in {self._folder}",
-                "the repository is damaged, or what it borrows objects from has gone: `git fsck` says"
-                " more",
-            ) from error
+            raise MissingObject(f"the object {oid} is not in {self._folder}") from error
 
     def size(self, oid: Oid) -> int:
         """The size in bytes of a blob, which need not be read for that."""

@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator
 
 import pygit2
 
-from backport.errors import NotStored
+from backport.errors import MissingObject, NotStored
 
 
 @contextlib.contextmanager
 def refused(hint: Callable[[], str]) -> Iterator[None]:
-    """Raise `NotStored` for what cannot be written or read; ``hint`` is asked for what to do then."""
+    """Raise `NotStored` for what cannot be written or read, `MissingObject` for an object that is not there;
+    ``hint`` is asked for what to do after the first."""
     try:
         yield
+    except pygit2.NotFoundError as error:
+        raise MissingObject(str(error).strip("'\"")) from error
     except (OSError, pygit2.GitError) as error:
         where = getattr(error, "filename", None)
         why = getattr(error, "strerror", None) or str(error)

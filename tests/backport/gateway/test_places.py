@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backport.trees import backport, branch_with, git, new_repo
+from tests.backport.trees import backport, branch_with, commit, git, new_repo
 
 APPLY = ("apply", "-b", "stable", "--series", "stable..topic")
 
@@ -128,3 +128,17 @@ def test_a_read_only_repository(tmp_path: Path) -> None:
         pytest.skip("this system allows no mount namespace of one's own")
     assert done.stdout.split() == ["2", "0"], done
     assert "Read-only file system" in done.stderr and "nothing was changed" in done.stderr
+
+
+def test_a_file_of_the_series_that_the_repository_lacks_is_named(tmp_path: Path) -> None:
+    repo = new_repo(tmp_path / "repo", {"f": "one\n"})
+    git(repo, "checkout", "-q", "-b", "topic")
+    commit(repo, {"f": "two\n"}, "two")
+    lost = git(repo, "rev-parse", "HEAD:f")
+    git(repo, "checkout", "-q", "stable")
+    (repo / ".git/objects" / lost[:2] / lost[2:]).unlink()
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic~1..topic")
+    assert done.exit_code == 2
+    assert lost in done.output
+    assert "git fsck" in done.output
+    assert "disk" not in done.output

@@ -9,6 +9,7 @@ as it did then; where it changes less, some of it has gone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from backport.gateway.objects import Objects
@@ -17,6 +18,7 @@ from backport.gateway.text_diff import changed_lines
 from backport.gateway.trees import GITLINK, TreeView
 from backport.pick.merge import merge_file
 from backport.pick.renamed import Renames, TooMany
+from series.lines import split_lines
 from series.model import FileChange, Oid
 
 
@@ -57,7 +59,15 @@ def _is_lost(objects: Objects, tree: TreeView, change: FileChange, renames: Rena
     if change.binary or there.mode == GITLINK:
         return False
     merge = merge_file(objects, after, there.oid, before)
+    texts = [objects.blob(oid) for oid in (before, after, there.oid)]
     if merge.blob is None:
-        return False
-    now = changed_lines(objects.blob(there.oid), objects.blob(merge.blob))
-    return sum(now) < sum(changed_lines(objects.blob(after), objects.blob(before)))
+        return _is_back(*(Counter(split_lines(text)) for text in texts))
+    now = changed_lines(texts[2], objects.blob(merge.blob))
+    return sum(now) < sum(changed_lines(texts[1], texts[0]))
+
+
+def _is_back(before: Counter[bytes], after: Counter[bytes], there: Counter[bytes]) -> bool:
+    """Whether all lines that were removed are there again, and none that was added; what took the change
+    back also changed lines beside it."""
+    removed, added = before - after, after - before
+    return bool(removed) and removed <= there and not any(line in there for line in added)

@@ -223,6 +223,20 @@ def test_taken_back_and_renamed_since(tmp_path: Path) -> None:
     assert git(repo, "show", "made:g") + "\n" == A
 
 
+def test_taken_back_with_a_line_beside_it(tmp_path: Path) -> None:
+    """The patch does not go on: the branch has it no more, so that it stops."""
+    repo = new_repo(tmp_path / "repo", START)
+    git(repo, "checkout", "-q", "-b", "topic")
+    commit(repo, {"f": A}, "f: 20 in words")
+    git(repo, "checkout", "-q", "stable")
+    commit(repo, {"f": A}, "f: 20 in words")
+    commit(repo, {"f": lines((19, "another"), (21, "more"))}, "it broke the boot")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic~1..topic")
+    said = " ".join(done.output.split())
+    assert "and has taken it back" in said
+    assert "already there" not in said
+
+
 def test_what_a_later_commit_changed_is_not_taken_back(tmp_path: Path) -> None:
     """The lines that the first patch adds are gone, and so is the place where it added them."""
     repo = new_repo(tmp_path / "repo", START)

@@ -374,7 +374,7 @@ class Siblings:
         if version.tip is None or version.made_here:
             return False
         tree = self._repo.tree(version.tip)
-        return is_taken_back(self._repo, tree, version.commit, version.patch.changes)
+        return is_taken_back(self._repo, tree, version.tip, version.commit, version.patch.changes)
 
     def is_copy(self, patch: Patch) -> bool:
         """Whether it holds what the commit that it names holds: the words of a mail alone prove nothing."""

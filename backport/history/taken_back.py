@@ -9,30 +9,89 @@ as it did then; where it changes less, some of it has gone.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from backport.gateway.objects import Objects
 from backport.gateway.repository import Repo
 from backport.gateway.text_diff import changed_lines
-from backport.gateway.trees import GITLINK, TreeView
+from backport.gateway.trees import GITLINK, Entry, TreeView
+from backport.history.renamed_since import followed
 from backport.pick.merge import merge_file
 from backport.pick.renamed import Renames, TooMany
 from series.lines import split_lines
 from series.model import FileChange, Oid
 
 
-def is_taken_back(repo: Repo, tree: TreeView, commit: Oid, changes: Sequence[FileChange]) -> bool:
-    """Whether ``tree``, which comes from ``commit``, lacks some of the ``changes`` that it made.
+def is_taken_back(
+    repo: Repo, tree: TreeView, tip: Oid, commit: Oid, changes: Sequence[FileChange]
+) -> bool:
+    """Whether ``tree`` lacks some of the ``changes`` that ``commit`` made; it is the tree of ``tip``,
+    which comes from ``commit``, or was made from that.
 
     What was changed further since is not taken back; a file is followed to its new name.  Cost: a merge for
     each file that another commit has changed as well.
     """
-    renames = Renames(repo.objects, tree, repo.tree(commit))
-    return any(_is_lost(repo.objects, tree, change, renames) for change in changes)
+    names = _Names(repo, tree, tip, commit)
+    return any(_is_lost(repo.objects, tree, change, names) for change in changes)
 
 
-def _is_lost(objects: Objects, tree: TreeView, change: FileChange, renames: Renames) -> bool:
+def added_and_gone(repo: Repo, tree: TreeView, changes: Sequence[FileChange]) -> tuple[bytes, ...]:
+    """The files of ``tree`` to which ``changes`` only added lines, of which none is there now.
+
+    What became of them the tree does not say: they were changed further, or taken back along with lines
+    beside them.
+    """
+    return tuple(
+        change.new_path
+        for change in changes
+        if change.new_path is not None and _is_all_gone(repo.objects, tree, change)
+    )
+
+
+def _is_all_gone(objects: Objects, tree: TreeView, change: FileChange) -> bool:
+    before, after, new = change.old_blob, change.new_blob, change.new_path
+    there = tree.entry(new) if new is not None else None
+    if before is None or after is None or there is None or there.oid in (before, after):
+        return False
+    if change.binary or there.mode == GITLINK:
+        return False
+    old, made = (Counter(split_lines(objects.blob(oid))) for oid in (before, after))
+    added = [line for line in made - old if re.search(rb"\w", line)]
+    if old - made or not added:
+        return False
+    now = set(split_lines(objects.blob(there.oid)))
+    return now.isdisjoint(added)
+
+
+class _Names:
+    """What files of ``commit`` are called in ``tree``."""
+
+    def __init__(self, repo: Repo, tree: TreeView, tip: Oid, commit: Oid) -> None:
+        self._repo, self._tree, self._tip, self._commit = repo, tree, tip, commit
+        self._renames = Renames(repo.objects, tree, repo.tree(commit))
+
+    def find(self, path: bytes, blob: Oid) -> Entry | None:
+        """What ``path``, which ``tree`` lacks, has become; None where it is gone.
+
+        Raises `LookupError` where that is not known.
+        """
+        try:
+            names = self._renames.find(path, blob)
+        except TooMany as error:
+            raise LookupError(str(error)) from error
+        if not names:
+            return None
+        if self._repo.tree(self._tip).oid(path) is None:
+            name = followed(self._repo, self._commit, path, self._tip)
+            return self._tree.entry(name) if name is not None else None
+        if len(names) > 1:
+            raise LookupError(f"{len(names)} files are like it")
+        return names[0].entry
+
+
+def _is_lost(objects: Objects, tree: TreeView, change: FileChange, names: _Names) -> bool:
     old, new = change.old_path, change.new_path
     if new is None:
         return old is not None and tree.entry(old) is not None
@@ -40,13 +99,14 @@ def _is_lost(objects: Objects, tree: TreeView, change: FileChange, renames: Rena
     if there is None and old not in (None, new) and tree.entry(old) is not None:
         return change.kind != "copy"
     if there is None:
+        if change.new_blob is None:
+            return old is None
         try:
-            names = renames.find(new, change.new_blob) if change.new_blob is not None else ()
-        except TooMany:
+            there = names.find(new, change.new_blob)
+        except LookupError:
             return False
-        if len(names) != 1:
-            return not names and old is None
-        there = names[0].entry
+        if there is None:
+            return old is None
     if old is None or change.kind == "copy":
         return False
     if change.old_mode not in (None, change.new_mode) and there.mode == change.old_mode:

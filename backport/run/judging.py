@@ -14,7 +14,7 @@ from backport.gateway.trees import TreeView
 from backport.history.ledger import ledger_of
 from backport.history.presence import Claim, Present
 from backport.history.siblings import Chosen, Siblings, Versions
-from backport.history.taken_back import is_taken_back
+from backport.history.taken_back import added_and_gone, is_taken_back
 from backport.levels import Allow
 from backport.pick.allowance import Allowance
 from backport.pick.base_tree import Based, BaseTree
@@ -50,6 +50,7 @@ class Judge:
     def __init__(self, repo: Repo, plan: Plan, state: RunState) -> None:
         self._repo = repo
         self._plan = plan
+        self._onto = state.onto
         settings = state.settings
         allowance = Allowance(settings.fuzz, Allow.BINARY_STUB in settings.allow)
         self.siblings = Siblings(
@@ -78,7 +79,7 @@ class Judge:
             had, claim = (claim.undone,), None  # content decides
         based = self._on_base(item)
         if claim is not None and claim.sure:
-            return Judged(patch, _claimed(item, claim), None)
+            return Judged(patch, self._claimed(tree, item, claim), None)
         if based is None:
             chosen = self.siblings.choose(tree, patch, item=str(item))
         else:
@@ -92,7 +93,7 @@ class Judge:
                 step = replace(step, notes=(*had, *step.notes))
             return Judged(patch, step, chosen.picked)
         if claim is not None:
-            return Judged(patch, _claimed(item, claim), chosen.picked)
+            return Judged(patch, self._claimed(tree, item, claim), chosen.picked)
         return Judged(
             patch, None, _with_notes(chosen.picked, (*had, *(based.notes if based else ())))
         )
@@ -103,15 +104,27 @@ class Judge:
         repo, commit = self._repo, claim.commit
         did = self._present.changes(commit)
 
-        def gone(there: TreeView) -> bool:
-            return is_taken_back(repo, there, commit, did)
+        def gone(there: TreeView, tip: Oid) -> bool:
+            return is_taken_back(repo, there, tip, commit, did)
 
         reverted_by = self._present.reverted_by(commit)
-        return (reverted_by is not None or gone(tree)) and not any(
-            taker == reverted_by or (gone(repo.tree(taker)) and not gone(repo.tree(before)))
+        return (reverted_by is not None or gone(tree, self._onto)) and not any(
+            taker == reverted_by
+            or (gone(repo.tree(taker), taker) and not gone(repo.tree(before), before))
             for taker in self._later_claims(item, commit)
             for before in repo.parents(taker)[:1]
         )
+
+    def _claimed(self, tree: TreeView, item: Item, claim: Claim) -> Step:
+        """The step of an item that the branch has, with a word for what of it may be gone."""
+        paths = added_and_gone(self._repo, tree, self._present.changes(claim.commit))
+        notes = tuple(
+            f"{shown(path)}: none of the lines that {claim.commit[:12]} added is there now; see"
+            f" `git log {claim.commit[:12]}.. -- {shown(path)}`"
+            for path in paths
+            if not any(True for _ in self._later_claims(item, claim.commit))
+        )
+        return Step(item, StepState.ALREADY, Reason(claim.why), None, notes)
 
     def _later_claims(self, item: Item, commit: Oid) -> Iterator[Oid]:
         """What the branch has of later patches that touch a path which ``commit`` does."""
@@ -145,10 +158,6 @@ def _with_notes(picked: Picked, notes: Sequence[str]) -> Picked:
     first, *more = picked.clashes
     first = replace(first, reason="; ".join((first.reason, *notes)))
     return replace(picked, clashes=(first, *more))
-
-
-def _claimed(item: Item, claim: Claim) -> Step:
-    return Step(item, StepState.ALREADY, Reason(claim.why), None)
 
 
 def _settled(item: Item, patch: Patch, chosen: Chosen, based: Based | None) -> Step:

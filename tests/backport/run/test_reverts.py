@@ -223,6 +223,33 @@ def test_taken_back_and_renamed_since(tmp_path: Path) -> None:
     assert git(repo, "show", "made:g") + "\n" == A
 
 
+@pytest.mark.parametrize("since", ["deleted", "moved", "moved twice"])
+def test_another_file_of_the_same_content_is_no_new_name(tmp_path: Path, since: str) -> None:
+    """The branch deletes what the patch made, and makes another like it; or moves it."""
+    repo = new_repo(tmp_path / "repo", START)
+    git(repo, "checkout", "-q", "-b", "topic")
+    commit(repo, {"new": A}, "new: it")
+    git(repo, "checkout", "-q", "stable")
+    commit(repo, {"new": A}, "new: it")
+    if since == "deleted":
+        commit(repo, {"new": None}, "it broke the boot")
+        commit(repo, {"like": A}, "like: by itself")
+    else:
+        commit(repo, {"new": None, "like": A}, "new is like")
+    if since == "moved twice":
+        commit(repo, {"like": None, "far/like": A}, "like is far")
+    done = backport(
+        repo, "apply", "--branch", "stable", "--series", "topic~1..topic", "--to", "made"
+    )
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert ("has taken it back" in said) == (since == "deleted"), said
+    if since == "deleted":
+        assert git(repo, "show", "made:new") + "\n" == A
+    else:
+        assert "nothing to do, it has the patch already" in said
+
+
 def test_taken_back_with_a_line_beside_it(tmp_path: Path) -> None:
     """The patch does not go on: the branch has it no more, so that it stops."""
     repo = new_repo(tmp_path / "repo", START)
@@ -237,6 +264,22 @@ def test_taken_back_with_a_line_beside_it(tmp_path: Path) -> None:
     assert "already there" not in said
 
 
+@pytest.mark.parametrize("since", ["changed further", "a line of it stays"])
+def test_lines_that_are_only_added_and_gone_are_noted(tmp_path: Path, since: str) -> None:
+    """Changed further, or taken back with what is beside them: that is for a person to see."""
+    repo = new_repo(tmp_path / "repo", START)
+    git(repo, "checkout", "-q", "-b", "topic")
+    commit(repo, {"f": lines((20, "line 20\ntwenty\nand more"))}, "f: 20 in words")
+    git(repo, "checkout", "-q", "-B", "stable")
+    left = "line 20\nand more" if since == "a line of it stays" else "line 20"
+    commit(repo, {"f": lines((19, "another"), (20, left), (21, "more"))}, "f: as it should be")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic~1..topic")
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "already there: 1" in said
+    assert ("none of the lines that" in said) == (since == "changed further"), said
+
+
 def test_what_a_later_commit_changed_is_not_taken_back(tmp_path: Path) -> None:
     """The lines that the first patch adds are gone, and so is the place where it added them."""
     repo = new_repo(tmp_path / "repo", START)
@@ -247,6 +290,7 @@ def test_what_a_later_commit_changed_is_not_taken_back(tmp_path: Path) -> None:
     done = backport(repo, "apply", "--branch", "stable", "--series", "topic~3..topic")
     assert done.exit_code == 0, done.output
     assert "nothing to do, it has all 3 patches already" in done.output
+    assert "none of the lines" not in done.output
 
 
 def test_all_is_there_however_far_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,6 +178,7 @@ def test_the_command_of_the_core_compiles_the_probe(
 WITHOUT = "no debug information, so no structure is known"
 
 
+@pytest.mark.torture  # three builds of the sample, each with all that its core is asked
 @pytest.mark.parametrize("compiler", SLOWLY)
 def test_a_tree_built_without_debug_information(sample: Path, compiler: str) -> None:
     """What its core is made of, the probe alone knows."""

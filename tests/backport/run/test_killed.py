@@ -44,8 +44,8 @@ def words(repo: Path, build: str = BUILD) -> list[str]:
 @pytest.mark.parametrize(
     ("limit", "points"),
     [
-        (100, 6),
-        (1, 2),
+        (100, 4),
+        (1, 1),
         pytest.param(100, 40, marks=pytest.mark.torture),
         pytest.param(1, 40, marks=pytest.mark.torture),
     ],

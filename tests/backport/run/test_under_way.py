@@ -30,11 +30,11 @@ APPLY = ("apply", "-b", "stable", "-s", "stable..topic")
 
 
 def test_the_step_under_way_stands_on_the_terminal(repo: Path) -> None:
-    words = (*APPLY, "--build", "sleep 2; cat f > out", "-V", "build")
+    words = (*APPLY, "--build", "sleep 1.3; cat f > out", "-V", "build", "--audit", "0")
     ended = at_a_terminal(words, repo, lambda *_: False)
     assert ended.code == 0
     now = re.findall(
-        r"now (\d)/2 (x86/shim: [^\r\n]*?): (sleep 2; [^\r\n]*), (\d+) s", ended.screen
+        r"now (\d)/2 (x86/shim: [^\r\n]*?): (sleep 1.3; [^\r\n]*), (\d+) s", ended.screen
     )
     assert {number for number, *_ in now} == {"1", "2"}
     assert "1" in {seconds for *_, seconds in now}
@@ -43,7 +43,8 @@ def test_the_step_under_way_stands_on_the_terminal(repo: Path) -> None:
 def test_a_log_has_a_line_for_what_takes_long(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_FIRST", 0.7)
     monkeypatch.setattr(progress, "_AGAIN", 0.2)
-    words = ("--build", "test 3 != $(cat f) || sleep 2; cat f > out", "-V", "build")
+    build = "test 3 != $(cat f) || sleep 1.3; cat f > out"
+    words = ("--build", build, "-V", "build", "--audit", "0")
     lines = backport(repo, *APPLY, *words).stderr.splitlines()
     still = [line for line in lines if line.startswith("  now ")]
     assert still

@@ -83,7 +83,7 @@ def test_what_cannot_be_prepared_is_one_message(
     [
         pytest.param("bug-leak-lock", "locks:", marks=pytest.mark.torture),
         ("bug-guest-pointer", "SMAP:"),
-        ("build-break", "error:"),
+        pytest.param("build-break", "error:", marks=pytest.mark.torture),
     ],
 )
 def test_a_bad_step_stops_the_run_and_leaves_the_branch(
@@ -118,6 +118,7 @@ def test_a_finding_that_is_accepted_does_not_stop(sample: Path) -> None:
     assert "findings accepted" in done.output
 
 
+@pytest.mark.torture  # a dozen builds of the sample, each with its emulation
 def test_bisect_finds_break_and_repair_in_the_sample(sample: Path) -> None:
     series = str(sample / "posted/build-break.mbox")
     done = backport(sample, "bisect", "--branch", "stable-4.10", "--series", series, "--json", "-")

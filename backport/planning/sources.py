@@ -145,14 +145,24 @@ def _natural(path: Path) -> tuple[tuple[int, int | str], ...]:
     )
 
 
-def _range(repo: Repo, given: str, first: Oid, last: Oid) -> Series:
-    commits = list(_between(repo, first, last))
-    merges = [c for c in commits if len(repo.parents(c)) > 1]
-    picked = [c for c in commits if len(repo.parents(c)) <= 1]
+def commits_between(
+    repo: Repo, given: str, first: Oid, last: Oid
+) -> tuple[tuple[Oid, ...], tuple[Oid, ...]]:
+    """The commits of ``last`` that ``first`` lacks, oldest first, and the merges among them apart.
+
+    ``given``: how the user named them.  Raises `UsageError` where there is none to take.
+    """
+    commits = tuple(_between(repo, first, last))
+    picked = tuple(c for c in commits if len(repo.parents(c)) <= 1)
     if not picked:
         raise UsageError(
             f"{given}: no commits there to take", "A..B means the commits in B that are not in A"
         )
+    return picked, tuple(c for c in commits if len(repo.parents(c)) > 1)
+
+
+def _range(repo: Repo, given: str, first: Oid, last: Oid) -> Series:
+    picked, merges = commits_between(repo, given, first, last)
     notes = (
         (f"{counted(len(merges), 'merge')} left out, as git format-patch does",) if merges else ()
     )

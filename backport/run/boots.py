@@ -25,8 +25,8 @@ def boot_range(
         progress.phase("behaviour", len(targets))
         verdicts = prover.prove(
             targets,
-            lambda v: progress.verdict(v.number, len(given.patches), v),
+            lambda v: progress.verdict(v.number, len(given.targets), v),
             keep_going=True,
         )
         compared = prover.prove_one(other) if other else None
-    return follow(verdicts, given.patches, compared)
+    return follow(verdicts, compared)

@@ -77,13 +77,11 @@ def check_range(
     given = read_range(repo, commits)
     targets = given.targets
     complaints: list[tuple[Oid, Complaint]] = []
-    for patch in given.patches:
-        if patch.commit is None:
-            continue
-        tree = repo.tree(patch.commit)
-        old = repo.tree(patch.parent).id if patch.parent else None
+    for target in targets:
+        tree, parents = repo.tree(target.commit), repo.parents(target.commit)
+        old = repo.tree(parents[0]).id if parents else None
         looked = look_at_patches(repo, tree, changed_paths(repo, old, tree.id))
-        complaints += [(patch.commit, complaint) for complaint in looked.complaints]
+        complaints += [(target.commit, complaint) for complaint in looked.complaints]
     settings, phrase = settled(settings, (repo.tree(target.commit) for target in targets))
     with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
         prover.note = progress.note

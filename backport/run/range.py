@@ -7,28 +7,19 @@ from dataclasses import dataclass
 
 from backport.errors import UnknownRevision, UsageError
 from backport.gateway.repository import Repo
-from backport.planning.sources import find_source, read_source
+from backport.planning.sources import commits_between, find_source
 from backport.validate.prover import Target
-from series.model import Oid, Patch, shown
+from series.model import Oid, shown
 
 _UPSTREAM = "@{upstream}"
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """``patches`` are the commits after ``start``, oldest first; the merges among them are left out."""
+    """``targets`` are the commits after ``start``, oldest first, numbered from 1, without the merges."""
 
     start: Oid
-    patches: tuple[Patch, ...]
-
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """The commits, numbered from 1."""
-        return tuple(
-            Target(number, patch.commit, shown(patch.subject))
-            for number, patch in enumerate(self.patches, 1)
-            if patch.commit is not None
-        )
+    targets: tuple[Target, ...]
 
 
 def upstream(repo: Repo) -> Oid:
@@ -43,10 +34,21 @@ def upstream(repo: Repo) -> Oid:
 
 
 def read_range(repo: Repo, commits: str) -> Range:
-    """What ``A..B``, or one commit, names.  Raises `UsageError` for anything else."""
+    """What ``A..B``, or one commit, names; what the commits change is not read.
+
+    Raises `UsageError` for anything else.
+    """
     if commits.startswith(_UPSTREAM):
         upstream(repo)  # says what is missing
     source = find_source(repo, commits)
     if source.range is None:
         raise UsageError(f"{commits}: a range A..B is needed")
-    return Range(source.range[0], read_source(repo, source).patches)
+    start, last = source.range
+    picked, _ = commits_between(repo, source.given, start, last)
+    targets = []
+    for number, commit in enumerate(picked, 1):
+        if not repo.parents(commit):
+            repo.refuse_cut_off(commit)
+        subject, _, _ = repo.message(commit).partition(b"\n")
+        targets.append(Target(number, commit, shown(subject)))
+    return Range(start, tuple(targets))

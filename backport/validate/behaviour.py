@@ -15,11 +15,11 @@ from typing import Any
 from backport.verdicts import State, StepVerdict, Validator
 from emu.booted.emulate import BootReport
 from emu.findings.ladder import Change, compare
-from series.model import Oid, Patch
+from series.model import Oid
 
 _STYLE = re.compile(
-    rb"\b(coding style|style|cosmetic|white ?space|indent(ation)?|typos?|spelling|comments?|tidy|clean ?up"
-    rb"|rename|no functional change|NFC)\b",
+    r"\b(coding style|style|cosmetic|white ?space|indent(ation)?|typos?|spelling|comments?|tidy|clean ?up"
+    r"|rename|no functional change|NFC)\b",
     re.I,
 )
 
@@ -56,22 +56,21 @@ class Seen:
 
 
 def follow(
-    verdicts: Sequence[StepVerdict], patches: Sequence[Patch], reference: StepVerdict | None = None
+    verdicts: Sequence[StepVerdict], reference: StepVerdict | None = None
 ) -> tuple[Seen, ...]:
     """Compare each step with the last before it that booted; the last with ``reference`` where given."""
     seen: list[Seen] = []
     last: Seen | None = None
     for verdict in verdicts:
-        message = patches[verdict.number - 1].message if verdict.number else b""
-        step = _look(verdict, message, last)
+        step = _look(verdict, last)
         seen.append(step)
         last = step if step.report is not None else last
     if reference is not None and last is not None:
-        seen.append(_look(reference, b"", last))
+        seen.append(replace(_look(reference, last), warning=""))
     return tuple(seen)
 
 
-def _look(verdict: StepVerdict, message: bytes, last: Seen | None) -> Seen:
+def _look(verdict: StepVerdict, last: Seen | None) -> Seen:
     report = report_of(verdict)
     bare = Seen(verdict.number, verdict.commit, verdict.subject, "booted", report)
     if report is None:
@@ -91,7 +90,7 @@ def _look(verdict: StepVerdict, message: bytes, last: Seen | None) -> Seen:
     warning = ""
     # Over a gap of steps that do not boot, nobody knows whose change it is.
     alone = last.number == verdict.number - 1
-    if changes and alone and _STYLE.search(message.split(b"\n", 1)[0]):
+    if changes and alone and _STYLE.search(verdict.subject):
         warning = "its message mentions style only, but its behaviour changed"
     return replace(bare, changes=changes, since=last.number, warning=warning)
 

@@ -21,8 +21,8 @@ from backport.planning.sources import read_source
 from series.model import FileChange, Patch, Series, shown
 from series.numbering import listed, missing_numbers
 from series.ordering.recovery import Ordering, recover_order
+from series.reading.authors import parse_author
 from series.reading.choices import QuotedCr
-from series.reading.mailinfo import parse_author
 from series.reading.names import settle_names
 from series.reading.rules import Rules
 

@@ -12,15 +12,12 @@ import re
 from dataclasses import dataclass
 
 from series.model import Identity, When
+from series.reading.authors import NOBODY, parse_author
 from series.reading.dates import hg_date, parse_date
 from series.reading.dep3 import KNOWN_FIELD
-from series.reading.mailinfo import (
-    NOBODY,
-    as_utf8,
-    clean_subject,
-    parse_author,
-    strip_space,
-)
+from series.reading.encodings import as_utf8
+from series.reading.mail_headers import clean_subject
+from series.reading.mail_message import strip_space
 
 _HG = re.compile(rb"# HG changeset patch\r?$", re.MULTILINE)
 _COMMIT = re.compile(

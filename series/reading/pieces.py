@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 
 from series.reading.decoding import decode
 from series.reading.dep3 import dep3_trailers
-from series.reading.mailinfo import MailInfo, mail_headers, parse_mail, strip_space
+from series.reading.mail_headers import mail_headers
+from series.reading.mail_message import strip_space
+from series.reading.mailinfo import MailInfo, parse_mail
 from series.reading.mbox import RawMail, split_mbox, unescape
 from series.reading.rules import DEFAULT, Rules
 from series.reading.subject import Tags, parse_tags

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 from series.errors import SeriesError
 from series.model import Account, Fate, FileChange, Identity, Patch, Series, escaped, shown
+from series.reading.authors import parse_author
 from series.reading.mail import patch_of, signed
-from series.reading.mailinfo import parse_author
 from series.reading.paths import path_fault
 from series.reading.pieces import holds_diff, read_pieces
 from series.reading.rules import DEFAULT, Rules

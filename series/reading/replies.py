@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from series.model import Fate, Patch, shown
-from series.reading.mailinfo import parse_author, strip_space
+from series.reading.authors import parse_author
+from series.reading.mail_message import strip_space
 from series.reading.pieces import Piece
 from series.reading.thread import Choice
 from series.reading.trailers import parse_trailers

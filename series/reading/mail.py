@@ -16,9 +16,10 @@ from dataclasses import replace
 from series.errors import SeriesError
 from series.model import Account, Cover, Fate, Identity, Oid, Patch, Series, shown
 from series.reading.diff import Diff, DiffError, read_diff
+from series.reading.letters import Choice, Letter, Taken
 from series.reading.pieces import Piece, holds_diff, read_pieces
 from series.reading.rules import DEFAULT, Rules
-from series.reading.thread import Choice, Letter, Taken, choose
+from series.reading.thread import choose
 from series.reading.trailers import parse_trailers
 
 _BASE = re.compile(rb"^base-commit: ([0-9a-f]{7,64})\s*$", re.MULTILINE)

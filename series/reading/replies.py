@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from series.model import Fate, Patch, shown
 from series.reading.authors import parse_author
+from series.reading.letters import Choice
 from series.reading.mail_message import strip_space
 from series.reading.pieces import Piece
-from series.reading.thread import Choice
 from series.reading.trailers import parse_trailers
 
 _GIVEN = re.compile(

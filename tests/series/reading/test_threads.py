@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from series.reading.letters import Choice, Letter
 from series.reading.mail import read_mbox
 from series.reading.subject import parse_tags
-from series.reading.thread import Choice, Letter, choose
+from series.reading.thread import choose
 from tests.series.reading.letters import diff, letter
 
 

@@ -10,6 +10,7 @@
     │   ├── GitFailed             git itself refused
     │   ├── NotStored             the disk is full, or does not take what is written
     │   ├── MissingObject         the repository lacks what its own commits name
+    │   ├── UnfitCommit           a commit that git itself would not make again
     │   ├── DirtyWorktree
     │   └── BranchMoved           somebody else moved the branch: nothing was overwritten
     ├── StepFailed            1   a step did not pass its validation
@@ -90,6 +91,15 @@ class MissingObject(UsageError):
             what,
             hint
             or "the repository is damaged, or what it borrows objects from has gone: `git fsck` says more",
+        )
+
+
+class UnfitCommit(UsageError):
+    """A commit of the repository that git itself would not make again."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            what, "write it as a mail (`git format-patch -1`), mend it there, and give the mail"
         )
 
 

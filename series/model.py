@@ -103,6 +103,8 @@ class When:
 
     seconds: int
     offset: int
+    zone: bytes = field(default=b"", compare=False)
+    """The offset as the commit spells it, where that is not ``+hhmm`` of its minutes: ``-0000``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,18 @@ class Signature:
 
     def raw(self) -> bytes:
         """As it stands in a commit object: ``name <email> seconds +hhmm``."""
-        sign, minutes = ("-" if self.when.offset < 0 else "+"), abs(self.when.offset)
-        zone = f"{self.when.seconds} {sign}{minutes // 60:02}{minutes % 60:02}".encode()
-        return self.who.name + b" <" + self.who.email + b"> " + zone
+        return b"%s <%s> %d %s" % (
+            self.who.name,
+            self.who.email,
+            self.when.seconds,
+            self.when.zone or zone_of(self.when.offset),
+        )
+
+
+def zone_of(offset: int) -> bytes:
+    """``+hhmm`` of minutes."""
+    sign, minutes = ("-" if offset < 0 else "+"), abs(offset)
+    return f"{sign}{minutes // 60:02}{minutes % 60:02}".encode()
 
 
 def committer(git: GitRunner) -> Signature:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from backport.config import Settings
 from backport.errors import CannotTest, StepFailed, Unaccounted, UsageError
-from backport.gateway.commits import commit_patch, read_author
+from backport.gateway.commits import commit_patch, read_author, refuse_unfit
 from backport.gateway.identity import Signature
 from backport.gateway.repository import Repo
 from backport.history.convention import find_convention, on_master
@@ -95,7 +95,7 @@ def mend(
     Raises `UsageError` where they do not, `StepFailed` where ``start`` itself does not build, `CannotTest`
     where a step could not be judged.
     """
-    _refuse_merges(repo, start, targets)
+    _refuse_what_cannot_stay(repo, start, targets)
     stages = tuple(
         Stage(target.commit, target.subject, repo.tree(target.commit).id, number=n)
         for n, target in enumerate(targets, 1)
@@ -223,8 +223,8 @@ def _message(work: _Work, settings: Settings, commit: Oid) -> bytes:
     return signed_off(text, work.who.who) if settings.signoff else text
 
 
-def _refuse_merges(repo: Repo, start: Oid, targets: Sequence[Target]) -> None:
-    """Raise `UsageError` where the commits do not stand one on the other."""
+def _refuse_what_cannot_stay(repo: Repo, start: Oid, targets: Sequence[Target]) -> None:
+    """Raise `UsageError` where the commits do not stand one on the other, or cannot be made again."""
     below = start
     for target in targets:
         if repo.parents(target.commit) != (below,):
@@ -233,6 +233,7 @@ def _refuse_merges(repo: Repo, start: Oid, targets: Sequence[Target]) -> None:
                 " among the commits, or beside them",
                 "mend the commits of one line: --range A..B without merges",
             )
+        refuse_unfit(repo, target.commit)
         below = target.commit
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from backport.config import Settings
 from backport.counted import counted
 from backport.errors import UsageError
-from backport.gateway.commits import commit_patch
+from backport.gateway.commits import fit_commit
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.planning.given import Source
@@ -66,7 +66,7 @@ class Plan:
     def patch(self, repo: Repo, item: Item) -> Patch:
         """The patch an item stands for."""
         if isinstance(item, Taken):
-            return commit_patch(repo, item.commit)
+            return fit_commit(repo, item.commit)
         return self.series.patches[item.position]
 
 

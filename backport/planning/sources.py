@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from backport.counted import counted
 from backport.errors import UnknownRevision, UsageError
-from backport.gateway.commits import commit_patch
+from backport.gateway.commits import fit_commit
 from backport.gateway.repository import Repo
 from backport.planning.given import Source
 from series.model import Account, Fate, Identity, Oid, Series, escaped
@@ -166,7 +166,7 @@ def _range(repo: Repo, given: str, first: Oid, last: Oid) -> Series:
     notes = (
         (f"{counted(len(merges), 'merge')} left out, as git format-patch does",) if merges else ()
     )
-    patches = tuple(commit_patch(repo, c, n) for n, c in enumerate(picked))
+    patches = tuple(fit_commit(repo, c, n) for n, c in enumerate(picked))
     accounts = (
         *(Account(patch.name, patch.subject, Fate.PATCH) for patch in patches),
         *(

@@ -13,6 +13,7 @@ import contextlib
 import os
 import shutil
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -250,18 +251,27 @@ class CheckedOut:
             except OSError:
                 break
 
+    def _below(self, folder: bytes) -> Iterator[bytes]:
+        """Every file in a folder, at any depth."""
+        for found in (self.top / os.fsdecode(folder)).rglob("*"):
+            if found.is_symlink() or not found.is_dir():
+                yield os.fsencode(found.relative_to(self.top))
+
     def _refuse_strangers(self) -> None:
-        new = [path for path, (one, _) in self._sides().items() if not one.mode]
+        sides = self._sides()
         there = []
-        for path in new:
+        for path in (path for path, (one, _) in sides.items() if not one.mode):
             state = self._on_disk(path)
             if state is not None and state[0]:
                 there.append(shown(path))
+            elif state is not None:  # git drops with a folder what it ignores there
+                had = (x for x in self._below(path) if x not in sides or not sides[x][0].mode)
+                there += map(shown, had)
         if there:
             more = f" and {len(there) - 3} more" if len(there) > 3 else ""
             raise DirtyWorktree(
-                f"{self.top} is in the way: {counted(len(there), 'file')} that the series adds"
-                f" {'is' if len(there) == 1 else 'are'} there already, in no commit:"
+                f"{self.top} is in the way: {counted(len(there), 'file')} where the series adds one"
+                f" {'is' if len(there) == 1 else 'are'} in no commit:"
                 f" {', '.join(there[:3])}{more}",
                 "move them away, then `backport continue`",
             )

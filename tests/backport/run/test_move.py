@@ -108,6 +108,25 @@ def test_a_file_in_the_way_is_named_before_anything_is_built(repo: Path, ignored
     assert moved(repo)
 
 
+@pytest.mark.parametrize("name", ["mine.o", "mine", "deep/er/mine.o"])
+def test_what_nobody_committed_in_a_folder_that_goes_is_in_the_way(
+    tmp_path: Path, name: str
+) -> None:
+    """A file takes the folder's place, and git drops with a folder what it ignores there."""
+    repo = new_repo(tmp_path / "repo", {"d/x": "x\n", ".gitignore": "*.o\n"})
+    branch_with(repo, "topic", "stable", ("d is a file", {"d/x": None, "d": "file\n"}))
+    mine = repo / "d" / name
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("mine\n")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "stable..topic")
+    assert done.exit_code == 2, done.output
+    assert "is in the way" in done.output and f"d/{name}" in done.output
+    assert mine.read_text() == "mine\n"
+    mine.unlink()
+    assert backport(repo, "continue").exit_code == 0
+    assert (repo / "d").read_text() == "file\n"
+
+
 def test_the_index_of_another_git_is_left_alone(repo: Path) -> None:
     lock = repo / ".git/index.lock"
     lock.touch()

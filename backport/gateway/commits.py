@@ -53,7 +53,8 @@ def fit_commit(repo: Repo, commit: Oid, position: int = 0) -> Patch:
 
 def refuse_unfit(repo: Repo, commit: Oid) -> None:
     """Raise `UnfitCommit` where git would not make a commit again: without a message, or with an author
-    line that ``git fsck`` refuses."""
+    line that ``git fsck`` refuses; `UsageError` where git reads another in its place."""
+    repo.refuse_replaced(commit)
     head, _, message = repo.objects.raw_commit(commit).partition(b"\n\n")
     author = _author_line(head)
     if not _AUTHOR.fullmatch(author):

@@ -12,13 +12,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 import pygit2
 
 from backport.environment import Environment
-from backport.errors import AmbiguousRevision, MissingObject, NotARepository, UnknownRevision
+from backport.errors import (
+    AmbiguousRevision,
+    MissingObject,
+    NotARepository,
+    UnknownRevision,
+    UsageError,
+)
 from backport.gateway.git_runner import GitRunner
 from backport.gateway.held import alternates
 from backport.gateway.identity import Signature, committer
@@ -30,6 +37,7 @@ from series.reading.trailers import upstream_commit
 
 _WHOLE = 40
 """Hex digits of an id that is not abbreviated."""
+_REPLACE = "refs/replace/"
 
 
 class Repo:
@@ -81,6 +89,27 @@ class Repo:
                 f"the parents of {commit[:12]} are not here: this clone is shallow, and ends there",
                 "`git fetch --unshallow`, or `git fetch --deepen=N`, brings them",
             )
+
+    def refuse_replaced(self, commit: Oid) -> None:
+        """Raise `UsageError` where git reads another commit in the place of this one (git-replace(1)):
+        libgit2 does not."""
+        if commit in self._replaced:
+            raise UsageError(
+                f"git reads another commit in the place of {commit[:12]} (refs/replace), and that is not"
+                " followed here",
+                f"name the other one, `git rev-parse refs/replace/{commit}`, or `git replace -d` it",
+            )
+
+    @cached_property
+    def _replaced(self) -> frozenset[str]:
+        packed = self.common_dir / "packed-refs"
+        here = (self.common_dir / _REPLACE).is_dir()
+        if not here and not (packed.exists() and _REPLACE.encode() in packed.read_bytes()):
+            return frozenset()
+        if self.git.config.get("core.usereplacerefs", ["true"])[-1] == "false":
+            return frozenset()
+        names = (str(name) for name in self.native.references)
+        return frozenset(name[len(_REPLACE) :] for name in names if name.startswith(_REPLACE))
 
     def tree(self, commit: Oid) -> TreeView:
         """The tree of a commit."""

@@ -66,6 +66,7 @@ def prepare(repo: Repo, request: Request, progress: Progress) -> RunState:
         if target != branch:
             names = (ref.removeprefix("refs/heads/") for ref in (branch, target))
             progress.note("{} is a symbolic ref: {} moves".format(*names))
+    repo.refuse_replaced(onto)
     worktrees.refuse_dirty(repo, target)
     who = repo.committer()
     return RunState(

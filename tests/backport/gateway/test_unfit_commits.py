@@ -89,3 +89,29 @@ def test_mend_refuses_them_too(tmp_path: Path) -> None:
     done = backport(repo, "mend", "--range", f"stable..{odd}", "--build", "true")
     assert done.exit_code == 2, done.output
     assert "which no commit can" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("what", ["topic", "stable"])
+def test_a_commit_that_git_replaces_is_refused(tmp_path: Path, what: str, packed: bool) -> None:
+    """git reads the other one, and libgit2 does not: neither is taken in silence."""
+    repo = new_repo(tmp_path / "repo", START)
+    own = odd_commit(repo, message="f: five\n")
+    other = odd_commit(repo, message="f: another five\n")
+    git(repo, "branch", "topic", own)
+    replaced = git(repo, "rev-parse", what)
+    git(repo, "replace", replaced, other)
+    if packed:
+        git(repo, "pack-refs", "--all")
+    words = (
+        "apply",
+        "--branch",
+        "stable",
+        "--series",
+        f"{git(repo, 'rev-parse', 'stable')}..{own}",
+    )
+    done = backport(repo, *words)
+    assert done.exit_code == 2, done.output
+    assert f"in the place of {replaced[:12]}" in " ".join(done.output.split())
+    git(repo, "config", "core.useReplaceRefs", "false")
+    assert backport(repo, *words).exit_code == 0

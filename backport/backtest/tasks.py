@@ -60,7 +60,7 @@ def find_tasks(repo: Repo, branches: Sequence[str], upstream: str) -> tuple[Task
     """Every commit of ``branches``, since they left ``upstream``, that names one origin."""
     found = []
     for branch in branches:
-        tip, trunk = repo.commit(branch), repo.commit(upstream)
+        tip, trunk = repo.branch_tip(branch), repo.branch_tip(upstream)
         fork = repo.merge_base(tip, trunk)
         if fork is None:
             raise UsageError(f"{branch} and {upstream} share no history")

@@ -44,7 +44,7 @@ def newest_first(
 def _age(repo: Repo, name: str) -> tuple[tuple[int, ...], int, str]:
     version = version_in(name)
     if version is None:
-        return (), -repo.when(repo.commit(name)).seconds, name
+        return (), -repo.when(repo.branch_tip(name)).seconds, name
     # One that is longer is newer: 4.17.1 comes before 4.17.
     return (1, *(-number for number in version), 1), 0, name
 

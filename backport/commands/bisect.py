@@ -77,7 +77,7 @@ def bisect(
         given = read_range(found, commits)
         start, targets = given.start, given.targets
     else:
-        start = found.commit(opt.branch_of(settings))
+        start = found.branch_tip(opt.branch_of(settings))
         targets = core.series_targets(
             found, start, opt.sources_of(found, settings, series, picked), settings
         )

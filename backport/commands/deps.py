@@ -38,7 +38,7 @@ def deps(
     name = opt.branch_of(settings)
     check_json(json)
     sources = opt.sources_of(found, settings, series, commits)
-    patches = combine(found, sources, settings, found.tree(found.commit(name))).patches
+    patches = combine(found, sources, settings, found.tree(found.branch_tip(name))).patches
     with counting("looked at") as count:
         needs = find_needs(found, name, settings.upstream, patches, count, closure=closure)
     write_json(json, needs_json(name, needs) if json else {})

@@ -79,7 +79,7 @@ def graph(
         found, branch, upstream=upstream, prerequisites=prerequisites, partial=partial
     )
     name = opt.branch_of(settings)
-    onto = found.commit(name)
+    onto = found.branch_tip(name)
     sources = opt.sources_of(found, settings, series, commits)
     outlook = foresee(found, onto, sources, settings, apart=bool(needs or needed_by))
     relation = relate(found, onto, outlook)

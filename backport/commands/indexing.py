@@ -41,7 +41,7 @@ def index(
     pairs = list(sibling_pairs(found))
     top, tips = None, branch_tips(found)
     if settings.upstream is not None:
-        top = found.commit(settings.upstream)
+        top = found.branch_tip(settings.upstream)
         pairs += [(tip, top) for tip in tips if tip != top]
     with counting("history read") as count:
         done = update(found, pairs, count, top, tips)

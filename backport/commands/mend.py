@@ -85,7 +85,7 @@ def mend(
         given = read_range(found, commits)
         start, targets = given.start, given.targets
     else:
-        start = found.commit(opt.branch_of(settings))
+        start = found.branch_tip(opt.branch_of(settings))
         targets = series_targets(
             found, start, opt.sources_of(found, settings, series, picked), settings
         )

@@ -273,7 +273,7 @@ def tree_file_of(repo: Repo, branch: str | None) -> bytes | None:
     from backport.config import TREE_FILE
 
     name = branch or (repo.settings().get("branch") or (None,))[-1]
-    commit = repo.commit(name) if name is not None else repo.head()
+    commit = repo.branch_tip(name) if name is not None else repo.head()
     return repo.tree(commit).read(TREE_FILE) if commit is not None else None
 
 

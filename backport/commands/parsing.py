@@ -7,7 +7,7 @@ spend half of their time on the options of others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from importlib import import_module
@@ -25,9 +25,11 @@ UNPUSHED = "@{upstream}.."
 
 
 class Command(TyperCommand):
-    """A verb, which refuses the second value of an option that holds one.
+    """A verb, which refuses the second value of an option that holds one, and a value that is none.
 
-    Click takes the last of them and says nothing: of two branches one would be left out unseen.
+    Click takes the last of two and says nothing: of two branches one would be left out unseen.  A shell
+    variable that is not set makes an empty value, which would count as no option (``--to "$new"`` would move
+    the branch itself), or has the next option taken for the value.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -36,6 +38,7 @@ class Command(TyperCommand):
     def make_parser(self, ctx: Any) -> Any:
         parser: Any = super().make_parser(ctx)
         read = parser.parse_args
+        options = {word for param in self.params for word in param.opts if word.startswith("-")}
 
         def parse_args(args: list[str]) -> Any:
             opts, rest, order = read(args=args)
@@ -43,6 +46,10 @@ class Command(TyperCommand):
                 if takes_one_value(param) and order.count(param) > 1:
                     name = max(param.opts, key=len)
                     ctx.fail(f"{name} is given {order.count(param)} times and takes one value.")
+                for value in _values(opts.get(param.name)):
+                    if value == "" or value in options:
+                        name, what = max(param.opts, key=len), value or "an empty value"
+                        ctx.fail(f"{name} is given {what}: is a shell variable not set?")
             return opts, rest, order
 
         parser.parse_args = parse_args
@@ -106,6 +113,11 @@ def _completed(args: list[str], params: list[Any]) -> list[str]:
         if word in without and (not following or following[0].startswith("-")):
             found.append(UNPUSHED)
     return found
+
+
+def _values(given: Any) -> Sequence[Any]:
+    """The values of an option or argument, as they were given."""
+    return given if isinstance(given, list | tuple) else (given,)
 
 
 def takes_one_value(param: Any) -> bool:

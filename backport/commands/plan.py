@@ -61,7 +61,7 @@ def plan(
     )
     name = opt.branch_of(settings)
     sources = opt.sources_of(found, settings, series, commits)
-    outlook = foresee(found, found.commit(name), sources, settings, whole=True)
+    outlook = foresee(found, found.branch_tip(name), sources, settings, whole=True)
     write_json(json, plan_json(outlook) if json else {})
     if json != "-":
         relation = relate(found, outlook.state.onto, outlook)

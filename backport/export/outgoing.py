@@ -89,7 +89,7 @@ def named(pattern: str, branch: str) -> str:
 def export(repo: Repo, wish: Wish, settings: Settings) -> Exported:
     """Write it.  Raises `UsageError`, `DoesNotReturn`, `GitFailed`; nothing was written then."""
     _refuse(wish)
-    tip, since = repo.commit(wish.branch), repo.commit(wish.since)
+    tip, since = repo.branch_tip(wish.branch), repo.commit(wish.since)
     patches = commits_between(repo, since, tip)
     if not patches:
         raise UsageError(f"{wish.branch} has no commit after {wish.since}: nothing to export")

@@ -59,15 +59,28 @@ class BranchMove:
 
     def lock(self) -> None:
         """Lock it.  Raises `GitFailed` where another git has it, or where a ref is in the way."""
+        if self.old is None:
+            self._make_way()
         self._lock.take(self.ref)
         if self.old is None:
-            other = refs.in_the_way(self.repo, self.ref)
-            if other is not None:
+            try:
+                self._make_way()
+            except GitFailed:
                 self._lock.release()
-                raise GitFailed(
-                    f"{self.ref} cannot be made: there is {other}",
-                    "rename that one, then `backport continue`",
-                )
+                raise
+
+    def _make_way(self) -> None:
+        """Remove what is left of other refs, empty folders; raise `GitFailed` where one is there."""
+        other = refs.in_the_way(self.repo, self.ref)
+        if other is not None:
+            raise GitFailed(
+                f"{self.ref} cannot be made: there is {other}",
+                "rename that one, then `backport continue`",
+            )
+        for path in (refs.path_of(self.repo, self.ref), *(log.path for log in self.logs)):
+            for folder, _, _ in os.walk(path, topdown=False):
+                with contextlib.suppress(OSError):  # git's own, of this moment
+                    Path(folder).rmdir()
 
     def unlock(self) -> None:
         """Let go of it, where it is locked."""
@@ -86,7 +99,7 @@ class BranchMove:
     def clear_logs(self) -> None:
         """Take the entry out of the reflogs, or what was written of it."""
         for log in self.logs:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 _clear(log, self.entry)
 
     def commit(self) -> None:

@@ -90,7 +90,8 @@ class Lock:
         """Remove it where it is ours, and what a kill has left of taking it."""
         if self.is_ours:
             self.file.unlink(missing_ok=True)
-        self._made.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):  # another ref stands where its folder was
+            self._made.unlink(missing_ok=True)
 
     def commit(self) -> None:
         """Have what the lock holds stand at its path; the lock is gone with that.

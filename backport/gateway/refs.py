@@ -104,7 +104,10 @@ def resolve(repo: Repo, ref: str) -> str:
 
 
 def is_branch_name(ref: str) -> bool:
-    """Whether git allows the full name of a ref."""
+    """Whether git allows a branch of that full name (object-name.c, strbuf_check_branch_ref)."""
+    name = ref.removeprefix("refs/heads/")
+    if name.startswith("-") or name in ("HEAD", "@"):
+        return False
     return pygit2.reference_is_valid_name(ref)
 
 

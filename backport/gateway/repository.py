@@ -81,6 +81,15 @@ class Repo:
                 hint or "`git branch -a` lists the branches",
             ) from error
 
+    def branch_tip(self, name: str) -> Oid:
+        """The commit of the branch of that name, local or remote, also where a tag has the same name, which
+        git takes first; of no branch, what `commit` says."""
+        for folder in ("refs/heads", "refs/remotes"):
+            ref = f"{folder}/{name}"
+            if pygit2.reference_is_valid_name(ref) and ref in self.native.references:
+                return self.commit(ref)
+        return self.commit(name)
+
     def refuse_cut_off(self, commit: Oid) -> None:
         """Raise `MissingObject` where a shallow clone ends: that commit only looks like a root."""
         shallow = self.common_dir / "shallow"

@@ -44,7 +44,7 @@ def on_master(repo: Repo, upstream: str | None, commits: tuple[Oid, ...]) -> boo
     """
     known = {*repo.branches(), *repo.branches(remote=True)} if upstream is None else set()
     master = upstream or next((name for name in _MASTERS if name in known), None)
-    return master is None or all(repo.reaches(repo.commit(master), one) for one in commits)
+    return master is None or all(repo.reaches(repo.branch_tip(master), one) for one in commits)
 
 
 def _words(message: bytes) -> Record | None:

@@ -130,7 +130,7 @@ def find_siblings(repo: Repo, branch: str, wanted: Sequence[str]) -> Looked:
                 f"--sibling {' '.join(wanted)}: {AUTO} and {NONE} stand alone",
                 "name branches, or one of the two words",
             )
-        named = tuple(Sibling(name, repo.commit(name)) for name in wanted)
+        named = tuple(Sibling(name, repo.branch_tip(name)) for name in wanted)
         return Looked(named, tuple(_stale(repo, named)))
     short = branch.removeprefix("refs/heads/")
     family = _family(short)
@@ -148,14 +148,14 @@ def sibling_pairs(repo: Repo) -> Iterator[tuple[Oid, Oid]]:
     for local, name in names:
         family = _family(local)
         if family is not None:
-            onto = repo.commit(name)
+            onto = repo.branch_tip(name)
             yield from ((one.tip, onto) for one in _nearest(repo, family, names)[0])
 
 
 def branch_tips(repo: Repo) -> tuple[Oid, ...]:
     """Where the branches with a version stand."""
     named = (name for local, name in _names(repo) if _family(local) is not None)
-    return tuple(dict.fromkeys(repo.commit(name) for name in named))
+    return tuple(dict.fromkeys(repo.branch_tip(name) for name in named))
 
 
 def _nearest(
@@ -168,7 +168,9 @@ def _nearest(
     older = [version for version in reversed(versions) if version < own][:_NEAREST]
     chosen, notes = [], []
     for version in (*newer, *older):
-        same = [Sibling(name, repo.commit(name), older=version < own) for name in others[version]]
+        same = [
+            Sibling(name, repo.branch_tip(name), older=version < own) for name in others[version]
+        ]
         fresher, note = _fresher(repo, same)
         chosen.append(fresher)
         notes += [note] if note and version > own else []
@@ -180,7 +182,7 @@ def newer_branches(repo: Repo, branch: str) -> tuple[Sibling, ...]:
     family = _family(branch.removeprefix("refs/heads/"))
     others = _others(list(_names(repo)), family) if family is not None else {}
     return tuple(
-        _fresher(repo, [Sibling(name, repo.commit(name)) for name in names])[0]
+        _fresher(repo, [Sibling(name, repo.branch_tip(name)) for name in names])[0]
         for version, names in sorted(others.items())
         if family is not None and version > family[1]
     )
@@ -232,7 +234,7 @@ def _stale(repo: Repo, named: Iterable[Sibling]) -> Iterator[str]:
     for one in named:
         own = next((local for local, name in known if name == one.name), None)
         same = [one] + [
-            Sibling(name, repo.commit(name))
+            Sibling(name, repo.branch_tip(name))
             for local, name in known
             if local == own and name != one.name
         ]

@@ -210,7 +210,7 @@ def on_upstream(repo: Repo, start: Oid, upstream: str, complaint: Complaint) -> 
 
     Cost: git reads each commit between for each name, of three at most.
     """
-    tip = repo.commit(upstream)
+    tip = repo.branch_tip(upstream)
     base = repo.merge_base(start, tip) or start
     lacking = [name for e in complaint.errors if e.lacking for name in e.names]
     found: dict[Oid, tuple[int, Lead]] = {}

@@ -133,7 +133,7 @@ def find_blocking(repo: Repo, state: RunState, patch: Patch, picked: Picked) -> 
         return ()
     from backport.history.upstream import find_blockers
 
-    upstream = repo.commit(settings.upstream)
+    upstream = repo.branch_tip(settings.upstream)
     return find_blockers(repo, upstream, state.onto, patch, picked.clashes, _taken(state))
 
 

@@ -197,7 +197,7 @@ def _in_part(picked: Picked) -> tuple[str, ...]:
 def _present(repo: Repo, state: RunState) -> Present:
     if state.settings.upstream is None:
         return Present(repo, state.onto, None)
-    upstream = repo.commit(state.settings.upstream)
+    upstream = repo.branch_tip(state.settings.upstream)
     span = ledger_of(repo).span(state.onto, upstream)
     if span is None or span.hidden is None:
         return Present(repo, state.onto, repo.merge_base(state.onto, upstream))

@@ -58,7 +58,7 @@ def prepare(repo: Repo, request: Request, progress: Progress) -> RunState:
     """The first state of a run; raises where it could not even begin."""
     if request.to:
         # The branch itself is left alone, so any commit will do.
-        onto, target = repo.commit(request.branch), new_branch(repo, request.to)
+        onto, target = repo.branch_tip(request.branch), new_branch(repo, request.to)
         branch = request.branch
     else:
         branch = repo.branch_ref(request.branch)
@@ -306,6 +306,9 @@ def new_branch(repo: Repo, name: str) -> str:
             f"--to {name}: that branch exists",
             "choose another name, or delete it first (`git branch -D`)",
         )
+    other = refs.in_the_way(repo, ref)
+    if other is not None:
+        raise UsageError(f"--to {name}: it cannot be made beside {other}", "choose another name")
     return ref
 
 

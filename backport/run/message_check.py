@@ -41,7 +41,7 @@ def check_message(repo: Repo, message: bytes, upstream: str | None) -> MessageCh
 
 def _branches(repo: Repo, upstream: str | None) -> Iterator[tuple[str, Oid]]:
     if upstream is not None:
-        yield upstream, repo.commit(upstream)
+        yield upstream, repo.branch_tip(upstream)
     try:
         yield "@{upstream}", repo.commit("@{upstream}")
     except UnknownRevision:

@@ -53,6 +53,7 @@ def move(repo: Repo, journal: Journal, state: RunState) -> None:
     except BaseException:
         with contextlib.suppress(OSError):
             _unlock(plan)
+        with contextlib.suppress(OSError):
             if begun is None:  # nothing has been touched
                 moving.forget(journal)
         raise
@@ -98,6 +99,12 @@ def _said(error: Exception) -> str:
 def put_back(plan: Moving, journal: Journal) -> bool:
     """Have branch, index and files where they were before the move; whether the branch had moved."""
     branch, files = plan.branch, plan.files
+    if branch.old is None and branch.now is None:
+        # It was not made, and need not be possible any more: another ref may stand in its place.
+        branch.clear_logs()
+        _unlock(plan)
+        moving.forget(journal)
+        return False
     _lock(plan)
     now = branch.now
     moved = now == branch.new

@@ -39,7 +39,7 @@ def pushed_ranges(
             held = [(f"--remotes={remote}",), ("--remotes",)]
             start = next(filter(None, (_start(repo, new, one) for one in held)), None)
             if start is None and upstream is not None:
-                start = _start(repo, new, (repo.commit(upstream),))
+                start = _start(repo, new, (repo.branch_tip(upstream),))
                 start = None if start == new else start  # upstream itself is pushed
         if start is None:
             yield Pushed(branch, None)

@@ -46,7 +46,7 @@ class Rehearsal:
 
 def rehearse(repo: Repo, branch: str, sources: Sequence[Source], settings: Settings) -> Rehearsal:
     """Put the series on the branch in memory, and look its builds up in the cache."""
-    outlook = foresee(repo, repo.commit(branch), sources, settings)
+    outlook = foresee(repo, repo.branch_tip(branch), sources, settings)
     made = [
         (number, step.commit, shown(patch.subject))
         for number, (step, patch) in enumerate(

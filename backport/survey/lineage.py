@@ -77,7 +77,7 @@ def read_lineage(repo: Repo, branch: str, upstream: str | None) -> Lineage:
         raise UsageError(
             "no upstream given", "--upstream REF, or `git config backport.upstream REF`"
         )
-    tip, top = repo.commit(branch), repo.commit(upstream)
+    tip, top = repo.branch_tip(branch), repo.branch_tip(upstream)
     shallow = (repo.common_dir / "shallow").exists()
     sides = sides_of(repo, tip, top)
     if not sides.shared:

@@ -14,7 +14,7 @@ from backport.commands.parsing import takes_one_value
 from backport.config import Settings
 from backport.config_keys import KEYS
 from tests import documented_options
-from tests.backport.trees import backport, branch_with, git, new_repo
+from tests.backport.trees import backport, branch_with, git, new_repo, refs
 
 VERBS = documented_options.verbs()
 
@@ -96,6 +96,28 @@ def test_a_second_value_is_not_taken_in_silence(repo: Path, words: tuple[str, ..
     done = typed(words[0], "-C", str(repo), "-s", "stable..topic", *words[1:])
     assert done.exit_code == 2
     assert "is given 2 times and takes one value" in done.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("apply", "-b", "stable", "-s", "stable..topic", "--to", ""),
+        ("apply", "-b", "stable", "-s", "stable..topic", "--to="),
+        ("apply", "-b", "stable", "-s", "stable..topic", "--to", "--json", "-"),
+        ("apply", "-b", "", "-s", "stable..topic"),
+        ("apply", "-b", "stable", "-s", "stable..topic", "-s", ""),
+        ("apply", "-b", "stable", ""),
+        ("check", "--range", ""),
+        ("hook", "install", "--repo", ""),
+    ],
+)
+def test_a_shell_variable_that_is_not_set_is_no_value(repo: Path, words: tuple[str, ...]) -> None:
+    """Left out, it would move the branch itself, or take the next option for a name."""
+    before = refs(repo)
+    done = typed(*words, *(() if words[0] == "hook" else ("-C", str(repo))))
+    assert done.exit_code == 2
+    assert "is a shell variable not set?" in " ".join(done.output.split())
+    assert refs(repo) == before
 
 
 def test_what_may_be_repeated_may(repo: Path) -> None:

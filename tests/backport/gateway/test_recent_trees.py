@@ -63,5 +63,9 @@ def test_many_entries_of_one_tree_are_replaced_at_the_cost_of_the_tree() -> None
         assert made.raw == EMPTY.edited(made.entries).raw
         return spent
 
+    def best(count: int) -> float:
+        """Python may tidy up in between."""
+        return min(seconds(count) for _ in range(3))
+
     # Eight times as many took 60 times as long where each was put into the bytes by itself.
-    assert seconds(16_000) < 20 * max(seconds(2000), 0.01)
+    assert best(16_000) < 20 * max(best(2000), 0.01)

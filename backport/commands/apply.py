@@ -369,7 +369,9 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
             return
         say(f"stopped on {clash.what}, laid out in {state.worktree}:")
         left = conflict.unresolved(found, folder)
-        marks = {path: "unresolved" if path in left else "resolved" for path, _ in clash.clashes}
+        laid = clash.laid_by_path
+        names = {path: laid[path].path if path in laid else path for path, _ in clash.clashes}
+        marks = {path: "unresolved" if name in left else "resolved" for path, name in names.items()}
         for line in help_lines(clash, state.branch.removeprefix("refs/heads/"), marks):
             say(line)
         say(f"{clash.way_on}; or `backport skip`, or `backport abort`{clash.other_way_on}")

@@ -17,7 +17,8 @@ import os
 import re
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,21 +65,23 @@ def lay_out(
     repo.git(*_NO_HOOKS, "read-tree", "-m", "-u", tip, picked.tree.id, cwd=folder)
     labels = (branch, f"what {patch.name} was made from", f"{patch.name} {_subject(patch)}")
     stages: list[str] = []
-    for clash in picked.clashes:
+    clashes = _beside(picked)
+    for clash in clashes:
         stages += _lay(repo, folder, patch, clash, labels, style)
     repo.objects.store()
     feed = "".join(f"{line}\0" for line in stages).encode("utf-8", "surrogateescape")
     repo.git.feed(feed, *_NO_HOOKS, "update-index", "-z", "--index-info", cwd=folder)
     _propose_message(repo, folder, patch, picked)
-    before = [_id(folder, clash) for clash in picked.clashes]
+    before = [_id(folder, clash) for clash in clashes]
     wrong = rerere.lay_out(repo, folder)
     files = []
-    for clash, blob in zip(picked.clashes, before, strict=True):
+    for clash, named, blob in zip(clashes, picked.clashes, before, strict=True):
         known = _id(folder, clash) != blob
         sides = ((1, clash.base), (2, clash.ours), (3, clash.theirs))
         there = "".join(str(number) for number, oid in sides if oid is not None)
         finer, diff = "", tuple[str, ...]()
-        if proposal is not None and not known:  # what the user has resolved himself goes before
+        # What the user has resolved himself goes before.
+        if proposal is not None and not known and clash.path == named.path:
             from backport.run.proposing import as_diff
 
             text = proposal.texts[clash.path]
@@ -86,6 +89,36 @@ def lay_out(
             finer, diff = str(proposal.finer), as_diff(repo, clash, text)
         files.append(Laid(shown(clash.path), _id(folder, clash), known, there, finer, diff))
     return LaidOut(folder, tuple(files), (wrong,) if wrong else ())
+
+
+def _beside(picked: Picked) -> tuple[Clash, ...]:
+    """The clashes, each at a path that can be written: beside a folder that has its name, or a file that
+    has the name of one of its folders, as git does it (``NAME~SIDE``)."""
+    found: list[Clash] = []
+    taken: set[bytes] = set()
+    for clash in picked.clashes:
+        path, number = clash.path, 0
+        while not _is_free(picked.tree, taken, path) or (number and picked.tree.entry(path)):
+            number += 1
+            # What stands where a folder should be keeps its name: the path goes on behind the mark.
+            above = _above(picked.tree, taken, clash.path) or clash.path
+            mark = b"~patch" + (b"%d" % number if number > 1 else b"")
+            path = above + mark + clash.path[len(above) :]
+        taken.add(path)
+        found.append(clash if path == clash.path else replace(clash, path=path))
+    return tuple(found)
+
+
+def _is_free(tree: TreeView, taken: Collection[bytes], path: bytes) -> bool:
+    below = any(other.startswith(path + b"/") for other in taken)
+    return not below and not tree.has_directory(path) and not _above(tree, taken, path)
+
+
+def _above(tree: TreeView, taken: Collection[bytes], path: bytes) -> bytes | None:
+    """The file that has the name of a folder of ``path``."""
+    parts = path.split(b"/")
+    folders = (b"/".join(parts[:size]) for size in range(1, len(parts)))
+    return next((x for x in folders if x in taken or tree.entry(x) is not None), None)
 
 
 def _style(repo: Repo) -> Style:

@@ -61,6 +61,11 @@ class Stop:
     """The tree of a doubtful result."""
 
     @property
+    def laid_by_path(self) -> dict[str, Laid]:
+        """How the file of each path that clashes was laid out, perhaps under another name."""
+        return {path: one for (path, _), one in zip(self.clashes, self.laid, strict=False)}
+
+    @property
     def what(self) -> str:
         """What it is, for a person."""
         return "a doubt" if self.doubts else "a conflict"
@@ -105,12 +110,14 @@ def help_lines(stop: Stop, branch: str, marks: Mapping[str, str] | None = None) 
     ``marks`` are words to put before paths.
     """
     lines = []
-    hunks, laid = dict(stop.hunks), {one.path: one for one in stop.laid}
+    hunks, laid = dict(stop.hunks), stop.laid_by_path
     for path, reason in stop.clashes:
         mark = f"{marks.get(path, ''):10}  " if marks is not None else ""
         lines.append(f"  {mark}{path}: {reason}")
         if path in hunks:
             lines.append(f"    {hunks[path]}")
+        if path in laid and laid[path].path != path:
+            lines.append(f"    laid out as {laid[path].path}: something else has its name here")
         if path in laid and laid[path].known:
             lines.append(
                 "    git's rerere has written a resolution that it knows: look at it, then `git add` it"

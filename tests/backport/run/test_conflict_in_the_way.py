@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A conflict whose file cannot be laid out under its name: a folder has it, or a file has a folder's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.backport.trees import Files, backport, branch_with, commit, git, lines, new_repo
+
+CASES: dict[str, tuple[str, Files, str]] = {
+    "a folder has the name": ("a", {"a": None, "a/x": "x\n", "a/y": "y\n"}, "a~patch"),
+    "a file has the folder's name": ("a/b", {"a/b": None, "a": "file\n"}, "a~patch/b"),
+    "and that name is taken, too": (
+        "a",
+        {"a": None, "a/x": "x\n", "a~patch": "mine\n"},
+        "a~patch2",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_laid_out_beside(tmp_path: Path, case: str) -> None:
+    path, here, name = CASES[case]
+    repo = new_repo(tmp_path / "repo", {path: lines(), "other": lines()})
+    both: Files = {path: lines((5, "five")), "other": lines((5, "five"))}
+    branch_with(repo, "topic", "stable", ("five", both))
+    commit(repo, here, "another shape")
+    before = git(repo, "rev-parse", "stable")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
+    assert done.exit_code == 3, done.output
+    said = " ".join(done.output.split())
+    assert f"{path}: the patch changes it" in said and f"laid out as {name}:" in said
+    folder = repo / ".git/backport/conflict"
+    assert f"unresolved  {path}:" in backport(repo, "status").output
+    assert "five" in git(folder, "show", f":3:{name}")
+    assert backport(repo, "continue").exit_code == 3
+    git(folder, "rm", "-q", name)
+    assert f"resolved    {path}:" in backport(repo, "status").output
+    assert backport(repo, "continue").exit_code == 0
+    assert git(repo, "rev-parse", "stable~1") == before
+    changed = git(repo, "diff", "--name-only", "stable~1", "stable")
+    assert changed == "other"
+
+
+def test_through_a_link(tmp_path: Path) -> None:
+    """What the link leads to is not written through it."""
+    repo = new_repo(tmp_path / "repo", {"a/b": lines(), "c/b": "mine\n"})
+    branch_with(repo, "topic", "stable", ("five", {"a/b": lines((5, "five"))}))
+    git(repo, "rm", "-rq", "a")
+    (repo / "a").symlink_to("c")
+    commit(repo, {}, "a is c")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
+    assert done.exit_code == 3, done.output
+    folder = repo / ".git/backport/conflict"
+    assert (folder / "c/b").read_text() == "mine\n"
+    assert "laid out as a~patch/b:" in " ".join(done.output.split())
+    assert backport(repo, "abort").exit_code == 0

@@ -3,8 +3,10 @@
 
 One fault is seen in several ways: fields that are not filled in, an expectation of the result, the same
 call in another mode.  Findings belong together where one scenario shows them under the same failures, where
-they say the same of the same function, and where a scenario goes on from another.  Inputs that were drawn
-show anything, so they bring nothing together; nor do two crashes at different places of one function.
+they say the same of the same function, and where a scenario goes on from another: always where it is that
+scenario with more of it, else where the other leaves something wrong behind and nothing but what goes on from
+it shows the fault.  Inputs that were drawn show anything, so they bring nothing together; nor do two crashes
+at different places of one function.
 
 They are in the order of what it takes to see them, since that is how soon a guest meets them.
 """
@@ -12,7 +14,7 @@ They are in the order of what it takes to see them, since that is how soon a gue
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -24,6 +26,18 @@ from emu.findings.verdict import Finding
 _WHEN = re.compile(r" \(when [^()]*\)")
 _OFFSET = re.compile(r"\+0x[0-9a-f]+.*")
 _NUMBER = re.compile(r"-?\b(?:0x[0-9a-f]+|\d+)\b")
+_LEFT_BEHIND = frozenset(
+    (
+        Invariant.PORTS_AGREE,
+        Invariant.SHARED_PAGE,
+        Invariant.RESOURCES,
+        Invariant.MEMORY,
+        Invariant.LOCKS,
+        Invariant.VCPUS,
+        Invariant.SUSPEND,
+    )
+)
+"""What is wrong after a call, and so before the next one."""
 
 
 class Takes(IntEnum):
@@ -75,9 +89,10 @@ class Defect:
 def defects(findings: Sequence[Finding]) -> tuple[Defect, ...]:
     """Cost: the square of the number of distinct findings, which is bounded for each scenario."""
     merged = merge_findings(findings)
+    origins = {_name(finding.scenario): finding.goes_on_from for finding in findings}
     groups: list[list[int]] = []
     for number, entry in enumerate(merged):
-        near = [g for g in groups if any(_together(merged[other], entry) for other in g)]
+        near = [g for g in groups if any(_together(merged[n], entry, origins) for n in g)]
         groups = [g for g in groups if g not in near] + [[*(n for g in near for n in g), number]]
     found = []
     for group in groups:
@@ -106,14 +121,28 @@ def _takes(finding: Finding) -> Takes:
     return Takes.FAILURE
 
 
-def _together(one: tuple[Finding, list[str]], other: tuple[Finding, list[str]]) -> bool:
+def _together(
+    one: tuple[Finding, list[str]],
+    other: tuple[Finding, list[str]],
+    origins: Mapping[str, Sequence[str]],
+) -> bool:
+    """``origins``: what each scenario goes on from."""
     (a, seen), (b, also) = one, other
     if _said(a) == _said(b):
         return True
     if a.drawn or b.drawn or a.failures != b.failures:
         return False
-    first, second = set(_names(seen)), set(_names(also))
-    return bool(first & second) or any(n.startswith(f"{o} and ") for n in second for o in first)
+    first, second = set(map(_name, seen)), set(map(_name, also))
+    return (
+        bool(first & second)
+        or any(n.startswith(f"{o} and ") for n in second for o in first)
+        or (a.invariant in _LEFT_BEHIND and _all_go_on(second, first, origins))
+        or (b.invariant in _LEFT_BEHIND and _all_go_on(first, second, origins))
+    )
+
+
+def _all_go_on(these: set[str], those: set[str], origins: Mapping[str, Sequence[str]]) -> bool:
+    return all(not those.isdisjoint(origins[name]) for name in these)
 
 
 def _said(finding: Finding) -> tuple[str, str, str]:
@@ -125,6 +154,6 @@ def _said(finding: Finding) -> tuple[str, str, str]:
     return finding.invariant, said, where
 
 
-def _names(titles: Sequence[str]) -> Iterator[str]:
-    """Scenarios without their modes."""
-    return (title.rpartition("/")[0] or title for title in titles)
+def _name(title: str) -> str:
+    """A scenario without its mode."""
+    return title.rpartition("/")[0] or title

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from emu import abi
 from emu.booted.drive import Answer, Drive
+from emu.booted.expectations import REFUSALS
 from emu.booted.ground import CannotPrepare, Ground
 from emu.booted.observed import Observed
 from emu.booted.selection import arguments_of
@@ -105,7 +106,8 @@ class Attempts:
         later = self._afterwards(numbers[0], arguments)
         if drive.limits(later.end if later is not None else None) != known:
             later = None  # what came of it says nothing
-        return replace(seen, limits=known, later=later)
+        seen = replace(seen, limits=known, later=later)
+        return replace(seen, not_taken_back=self._not_taken_back(seen))
 
     def _earlier(self, case: Case) -> None:
         """A call that goes before the one that is looked at, as the guest makes it.  Raises what ended it,
@@ -141,3 +143,18 @@ class Attempts:
             drive.machine.linear.write(self._ground.buffer, ALLOCATE)
             again = drive.call(number, (operation, self._ground.buffer))
         return again if again.end is not None else None
+
+    def _not_taken_back(self, seen: Observed) -> tuple[int, int] | None:
+        """The port that the guest was given, and what EVTCHNOP_close of it comes to where that fails; nothing
+        where the image does not know the operation yet."""
+        port = seen.given_port
+        if port is None or seen.result != 0 or seen.later is not None or seen.plan.injected:
+            return None
+        number, operation = abi.numbers("EVTCHNOP_close") or (0, 0)
+        content = port.to_bytes(4, "little")
+        self.drive.machine.linear.write(self._ground.buffer, content)
+        answer = self.drive.call(number, (operation, self._ground.buffer))
+        lost = answer.result is None or (answer.result in REFUSALS and not answer.calls)
+        if lost or answer.result == 0 or self.drive.limits(answer.end) != seen.limits:
+            return None
+        return port, answer.result or 0

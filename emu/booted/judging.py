@@ -255,13 +255,21 @@ class _Findings:
         for rule in RULES:
             if rule.forwarding and not self.due:
                 continue
-            for message, address in rule.check(seen):
-                self._add(rule.name, message, address, seen)
+            for broken in rule.check(seen):
+                self._add(rule.name, broken.message, broken.address, seen, broken.operation)
         if expect:
             for message in unmet(seen):
                 self._add(Invariant.EXPECTATION, message, NOWHERE, seen)
 
-    def _add(self, invariant: Invariant, message: str, address: LinearAddr, seen: Observed) -> None:
+    def _add(
+        self,
+        invariant: Invariant,
+        message: str,
+        address: LinearAddr,
+        seen: Observed,
+        operation: str = "",
+    ) -> None:
+        """``operation``: the one that breaks the rule, where that is not the case's own."""
         if len(self.found) >= MAX_FINDINGS or (invariant, message) in self._known:
             return
         self._known.add((invariant, message))
@@ -269,7 +277,7 @@ class _Findings:
         if seen.plan.injected:
             message += f" (when {' and '.join(i.kind for i in seen.plan.injected)} fails)"
         image = self.drive.machine.image
-        where = image.where(address) if address else self.case.scenario.operation
+        where = image.where(address) if address else operation or self.case.scenario.operation
         self.found.append(
             Finding(
                 invariant,
@@ -280,5 +288,6 @@ class _Findings:
                 self.case.title + (f"!{numbers}" if numbers else ""),
                 tuple(i.kind for i in seen.plan.injected),
                 accepted=self.profile.why_accepted(invariant, where, message),
+                goes_on_from=self.case.scenario.before,
             )
         )

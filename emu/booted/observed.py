@@ -57,6 +57,8 @@ class Observed:
     """What this emulation does not know of what happened: then nothing can be said of the rest."""
     later: Answer | None = None
     """A call that the guest made afterwards and that did not come back."""
+    not_taken_back: tuple[int, int] | None = None
+    """(port, result) where the guest cannot close the port that it has just been given."""
 
     @property
     def result(self) -> int | None:
@@ -100,6 +102,13 @@ class Observed:
         if struct is None or struct.member(name) is None:
             return None
         return struct.decode(page[BUFFER_OFFSET : BUFFER_OFFSET + struct.size])[name]
+
+    @property
+    def given_port(self) -> int | None:
+        """The port that L0 has opened in this call and that the guest finds in its structure."""
+        members = self.struct.members if self.struct is not None else ()
+        ports = (self.sees(m.name) for m in members if m.out and m.name in ("port", "local_port"))
+        return next((port for port in ports if port in self.left_open), None)
 
     # --- the rest ---
 
@@ -146,6 +155,7 @@ RULES: tuple[Rule[Observed], ...] = (
     conventions.GuestPointers(),
     failures.FailureReported(),
     resources.Ports(),
+    resources.TakenBack(),
     translation.OutFields(),
     translation.Translation(),
     state.Unmasked(),

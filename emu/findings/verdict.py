@@ -77,6 +77,8 @@ class Finding:
     """It took an input that nobody thought of."""
     accepted: str = ""
     """Why it is no reason to fail, where somebody has written that down."""
+    goes_on_from: tuple[str, ...] = ()
+    """The scenarios that its own begins with."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -89,6 +91,7 @@ class Finding:
             "failures": list(self.failures),
             "drawn": self.drawn,
             "accepted": self.accepted,
+            "goes_on_from": list(self.goes_on_from),
         }
 
     @classmethod
@@ -103,6 +106,7 @@ class Finding:
             tuple(value["failures"]),
             value["drawn"],
             value["accepted"],
+            tuple(value["goes_on_from"]),
         )
 
 

@@ -193,7 +193,7 @@ class Judge:
             self._find(invariant, message, address, run, rerun)
         seen = Observed(self.machine, run)
         for rule in AFTER_RETURN if run.result is not None else ALWAYS:
-            for message, address in rule.check(seen):
+            for message, address, _ in rule.check(seen):
                 self._find(rule.name, message, address, run, rerun)
         if expect and (run.result is not None or run.ended) and not self._refused(run):
             for message in expectations.unmet(self.machine, run):
@@ -227,7 +227,8 @@ class Judge:
         drawn = self.input is not None
         said = invariant, message, where, title, went_before, rerun
         why = self.machine.profile.why_accepted(invariant, where, message)
-        self.findings.append(Finding(*said, tuple(sorted(failures)), drawn, why))
+        before = self.case.scenario.before
+        self.findings.append(Finding(*said, tuple(sorted(failures)), drawn, why, before))
 
 
 def _endless(run: Run) -> bool:

@@ -22,10 +22,11 @@ View = TypeVar("View", contravariant=True)
 
 
 class Broken(NamedTuple):
-    """How a rule was broken, and at which code address."""
+    """How a rule was broken, at which code address, and by which operation if not by the case's own."""
 
     message: str
     address: LinearAddr = NOWHERE
+    operation: str = ""
 
 
 class Rule(ABC, Generic[View]):

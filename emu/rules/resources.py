@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
+from emu import abi
 from emu.findings.invariant import Invariant
 from emu.rules.base import Broken, Call, Rule
 from emu.spaces import LinearAddr
@@ -39,6 +40,29 @@ class Ports(Rule[OpensPorts]):
                 yield Broken(
                     f"L0's port {port}, opened in this call, stays open although the call fails"
                 )
+
+
+class GivesPorts(Protocol):
+    """What the guest can do with a port that the call has given it."""
+
+    @property
+    def not_taken_back(self) -> tuple[int, int] | None:
+        """(port, result) of EVTCHNOP_close of it, where that fails; None where nothing is wrong."""
+
+
+class TakenBack(Rule[GivesPorts]):
+    """Public event_channel.h, EVTCHNOP_close: it closes a port of the caller's own, and fails only for what
+    is none."""
+
+    name = Invariant.PORTS_AGREE
+    reason = "a port that the guest is given is a port to whoever has given it"
+
+    def check(self, seen: GivesPorts) -> Iterator[Broken]:
+        if seen.not_taken_back is not None:
+            port, result = seen.not_taken_back
+            answer = abi.result_name(result)
+            message = f"port {port}, which the guest has just been given, is closed with {answer}"
+            yield Broken(message, operation="EVTCHNOP_close")
 
 
 class Allocates(Protocol):

@@ -25,9 +25,17 @@ def one(
     where: str = "f",
     failures: tuple[str, ...] = (),
     drawn: bool = False,
+    goes_on_from: tuple[str, ...] = (),
 ) -> Finding:
     return Finding(
-        invariant, message, where, scenario, rerun=scenario, failures=failures, drawn=drawn
+        invariant,
+        message,
+        where,
+        scenario,
+        rerun=scenario,
+        failures=failures,
+        drawn=drawn,
+        goes_on_from=goes_on_from,
     )
 
 
@@ -60,6 +68,25 @@ def test_failures_keep_apart_what_one_scenario_shows() -> None:
 
 def test_a_story_that_goes_on_from_another() -> None:
     assert numbers(one("a", "given back/64"), one("b", "given back and taken again/64")) == [[0, 1]]
+
+
+def test_what_goes_on_from_a_call_that_left_something_wrong() -> None:
+    """Two calls that need the port that a third has given out, and has not kept."""
+    given = one("a port is not there", "bind/64", "ports agree")
+    close = one("a", "close a port/64", goes_on_from=("bind",))
+    send = one("b", "send to a port/64", goes_on_from=("bind",))
+    assert numbers(close, given, send) == [[0, 1, 2]]
+    assert numbers(close, send) == [[0], [1]]
+    answer = one("an answer is lost", "bind/64", "out fields")  # the next call does not see that
+    assert numbers(answer, send) == [[0], [1]]
+    refused = one("a port is not there", "bind/64", "ports agree", failures=("L0 x",))
+    assert numbers(refused, send) == [[1], [0]]  # the plainer first
+
+
+def test_a_fault_that_shows_without_the_earlier_call_is_another() -> None:
+    given = one("a port is not there", "bind/64", "ports agree")
+    everywhere = one("b", "send/64"), one("b", "send to a port/64", goes_on_from=("bind",))
+    assert numbers(given, *everywhere) == [[0], [1]]
 
 
 def test_drawn_inputs_bring_nothing_together() -> None:

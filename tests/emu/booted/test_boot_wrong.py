@@ -7,11 +7,13 @@ from functools import cache
 
 import pytest
 
+from emu.abi import ERRNO
 from emu.booted import drive
 from emu.booted.emulate import BootReport, emulate_image
 from emu.booted.ending import Bounds
 from emu.elf.linked import parse_image
 from emu.findings.boot_report import Treatment
+from emu.findings.invariant import Invariant
 from emu.findings.verdict import Outcome
 from emu.profile import load_profile
 from tests.emu.images import sample_image
@@ -154,3 +156,26 @@ def test_an_event_that_is_handed_on_to_nobody() -> None:
     report = boot(b"\xc3", "event from L0/64", "pv_shim_inject_evtchn")
     (row,) = report.behaviour
     assert (row.treatment, row.note) == (Treatment.LOCAL, "port 12 is not pending for the guest")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "wrong"),
+    [
+        ("EINVAL", ["port 12, which the guest has just been given, is closed with -EINVAL"]),
+        ("ENOSYS", []),
+    ],
+)
+def test_a_port_that_is_given_and_not_taken_back(refusal: str, wrong: list[str]) -> None:
+    """Everything goes to L0, but for EVTCHNOP_close (3); as unknown, where there is no such operation yet."""
+    image = parse_image(sample_image())
+    refuse = b"\x48\xc7\xc0" + (-ERRNO[refusal]).to_bytes(4, "little", signed=True) + b"\xc3"
+    before = (
+        b"\x83\xff\x03\x75" + bytes((len(refuse),)) + refuse + b"\x0f\x01\xcb\xe8"
+    )  # stac; call
+    behind = address() + len(before) + 4
+    target = image.symbols["hypercall_page"] + 32 * 32
+    call = (target - behind).to_bytes(4, "little", signed=True)
+    report = boot(before + call + b"\x0f\x01\xca\xc3", "alloc_unbound/64")
+    found = [f for f in report.findings if f.invariant == Invariant.PORTS_AGREE]
+    assert [finding.message for finding in found] == wrong
+    assert {finding.where for finding in found} <= {"EVTCHNOP_close"}

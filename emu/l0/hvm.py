@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
-from emu.l0.domain import EINVAL, ENOENT, Domain, Operation, Request
+from emu.l0.domain import EINVAL, ENOENT, ESRCH, Domain, Operation, Request
 
 FIRST_VECTOR = 16
 """The vectors below are exceptions."""
 
 
 def _get_param(l0: Domain, request: Request) -> int:
+    if not l0.is_self(request.fields["domid"]):
+        return -ESRCH
     value = l0.params.get(request.fields["index"])
     return -EINVAL if value is None else l0.reply(request, value=value)
 
 
 def _set_param(l0: Domain, request: Request) -> int:
+    if not l0.is_self(request.fields["domid"]):
+        return -ESRCH
     l0.params[request.fields["index"]] = request.fields["value"]
     return 0
 

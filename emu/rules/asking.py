@@ -16,8 +16,9 @@ COUNTED = {
     "XENMEM_increase_reservation": "nr_extents",
     "XENMEM_decrease_reservation": "nr_extents",
     "XENMEM_populate_physmap": "nr_extents",
+    "GNTTABOP_setup_table": "nr_frames",
 }
-"""Operations that are done so many times (public memory.h, struct xen_memory_reservation)."""
+"""Operations that are done so many times (public memory.h, struct xen_memory_reservation; grant_table.h)."""
 
 
 class AsksL0(Protocol):

@@ -9,6 +9,7 @@ from typing import Protocol
 from emu import abi
 from emu.findings.invariant import Invariant
 from emu.profile.scenario import Name, Value
+from emu.rules.asking import COUNTED
 from emu.rules.base import Broken, Rule, StructureCall, refusals
 from emu.spaces import LinearAddr
 
@@ -22,8 +23,11 @@ class Succeeds(StructureCall, Protocol):
 
 
 def _claims_success(seen: Succeeds) -> bool:
-    """A structure may have a status of its own, where the result only says that it was read."""
-    status = seen.sees("status")
+    """A structure may have a status of its own, where the result only says that it was read; and who has
+    asked for nothing has it, whatever failed."""
+    status, count = seen.sees("status"), COUNTED.get(seen.case.scenario.operation, "")
+    if count and seen.asked(count) == 0:
+        return False
     return (status is None or status >= 0) and seen.plan.possible
 
 

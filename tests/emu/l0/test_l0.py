@@ -11,6 +11,7 @@ import pytest
 from emu import abi
 from emu.interactions import Plan
 from emu.l0 import L0, OPERATIONS, L0Setup, PortKind
+from emu.l0.grants import STATUS
 
 KERNEL, GUEST = 0xFFFF830000000000, 0x1000
 EINVAL, EFAULT, ENOENT, ESRCH, ENOSYS = (
@@ -121,7 +122,9 @@ def test_closing_frees_a_port(call: Caller) -> None:
         ("XENMEM_add_to_physmap", {"domid": SELF, "space": 1, "idx": 4}, EINVAL),
         ("XENMEM_add_to_physmap", {"domid": 9, "space": 1}, ESRCH),
         ("XENMEM_remove_from_physmap", {"gpfn": 1}, ENOENT),
-        ("HVMOP_get_param", {"index": 99}, EINVAL),
+        ("HVMOP_get_param", {"domid": SELF, "index": 99}, EINVAL),
+        ("HVMOP_get_param", {"index": 1}, ESRCH),
+        ("HVMOP_set_param", {"index": 1}, ESRCH),
         ("VCPUOP_up", {}, 0),
     ],
 )
@@ -161,6 +164,16 @@ def test_grant_frames_are_mapped(call: Caller) -> None:
 def test_query_size_of_another_domain(call: Caller) -> None:
     assert call("GNTTABOP_query_size", dom=9) == 0
     assert call.field("GNTTABOP_query_size", "status") == abi.CONSTANTS["GNTST_general_error"]
+
+
+def test_query_size_refused_by_its_status(call: Caller) -> None:
+    """The call itself goes well, and says nothing of sizes."""
+    call.l0.interactions = Plan(kinds=(STATUS,))
+    assert call("GNTTABOP_query_size", dom=SELF) == 0
+    seen = [call.field("GNTTABOP_query_size", name) for name in ("status", "max_nr_frames")]
+    assert seen == [abi.CONSTANTS["GNTST_general_error"], 0]
+    assert call("GNTTABOP_query_size", dom=SELF) == 0
+    assert call.field("GNTTABOP_query_size", "max_nr_frames") == 4
 
 
 def test_parameters(call: Caller) -> None:

@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a booted guest lives through, each in a row of the table.
 
-telling     what a story is, and how it is run from the snapshot
-arrivals    events and the timer, whatever the guest is doing
-consoles    what it writes, and what is typed
-pv_console  L0's console in the hands of the image, which is booted once more for it
-hotplug     memory given back and taken again
-suspend     suspended and resumed, or not
-second      its second vcpu; these begin with that one brought up
+telling       what a story is, and how it is run from the snapshot
+arrivals      events and the timer, whatever the guest is doing
+consoles      what it writes, and what is typed
+pv_console    L0's console in the hands of the image, which is booted once more for it
+hotplug       memory given back and taken again
+start_of_day  what it is told of what it has
+suspend       suspended and resumed, or not
+second        its second vcpu; these begin with that one brought up
 """
 
-from emu.booted.stories import arrivals, consoles, hotplug, suspend
+from emu.booted.stories import arrivals, consoles, hotplug, start_of_day, suspend
 
-STORIES = (*arrivals.STORIES, *consoles.STORIES, *hotplug.STORIES, *suspend.STORIES)
+STORIES = (
+    *start_of_day.STORIES,
+    *arrivals.STORIES,
+    *consoles.STORIES,
+    *hotplug.STORIES,
+    *suspend.STORIES,
+)
 """Of a guest with one vcpu."""
 
 __all__ = ["STORIES"]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
+from emu.booted.stories import start_of_day
 from emu.booted.stories.arrivals import bind
 from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
@@ -99,10 +100,8 @@ def _not_kept(guest: Guest, answer: int, before: Standing) -> Iterator[str]:
 
 def _lost(guest: Guest, port: int) -> Iterator[str]:
     l0 = guest.machine.l0
-    for what, number in (("store", STORE), ("console", CONSOLE)):
-        seen = guest.told(f"{what}_evtchn")
-        if seen != number:
-            yield f"the guest sees port {seen} for its {what}, which has {number} now"
+    for told in start_of_day.untrue(guest, filled=True):
+        yield f"in the guest's start info, {told}"
     if l0.shared is None:
         return
     guest.call("EVTCHNOP_unmask", port=STORE)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the guest is told of what it has must be what L0 has given (public xen.h, struct start_info).
+
+The store's page and port are L0's own, since the guest talks to the store itself; a console may be the
+image's.  Fields that are all 0 are not filled in yet, which is no lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from emu import abi
+from emu.booted.guest import Guest
+from emu.booted.stories.telling import Came, Story
+from emu.elf import PAGE
+from emu.findings.boot_report import Treatment
+
+SIF_PRIVILEGED, SIF_INITDOMAIN = 1, 2
+"""Flags of a domain that rules others: L0's guest is none, and neither is the guest of its guest."""
+L0S = (
+    {"store_mfn": "HVM_PARAM_STORE_PFN", "store_evtchn": "HVM_PARAM_STORE_EVTCHN"},
+    {"console_evtchn": "HVM_PARAM_CONSOLE_EVTCHN"},
+)
+"""Fields that can only have L0's own value; what belongs together is filled in together."""
+SECOND = "HVM_PARAM_CONSOLE_PFN"
+
+
+def untrue(guest: Guest, *, filled: bool = False) -> Iterator[str]:
+    """Each field that says something else than L0; ``filled``: 0 is a lie as well."""
+    params, memory = guest.machine.l0.params, guest.machine.settings.memory
+    magic = guest.machine.linear.read(guest.drive.start_info, abi.MAGIC_SIZE).partition(b"\0")[0]
+    wanted = abi.MAGIC[guest.kernel.mode]
+    if not magic.startswith(wanted):  # a "p" may follow, for who knows PAE
+        yield f"magic is {magic!r}, not {wanted!r}"
+    for fields in L0S:
+        due = filled or any(guest.told(name) for name in fields)
+        for name, param in fields.items():
+            value, given = guest.told(name), params[abi.CONSTANTS[param]]
+            if due and value != given:
+                yield f"{name} is {value:#x}, L0 has given {given:#x}"
+    page = guest.told("console_mfn")
+    if page * PAGE >= memory and page != params[abi.CONSTANTS[SECOND]]:
+        yield f"console_mfn is {page:#x}, which is neither memory nor L0's page"
+    if guest.told("flags") & (SIF_PRIVILEGED | SIF_INITDOMAIN):
+        yield f"flags are {guest.told('flags'):#x}: the guest has no privilege"
+    if guest.told("nr_pages") * PAGE > memory:
+        yield f"nr_pages is {guest.told('nr_pages'):#x}, more than there is"
+
+
+def _given(guest: Guest) -> Came:
+    """And the store's port is one that the guest can use."""
+    wrong, l0 = tuple(untrue(guest)), guest.machine.l0
+    port = guest.told("store_evtchn")
+    if not port:
+        return Came(Treatment.LOCAL, "the guest is given no store", 0, wrong)
+    result = guest.call("EVTCHNOP_send", port=port).result
+    if result:
+        told = f"the store's port {port} is refused by EVTCHNOP_send: {abi.result_name(result)}"
+        return Came(Treatment.LOCAL, "", result, (*wrong, told))
+    guest.call("EVTCHNOP_unmask", port=port)
+    l0.raise_event(port)
+    guest.drive.settle()
+    if guest.pending(port):
+        return Came(Treatment.DELIVERED, f"port {port} is the store's", 0, wrong)
+    return Came(Treatment.LOCAL, f"the store's port {port} is not pending for the guest", 0, wrong)
+
+
+STORIES = (Story("start info", "start info", _given, entry="event_channel_op"),)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest's start info says what L0 has given, in both layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from emu import abi
+from emu.abi import Mode
+from emu.booted.drive import Drive
+from emu.booted.guest import Guest
+from emu.booted.starting import boot_image
+from emu.booted.stories.start_of_day import untrue
+from emu.elf.linked import parse_image
+from emu.findings.boot_report import Treatment
+from emu.profile import load_profile
+from tests.emu.booted.test_boot_wrong import boot
+from tests.emu.images import sample_image
+
+
+@pytest.fixture(scope="module", params=list(Mode))
+def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
+    profile, image = load_profile("xen-pv-shim-4.10"), parse_image(sample_image())
+    runner, end = boot_image(image, profile, request.param)
+    assert end is None
+    yield Guest(Drive(runner))
+    runner.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("store_mfn", 0x77, "store_mfn is 0x77, L0 has given 0x4100"),
+        ("store_mfn", 0, "store_mfn is 0x0, L0 has given 0x4100"),
+        ("store_evtchn", 3, "store_evtchn is 0x3, L0 has given 0x1"),
+        ("console_evtchn", 1, "console_evtchn is 0x1, L0 has given 0x2"),
+        ("console_mfn", 0x5000, "console_mfn is 0x5000, which is neither memory nor L0's page"),
+        ("flags", 3, "flags are 0x3: the guest has no privilege"),
+        ("nr_pages", 0x4001, "nr_pages is 0x4001, more than there is"),
+    ],
+)
+def test_a_field_that_is_not_true(guest: Guest, name: str, value: int, said: str) -> None:
+    linear, at = guest.machine.linear, guest.drive.start_info
+    member = abi.START_INFO[guest.kernel.mode].member(name)
+    assert member is not None
+    place = at + member.offset
+    before = linear.read(place, member.size)
+    assert list(untrue(guest)) == []
+    linear.write(place, value.to_bytes(member.size, "little"))
+    assert list(untrue(guest)) == [said]
+    linear.write(place, before)
+
+
+def test_what_is_not_filled_in_is_no_lie_but_after_a_resume(guest: Guest) -> None:
+    linear, at = guest.machine.linear, guest.drive.start_info
+    layout = abi.START_INFO[guest.kernel.mode]
+    before = linear.read(at, layout.size)
+    names = ("store_mfn", "store_evtchn", "console_evtchn")
+    for member in layout.members:
+        if member.name in names:
+            linear.write(at + member.offset, bytes(member.size))
+    assert list(untrue(guest)) == []
+    assert [told.split()[0] for told in untrue(guest, filled=True)] == list(names)
+    linear.write(at, before)
+
+
+def test_a_shim_that_gives_no_store_yet() -> None:
+    (row,) = boot(b"\xc3", "start info/64", "pv_shim_setup_dom").behaviour
+    assert (row.treatment, row.note) == (Treatment.LOCAL, "the guest is given no store")
+    assert not row.findings
+
+
+def test_a_store_whose_port_is_refused() -> None:
+    (row,) = boot(b"\x48\xc7\xc0\xea\xff\xff\xff\xc3", "start info/64").behaviour  # -EINVAL
+    (finding,) = row.findings
+    assert finding.message == "the store's port 1 is refused by EVTCHNOP_send: -EINVAL"

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from emu.profile import Profile, load_profile
 from tests.mutation.mutants import Mutant, mutants, world_of
 from tests.mutation.source import Source
 
@@ -57,6 +58,10 @@ class Tree:
             found.append(tuple(ways[0]))
         return cls(root, *found)
 
+    def profile(self, name: str) -> Profile:
+        """Of the core; it has debug information, and needs no probe."""
+        return load_profile(name)
+
     def sources(self) -> list[Source]:
         """The core and the headers that are part of it."""
         return [
@@ -76,12 +81,12 @@ class Tree:
         with tempfile.TemporaryDirectory(prefix="mutant-") as name:
             folder = Path(name)
             core = folder / "core.c"
-            core.write_text(_named(CORE, text if path == CORE else self._text(CORE)))
+            core.write_text(named(CORE, text if path == CORE else self._text(CORE)))
             if path != CORE:
                 inside = str(Path(path).relative_to(INCLUDE)).replace("asm-x86/", "asm/", 1)
                 header = folder / "include" / inside
                 header.parent.mkdir(parents=True)
-                header.write_text(_named(path, text))
+                header.write_text(named(path, text))
             replaced = {CORE: str(core), OBJECT: str(folder / "core.o")}
             words = [replaced.get(word, word) for word in self.command]
             words[1:1] = [f"-I{folder / 'include'}"]
@@ -113,7 +118,7 @@ class Tree:
         return (self.root / path).read_text()
 
 
-def _named(path: str, text: str) -> str:
+def named(path: str, text: str) -> str:
     return f'#line 1 "{path}"\n{text}'
 
 

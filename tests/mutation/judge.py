@@ -2,12 +2,13 @@
 """One mutant from its text to its verdict: does not compile, equivalent, killed by what, or survived.
 
 A mutant is killed when the tool would have told its user: a finding, a doubt (``cannot tell``) or an
-operation that the original handles and the mutant refuses.  Levels are asked from the fastest on, and
-the first that objects ends it.
+operation that the original handles and the mutant refuses.  What is wrong in the original counts for nothing.
+Levels are asked from the fastest on, and the first that objects ends it, unless both are to be asked.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,15 +16,18 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from multiprocessing import get_context
+from typing import Protocol
 
 from emu.booted.emulate import BootReport, emulate_image
-from emu.findings.verdict import ObjectReport, Outcome
+from emu.findings.verdict import Finding, ObjectReport, Outcome
 from emu.object import Depth, emulate_object
-from emu.profile import Profile, load_profile
-from tests.mutation.build import Tree, fingerprint
+from emu.profile import Profile
+from tests.mutation.build import fingerprint
 from tests.mutation.mutants import Mutant
 
 PROFILE = "xen-pv-shim-4.10"
+_OFFSET = re.compile(r"\+0x[0-9a-f]+.*")
+_NUMBER = re.compile(r"-?\b(?:0x[0-9a-f]+|\d+)\b")
 BY_COMPARISON = ("lost", "boot: ladder", "boot: behaviour")
 """What the tool tells by comparing a step with the one before or with a reference."""
 
@@ -46,6 +50,8 @@ class Judged:
     by: str = ""
     """Invariant, ``expectation``, ``lost`` or ``cannot tell``."""
     detail: str = ""
+    levels: tuple[bool, bool] | None = None
+    """Whether the object and the booted level each see it, where both were asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,52 +62,88 @@ class Original:
     passed: frozenset[tuple[str, str]]
     """(scenario, mode) of all that pass."""
     booted: BootReport
+    known: frozenset[tuple[str, str, str, str]] = frozenset()
+    """What is wrong with it."""
+
+
+class Built(Protocol):
+    """A tree whose core can be changed."""
+
+    def __hash__(self) -> int: ...
+
+    def mutants(self) -> list[Mutant]: ...
+
+    def compile(self, path: str, text: str) -> bytes | None: ...
+
+    def image(self, core: bytes) -> bytes | None: ...
+
+    def original(self) -> bytes: ...
+
+    def profile(self, name: str) -> Profile: ...
 
 
 class NotSound(Exception):
     """The unchanged core has findings: nothing can be said of mutants of it."""
 
 
-def original(tree: Tree) -> Original:
-    """Judge the unchanged core; it must pass."""
-    data = tree.original()
-    report = _emulated(data, "explore")
-    if report.outcome is not Outcome.PASSED:
+def original(tree: Built, *, sound: bool = True) -> Original:
+    """Judge the unchanged core; ``sound``: it must pass."""
+    data, profile = tree.original(), _profile(tree)
+    report = emulate_object(data, profile, depth="explore")
+    if sound and report.outcome is not Outcome.PASSED:
         raise NotSound("; ".join(f"{f.scenario}: {f.message}" for f in report.findings))
     passed = frozenset((r.scenario, r.mode) for r in report.results if r.outcome is Outcome.PASSED)
     image = tree.image(data)
     if image is None:
         raise NotSound("the image does not link")
-    booted = emulate_image(image, _profile())
-    if booted.outcome is not Outcome.PASSED:
+    booted = emulate_image(image, profile)
+    if sound and booted.outcome is not Outcome.PASSED:
         raise NotSound("; ".join(f"{f.scenario}: {f.message}" for f in booted.findings))
-    return Original(fingerprint(data), passed, booted)
+    known = frozenset(key_of(finding) for finding in (*report.findings, *booted.findings))
+    return Original(fingerprint(data), passed, booted, known)
 
 
-def judge(tree: Tree, base: Original, mutant: Mutant) -> Judged:
-    """Compile, compare, emulate."""
+def key_of(finding: Finding) -> tuple[str, str, str, str]:
+    """Without numbers and places within a function, which move with any change."""
+    where = _OFFSET.sub("", finding.where)
+    return finding.invariant, finding.scenario, where, _NUMBER.sub("#", finding.message)
+
+
+def judge(tree: Built, base: Original, mutant: Mutant, *, both: bool = False) -> Judged:
+    """Compile, compare, emulate; ``both``: boot also what the object level has seen."""
     data = tree.compile(mutant.path, mutant.text)
     if data is None:
         return Judged(mutant, Fate.NOT_COMPILED)
     if fingerprint(data) == base.print:
         return Judged(mutant, Fate.EQUIVALENT, "the same object")
-    depths: tuple[Depth, ...] = ("scenarios", "explore")
-    for depth in depths:
-        objection = next(_objections(_emulated(data, depth), base), None)
-        if objection is not None:
-            return Judged(mutant, Fate.KILLED, *objection)
+    seen = _of_object(data, base, _profile(tree))
+    if seen is not None and not both:
+        return Judged(mutant, Fate.KILLED, *seen)
     image = tree.image(data)
     if image is None:
         return Judged(mutant, Fate.NOT_COMPILED)
-    objection = next(_boot_objections(emulate_image(image, _profile()), base.booted), None)
+    booted = next(_boot_objections(emulate_image(image, _profile(tree)), base), None)
+    objection = seen or booted
+    levels = (seen is not None, booted is not None) if both else None
     if objection is not None:
-        return Judged(mutant, Fate.KILLED, *objection)
-    return Judged(mutant, Fate.SURVIVED)
+        return Judged(mutant, Fate.KILLED, *objection, levels)
+    return Judged(mutant, Fate.SURVIVED, levels=levels)
+
+
+def _of_object(data: bytes, base: Original, profile: Profile) -> tuple[str, str] | None:
+    depths: tuple[Depth, ...] = ("scenarios", "explore")
+    for depth in depths:
+        report = emulate_object(data, profile, depth=depth)
+        objection = next(_objections(report, base), None)
+        if objection is not None:
+            return objection
+    return None
 
 
 def _objections(report: ObjectReport, base: Original) -> Iterator[tuple[str, str]]:
     for finding in report.findings:
-        yield finding.invariant, f"{finding.scenario}: {finding.message}"
+        if key_of(finding) not in base.known:
+            yield finding.invariant, f"{finding.scenario}: {finding.message}"
     for result in report.results:
         if result.outcome is Outcome.CANNOT_TELL:
             yield "cannot tell", f"{result.scenario}/{result.mode}: {result.note}"
@@ -111,55 +153,59 @@ def _objections(report: ObjectReport, base: Original) -> Iterator[tuple[str, str
             yield "lost", f"{result.scenario}/{result.mode}: {result.note}"
 
 
-def _boot_objections(report: BootReport, base: BootReport) -> Iterator[tuple[str, str]]:
+def _boot_objections(report: BootReport, base: Original) -> Iterator[tuple[str, str]]:
     """What the booted level says that it does not say of the original."""
     for finding in report.findings:
-        yield f"boot: {finding.invariant}", f"{finding.scenario}: {finding.message}"
-    for now, then in zip(report.ladder, base.ladder, strict=False):
+        if key_of(finding) not in base.known:
+            yield f"boot: {finding.invariant}", f"{finding.scenario}: {finding.message}"
+    for now, then in zip(report.ladder, base.booted.ladder, strict=False):
         if then.reached and not now.reached:
             yield "boot: ladder", f"{now.name} is not reached"
         elif now != then:
             yield "boot: ladder", f"{now.name}: {now.detail}, not {then.detail}"
-    for row, was in zip(report.behaviour, base.behaviour, strict=False):
+    for row, was in zip(report.behaviour, base.booted.behaviour, strict=False):
         if (row.title, row.treatment, row.result) != (was.title, was.treatment, was.result):
             yield "boot: behaviour", f"{row.title}: {row.treatment.value} {row.shown_result}"
 
 
-def _emulated(data: bytes, depth: Depth) -> ObjectReport:
-    return emulate_object(data, _profile(), depth=depth)
-
-
 @cache
-def _profile() -> Profile:
-    return load_profile(PROFILE)
+def _profile(tree: Built) -> Profile:
+    return tree.profile(PROFILE)
 
 
 Level = Callable[[bytes], Iterator[tuple[str, str]]]
 
 
 def judge_all(
-    tree: Tree, chosen: Sequence[Mutant], jobs: int, tell: Callable[[Judged], None]
+    tree: Built,
+    chosen: Sequence[Mutant],
+    jobs: int,
+    tell: Callable[[Judged], None],
+    *,
+    outside: bool = False,
 ) -> tuple[list[Judged], float]:
-    """Every mutant, ``jobs`` at a time and in their order; and the seconds it took."""
+    """Every mutant, ``jobs`` at a time and in their order; and the seconds it took.  ``outside``: of a core
+    that need not be sound, at both levels."""
     started = time.perf_counter()
-    base = original(tree)
+    base = original(tree, sound=not outside)
     judged = []
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (tree, base)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (tree, base, outside)) as pool:
         for result in pool.map(_work, chosen, chunksize=1):
             judged.append(result)
             tell(result)
     return judged, time.perf_counter() - started
 
 
-_worker: dict[str, tuple[Tree, Original]] = {}
+_worker: dict[str, tuple[Built, Original, bool]] = {}
 
 
-def _begin(tree: Tree, base: Original) -> None:
-    _worker["of"] = tree, base
+def _begin(tree: Built, base: Original, outside: bool) -> None:
+    _worker["of"] = tree, base, outside
 
 
 def _work(mutant: Mutant) -> Judged:
-    return judge(*_worker["of"], mutant)
+    tree, base, outside = _worker["of"]
+    return judge(tree, base, mutant, both=outside)
 
 
 def explained(judged: Sequence[Judged], reasons: Mapping[str, Reason]) -> list[Judged]:

@@ -25,6 +25,10 @@ def lines(judged: Sequence[Judged], seconds: float) -> Iterator[str]:
             f"  {operator:28} {row[Fate.KILLED]:6}  {row[Fate.SURVIVED]:8}"
             f"  {row[Fate.EQUIVALENT]:10}  {row[Fate.NOT_COMPILED]:10}"
         )
+    levels = [one.levels for one in judged if one.levels is not None]
+    if levels:
+        first, second = (sum(level[n] for level in levels) for n in (0, 1))
+        yield f"  alone: object level {first}, booted {second} of {counted}"
     killers = Counter(one.by for one in judged if one.fate is Fate.KILLED)
     beside = sum(killers[name] for name in BY_COMPARISON)
     yield f"  {beside} of the killed are seen only beside the original: {', '.join(BY_COMPARISON)}"

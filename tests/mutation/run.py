@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.mutation.build import Tree
-from tests.mutation.judge import Judged, explained, judge_all
+from tests.mutation.judge import Built, Judged, explained, judge_all
 from tests.mutation.mutants import select
 from tests.mutation.reasons import FILE, read_reasons
 
@@ -34,12 +34,14 @@ def sample_tree(folder: Path) -> Tree:
 
 
 def measure(
-    tree: Tree,
+    tree: Built,
     limit: int | None,
     tell: Callable[[Judged], None] = lambda one: None,
     only: str = "",
+    *,
+    outside: bool = False,
 ) -> tuple[list[Judged], float]:
     """Judge ``limit`` mutants (None: all), or those whose name has ``only`` in it."""
     found = [mutant for mutant in tree.mutants() if only in mutant.name]
-    judged, seconds = judge_all(tree, select(found, limit), JOBS, tell)
+    judged, seconds = judge_all(tree, select(found, limit), JOBS, tell, outside=outside)
     return explained(judged, read_reasons(FILE.read_text())), seconds

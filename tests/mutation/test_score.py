@@ -8,9 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from emu.object import emulate_object
 from tests.mutation.build import CORE, HEADERS, Tree, fingerprint
-from tests.mutation.judge import Fate, Judged, Original, Reason, explained, judge, original
+from tests.mutation.judge import (
+    PROFILE,
+    Fate,
+    Judged,
+    Original,
+    Reason,
+    explained,
+    judge,
+    key_of,
+    original,
+)
 from tests.mutation.mutants import Mutant
+from tests.mutation.outside import Outside
 from tests.mutation.reasons import FILE, read_reasons
 from tests.mutation.report import lines, score
 from tests.mutation.run import sample_tree
@@ -45,6 +57,23 @@ def mutant(tree: Tree, name: str) -> Mutant:
 def test_killed(tree: Tree, base: Original, name: str, by: str) -> None:
     judged = judge(tree, base, mutant(tree, name))
     assert (judged.fate, judged.by) == (Fate.KILLED, by), judged
+
+
+def test_a_tree_that_its_own_make_builds(tree: Tree, base: Original, tmp_path: Path) -> None:
+    """Both levels look at the mutant, and what is wrong in the original counts for nothing."""
+    outside = Outside.at(tree.root, ("make",), tmp_path)
+    before = (tree.root / CORE).read_text()
+    one = mutant(tree, "unlock dropped: finish_port 1")
+    judged = judge(outside, base, one, both=True)
+    assert (judged.fate, judged.by, judged.levels) == (Fate.KILLED, "locks", (True, True))
+    assert judge(outside, base, replace(one, text="#error no\n")).fate is Fate.NOT_COMPILED
+    assert (tree.root / CORE).read_text() == before
+
+    data = outside.compile(CORE, one.text)
+    assert data is not None
+    wrong = emulate_object(data, tree.profile(PROFILE), depth="explore").findings
+    assert wrong
+    assert judge(tree, replace(base, known=frozenset(map(key_of, wrong))), one).by != "locks"
 
 
 def test_does_not_compile_and_the_same_object(tree: Tree, base: Original) -> None:

@@ -65,7 +65,7 @@ class Channels:
     @property
     def valid(self) -> int:
         """How many ports the domain has channels for."""
-        if self._fields.layout.has("struct domain", "valid_evtchns"):
+        if self._fields.has("struct domain", "valid_evtchns"):
             return self._fields.get("struct domain", self._domain, "valid_evtchns")
         return self.per_page
 

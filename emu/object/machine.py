@@ -260,6 +260,10 @@ class Machine:
             if stopped.rip in self.core.resumable and (size := self._trap(stopped)):
                 pc = stopped.rip + size
                 continue
+            if stopped.reason in (Stop.READ, Stop.WRITE) and (
+                what := self.world.lacking_at(LinearAddr(stopped.address))
+            ):
+                raise NoModel(f"{what}, which the core uses at {self.where(stopped.rip)}")
             if stopped.reason is Stop.INVALID and (
                 name := unknown_instruction(self.image.bytes_at(stopped.rip, LONGEST))
             ):

@@ -42,6 +42,7 @@ from emu.object.fields import MAX_STRUCT, Fields
 from emu.object.regions import Memory, Region
 from emu.object.structures import RWLOCK_COUNT
 from emu.profile import Profile
+from emu.profile.data import FixedRegion
 from emu.rules.expected import LEFTOVER
 from emu.spaces import LinearAddr
 
@@ -49,6 +50,8 @@ SHARED_INFO = "shared_info"
 """Name that a profile gives to the region of the page shared with L0."""
 MASK = "evtchn_mask"
 RWLOCK_SIZE = 4
+FIXMAP = 1024 * PAGE
+"""How far below their top fixed regions may lie."""
 NOBODYS = 0xFFFF8300DEAD0000
 """A pointer to where nothing is mapped."""
 
@@ -77,6 +80,7 @@ class World(Fields):
         self.start_info.view[:] = LEFTOVER * PAGE
         memory.add("guest beyond 32 bits", GUEST_FAR, PAGE, user=True)
         memory.add("guest kernel", GUEST_HIGH, PAGE, user=True)
+        self._unknown: list[FixedRegion] = []
         self.fixed = self._fixed_regions()
         self.page_info_size = 0
         self.frame_table = self._frame_table()
@@ -130,6 +134,7 @@ class World(Fields):
         for fixed in self.profile.regions:
             index = self.layout.enum(fixed.enumerator)
             if index is None:
+                self._unknown.append(fixed)
                 continue
             try:
                 found.append(
@@ -139,6 +144,13 @@ class World(Fields):
                 place = f"{self.profile.origin}: regions.{fixed.name}"
                 raise LayoutError(f"{fixed.enumerator} is {index}: {exc}", place) from exc
         return tuple(found)
+
+    def lacking_at(self, address: LinearAddr) -> str:
+        """What may be at an address, and where it is nobody has said; empty for nothing."""
+        for fixed in self._unknown:
+            if fixed.top - FIXMAP <= address < fixed.top + PAGE:
+                return f"{fixed.name}: neither the object nor a probe has {fixed.enumerator}"
+        return ""
 
     def _room(self) -> int:
         """Pages for the domain, its vcpus, four tables, the tables of functions, and a spare one."""

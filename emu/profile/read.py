@@ -33,13 +33,13 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import lru_cache
 
 from emu import abi
 from emu.elf import PAGE
 from emu.errors import ProfileError
 from emu.findings.invariant import Invariant
+from emu.l0.events import NR_PORTS
 from emu.profile.data import (
     PROBE,
     Accepted,
@@ -54,7 +54,14 @@ from emu.profile.data import (
     World,
 )
 from emu.profile.scenario import Name, Scenario, Value
-from emu.profile.scenario_tables import MAX_SCENARIOS, PATH, Reader, read_scenarios, read_value
+from emu.profile.scenario_tables import (
+    LAST_DOMID,
+    MAX_SCENARIOS,
+    PATH,
+    Reader,
+    read_scenarios,
+    read_value,
+)
 from emu.profile.table import Table
 
 FORMAT = 1
@@ -179,10 +186,10 @@ def _entry(name: str, table: Table, constants: Mapping[str, int]) -> Entry:
 def _world(table: Table) -> World:
     default = World()
     world = World(
-        **{f.name: table.integer(f.name, getattr(default, f.name)) for f in fields(World)}
+        table.within("vcpus", 1, 8, default.vcpus),
+        table.within("max_evtchns", 1, NR_PORTS, default.max_evtchns),
+        table.within("domain_id", 0, LAST_DOMID, default.domain_id),
     )
-    if not 1 <= world.vcpus <= 8:
-        raise table.error("vcpus", "1 to 8")
     table.done()
     return world
 
@@ -207,13 +214,13 @@ def _boot(table: Table, constants: Mapping[str, int]) -> Boot:
         vcpus,
         tuple(probes.values()),
         _pv_console(table.table("pv_console")) if table.has("pv_console") else None,
-        tuple(_variant(item) for item in table.items("variant")),
+        tuple(_variant(item, memory) for item in table.items("variant")),
     )
     table.done()
     return boot
 
 
-def _variant(table: Table) -> Variant:
+def _variant(table: Table, usual: int) -> Variant:
     memory, vcpus = table.integer("memory", 0), table.integer("vcpus", 0)
     hole = table.array("hole") if table.has("hole") else None
     if memory and not 16 <= memory <= 1024:
@@ -222,6 +229,8 @@ def _variant(table: Table) -> Variant:
         raise table.error("vcpus", "1 to 8")
     if hole is not None and (len(hole) != 2 or not all(type(n) is int and n > 0 for n in hole)):
         raise table.error("hole", "its start and its size in MiB")
+    if hole is not None and sum(hole) > (memory or usual):
+        raise table.error("hole", f"within the {memory or usual} MiB of this machine")
     found = Variant(
         table.text("name"),
         memory,

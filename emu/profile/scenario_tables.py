@@ -10,6 +10,7 @@ from typing import Any
 from emu import abi
 from emu.abi import Mode
 from emu.l0 import L0Setup, PortKind
+from emu.l0.events import NR_PORTS
 from emu.profile.data import Entry
 from emu.profile.scenario import (
     FIRST_UNUSED_PAGE,
@@ -26,6 +27,12 @@ MAX_SCENARIOS = 2000
 MAX_FRAMES = 512
 """As many numbers as a page holds."""
 MAX_PAGE = 1 << 52
+LAST_DOMID = 0x7FEF
+"""Below DOMID_FIRST_RESERVED (public xen.h)."""
+MAX_VCPUS = 8192
+"""No domain has more (asm-x86/domain.h, MAX_VIRT_CPUS)."""
+MAX_GRANT_FRAMES = 1 << 23
+"""A frame has 512 entries, and a reference 32 bits (public grant_table.h)."""
 PATH = re.compile(r"(?:domain|cpu|vcpu[0-7]|evtchn[0-9]{1,4})\.[A-Za-z_][\w.\[\]]*")
 """A field of the core's structures."""
 RESULTS = frozenset({Name.ANY_ERROR, Name.VERSION})
@@ -229,12 +236,16 @@ class Reader:
         table = self.table.table("l0", optional=True)
         default = L0Setup()
         setup = L0Setup(
-            domid=table.integer("domid", default.domid),
-            vcpus=table.integer("vcpus", default.vcpus),
-            first_port=table.integer("first_port", default.first_port),
-            nr_grant_frames=table.integer("nr_grant_frames", default.nr_grant_frames),
-            max_grant_frames=table.integer("max_grant_frames", default.max_grant_frames),
-            suspend=table.integer("suspend", default.suspend),
+            domid=table.within("domid", 0, LAST_DOMID, default.domid),
+            vcpus=table.within("vcpus", 1, MAX_VCPUS, default.vcpus),
+            first_port=table.within("first_port", 0, NR_PORTS, default.first_port),
+            nr_grant_frames=table.within(
+                "nr_grant_frames", 0, MAX_GRANT_FRAMES, default.nr_grant_frames
+            ),
+            max_grant_frames=table.within(
+                "max_grant_frames", 0, MAX_GRANT_FRAMES, default.max_grant_frames
+            ),
+            suspend=table.within("suspend", 0, 1, default.suspend),
             resumed=self._params(table),
         )
         table.done()

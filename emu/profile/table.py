@@ -50,6 +50,13 @@ class Table:
     def integer(self, key: str, default: int | None = None) -> int:
         return int(self.get(key, int, "a number", default))
 
+    def within(self, key: str, low: int, high: int, default: int) -> int:
+        """A number from ``low`` to ``high``."""
+        value = self.integer(key, default)
+        if not low <= value <= high:
+            raise self.error(key, f"{low} to {high}")
+        return value
+
     def flag(self, key: str, default: bool = False) -> bool:
         return bool(self.get(key, bool, "true or false", default))
 

@@ -16,6 +16,7 @@ from tests.emu.build import FLAGS, compile_source
 PROFILE = load_profile("xen-pv-shim-4.10")
 FIXED = "enum fixed {", "enum fixed_addresses {"
 """As the probe asks for it."""
+SHARED = "(FIX_XEN_SHARED_INFO << 12)"
 BARE = tuple(flag for flag in FLAGS if flag != "-g")
 
 
@@ -64,3 +65,17 @@ def test_a_core_that_lacks_what_the_control_asks_for() -> None:
     early = ("case 5: {", "case 55: {")
     report = emulate_object(compile_source(mini.source(early), flags=BARE), probed())
     assert report.outcome is Outcome.PASSED
+
+
+def test_a_fixed_page_that_nobody_has_named() -> None:
+    """Where the shared page lies is not known: what the core does there is not to be called a crash."""
+    nowhere = (
+        ("FIX_HOLE, FIX_XEN_SHARED_INFO", "FIX_HOLE, FIX_OTHER"),
+        (SHARED, SHARED.replace("XEN_SHARED_INFO", "OTHER")),
+    )
+    report = emulate_object(compile_source(mini.source(*nowhere)), PROFILE)
+    assert (report.outcome, report.findings) == (Outcome.CANNOT_TELL, ())
+    unknown = "shared_info: neither the object nor a probe has FIX_XEN_SHARED_INFO, which the core uses at"
+    notes = [r.note for r in report.results if r.outcome is Outcome.CANNOT_TELL]
+    assert notes
+    assert all(note.startswith(unknown) for note in notes)

@@ -95,6 +95,21 @@ def test_missing_file_names_the_built_in_ones() -> None:
         ("port = 3", 'port = "three"', "scenario[one].fields.port", "nor a known name"),
         ("result = 0", 'result = "-EWHAT"', "scenario[one].result", "nor a known name"),
         ("result = 0", "repeat = 0", "scenario[one].repeat", "1 to 64"),
+        (
+            "result = 0",
+            "l0 = { first_port = 131073 }",
+            "scenario[one].l0.first_port",
+            "0 to 131072",
+        ),
+        ("result = 0", "l0 = { domid = 32752 }", "scenario[one].l0.domid", "0 to 32751"),
+        ("result = 0", "l0 = { vcpus = 0 }", "scenario[one].l0.vcpus", "1 to 8192"),
+        ("result = 0", "l0 = { suspend = 2 }", "scenario[one].l0.suspend", "0 to 1"),
+        (
+            "result = 0",
+            "l0 = { max_grant_frames = -1 }",
+            "scenario[one].l0.max_grant_frames",
+            "0 to 8388608",
+        ),
         ("result = 0", 'modes = ["16"]', "scenario[one].modes", "at least one"),
         ("result = 0", "silent = 1", "scenario[one].silent", "true or false"),
         (
@@ -149,6 +164,24 @@ def test_missing_file_names_the_built_in_ones() -> None:
         ),
         ("result = 0", "explore = 1", "scenario[one].explore", "true or false"),
         ("[[scenario]]", "[world]\nvcpus = 99\n[[scenario]]", "world.vcpus", "1 to 8"),
+        (
+            "[[scenario]]",
+            "[world]\nmax_evtchns = 4294967296\n[[scenario]]",
+            "world.max_evtchns",
+            "1 to 131072",
+        ),
+        (
+            "[[scenario]]",
+            "[world]\ndomain_id = -1\n[[scenario]]",
+            "world.domain_id",
+            "0 to 32751",
+        ),
+        (
+            "[[scenario]]",
+            '[boot]\n[[boot.variant]]\nname = "v"\nhole = [60, 5]\n[[scenario]]',
+            "boot.variant[v].hole",
+            "within the 64 MiB",
+        ),
         (
             "[[scenario]]",
             '[regions.r]\ntop = "TOP"\nenumerator = "E"\n[[scenario]]',

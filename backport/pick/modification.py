@@ -9,7 +9,7 @@ from backport.gateway.trees import EXECUTABLE, FILE, GITLINK, Entry
 from backport.pick import submodule
 from backport.pick.absent import absent_file, find_elsewhere, noted
 from backport.pick.content import Made, descends, from_base, is_result, names, new_content
-from backport.pick.creation import misplaced
+from backport.pick.creation import misplaced, taken
 from backport.pick.outcome import Change, Clash, How
 from backport.pick.renamed import Renamed
 from backport.pick.work import Done, Work, other_type
@@ -50,23 +50,37 @@ def move(work: Work, change: FileChange) -> Done | Clash:
             return replace(done, change=replace(done.change, notes=(note, *done.change.notes)))
         return absent_file(work, change)
     blocker = work.obstacle(target)
-    if blocker is not None:
-        return Clash(
-            target,
-            f"the patch makes it from {shown(source)}, but a file of that name exists",
-            ours=blocker.oid,
-            mode=blocker.mode,
-        )
     done = changed_file(work, change, there)
-    if isinstance(done, Clash):
-        return done
+    if blocker is not None:
+        return _blocked(work, change, blocker, done)
     away: tuple[bytes, Entry | None] = (source, None)
+    if isinstance(done, Clash):
+        # As git leaves it: what is open stands under the new name, and nothing under the old one.
+        if change.kind == "rename":
+            work.take(Done(Change(source, How.MERGED), (away,)))
+        return done
     elsewhere = misplaced(work, target, made) if (made := dict(done.edits).get(target)) else None
     if elsewhere is not None:
         if change.kind == "rename":
             work.take(Done(Change(source, How.MERGED), (away,)))
         return elsewhere
     return replace(done, edits=(away, *done.edits)) if change.kind == "rename" else done
+
+
+def _blocked(work: Work, change: FileChange, blocker: Entry, done: Done | Clash) -> Clash:
+    """The clash of a rename or copy with a file that has the new name."""
+    assert change.old_path is not None
+    source, target = change.old_path, change.path
+    made = dict(done.edits).get(target) if isinstance(done, Done) else None
+    reason = f"the patch makes it from {shown(source)}, but a file of that name exists"
+    if made is None:
+        # Two conflicts in one file: the other is left where it is.
+        why = f"; {done.reason}" if isinstance(done, Clash) else ""
+        reason += f"{why}; {shown(source)} is left as it was"
+        return Clash(target, reason, ours=blocker.oid, mode=blocker.mode)
+    if change.kind == "rename":
+        work.take(Done(Change(source, How.MERGED), ((source, None),)))
+    return replace(taken(work, target, blocker, made), reason=reason)
 
 
 def _made_before(work: Work, change: FileChange, standing: Entry) -> bool:
@@ -105,7 +119,11 @@ def changed_file(work: Work, change: FileChange, there: Entry) -> Done | Clash:
     target = change.path
     wrong = other_type(there, change)
     if wrong is not None:
-        return wrong
+        base = work.objects.find_blob(change.old_blob)
+        theirs = from_base(work.objects, base, change)
+        return replace(
+            wrong, base=base, theirs=theirs, their_mode=change.new_mode or change.old_mode
+        )
     made = (
         _advanced(there, change)
         if there.mode == GITLINK and change.hunks

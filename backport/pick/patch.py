@@ -13,11 +13,11 @@ files can swap their names; and a path that the patch takes away is free for wha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from backport.errors import UsageError
 from backport.gateway.objects import Objects
-from backport.gateway.trees import SYMLINK, Entry, InTheWay, TreeView
+from backport.gateway.trees import EXECUTABLE, FILE, SYMLINK, Entry, InTheWay, TreeView
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.content import marked
 from backport.pick.creation import create, created, delete, taken
@@ -71,12 +71,10 @@ def pick_patch(
             del work.edits[path]
             changes = [change for change in changes if change.path != path]
             clashes.setdefault(path, taken(work, path, there, made))
-    try:
-        result = tree.edited(work.edits) if work.edits else tree
-    except InTheWay as block:
-        clash = _blocked(tree, patch, block)
+    result, blocked = _edited(objects, tree, work.edits)
+    for clash in blocked:
         clashes.setdefault(clash.path, clash)
-        result = tree
+        changes = [change for change in changes if change.path != clash.path]
     return Picked(result, tuple(changes), _with_already(tuple(clashes.values()), changes))
 
 
@@ -112,16 +110,36 @@ def _also(objects: Objects, first: Clash, change: FileChange) -> Clash:
     return first
 
 
-def _blocked(tree: TreeView, patch: Patch, block: InTheWay) -> Clash:
-    there = tree.entry(block.obstacle)
-    if there is None or there.mode == SYMLINK:
-        what = "a directory" if there is None else "a symbolic link"
-        raise UsageError(
-            f"{patch.name} writes {shown(block.path)}, and {shown(block.obstacle)} is {what} here",
-            "such a patch is not for this tree; leave it out of the series",
-        )
-    reason = f"is a file here, but the patch creates {shown(block.path)} below it"
-    return Clash(block.obstacle, reason, ours=there.oid, mode=there.mode)
+def _edited(
+    objects: Objects, tree: TreeView, edits: Mapping[bytes, Entry | None]
+) -> tuple[TreeView, tuple[Clash, ...]]:
+    """The tree with all edits that it has a place for, and a clash for each of the others."""
+    left, clashes = dict(edits), list[Clash]()
+    while left:
+        try:
+            return tree.edited(left), tuple(clashes)
+        except InTheWay as block:
+            is_folder = block.obstacle.endswith(b"/")
+            below = block.obstacle + b"/"
+            for path in [block.path] if is_folder else [x for x in left if x.startswith(below)]:
+                made = left.pop(path)
+                if made is not None:
+                    clashes.append(_blocked(objects, tree, path, made, block.obstacle))
+    return tree, tuple(clashes)
+
+
+def _blocked(objects: Objects, tree: TreeView, path: bytes, made: Entry, obstacle: bytes) -> Clash:
+    there = tree.entry(obstacle.rstrip(b"/"))
+    what = "a directory" if there is None else "a file"
+    what = "a symbolic link" if there is not None and there.mode == SYMLINK else what
+    content = objects.blob(made.oid) if made.mode in (FILE, EXECUTABLE) else None
+    return Clash(
+        path,
+        f"the patch makes it, and {shown(obstacle)} is {what} here",
+        theirs=made.oid,
+        mode=made.mode,
+        content=content,
+    )
 
 
 def _pick_change(work: Work, change: FileChange) -> Done | Clash:

@@ -196,7 +196,7 @@ def test_a_new_file_under_the_old_name(tmp_path: Path) -> None:
         assert given.pick("stable").tree.read(b"f2") == lines().encode()
 
 
-def test_no_room_is_made_by_a_rename_that_clashes(tmp_path: Path) -> None:
+def test_a_rename_whose_new_name_is_open_makes_room(tmp_path: Path) -> None:
     repo = new_repo(tmp_path / "r", {"f": lines(), "f2": "in the way\n"})
     given = plain(
         repo,
@@ -204,8 +204,11 @@ def test_no_room_is_made_by_a_rename_that_clashes(tmp_path: Path) -> None:
         b"diff --git a/f b/f2\nsimilarity index 100%\nrename from f\nrename to f2\n",
     )
     picked = given.pick()
-    assert {clash.path for clash in picked.clashes} == {b"f", b"f2"}
-    assert picked.tree.read(b"f") == lines().encode()
+    (clash,) = picked.clashes
+    assert clash.path == b"f2"
+    assert clash.theirs is not None
+    assert picked.tree.objects.blob(clash.theirs) == lines().encode()
+    assert picked.tree.read(b"f") == b"fresh\n"
     assert given.am() is None
 
 

@@ -12,11 +12,13 @@ import pytest
 from backport.errors import Conflict
 from backport.run import conflict
 from tests.backport.trees import (
+    Files,
     backport,
     branch_with,
     commit,
     git,
     lines,
+    mbox,
     new_repo,
     refs,
     two_files,
@@ -411,3 +413,37 @@ def test_nothing_is_laid_out_behind_a_link_that_leads_out(tmp_path: Path, name: 
     assert (outside / "file").read_text() == "the user's own\n"
     conflict._write_file(folder, b"deep/er/file", b"inside\n", 0o100755)
     assert os.access(folder / "deep/er/file", os.X_OK)
+
+
+RENAME: Files = {"old.c": None, "new.c": lines((5, "five"))}
+
+
+@pytest.mark.parametrize("form", ["range", "mailbox"])
+@pytest.mark.parametrize(
+    ("here", "left", "wanted"),
+    [
+        ({"old.c": lines((5, "cinq"))}, "", {"new.c", "h"}),
+        ({"new.c": "another\n"}, "", {"new.c", "h"}),
+        ({"new.c": "another\n", "old.c": lines((5, "cinq"))}, "old.c", {"new.c", "old.c", "h"}),
+    ],
+    ids=["lines", "the name", "both"],
+)
+def test_a_rename_in_conflict_leaves_nothing_under_the_old_name(
+    tmp_path: Path, here: Files, left: str, wanted: set[str], form: str
+) -> None:
+    """As git does it; where the new name is another file's and the lines clash, too, it is said."""
+    repo = new_repo(tmp_path / "repo", {"old.c": lines(), "h": "h\n"})
+    branch_with(repo, "topic", "stable", ("rename it", RENAME))
+    box = tmp_path / "box"
+    box.write_bytes(mbox(repo, "stable..topic"))
+    commit(repo, here, "a version of its own")
+    series = "topic" if form == "range" else str(box)
+    done = backport(repo, "apply", "--branch", "stable", "--series", series)
+    assert done.exit_code == 3, done.output
+    assert not left or f"{left} is left as it was" in " ".join(done.output.split())
+    folder = repo / ".git/backport/conflict"
+    assert (folder / "old.c").exists() == bool(left)
+    (folder / "new.c").write_text(lines((5, "both")))
+    git(folder, "add", "new.c")
+    assert backport(repo, "continue").exit_code == 0
+    assert set(git(repo, "ls-tree", "-r", "--name-only", "stable").split()) == wanted

@@ -57,3 +57,32 @@ def test_through_a_link(tmp_path: Path) -> None:
     assert (folder / "c/b").read_text() == "mine\n"
     assert "laid out as a~patch/b:" in " ".join(done.output.split())
     assert backport(repo, "abort").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("here", "made", "why"),
+    [
+        ({"a": "file\n"}, "a/b", "a is a file here"),
+        ({"a/x": "file\n"}, "a", "a/ is a directory here"),
+    ],
+)
+def test_only_the_file_without_a_place_is_open(
+    tmp_path: Path, here: Files, made: str, why: str
+) -> None:
+    """The rest of the patch is there, and stays there when the one file is left out."""
+    repo = new_repo(tmp_path / "repo", {"g": lines(), "h": "h\n"})
+    rest: Files = {"g": lines((5, "five")), "h": None, "new": "new\n"}
+    branch_with(repo, "topic", "stable", ("all of it", {**rest, made: "made\n"}))
+    commit(repo, here, "a of its own")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
+    assert done.exit_code == 3, done.output
+    assert f"{made}: the patch makes it, and {why}" in " ".join(done.output.split())
+    folder = repo / ".git/backport/conflict"
+    (open_one,) = git(folder, "diff", "--name-only", "--diff-filter=U").split()
+    assert (folder / open_one).read_text() == "made\n"
+    git(folder, "rm", "-q", open_one)
+    assert backport(repo, "continue").exit_code == 0
+    assert git(repo, "show", "stable:g") + "\n" == rest["g"]
+    assert git(repo, "diff", "--name-status", "stable~1", "stable").split() == [
+        *("M", "g", "D", "h", "A", "new")
+    ]

@@ -57,12 +57,12 @@ def move(work: Work, change: FileChange) -> Done | Clash:
     if isinstance(done, Clash):
         # As git leaves it: what is open stands under the new name, and nothing under the old one.
         if change.kind == "rename":
-            work.take(Done(Change(source, How.MERGED), (away,)))
+            work.take(Done(Change(target, How.MERGED), (away,)))
         return done
     elsewhere = misplaced(work, target, made) if (made := dict(done.edits).get(target)) else None
     if elsewhere is not None:
         if change.kind == "rename":
-            work.take(Done(Change(source, How.MERGED), (away,)))
+            work.take(Done(Change(target, How.MERGED), (away,)))
         return elsewhere
     return replace(done, edits=(away, *done.edits)) if change.kind == "rename" else done
 
@@ -79,7 +79,7 @@ def _blocked(work: Work, change: FileChange, blocker: Entry, done: Done | Clash)
         reason += f"{why}; {shown(source)} is left as it was"
         return Clash(target, reason, ours=blocker.oid, mode=blocker.mode)
     if change.kind == "rename":
-        work.take(Done(Change(source, How.MERGED), ((source, None),)))
+        work.take(Done(Change(target, How.MERGED), ((source, None),)))
     return replace(taken(work, target, blocker, made), reason=reason)
 
 

@@ -19,7 +19,10 @@ def owed(
         typer.Option("--all", help="Also fixes to what the branch had before it left upstream."),
     ] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Do not look whether each commit would go on.")
+        bool,
+        typer.Option(
+            "--quick", help="Believe messages, and do not look whether each commit would go on."
+        ),
     ] = False,
     ignore: Annotated[
         str | None,

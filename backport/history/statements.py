@@ -112,10 +112,10 @@ class Abbreviations:
         return tuple(found)
 
 
-def carried(statements: Iterable[Statement]) -> Mapping[str, Statement]:
-    """By origin, cut to `ABBREVIATED`: the commit that a branch has it as and has not reverted."""
-    found: dict[str, Statement] = {}
-    for one in standing(statements):
+def by_origin(statements: Iterable[Statement]) -> Mapping[str, tuple[Statement, ...]]:
+    """By origin, cut to `ABBREVIATED`: the commits that name it, in the order given."""
+    found: dict[str, list[Statement]] = {}
+    for one in statements:
         for origin in one.origins:
-            found.setdefault(origin, one)
-    return found
+            found.setdefault(origin, []).append(one)
+    return {origin: tuple(named) for origin, named in found.items()}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from enum import StrEnum
 
 from backport.gateway.objects import Objects
 from backport.gateway.repository import Repo
@@ -24,6 +25,16 @@ from series.lines import split_lines
 from series.model import FileChange, Oid
 
 
+class Left(StrEnum):
+    """How much of what a commit, or a change of one file, did is left in a tree that comes from it."""
+
+    ALL = "all of it"
+    MOVED_ON = "changed further since"
+    """What it did cannot be told apart from what others have done to it since: not taken back."""
+    PART = "a part of it"
+    NONE = "nothing of it"
+
+
 def is_taken_back(
     repo: Repo, tree: TreeView, tip: Oid, commit: Oid, changes: Sequence[FileChange]
 ) -> bool:
@@ -34,7 +45,21 @@ def is_taken_back(
     each file that another commit has changed as well.
     """
     names = _Names(repo, tree, tip, commit)
-    return any(_is_lost(repo.objects, tree, change, names) for change in changes)
+    lost = (Left.PART, Left.NONE)
+    return any(_left(repo.objects, tree, change, names) in lost for change in changes)
+
+
+def what_is_left(
+    repo: Repo, tree: TreeView, tip: Oid, commit: Oid, changes: Sequence[FileChange]
+) -> Left:
+    """How much of the ``changes`` is left: the same, file by file."""
+    names = _Names(repo, tree, tip, commit)
+    found = {_left(repo.objects, tree, change, names) for change in changes}
+    if found == {Left.NONE}:
+        return Left.NONE
+    if found & {Left.NONE, Left.PART}:
+        return Left.PART
+    return Left.MOVED_ON if Left.MOVED_ON in found else Left.ALL
 
 
 def added_and_gone(repo: Repo, tree: TreeView, changes: Sequence[FileChange]) -> tuple[bytes, ...]:
@@ -91,39 +116,46 @@ class _Names:
         return names[0].entry
 
 
-def _is_lost(objects: Objects, tree: TreeView, change: FileChange, names: _Names) -> bool:
+def _left(objects: Objects, tree: TreeView, change: FileChange, names: _Names) -> Left:
     old, new = change.old_path, change.new_path
     if new is None:
-        return old is not None and tree.entry(old) is not None
+        return Left.NONE if old is not None and tree.entry(old) is not None else Left.ALL
     there = tree.entry(new)
     if there is None and old not in (None, new) and tree.entry(old) is not None:
-        return change.kind != "copy"
+        return Left.NONE if change.kind != "copy" else Left.MOVED_ON
     if there is None:
-        if change.new_blob is None:
-            return old is None
         try:
-            there = names.find(new, change.new_blob)
+            there = names.find(new, change.new_blob) if change.new_blob is not None else None
         except LookupError:
-            return False
+            return Left.MOVED_ON
         if there is None:
-            return old is None
+            return Left.NONE if old is None else Left.MOVED_ON
     if old is None or change.kind == "copy":
-        return False
+        return Left.ALL
+    content = _content_left(objects, change, there)
     if change.old_mode not in (None, change.new_mode) and there.mode == change.old_mode:
-        return True
+        alone = change.old_blob in (None, change.new_blob)
+        return Left.NONE if alone or content is Left.NONE else Left.PART
+    return content
+
+
+def _content_left(objects: Objects, change: FileChange, there: Entry) -> Left:
     before, after = change.old_blob, change.new_blob
     if before is None or after is None or before == after or there.oid == after:
-        return False
+        return Left.ALL
     if there.oid == before:
-        return True
+        return Left.NONE
     if change.binary or there.mode == GITLINK:
-        return False
+        return Left.MOVED_ON
     merge = merge_file(objects, after, there.oid, before)
     texts = [objects.blob(oid) for oid in (before, after, there.oid)]
     if merge.blob is None:
-        return _is_back(*(Counter(split_lines(text)) for text in texts))
-    now = changed_lines(texts[2], objects.blob(merge.blob))
-    return sum(now) < sum(changed_lines(texts[1], texts[0]))
+        is_back = _is_back(*(Counter(split_lines(text)) for text in texts))
+        return Left.NONE if is_back else Left.MOVED_ON
+    now = sum(changed_lines(texts[2], objects.blob(merge.blob)))
+    if not now:
+        return Left.NONE
+    return Left.PART if now < sum(changed_lines(texts[1], texts[0])) else Left.ALL
 
 
 def _is_back(before: Counter[bytes], after: Counter[bytes], there: Counter[bytes]) -> bool:

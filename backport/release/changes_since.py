@@ -118,7 +118,7 @@ def _debts(repo: Repo, settings: Settings, branch: str, last: str) -> tuple[str,
     found = [
         f"{one.commit[:12]} {escaped(one.subject)}: {one.whence.value}"
         for one in pedigree.descents
-        if one.whence in DEBT and one.reverted_by is None
+        if one.whence in DEBT and not one.is_gone
     ]
     owed = find_owed(repo, read_lineage(repo, branch, settings.upstream), ()).owed
     found += [f"owed: {one.commit[:12]} {escaped(one.subject)}" for one in owed[:_MOST]]

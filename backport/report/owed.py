@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NOTES = "refs/notes/backport-ignored"
 _MOST_ABSENT = 2
+_MOST_UNREAD = 3
 
 
 def show_debts(debts: Debts) -> None:
@@ -33,6 +34,11 @@ def show_debts(debts: Debts) -> None:
         print(fold(_head(debt), width))
         for line in (*_claims(debt), *_outlook(debt)):
             print(fold(f"    {line}", width))
+    if debts.account.in_part:
+        print("carried in part:")
+        for part in debts.account.in_part:
+            print(fold(f"{part.commit[:12]} {part.subject}", width))
+            print(fold(f"    {part.text}", width))
     if ignored:
         print(f"ignored on {debts.branch}:")
         for debt in ignored:
@@ -73,7 +79,7 @@ def _claims(debt: Debt) -> list[str]:
         few = ", ".join(one[:12] for one in absent[:_MOST_ABSENT])
         more = f" and {len(absent) - _MOST_ABSENT} more" if len(absent) > _MOST_ABSENT else ""
         lines.append(f"may not apply here: it mends {few}{more}, which the branch does not have")
-    return lines
+    return [*lines, *debt.owed.remarks]
 
 
 def _claim(claim: Claim) -> str:
@@ -118,6 +124,8 @@ def _sum(debts: Debts, open_: int, there: int, ignored: int) -> str:
     ]
     if own:
         lines.append(f"  {counted(own, 'commit')} that only newer stable branches have")
+    if account.in_part:
+        lines.append(f"  {len(account.in_part)} of those that are there are so in part")
     if there:
         lines.append(f"  {there} of those with a reason are in the tree already")
     if ignored:
@@ -129,6 +137,13 @@ def _sum(debts: Debts, open_: int, there: int, ignored: int) -> str:
         lines.append(
             f"  {count} in messages name no commit of either, or more than one ({few}{more})"
         )
+    if account.unread:
+        few = "; ".join(
+            f"{oid[:12]}: {why}" for oid, why in [*account.unread.items()][:_MOST_UNREAD]
+        )
+        more = ", ..." if len(account.unread) > _MOST_UNREAD else ""
+        count = counted(len(account.unread), "commit")
+        lines.append(f"  messages are believed of {count} that could not be read ({few}{more})")
     silent = [f"{name} {count}" for name, count in account.without_origin.items() if count]
     if silent:
         lines.append(f"  not compared, for they name no origin: {', '.join(silent)}")
@@ -170,6 +185,7 @@ def debts_json(debts: Debts) -> dict[str, Any]:
                     for claim in debt.owed.claims
                 ],
                 "mends_absent": list(debt.owed.mends_absent),
+                "remarks": list(debt.owed.remarks),
                 "ignored_because": debt.because,
                 "outlook": view_json(debt.view),
             }
@@ -183,6 +199,11 @@ def debts_json(debts: Debts) -> dict[str, Any]:
             "base_fixes": account.base_fixes,
             "nothing": account.nothing,
         },
+        "in_part": [
+            {"commit": one.commit, "subject": one.subject, "why": one.text}
+            for one in account.in_part
+        ],
+        "unread": dict(account.unread),
         "unresolved": [{"commit": commit, "id": short} for commit, short in account.unresolved],
         "without_origin": dict(account.without_origin),
     }

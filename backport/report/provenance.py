@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from backport.counted import counted
+from backport.history.taken_back import Left
 from backport.report.page import fold, page_width
 from backport.report.table import show_table
 from backport.survey.provenance import Whence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 DEBT = (Whence.NOWHERE, Whence.UNKNOWN, Whence.ELSEWHERE)
 """What upstream does not have, as far as can be known."""
+_MOST_NAMED = 5
 
 
 def show_pedigree(pedigree: Pedigree, diffs: Mapping[Oid, str], *, only_debt: bool = False) -> None:
@@ -45,8 +47,12 @@ def _origin(one: Descent) -> str:
     words = [", ".join(oid[:12] for oid in one.origins)]
     if one.adapted is not None and not one.adapted.is_identical:
         words.append(f"{one.adapted.lines}/{one.adapted.of} differ")
-    if one.reverted_by is not None:
-        words.append(f"taken back by {one.reverted_by[:12]}")
+    if one.left in (Left.PART, Left.NONE):
+        part = "in part " if one.left is Left.PART else ""
+        by = f" by {one.reverted_by[:12]}" if one.reverted_by is not None else " since"
+        words.append(f"{part}taken back{by}")
+    if one.void is not None:
+        words.append(f"not taken back by {one.void[:12]}, which says so")
     return ", ".join(filter(None, words))
 
 
@@ -65,7 +71,12 @@ def _sum(pedigree: Pedigree) -> str:
             f"  {same} identical to their origin, {len(compared) - same} adapted"
             " (N/M differ: of the lines that either changes)"
         )
-    debt = [one for one in found if one.whence in DEBT and one.reverted_by is None]
+    strangers = [one for one in found if one.adapted is not None and one.adapted.shares_nothing]
+    if strangers:
+        few = ", ".join(one.commit[:12] for one in strangers[:_MOST_NAMED])
+        more = ", ..." if len(strangers) > _MOST_NAMED else ""
+        lines.append(f"  {len(strangers)} share no line with their origin ({few}{more})")
+    debt = [one for one in found if one.whence in DEBT and not one.is_gone]
     if debt:
         lines.append(f"  not on {pedigree.upstream} yet, and not taken back: {len(debt)}")
     noted = [one for one in found if one.unproven is not None]
@@ -99,10 +110,13 @@ def pedigree_json(pedigree: Pedigree, diffs: Mapping[Oid, str]) -> dict[str, Any
                 "adapted": {"lines": one.adapted.lines, "of": one.adapted.of}
                 if one.adapted
                 else None,
+                "shares_nothing": one.adapted is not None and one.adapted.shares_nothing,
                 "interdiff": diffs.get(one.commit),
                 "style": list(one.lint) if one.lint is not None else None,
                 "unproven": list(one.unproven) if one.unproven is not None else None,
                 "reverted_by": one.reverted_by,
+                "left": one.left,
+                "void": one.void,
             }
             for one in pedigree.descents
         ],

@@ -8,7 +8,7 @@ instead of taking them: so what is taken must go on by itself and bring nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -16,11 +16,12 @@ from backport.counted import counted
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.history.missing_names import Setting, Suspect, find_lacking
-from backport.history.recall import own_of, statements_of
 from backport.history.siblings import find_siblings, newer_branches
-from backport.history.statements import Statement, carried, standing
+from backport.history.statements import Statement, standing
 from backport.history.upstream import find_blockers
 from backport.pick.patch import pick_patch
+from backport.survey.carriage import Carriage
+from backport.survey.elsewhere import Elsewhere
 from backport.survey.line_origins import lines_beneath
 from backport.survey.lineage import Lineage, read_lineage
 from backport.survey.outlooks import Fate, Judge, View
@@ -95,6 +96,7 @@ class Digger:
 
     repo: Repo
     lineage: Lineage
+    carriage: Carriage
     _known: dict[Oid, dict[Oid, tuple[Evidence, ...]]] = field(default_factory=dict)
 
     def of_commit(self, commit: Oid) -> dict[Oid, tuple[Evidence, ...]]:
@@ -119,13 +121,13 @@ class Digger:
         return {
             oid: tuple(found[oid])
             for oid in kept
-            if oid != patch.commit and self.lineage.is_lacked(oid)
+            if oid != patch.commit and self.carriage.is_lacked(oid)
         }
 
     def _lines(self, patch: Patch, made_on: Oid, found: dict[Oid, list[Evidence]]) -> None:
         by_file: dict[tuple[Oid, bytes], list[bytes]] = {}
         for line in lines_beneath(self.repo, patch, made_on, self.lineage.tip):
-            if not self.lineage.is_lacked(line.commit):  # the edge of what was asked for
+            if not self.carriage.is_lacked(line.commit):  # the edge of what was asked for
                 continue
             by_file.setdefault((line.commit, line.path), []).append(line.text)
         for (commit, path), lines in by_file.items():
@@ -202,13 +204,11 @@ def find_needs(
 ) -> tuple[Needs, ...]:
     """What each patch, by itself, needs that ``branch`` lacks."""
     lineage = read_lineage(repo, branch, upstream)
-    digger = Digger(repo, lineage)
+    carriage = Carriage(repo, lineage)
+    digger = Digger(repo, lineage, carriage)
     siblings = find_siblings(repo, branch, ("auto",)).siblings
     judge = Judge(repo, lineage.tip, lineage.upstream_tip, branch, siblings)
-    newer = {
-        one.name: carried(statements_of(repo, own_of(repo, one.tip, lineage.upstream_tip)))
-        for one in newer_branches(repo, branch)
-    }
+    newer = Elsewhere(repo, lineage, newer_branches(repo, branch))
     since = _mended_since(lineage)
     given = tuple(patches)
     found = []
@@ -218,7 +218,7 @@ def find_needs(
         view = judge.view_of(patch, blockers=False)
         needs = []
         for commit, evidence in blockers.items():
-            on = tuple(name for name, known in newer.items() if commit[:12] in known)
+            on = tuple(name for name, _ in newer.versions(commit))
             need = Need(
                 commit,
                 shown(repo.message(commit).split(b"\n", 1)[0]),
@@ -226,7 +226,8 @@ def find_needs(
                 pulls=tuple(digger.of_commit(commit)),
                 on=on,
             )
-            needs.append(_advised(need, view, judge.view(commit, blockers=False), repo, since))
+            mended = [x for x in since.get(commit, ()) if carriage.is_lacked(x.commit)]
+            needs.append(_advised(need, view, judge.view(commit, blockers=False), repo, mended))
         unknown = () if made_on else (_ONLY_CLASHES,)
         whole, cut = digger.closure(blockers) if closure else (None, False)
         subject = shown(patch.subject)
@@ -245,7 +246,7 @@ def _made_on(repo: Repo, patch: Patch) -> Oid | None:
 
 
 def _mended_since(lineage: Lineage) -> dict[Oid, list[Statement]]:
-    """By commit: what upstream has done since to mend it, or to take it back, and the branch lacks.
+    """By commit: what upstream has done since to mend it, or to take it back.
 
     What upstream has reverted in its turn counts no more.
     """
@@ -253,21 +254,18 @@ def _mended_since(lineage: Lineage) -> dict[Oid, list[Statement]]:
     for one in standing(lineage.upstream):
         for short in (*one.fixes, *one.amends, *one.reverts):
             whole = lineage.ids.find(short)
-            if len(whole) == 1 and not lineage.has(one.commit):
+            if len(whole) == 1:
                 found.setdefault(whole[0], []).append(one)
     return found
 
 
-def _advised(
-    need: Need, patch: View, own: View, repo: Repo, since: dict[Oid, list[Statement]]
-) -> Need:
+def _advised(need: Need, patch: View, own: View, repo: Repo, mended: Sequence[Statement]) -> Need:
     kinds = {one.kind for one in need.evidence}
     if patch.fate is Fate.THERE:
         return replace(need, because="the branch has all of the patch")
     goes_on = patch.fate is Fate.GOES_ON
     if goes_on and Kind.NAMES not in kinds:
         return replace(need, because="the patch goes on without it")
-    mended = since.get(need.commit, [])
     if mended:
         first = mended[-1]
         what = "reverted" if first.reverts else "mended"

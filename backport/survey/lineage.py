@@ -6,16 +6,14 @@ No merge base is asked for, so merges that cross make no difference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
-from backport.history.presence import ABBREVIATED
 from backport.history.recall import sides_of, statements_of
 from backport.history.siblings import version_in
-from backport.history.statements import Abbreviations, Statement, carried
+from backport.history.statements import Abbreviations, Statement
 from series.model import Oid
 
 
@@ -38,16 +36,6 @@ class Lineage:
         return version_in(self.branch)
 
     @cached_property
-    def carried(self) -> Mapping[str, Statement]:
-        """By origin: the commit of the branch that has it."""
-        return carried(self.own)
-
-    @cached_property
-    def subjects(self) -> Mapping[str, Statement]:
-        """By subject: commits of the branch that name no origin."""
-        return {one.subject: one for one in reversed(self.own) if not one.origins}
-
-    @cached_property
     def upstream_ids(self) -> frozenset[Oid]:
         """The commits that upstream alone has."""
         return frozenset(one.commit for one in self.upstream)
@@ -61,14 +49,6 @@ class Lineage:
     def is_upstream(self, commit: Oid) -> bool:
         """Whether upstream reaches it."""
         return commit in self.shared or commit in self.upstream_ids
-
-    def is_lacked(self, commit: Oid) -> bool:
-        """Whether upstream has it and the branch does not, under no id."""
-        return commit in self.upstream_ids and not self.has(commit)
-
-    def has(self, commit: Oid) -> bool:
-        """Whether the branch has that upstream commit, as itself or under an id of its own."""
-        return commit in self.shared or commit[:ABBREVIATED] in self.carried
 
 
 def read_lineage(repo: Repo, branch: str, upstream: str | None) -> Lineage:

@@ -17,7 +17,10 @@ from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.history.recall import statements_of
-from backport.history.statements import Statement, stated, with_takers
+from backport.history.statements import Statement, stated
+from backport.history.taken_back import Left
+from backport.survey.carriage import telling_lines
+from backport.survey.holding import Holdings
 from backport.survey.lineage import Lineage, read_lineage
 from backport.survey.lookalikes import find_lookalikes
 from backport.survey.remembered import unproven
@@ -26,6 +29,7 @@ from series.reading.patch_ids import fingerprint
 
 _DEEPEST = 3
 """Branches through which a commit may have come."""
+_TURNED = {b"+": b"-", b"-": b"+"}
 _LINT_SECONDS = 60
 _LINT_LINES = 20
 
@@ -44,6 +48,7 @@ class Whence(StrEnum):
     UNKNOWN = "unknown origin"
     """It names an origin that the repository does not have, or more than one of that abbreviation."""
     REVERT = "a revert"
+    """It says so, and takes something back of what it names."""
     NOWHERE = "nowhere upstream"
     MERGE = "a merge"
 
@@ -54,6 +59,8 @@ class Adapted:
 
     lines: int
     of: int
+    shares_nothing: bool = False
+    """Whether no line of the change is the origin's: the message may name the wrong commit."""
 
     @property
     def is_identical(self) -> bool:
@@ -77,7 +84,16 @@ class Descent:
     unproven: tuple[str, ...] | None = None
     """What ``--notes`` has noted as not proven; None where nothing is noted of the commit."""
     reverted_by: Oid | None = None
-    """A later commit of the branch that takes it back."""
+    """A later commit of the branch that takes it back, or a part of it."""
+    left: Left = Left.ALL
+    """How much of it the branch still has."""
+    void: Oid | None = None
+    """A later commit that says that it reverts it, and takes nothing of it back."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the branch has nothing of it any more."""
+        return self.left is Left.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +134,7 @@ def trace(
     by_subject = _by_subject(lineage.upstream)
     found = []
     noted = unproven(repo)
-    taken_back = {one.commit: by for one, by in with_takers(own)}
+    holdings = Holdings(repo, lineage.tip, lineage.own)
     nameless = [
         one.commit
         for one in own
@@ -130,11 +146,21 @@ def trace(
         descent = _descent(repo, lineage, one, by_subject, alike.get(one.commit, ()))
         if lint is not None and descent.whence is not Whence.MERGE:
             descent = replace(descent, lint=run_linter(repo, lint, one.commit))
-        back = taken_back[one.commit]
-        found.append(replace(descent, unproven=noted.get(one.commit), reverted_by=back))
+        held = holdings.of(one.commit)
+        found.append(
+            replace(
+                descent,
+                unproven=noted.get(one.commit),
+                reverted_by=held.by,
+                left=held.left,
+                void=held.void,
+            )
+        )
         on_traced(number, len(own))
     named = since or f"where it left {lineage.upstream_name}"
-    return Pedigree(branch, lineage.upstream_name, named, tuple(found), lineage.notes)
+    unread = [f"{oid[:12]} could not be read: {why}" for oid, why in holdings.unread.items()]
+    notes = (*lineage.notes, *unread)
+    return Pedigree(branch, lineage.upstream_name, named, tuple(found), notes)
 
 
 def _by_subject(statements: Iterable[Statement]) -> dict[str, list[Oid]]:
@@ -174,7 +200,28 @@ def _descent(
     if alike:
         adapted = _adapted(repo, one.commit, [alike[0]])
         return replace(found, whence=Whence.SAME_PATCH, origins=alike, adapted=adapted)
-    return replace(found, whence=Whence.REVERT) if one.reverts else found
+    return replace(found, whence=Whence.REVERT) if _reverts(repo, lineage, one) else found
+
+
+def _reverts(repo: Repo, lineage: Lineage, one: Statement) -> bool:
+    """Whether it takes back something of what its message says that it reverts."""
+    here = telling_lines(commit_patch(repo, one.commit))
+    undone = Counter({(_TURNED[op], text): count for (op, text), count in here.items()})
+    for short in one.reverts:
+        for target in _whole(repo, lineage, short):
+            if len(repo.parents(target)) != 1:
+                return True  # what a merge has brought is not compared
+            there = telling_lines(commit_patch(repo, target))
+            if undone & there or not there:
+                return True
+    return False
+
+
+def _whole(repo: Repo, lineage: Lineage, short: str) -> tuple[Oid, ...]:
+    """The commits that an abbreviated id may name."""
+    found = lineage.ids.find(short)
+    other = repo.find_commit(Oid(short)) if not found else None
+    return (other,) if other is not None else found
 
 
 def _named(
@@ -186,8 +233,8 @@ def _named(
     """
     found: list[Oid | None] = []
     for short in origins:
-        whole = lineage.ids.find(short)
-        oid = whole[0] if len(whole) == 1 else repo.find_commit(Oid(short)) if not whole else None
+        whole = _whole(repo, lineage, short)
+        oid = whole[0] if len(whole) == 1 else None
         if oid is not None and deep and not lineage.is_upstream(oid):
             further = stated(oid, 0, repo.message(oid)).origins
             beyond = _named(repo, lineage, further, deep - 1)
@@ -207,8 +254,9 @@ def _adapted(repo: Repo, commit: Oid, origins: list[Oid]) -> Adapted | None:
         return Adapted(0, sum(_changed(here).values()))
     ours, theirs = _changed(here), _changed(there)
     apart = (ours - theirs) + (theirs - ours)
+    shares = telling_lines(here) & telling_lines(there)
     # Files that only one has, without a line of it, differ all the same.
-    return Adapted(max(1, sum(apart.values())), sum((ours | theirs).values()))
+    return Adapted(max(1, sum(apart.values())), sum((ours | theirs).values()), not shares)
 
 
 def _changed(patch: Patch) -> Counter[tuple[bytes, bytes, bytes]]:

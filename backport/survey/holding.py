@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What of a branch's commits its tree still has.
+
+A message claims: that a commit was reverted, that a commit is a backport of another.  The tree decides (see
+history/taken_back).  A revert that took nothing back counts for nothing; what was taken back in other words,
+or along with something else, is gone all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backport.errors import BackportError
+from backport.gateway.commits import commit_patch
+from backport.gateway.repository import Repo
+from backport.history.statements import Statement, with_takers
+from backport.history.taken_back import Left, is_taken_back, what_is_left
+from series.errors import SeriesError
+from series.model import FileChange, Oid
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How much of a commit its branch still has, and which later commit ``by`` took the rest back."""
+
+    left: Left
+    by: Oid | None = None
+    void: Oid | None = None
+    """A later commit that says that it reverts it, and has taken nothing of it back."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the branch has nothing of it any more."""
+        return self.left is Left.NONE
+
+
+class Holdings:
+    """What a tip holds of the commits below it; each is asked for once.
+
+    Cost on Xen: 5 ms a commit.
+    """
+
+    def __init__(
+        self,
+        repo: Repo,
+        tip: Oid,
+        own: Sequence[Statement],
+        *,
+        believing: bool = False,
+        following: bool = True,
+    ) -> None:
+        """``own``: the commits that count, newest first; ``believing``: messages are, and no tree is read.
+
+        Without ``following`` what has another name at the tip has moved on: to follow a file costs a look at
+        each commit, and upstream has thousands.
+        """
+        self._repo = repo
+        self._tip = tip
+        self._said = {one.commit: by for one, by in with_takers(own)}
+        self._believing = believing
+        self._following = following
+        self._found: dict[Oid, Holding] = {}
+        self.unread: dict[Oid, str] = {}
+        """Commits whose content could not be read, and why: of those the message was believed."""
+
+    def of(self, commit: Oid) -> Holding:
+        """What is left of one of the commits."""
+        if commit not in self._found:
+            self._found[commit] = self._look(commit)
+        return self._found[commit]
+
+    def said(self, commit: Oid) -> Oid | None:
+        """The commit whose message says that it takes this one back."""
+        return self._said.get(commit)
+
+    def _look(self, commit: Oid) -> Holding:
+        said = self._said.get(commit)
+        stated = Holding(Left.NONE if said is not None else Left.ALL, said)
+        if self._believing or len(self._repo.parents(commit)) != 1:
+            return stated
+        try:
+            changes = commit_patch(self._repo, commit).changes
+            return self._asked(commit, changes, said) if changes else stated
+        except (BackportError, SeriesError) as error:
+            self.unread[commit] = str(error).split("\n", 1)[0]
+            return stated
+
+    def _asked(self, commit: Oid, changes: Sequence[FileChange], said: Oid | None) -> Holding:
+        now = Left.MOVED_ON
+        if self._following or self._has_names(changes):
+            now = self._left(self._tip, commit, changes)
+        if said is not None and not self._is_void(said, commit, changes):
+            if now is Left.ALL:  # put on again, in words of its own
+                return Holding(now)
+            # What others have made of it later is not what it was.
+            return Holding(Left.NONE if now is Left.MOVED_ON else now, said)
+        if now in (Left.PART, Left.NONE):
+            return Holding(now, self._taker(commit, changes), said)
+        return Holding(now, None, said)
+
+    def _has_names(self, changes: Sequence[FileChange]) -> bool:
+        tree = self._repo.tree(self._tip)
+        return all(tree.entry(one.new_path) is not None for one in changes if one.new_path)
+
+    def _is_void(self, revert: Oid, commit: Oid, changes: Sequence[FileChange]) -> bool:
+        """Whether a commit that says that it takes another back leaves all of it there.
+
+        One that takes it back with the white space mended is to be believed: it has worked there.
+        """
+        left = self._left(revert, commit, changes)
+        if left is not Left.MOVED_ON:
+            return left is Left.ALL
+        trees = [self._repo.tree(one) for one in (revert, *self._repo.parents(revert)[:1])]
+        paths = {path for one in changes for path in (one.old_path, one.new_path) if path}
+        return all(len({tree.entry(path) for tree in trees}) == 1 for path in paths)
+
+    def _left(self, at: Oid, commit: Oid, changes: Sequence[FileChange]) -> Left:
+        return what_is_left(self._repo, self._repo.tree(at), at, commit, changes)
+
+    def _taker(self, commit: Oid, changes: Sequence[FileChange]) -> Oid:
+        """The commit from which on some of it is gone."""
+        line = self._line(commit)
+        low, high = len(line) - 1, 0  # there at ``low``, lost at ``high``
+        while low - high > 1:
+            middle = (low + high) // 2
+            tree = self._repo.tree(line[middle])
+            if is_taken_back(self._repo, tree, line[middle], commit, changes):
+                high = middle
+            else:
+                low = middle
+        return line[high]
+
+    def _line(self, commit: Oid) -> list[Oid]:
+        """From the tip down to ``commit``, by the first parents that reach it."""
+        line = [self._tip]
+        while line[-1] != commit:
+            first, *others = self._repo.parents(line[-1])
+            reached = others and not self._repo.reaches(first, commit)
+            line.append(
+                next(one for one in others if self._repo.reaches(one, commit)) if reached else first
+            )
+        return line

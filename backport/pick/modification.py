@@ -119,19 +119,21 @@ def changed_file(work: Work, change: FileChange, there: Entry) -> Done | Clash:
     target = change.path
     wrong = other_type(there, change)
     if wrong is not None:
-        base = work.objects.find_blob(change.old_blob)
-        theirs = from_base(work.objects, base, change)
-        return replace(
-            wrong, base=base, theirs=theirs, their_mode=change.new_mode or change.old_mode
-        )
+        if change.old_mode == GITLINK:
+            base, theirs = submodule.commits(change)
+        else:
+            base = work.objects.find_blob(change.old_blob)
+            theirs = from_base(work.objects, base, change)
+        mode = change.new_mode or change.old_mode
+        return replace(wrong, base=base, base_mode=change.old_mode, theirs=theirs, their_mode=mode)
     made = (
         _advanced(there, change)
         if there.mode == GITLINK and change.hunks
         else new_content(work.objects, there, change, work.allowance)
     )
-    if isinstance(made, Clash):
-        return replace(made, path=target)
     mode, mode_notes = _mode(there, change)
+    if isinstance(made, Clash):
+        return replace(made, path=target, their_mode=mode if mode != there.mode else None)
     notes = made.notes + mode_notes
     if change.old_path == target and made.blob == there.oid and mode == there.mode:
         return Done(Change(target, How.ALREADY, notes))

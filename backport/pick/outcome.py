@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from backport.gateway.trees import TreeView
-from series.model import Oid
+from series.model import Oid, Patch
 
 
 class How(StrEnum):
@@ -61,7 +61,9 @@ class Clash:
     theirs: Oid | None = None
     mode: int = 0o100644
     their_mode: int | None = None
-    """Of ``theirs``, where it is another type of file; else ``mode``."""
+    """Of ``theirs``, where the patch makes it another mode or type of file; else ``mode``."""
+    base_mode: int | None = None
+    """The same of ``base``."""
     deleted: bool = False
     """The patch takes the file away: there is no ``theirs`` to be had."""
     content: bytes | None = None
@@ -69,6 +71,13 @@ class Clash:
     """Lines that the patch expects and the tree does not hold: what to look for upstream."""
     looks_applied: bool = False
     """Every hunk of the file looks applied, though none can be proven to be."""
+
+    def target(self, patch: Patch) -> bytes:
+        """Where the file stands behind ``patch``: of one that is not here under its old name, the new one."""
+        for change in patch.changes:
+            if change.old_path == self.path and change.new_path is not None and self.ours is None:
+                return change.new_path
+        return self.path
 
 
 @dataclass(frozen=True, slots=True)

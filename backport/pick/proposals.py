@@ -39,5 +39,5 @@ def propose(objects: Objects, picked: Picked) -> Proposal | None:
         text, finer = found
         finest = max(finest, finer, key=list(Finer).index)
         texts[clash.path] = text
-        edits[clash.path] = Entry(objects.write_blob(text), clash.mode)
+        edits[clash.path] = Entry(objects.write_blob(text), clash.their_mode or clash.mode)
     return Proposal(picked.tree.edited(edits), finest, texts)

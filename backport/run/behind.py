@@ -99,18 +99,10 @@ def _left_by(
         for path in names:
             left.setdefault(path, set()).add(place)
         try:
-            tree = tree.edited({_target(patch, clash): _file(repo, clash)})
+            tree = tree.edited({clash.target(patch): _file(repo, clash)})
         except InTheWay:
             continue
     return tree
-
-
-def _target(patch: Patch, clash: Clash) -> bytes:
-    """Where the file stands after the patch: of one that is not here under its old name, the new one."""
-    for change in patch.changes:
-        if change.old_path == clash.path and change.new_path is not None and clash.ours is None:
-            return change.new_path
-    return clash.path
 
 
 def _file(repo: Repo, clash: Clash) -> Entry | None:

@@ -65,7 +65,7 @@ def lay_out(
     repo.git(*_NO_HOOKS, "read-tree", "-m", "-u", tip, picked.tree.id, cwd=folder)
     labels = (branch, f"what {patch.name} was made from", f"{patch.name} {_subject(patch)}")
     stages: list[str] = []
-    clashes = _beside(picked)
+    clashes = _beside(patch, picked)
     for clash in clashes:
         stages += _lay(repo, folder, patch, clash, labels, style)
     repo.objects.store()
@@ -91,19 +91,22 @@ def lay_out(
     return LaidOut(folder, tuple(files), (wrong,) if wrong else ())
 
 
-def _beside(picked: Picked) -> tuple[Clash, ...]:
-    """The clashes, each at a path that can be written: beside a folder that has its name, or a file that
-    has the name of one of its folders, as git does it (``NAME~SIDE``)."""
+def _beside(patch: Patch, picked: Picked) -> tuple[Clash, ...]:
+    """The clashes, each at the path that the patch leaves it at, and that can be written: beside a folder
+    that has its name, or a file that has the name of one of its folders, as git does it (``NAME~SIDE``)."""
     found: list[Clash] = []
     taken: set[bytes] = set()
     for clash in picked.clashes:
-        path, number = clash.path, 0
+        path, number = clash.target(patch), 0
+        if path != clash.path and (picked.tree.entry(path) or path in taken):
+            path = clash.path
+        name = path
         while not _is_free(picked.tree, taken, path) or (number and picked.tree.entry(path)):
             number += 1
             # What stands where a folder should be keeps its name: the path goes on behind the mark.
-            above = _above(picked.tree, taken, clash.path) or clash.path
+            above = _above(picked.tree, taken, name) or name
             mark = b"~patch" + (b"%d" % number if number > 1 else b"")
-            path = above + mark + clash.path[len(above) :]
+            path = above + mark + name[len(above) :]
         taken.add(path)
         found.append(clash if path == clash.path else replace(clash, path=path))
     return tuple(found)
@@ -188,10 +191,10 @@ def _lay(
     if base is None and clash.ours is None and theirs is None:
         base = repo.objects.write_blob(b"")  # no stage at all would be no conflict
     stages = [f"0 {'0' * 40}\t{path}"]
-    for number, oid in ((1, base), (2, clash.ours), (3, theirs)):
+    modes = (clash.base_mode or clash.mode, clash.mode, clash.their_mode or clash.mode)
+    for number, oid in enumerate((base, clash.ours, theirs), 1):
         if oid is not None:
-            mode = clash.their_mode or clash.mode if number == 3 else clash.mode
-            stages.append(f"{mode:o} {oid} {number}\t{path}")
+            stages.append(f"{modes[number - 1]:o} {oid} {number}\t{path}")
     return stages
 
 

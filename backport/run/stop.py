@@ -117,7 +117,7 @@ def help_lines(stop: Stop, branch: str, marks: Mapping[str, str] | None = None) 
         if path in hunks:
             lines.append(f"    {hunks[path]}")
         if path in laid and laid[path].path != path:
-            lines.append(f"    laid out as {laid[path].path}: something else has its name here")
+            lines.append(f"    laid out as {laid[path].path}")
         if path in laid and laid[path].known:
             lines.append(
                 "    git's rerere has written a resolution that it knows: look at it, then `git add` it"

@@ -359,7 +359,7 @@ def test_a_submodule_is_taken_from_a_patch(repo: Path, tmp_path: Path) -> None:
         (
             f"diff --git a/b.c b/b.c\nindex 1111111..2222222 160000\n--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n"
             f"-Subproject commit {'1' * 40}\n+Subproject commit {'2' * 40}\n",
-            "AU",
+            "UU",
         ),
     ],
 )
@@ -447,3 +447,44 @@ def test_a_rename_in_conflict_leaves_nothing_under_the_old_name(
     git(folder, "add", "new.c")
     assert backport(repo, "continue").exit_code == 0
     assert set(git(repo, "ls-tree", "-r", "--name-only", "stable").split()) == wanted
+
+
+@pytest.mark.parametrize(("before", "after"), [("-x", "+x"), ("+x", "-x")])
+def test_a_mode_that_the_patch_changes_is_in_the_conflict(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    """Of a file whose lines clash, too; the branch keeps its own where the patch changes none."""
+    repo = new_repo(tmp_path / "repo", {"f": lines(), "g": lines()})
+    git(repo, "update-index", f"--chmod={before}", "f", "g")
+    git(repo, "commit", "-q", "--allow-empty", "-m", "modes")
+    git(repo, "checkout", "-q", "-f", "-b", "topic")
+    for name in ("f", "g"):
+        (repo / name).write_text(lines((5, "five")))
+    (repo / "f").chmod(0o755 if after == "+x" else 0o644)
+    git(repo, "commit", "-q", "-a", "-m", "five")
+    git(repo, "checkout", "-q", "stable")
+    for name in ("f", "g"):
+        (repo / name).write_text(lines((5, "cinq")))
+    (repo / "g").chmod(0o755 if after == "+x" else 0o644)
+    git(repo, "commit", "-q", "-a", "-m", "a version of its own")
+    assert backport(repo, "apply", "--branch", "stable", "--series", "topic").exit_code == 3
+    folder = worktree(repo)
+    for name in ("f", "g"):
+        (folder / name).write_text(lines((5, "both")))
+    git(folder, "add", "f", "g")
+    assert backport(repo, "continue").exit_code == 0
+    wanted = "100755" if after == "+x" else "100644"
+    assert [x.split()[0] for x in git(repo, "ls-tree", "stable").splitlines()] == [wanted] * 2
+
+
+def test_a_rename_of_what_is_not_here_is_open_under_the_new_name(tmp_path: Path) -> None:
+    repo = new_repo(tmp_path / "repo", {"old.c": lines(), "h": "h\n"})
+    branch_with(repo, "topic", "stable", ("rename it", RENAME))
+    commit(repo, {"old.c": None}, "not for us")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
+    assert done.exit_code == 3
+    assert "laid out as new.c" in done.output
+    git(worktree(repo), "add", "new.c")
+    assert backport(repo, "continue").exit_code == 0
+    assert git(repo, "show", "stable:new.c") + "\n" == RENAME["new.c"]
+    assert git(repo, "ls-tree", "--name-only", "stable").split() == ["h", "new.c"]

@@ -31,7 +31,7 @@ def test_it_is_laid_out_beside(tmp_path: Path, case: str) -> None:
     done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
     assert done.exit_code == 3, done.output
     said = " ".join(done.output.split())
-    assert f"{path}: the patch changes it" in said and f"laid out as {name}:" in said
+    assert f"{path}: the patch changes it" in said and f"laid out as {name}" in said
     folder = repo / ".git/backport/conflict"
     assert f"unresolved  {path}:" in backport(repo, "status").output
     assert "five" in git(folder, "show", f":3:{name}")
@@ -55,7 +55,7 @@ def test_through_a_link(tmp_path: Path) -> None:
     assert done.exit_code == 3, done.output
     folder = repo / ".git/backport/conflict"
     assert (folder / "c/b").read_text() == "mine\n"
-    assert "laid out as a~patch/b:" in " ".join(done.output.split())
+    assert "laid out as a~patch/b" in " ".join(done.output.split())
     assert backport(repo, "abort").exit_code == 0
 
 

@@ -48,7 +48,10 @@ def move(work: Work, change: FileChange) -> Done | Clash:
                 return done
             note = f"was already renamed from {shown(source)}"
             return replace(done, change=replace(done.change, notes=(note, *done.change.notes)))
-        return absent_file(work, change)
+        elsewhere = find_elsewhere(work, change)
+        if isinstance(elsewhere, Renamed):
+            return _named_twice(work, change, elsewhere)
+        return elsewhere or absent_file(work, change)
     blocker = work.obstacle(target)
     done = changed_file(work, change, there)
     if blocker is not None:
@@ -59,12 +62,21 @@ def move(work: Work, change: FileChange) -> Done | Clash:
         if change.kind == "rename":
             work.take(Done(Change(target, How.MERGED), (away,)))
         return done
-    elsewhere = misplaced(work, target, made) if (made := dict(done.edits).get(target)) else None
-    if elsewhere is not None:
+    doubt = misplaced(work, target, made) if (made := dict(done.edits).get(target)) else None
+    if doubt is not None:
         if change.kind == "rename":
             work.take(Done(Change(target, How.MERGED), (away,)))
-        return elsewhere
+        return doubt
     return replace(done, edits=(away, *done.edits)) if change.kind == "rename" else done
+
+
+def _named_twice(work: Work, change: FileChange, here: Renamed) -> Clash:
+    """The clash of a rename with one of the branch; git leaves the file under all names, too."""
+    word = f"it is {shown(here.path)} here, {here.likeness:.0%} alike"
+    if change.kind == "rename":
+        word += ": one of the two names has to go"
+    absent = absent_file(work, change)
+    return replace(absent, reason=f"{absent.reason}; {word}")
 
 
 def _blocked(work: Work, change: FileChange, blocker: Entry, done: Done | Clash) -> Clash:

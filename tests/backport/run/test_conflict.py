@@ -488,3 +488,14 @@ def test_a_rename_of_what_is_not_here_is_open_under_the_new_name(tmp_path: Path)
     assert backport(repo, "continue").exit_code == 0
     assert git(repo, "show", "stable:new.c") + "\n" == RENAME["new.c"]
     assert git(repo, "ls-tree", "--name-only", "stable").split() == ["h", "new.c"]
+
+
+def test_a_rename_of_what_has_another_name_here_names_both(tmp_path: Path) -> None:
+    repo = new_repo(tmp_path / "repo", {"old.c": lines(), "h": "h\n"})
+    branch_with(repo, "topic", "stable", ("rename it", RENAME))
+    commit(repo, {"old.c": None, "ours.c": lines()}, "a name of our own")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
+    assert done.exit_code == 3
+    said = " ".join(done.output.split())
+    assert "it is ours.c here, 100% alike: one of the two names has to go" in said
+    assert "laid out as new.c" in said

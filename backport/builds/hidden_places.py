@@ -15,7 +15,7 @@ import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-OWN = ("/tmp", "/var/tmp", "/run")
+OWN = ("/tmp", "/var/tmp", "/run", "/dev/shm")
 """A build gets its own copy of these folders, with only what it needs in it."""
 _NAMED = (
     "XDG_CONFIG_HOME",

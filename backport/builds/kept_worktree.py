@@ -47,6 +47,11 @@ class KeptWorktree:
         """There from before a build until it has succeeded: what lies in the worktree is suspect."""
         self._date = repo.state_dir / "build-date"
         """The one date that the tree's files were given, in ns."""
+        self._around = repo.state_dir / "build-around"
+        """A digest of the command and its surroundings that made what lies here."""
+        self._aside = repo.state_dir / "build-aside"
+        """Where all of that is while a step is built from nothing."""
+        self._index = repo.state_dir / "build-aside-index"
 
     @property
     def suspect(self) -> bool:
@@ -60,6 +65,48 @@ class KeptWorktree:
     def succeed(self) -> None:
         """What lies here was made by builds that succeeded."""
         self._unclean.unlink(missing_ok=True)
+
+    def is_made_by(self, around: str) -> bool:
+        """Whether what lies here is the work of that command, by those tools."""
+        return self._around.exists() and self._around.read_text() == around
+
+    def make_by(self, around: str) -> None:
+        """What is built here from now on, from nothing, is the work of that command."""
+        self._around.write_text(around)
+
+    def set_aside(self) -> int:
+        """Have an empty folder in this place; what lies here comes back by `put_back`, which is given what
+        this returns."""
+        end_leftovers(self.folder)
+        self.forget_aside()
+        date = self.date
+        admin = self._admin()
+        assert admin is not None
+        (admin / "index").rename(self._index)
+        mode = self.folder.stat().st_mode
+        self.folder.rename(self._aside)
+        self.folder.mkdir()
+        self.folder.chmod(mode)
+        (self._aside / ".git").rename(self.folder / ".git")
+        return date
+
+    def put_back(self, date: int) -> None:
+        """What was set aside lies here again, as if nothing else had been built."""
+        end_leftovers(self.folder)
+        admin = self._admin()
+        assert admin is not None
+        (self.folder / ".git").rename(self._aside / ".git")
+        _remove(self.folder)
+        self._aside.rename(self.folder)
+        self._index.rename(admin / "index")
+        self._date.write_text(str(date))
+        self.succeed()
+
+    def forget_aside(self) -> None:
+        """What was set aside is of no more use."""
+        if self._aside.exists():
+            _remove(self._aside)
+        self._index.unlink(missing_ok=True)
 
     def renew(self, commit: Oid) -> None:
         """Have the commit's files there and nothing else, as in a new worktree.
@@ -89,13 +136,19 @@ class KeptWorktree:
             with contextlib.suppress(OSError):  # a submodule, or what is gone
                 os.utime(self.folder / path, ns=(date, date), follow_symlinks=False)
 
+    @property
+    def date(self) -> int:
+        """The one date that the tree's files have, in ns; 0 where it is not known."""
+        return int(self._date.read_text()) if self._date.exists() else 0
+
     def redate(self, before: Oid, commit: Oid) -> None:
         """Give what a step changed the date of all the others: a clean build cannot tell them apart."""
-        if not self._date.exists():
+        date = self.date
+        if not date:
             return
         old, new = self.repo.tree(before).id, self.repo.tree(commit).id
         changed = (os.fsdecode(path) for path in changed_paths(self.repo, old, new))
-        self._give_date(changed, int(self._date.read_text()))
+        self._give_date(changed, date)
         # Else the next check-out takes them for files that somebody changed, and writes them anew.
         self._git("update-index", "-q", "--really-refresh")
 
@@ -105,6 +158,7 @@ class KeptWorktree:
         Returns that other commit; None where nothing can be built upon: then `renew` comes next.
         """
         self.repo.objects.store()  # git checks out what is stored
+        self.forget_aside()  # of a killed run
         if self.suspect:
             end_leftovers(self.folder)
         forget_half_made(self.repo, self.folder)
@@ -132,6 +186,7 @@ class KeptWorktree:
     def remove(self) -> None:
         """Leave neither the worktree nor git's entry for it: who interrupts wants it gone."""
         end_leftovers(self.folder)
+        self.forget_aside()
         admin = self._admin()
         shutil.rmtree(self.folder, ignore_errors=True)
         if admin is not None:

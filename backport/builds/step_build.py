@@ -179,8 +179,10 @@ class BuildTree:
 
     def key(self, commit: Oid) -> str:
         """What the answer depends on, as far as that is known before the build."""
-        around = surroundings(self.command, self.folder, self._env, self._writable, self._boxed_as)
-        return build_key(self.repo.tree(commit).id, around)
+        return build_key(self.repo.tree(commit).id, self._around())
+
+    def _around(self) -> str:
+        return surroundings(self.command, self.folder, self._env, self._writable, self._boxed_as)
 
     def known(self, commit: Oid) -> Built | None:
         """The answer from the cache, with every artefact at hand; None when it must be built."""
@@ -310,7 +312,7 @@ class BuildTree:
         build cannot be judged.
         """
         mine = built_files(self.folder)
-        ended = self._whole(commit)
+        ended = self._judged(commit)
         if ended.fault:
             raise CannotTest(f"a step could not be audited: {ended.fault}", "try again")
         self.idle = not ended.code and self.worktree.untouched
@@ -345,29 +347,53 @@ class BuildTree:
             self.replay.how = "" if before is not None else "in full: from nothing"
         if before is not None and not self.distrusted:
             if self.replay is None:
-                self.worktree.drop_unmade(before, commit, self.wanted)
-                ended = self._run(Way.INCREMENTAL)
-                if not ended.code:
-                    return ended
+                # What another command has left, or another compiler, is no part of this one's build.
+                if self.worktree.is_made_by(self._around()):
+                    self.worktree.drop_unmade(before, commit, self.wanted)
+                    ended = self._run(Way.INCREMENTAL)
+                    if not ended.code:
+                        return ended
             else:
                 self.worktree.begin()
                 self.worktree.redate(before, commit)
                 if self._answers is None and self._question(self.wanted):
                     self._answers = self._probe()
-                if self.replay.attempt(commit):
+                if self.replay.attempt(commit, self.worktree.date):
                     self.worktree.succeed()
                     return _Ended(Way.REPLAYED, 0, "")
-        ended = self._whole(commit)
-        if ended.code and not ended.fault and not _ERROR_OF_TREE.search(ended.log):
-            ended = self._whole(commit)  # nothing says that it was the tree's doing
+                if self.replay.holds:
+                    return self._beside(commit, self.replay)
+        return self._judged(commit)
+
+    def _beside(self, commit: Oid, replay: Replay) -> _Ended:
+        """The whole build; if that fails, what lay here lies here again, for the next step."""
+        date = self.worktree.set_aside()
+        ended = self._judged(commit)
+        if ended.code and replay.holds:
+            self.worktree.put_back(date)
+            replay.resume()
+        else:
+            self.worktree.forget_aside()
         return ended
 
-    def _whole(self, commit: Oid) -> _Ended:
+    def _judged(self, commit: Oid) -> _Ended:
+        """The whole build, and once more where nothing says that its failure was the tree's doing: without
+        the watcher then, since some programs do not run under one (ptrace(2))."""
+        ended = self._whole(commit)
+        if ended.code and not ended.fault and not _ERROR_OF_TREE.search(ended.log):
+            ended = self._whole(commit, watched=False)
+            if self.replay is not None and not ended.code:
+                self.replay.turn_off("the build fails where it is watched")
+        return ended
+
+    def _whole(self, commit: Oid, *, watched: bool = True) -> _Ended:
         """The whole build, from nothing."""
         self.worktree.begin()
         self.worktree.renew(commit)
-        ended = self._run(Way.WHOLE)
-        if self.replay is not None:
+        if self.replay is None:
+            self.worktree.make_by(self._around())
+        ended = self._run(Way.WHOLE, watched=watched)
+        if self.replay is not None and watched:
             self.replay.keep(commit, passed=ended.code == 0)
         return ended
 
@@ -381,9 +407,9 @@ class BuildTree:
         prefix = self.sandbox.prefix
         return ask(self.profile, run, self.folder, prefix, self.cache, self.timeout)
 
-    def _run(self, way: Way) -> _Ended:
+    def _run(self, way: Way, *, watched: bool = True) -> _Ended:
         self.worktree.begin()
-        shell = ("/bin/sh",) if self.replay is None else self.replay.words
+        shell = self.replay.words if self.replay is not None and watched else ("/bin/sh",)
         words = [*self.sandbox.prefix, *shell, "-c", self.command]
         env = {**self._env, MARK: str(self.folder)}
         killed = killed_for_memory()

@@ -362,6 +362,8 @@ def recordings() -> Sequence[bytes]:
         {"a.o": (1, 2, 3, 4, 0o100644)},
         {"/usr/bin/gcc": "100755 0", "/usr/x.h": "", "/usr/*": "0"},
         frozenset({"log"}),
+        frozenset({"a.d"}),
+        frozenset({1}),
         "why",
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -10,6 +10,8 @@ the system calls (`watch.c`), so what each command read, looked for in vain and 
     outside_paths.py  what of them lies outside, and its state
     units.py          which processes decide what is run, and what each of them started
     twins.py          files with two names
+    depfiles.py       lists of headers that a make includes
+    listing_order.py  whether a folder shows names in the order in which they were made
     unsure.py         why a command may not be run on its own
     derive.py         a log -> commands, and what was looked at to decide on them
     recording.py      those as frozen values

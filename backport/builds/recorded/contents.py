@@ -48,4 +48,15 @@ def _read(place: str, mode: int) -> Content:
         return Content(b"link" + os.fsencode(os.readlink(place)))
     if not stat.S_ISREG(mode):
         return Content(b"%o" % mode)
-    return Content(b"%o" % mode + hashlib.sha256(Path(place).read_bytes()).digest())
+    text = hashlib.sha256(Path(place).read_bytes())
+    for name in sorted(_attributes(place)):
+        text.update(os.fsencode(name) + b"\0" + os.getxattr(place, name) + b"\0")
+    return Content(b"%o" % mode + text.digest())
+
+
+def _attributes(place: str) -> list[str]:
+    """The names of its extended attributes (xattr(7)), where the file system has them."""
+    try:
+        return os.listxattr(place)
+    except OSError:
+        return []

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pygit2
 
@@ -15,6 +16,7 @@ from backport.builds.recorded.recording import Recording, Signature, Touched, si
 from backport.gateway.repository import Repo
 
 _GITLINK = 0o160000
+_LINK = 0o120000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Change:
     path: str
     folders: tuple[str, ...] = ()
     """For A and D the directories whose listing differs by it (several where they come or go)."""
+    leads: bool = False
+    """It is a link now: what was looked for in vain below it may be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ def changes(repo: Repo, before: str, after: str) -> tuple[Change, ...] | Unsure:
         if os.path.basename(path) == ".gitattributes":
             return Unsure(f"{path} changes what git checks out")
         if kind in "AD":
-            found.append(Change(kind, path, tuple(_listed(one if kind == "A" else other, path))))
+            listed = tuple(_listed(one if kind == "A" else other, path))
+            found.append(Change(kind, path, listed, delta.new_file.mode == _LINK))
         else:
             found.append(Change("M", path))
     return tuple(found)
@@ -68,8 +73,13 @@ def touches(change: Change, looked: Touched) -> bool:
     if not looked.listings.isdisjoint(change.folders):
         return True
     names = {path, *change.folders}
+    if len(change.folders) > 1 and change.folders[-1] in looked.reads:
+        return True  # it has another number of folders in it, which stat(2) tells
     if change.kind == "A":
-        return not names.isdisjoint(looked.absent)
+        below = f"{path}/"
+        return not names.isdisjoint(looked.absent) or (
+            change.leads and any(absent.startswith(below) for absent in looked.absent)
+        )
     return not names.isdisjoint(looked.exists | looked.reads)
 
 
@@ -99,6 +109,22 @@ def outputs_changed(recording: Recording, root: str) -> str:
         if signature(os.path.join(root, path)) != was:
             return path
     return ""
+
+
+def is_all_there_is(root: Path, known: Collection[str]) -> bool:
+    """Whether only these paths, and the folders above them, are there."""
+    above: set[str] = {""}
+    for path in known:
+        while (path := os.path.dirname(path)) not in above:
+            above.add(path)
+    for folder, folders, names in os.walk(root):
+        below = os.path.relpath(folder, root)
+        here = "" if below == "." else f"{below}/"
+        for name in (*names, *folders):
+            path = f"{here}{name}"
+            if path not in known and path not in above and path != ".git":
+                return False
+    return True
 
 
 def signatures(root: str, paths: Iterable[str]) -> dict[str, Signature]:

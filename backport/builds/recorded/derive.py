@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from backport.builds.recorded.depfiles import lists_of_headers, needed_by
 from backport.builds.recorded.outside_paths import Event, Paths
 from backport.builds.recorded.recording import Command, Run, Touched
 from backport.builds.recorded.twins import written_through
@@ -38,7 +39,6 @@ _NOISE = re.compile(
 _DRIVERS = -1
 """The number of all drivers together, as a part of the build."""
 _JOBS = re.compile(r" ?(?:-j\d*|--jobserver-(?:auth|fds)=\S+|--sync-mutex=\S+)")
-_DEPFILE = re.compile(r"-(?:Wp,)?-?M(?:M?D|F)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ class Derived:
     drivers: Touched
     outside: dict[str, str]
     written: frozenset[str]
-    """What the drivers wrote."""
+    """What the drivers wrote, and the folders that they made."""
+    lists: frozenset[str]
+    """Lists of headers that the drivers read."""
     unfit: str
     """Why no step may be built from it: something in it could not be followed."""
 
@@ -153,7 +155,9 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
     # What a driver wrote and then read it still relied on, for a command may write it too.
     touched |= Touched(reads=frozenset(path for _, kind, path in driver_events if kind in "RA"))
     commands = _commands(working, driver_events, frozenset(driver_writes), root)
-    depfiles = _depfiles(commands, root)
+    lists = lists_of_headers(commands, root)
+    read = frozenset(p for p in lists & touched.reads if needed_by(Path(root, p)) is not None)
+    depfiles = read | (lists - touched.reads)
     drivers = Touched(
         touched.reads - depfiles,
         touched.exists - depfiles,
@@ -168,7 +172,8 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
         unfit = paths.blind or next((process.loose for process in relied if process.loose), "")
     if not unfit and (name := written_through(processes, paths.places)):
         unfit = f"{name} is written to, and has another name"
-    return Derived(tuple(commands), drivers, paths.outside, frozenset(driver_writes), unfit)
+    made = driver_writes | {path for _, kind, path in driver_events if kind == "M"}
+    return Derived(tuple(commands), drivers, paths.outside, frozenset(made), read, unfit)
 
 
 def _drop_passing(units: Sequence[Unit], root: str) -> None:
@@ -301,27 +306,3 @@ def circles(nodes: Iterable[int], edges: Iterable[tuple[int, int]]) -> Iterator[
     for ring in networkx.strongly_connected_components(graph):
         if len(ring) > 1:
             yield sorted(ring)
-
-
-def _depfiles(commands: Sequence[Command], root: str) -> frozenset[str]:
-    """Compilers' lists of the headers they read, and what is made of such lists alone.
-
-    Make takes from them what to build again, never how.  A shell looks at the folder that it stands in
-    and at those above, if its script has ``$PWD``: they are no content.
-    """
-    found = {path for command in commands for path in command.writes if _is_depfile(command, path)}
-    for command in commands:  # in the order of their first runs: makers before users
-        others = command.touched.reads - found
-        if others < command.touched.reads and all(
-            os.path.isdir(os.path.join(root, path)) for path in others
-        ):
-            found |= command.writes
-    return frozenset(found)
-
-
-def _is_depfile(command: Command, path: str) -> bool:
-    return path.endswith(".d") and any(
-        _DEPFILE.match(word) or "-MD" in word or "-MMD" in word
-        for run in command.runs
-        for word in run.argv
-    )

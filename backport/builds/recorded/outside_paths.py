@@ -84,7 +84,8 @@ class Paths:
     def sort(self, events: Iterable[Event], unit: int) -> Iterator[Event]:
         """The events in the worktree, by relative path; notes the others."""
         for number, kind, raw in events:
-            path, links = self.places.resolve(raw, follow=kind in "RWASD", at=number)
+            # What is not there may be the end of a link that is.
+            path, links = self.places.resolve(raw, follow=kind in "RWASED", at=number)
             if ELSEWHERE.match(path) or (kind == "D" and ELSEWHERE.match(f"{path}/")):
                 self.blind = f"a path through {path}"
             for link in links:

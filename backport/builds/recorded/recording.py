@@ -76,6 +76,10 @@ class Recording:
     """Paths out of the worktree that were looked at, with their state (`outside_state`)."""
     written: frozenset[str] = frozenset()
     """Paths that the drivers wrote: at another moment than a command that is run again meets them."""
+    lists: frozenset[str] = frozenset()
+    """Lists of headers that a make has read: what they say of outputs may not change."""
+    pending: frozenset[int] = frozenset()
+    """Commands (by number) whose outputs a step that failed has left in some other state."""
     unfit: str = ""
     """Why no step is built from it: it shows how the core is compiled, and no more."""
 

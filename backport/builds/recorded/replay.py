@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from backport.builds.outside_state import changed as outside_changed
-from backport.builds.recorded import decide
+from backport.builds.recorded import decide, listing_order
 from backport.builds.recorded.contents import Contents
 from backport.builds.recorded.derive import derive, is_noise, plain
 from backport.builds.recorded.outside_paths import Paths, compiler_caches
@@ -30,7 +30,9 @@ from backport.gateway.tree_paths import tree_paths
 from backport.store.cache import digest, tool_version
 from series.model import Oid
 
-_FORMAT = "record-3"
+_FORMAT = "record-4"
+_PROCESSOR = ("model name", "flags", "Features", "CPU part")
+"""What /proc/cpuinfo says of what a compiler may tune for (``-march=native``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Replay:
         self._contents = Contents(folder)
         self._recording: Recording | None = None
         self._loaded = False
+        self._held: Recording | None = None
+        """What to go on from when the whole build of a step fails as well."""
         self._off = ""
         """Why nothing is replayed any more in this run."""
         self._blocked = ""
@@ -130,7 +134,19 @@ class Replay:
     def turn_off(self, why: str) -> None:
         """Replay nothing more in this run, and keep nothing to go by for another."""
         self._off = why
+        self._held = None
         self._forget()
+
+    @property
+    def holds(self) -> bool:
+        """Whether what lies in the worktree can be built upon if the step that stopped does not build."""
+        return self._held is not None
+
+    def resume(self) -> None:
+        """Go on from what lay in the worktree before the whole build, and does so again."""
+        assert self._held is not None
+        self._store(self._held)
+        self._held = None
 
     def compiling(self, path: str) -> Run | None:
         """The process that made ``path`` by compiling; None where that is not known."""
@@ -148,12 +164,16 @@ class Replay:
                 return " ".join(command.runs[-1].argv)[:400]
         return ""
 
-    def attempt(self, commit: Oid) -> bool:
-        """Bring the outputs to ``commit``, which is checked out; False when the whole build must."""
+    def attempt(self, commit: Oid, since: int) -> bool:
+        """Bring the outputs to ``commit``, which is checked out; False when the whole build must.
+        ``since``: the date of the tree's files, in ns."""
         self.how = ""
+        self._held = None
         if self._binary is None:
             return False
         tree = str(self.repo.tree(commit).id)
+        recording: Recording | None = None
+        runner: Runner | None = None
         try:
             recording = self._usable()
             changed = decide.changes(self.repo, recording.tree, tree)
@@ -162,6 +182,7 @@ class Replay:
             first = decide.dirty(recording, changed)
             if isinstance(first, decide.Unsure):
                 raise Stopped(first.why)
+            first |= recording.pending
             runner = Runner(
                 recording,
                 self.folder,
@@ -172,11 +193,14 @@ class Replay:
                 self.timeout,
                 self._contents,
                 self.made,
+                since,
             )
             self._file.unlink(missing_ok=True)  # until it has succeeded there is nothing to go by
             runner.run(first, self.jobs)
         except Stopped as stopped:
             self._forget()
+            if recording is not None:
+                self._hold(recording, runner, commit)
             self.tally = replace(self.tally, full=(*self.tally.full, str(stopped)))
             self.how = f"in full: {stopped}"
             return False
@@ -209,17 +233,22 @@ class Replay:
         if derived.unfit and not self._off:
             # It would be so in every step: build as if there were no watcher.
             self._off = f"the build cannot be followed ({derived.unfit})"
-        written = frozenset[str]().union(*(command.writes for command in derived.commands))
+        commands = derived.commands
+        if listing_order.is_that_of_making(self._temporary):
+            commands = tuple(map(_unsure_of_order, commands))
+        written = frozenset[str]().union(*(command.writes for command in commands))
         self.tally = replace(self.tally, clean=self.tally.clean + 1)
         self._store(
             Recording(
                 self._key,
                 str(self.repo.tree(commit).id),
-                derived.commands,
+                commands,
                 derived.drivers,
                 decide.signatures(str(self.folder), written),
                 derived.outside,
                 derived.written,
+                derived.lists,
+                frozenset(),
                 self._off,
             )
         )
@@ -262,6 +291,7 @@ class Replay:
             replace(
                 old,
                 tree=tree,
+                pending=frozenset(),
                 commands=tuple(runner.commands),
                 outputs=outputs,
                 outside={**old.outside, **runner.outside},
@@ -273,6 +303,20 @@ class Replay:
         self._recording = recording
         self._loaded = True
 
+    def _hold(self, recording: Recording, runner: Runner | None, commit: Oid) -> None:
+        """Keep a recording for the step after one that does not build, if nothing else lies about than what
+        a build leaves."""
+        if runner is not None:
+            pending = recording.pending | runner.pending
+            written = {path for n in pending for path in recording.commands[n].writes}
+            outputs = {p: was for p, was in recording.outputs.items() if p not in written}
+            recording = replace(recording, pending=pending, outputs=outputs)
+        folders = {path for command in recording.commands for path in command.folders}
+        writes = {path for command in recording.commands for path in command.writes}
+        tracked = set(tree_paths(self.repo, commit))
+        if decide.is_all_there_is(self.folder, tracked | writes | folders | recording.written):
+            self._held = recording
+
     def _forget(self) -> None:
         self._file.unlink(missing_ok=True)
         self._recording = None
@@ -283,11 +327,23 @@ def _variables(commands: Iterable[Command]) -> set[str]:
     return {x for command in commands for run in command.runs for x in run.env}
 
 
+def _unsure_of_order(command: Command) -> Command:
+    if command.unsure or not command.touched.listings:
+        return command
+    folder = min(command.touched.listings) or "."
+    return replace(command, unsure=f"it lists {folder}, in the order in which files were made")
+
+
 def _given() -> str:
-    """The umask, ignored signals and limits of this process: what it starts has the same."""
+    """What this process hands down to what it starts (umask, ignored signals, limits, processors), who it
+    is, and the machine that it runs on."""
+    known = [*map(str, os.uname()), *map(str, (os.geteuid(), os.getegid(), *os.getgroups()))]
     try:
         status = Path("/proc/self/status").read_text().splitlines()
-        limits = Path("/proc/self/limits").read_text()
+        known += (x for x in status if x.startswith(("Umask:", "SigIgn:", "Cpus_allowed:")))
+        for name in ("limits", "personality"):
+            known.append(Path("/proc/self", name).read_text())
+        described = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return ""
-    return "\n".join((*(x for x in status if x.startswith(("Umask:", "SigIgn:"))), limits))
+        return "\n".join(known)
+    return "\n".join(known + sorted({x for x in described if x.startswith(_PROCESSOR)}))

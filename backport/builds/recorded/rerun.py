@@ -10,14 +10,15 @@ output whose bytes are the same stops the change there.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from backport.builds.process import Stop, run_bounded
 from backport.builds.recorded.contents import Contents
+from backport.builds.recorded.depfiles import made_of
 from backport.builds.recorded.derive import summarize
 from backport.builds.recorded.outside_paths import Event, Paths
 from backport.builds.recorded.places import Places
@@ -25,6 +26,8 @@ from backport.builds.recorded.recording import Command, Recording, Run, Touched
 from backport.builds.recorded.twins import written_through
 from backport.builds.recorded.watch import read_log
 
+_CLOCK = 20_000_000
+"""ns by which a file's date may lie behind the clock, which is looked at by ticks for it."""
 _PART = 1
 """The number of a command's runs, as a part of the build."""
 
@@ -47,7 +50,9 @@ class Runner:
         timeout: int,
         contents: Contents,
         made: Callable[[str], None],
+        since: int,
     ) -> None:
+        """``since``: the date of the tree's files, in ns: what a build makes is newer."""
         self.contents = contents
         self.recording = recording
         self.root = root
@@ -56,9 +61,13 @@ class Runner:
         self.caches = tuple(caches)
         self.timeout = timeout
         self.made = made
+        self.since = since
+        self._names = frozenset(os.path.basename(path) for path in recording.outputs)
         self.commands = list(recording.commands)
         self.outside: dict[str, str] = {}
         self.ran: list[int] = []
+        self._due: set[int] = set()
+        self._going: set[int] = set()
         self._stop: Stop
         self._writer = {p: n for n, command in enumerate(self.commands) for p in command.writes}
         self._above = [
@@ -72,7 +81,8 @@ class Runner:
             if self.commands[n].unsure:
                 raise Stopped(self.commands[n].unsure)
         reach = self._reach(first)
-        due, done = set(first), set[int]()
+        due, done = self._due, set[int]()
+        due |= first
         going: dict[Future[frozenset[str]], int] = {}
         with Stop() as self._stop, ThreadPoolExecutor(jobs) as pool:
             try:
@@ -81,6 +91,7 @@ class Runner:
                     ready = {n for n in waiting if self._above[n] & reach <= done}
                     done |= ready - due
                     for n in sorted(ready & due):
+                        self._going.add(n)
                         going[pool.submit(self._one, n)] = n
                     if not ready and not going:
                         raise Stopped("commands wait for each other in a circle")
@@ -90,6 +101,7 @@ class Runner:
                         n = going.pop(future)
                         changed = future.result()
                         done.add(n)
+                        self._going.discard(n)
                         self.ran.append(n)
                         due |= {
                             m
@@ -99,6 +111,15 @@ class Runner:
             except BaseException:
                 self._stop.set()
                 raise
+
+    @property
+    def pending(self) -> frozenset[int]:
+        """After a stop: the commands that must run whatever changes next, for they or what they read is in
+        some other state than when it was recorded."""
+        written = {path for n in self._going for path in self.commands[n].writes}
+        return frozenset(self._due).union(
+            m for m in range(len(self.commands)) if not written.isdisjoint(self._inputs(m))
+        )
 
     def _inputs(self, n: int) -> frozenset[str]:
         touched = self.recording.commands[n].touched
@@ -122,10 +143,12 @@ class Runner:
             raise Stopped(command.unsure)
         before = {path: self.contents.of(path) for path in command.writes}
         dates = {path: when for path in before if (when := self._date(path)) is not None}
+        lists = {path: self._made_of(path) for path in command.writes & self.recording.lists}
         for path, content in before.items():
             if content.digest:
                 self._remove(path)
         kept = {path for path in sorted(command.folders, reverse=True) if not self._emptied(path)}
+        begun = time.time_ns() - _CLOCK
         events: list[Event] = []
         made: dict[str, int] = {}
         for at, run in enumerate(command.runs):
@@ -133,17 +156,36 @@ class Runner:
             events += seen
             self.outside |= paths.outside
         self._adopt(n, command, events, kept)
-        for path, when in dates.items():
-            # Which of two outputs is newer stays as in the clean build, for who looks at that.
-            with suppress(FileNotFoundError):
-                os.utime(self.root / path, ns=(when, when), follow_symlinks=False)
+        dated = {path for path, when in dates.items() if self._is_dated(path, when, begun)}
         for path in command.writes:
             self.made(path)
         after = {path: self.contents.of(path) for path in command.writes}
         changed = frozenset(path for path in after if before[path].digest != after[path].digest)
+        changed |= dated
+        for path, needed in lists.items():
+            if needed is None or self._made_of(path) != needed:
+                raise Stopped(f"{path} changed, which decides what is run")
         for path in sorted(changed & self.recording.drivers.reads):
             raise Stopped(f"{path} changed, which decides what is run")
         return changed
+
+    def _is_dated(self, path: str, when: int, begun: int) -> bool:
+        """Whether a command has given its output another date than that of its making.
+
+        Else it gets the date that it had: which of two outputs is newer stays as in the clean build.
+        """
+        now = self._date(path)
+        if now is None or now == when:
+            return False
+        if not begun <= now <= time.time_ns() + _CLOCK:
+            return True
+        if when <= self.since:
+            raise Stopped(f"{path} had a date that was given to it, and has none now")
+        os.utime(self.root / path, ns=(when, when), follow_symlinks=False)
+        return False
+
+    def _made_of(self, path: str) -> frozenset[str] | None:
+        return made_of(self.root / path, self._names)
 
     def _date(self, path: str) -> int | None:
         try:

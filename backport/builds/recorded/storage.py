@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The file that keeps a recording from run to run.
 
-``recording.json``, format 4: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
-"written", "unfit", "paths": [...], "environments": [...]}``.  Paths inside commands and drivers are indices
-of ``paths``, since a header is named by hundreds of commands.  Another format, or a file that does not
-read, is no recording: the next build is watched again.
+``recording.json``, format 5: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
+"written", "lists", "pending", "unfit", "paths": [...], "environments": [...]}``.  Paths inside commands and
+drivers are indices of ``paths``, since a header is named by hundreds of commands.  Another format, or a
+file that does not read, is no recording: the next build is watched again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from backport.builds.recorded.recording import (
 )
 from backport.store.files import write_atomic
 
-FORMAT = 4
+FORMAT = 5
 
 
 class Writer:
@@ -74,6 +74,8 @@ class _Words:
             "outputs": _dumped(dict(recording.outputs)),
             "outside": _dumped(dict(recording.outside)),
             "written": _dumped(sorted(recording.written)),
+            "lists": _dumped(sorted(recording.lists)),
+            "pending": _dumped(sorted(recording.pending)),
             "unfit": _dumped(recording.unfit),
             "paths": _dumped(list(self.paths)),
             "environments": _dumped(list(self._environments)),
@@ -144,6 +146,8 @@ def _from_table(table: dict[str, Any]) -> Recording:
         {path: _signature(x) for path, x in table["outputs"].items()},
         {str(path): str(was) for path, was in table["outside"].items()},
         frozenset(map(str, table["written"])),
+        frozenset(map(str, table["lists"])),
+        frozenset(map(int, table["pending"])),
         str(table["unfit"]),
     )
 

@@ -16,7 +16,8 @@
  *   F  child process (bytes: serial of the parent)      Q  it ended (exit status; 128+n for a signal)
  *   X  program image in place (bytes: resolved path); then x (the path that was asked for: a script's,
  *      a link's), c (directory), a (arguments), e (environment), 0 1 2 (what these descriptors are),
- *      f (another one that it inherits), u (its umask, the signals that it ignores or holds back, its limits)
+ *      f (another one that it inherits), u (its umask, the signals that it ignores or holds back, its limits,
+ *      the processors that it may use, its execution domain)
  *   R  opened for reading, executed, or link read       W  made anew, or emptied and written
  *   A  changed in place                                 U  removed
  *   N  a name that now stands for another file         L  it is a link (two texts: path, target)
@@ -131,6 +132,14 @@ static const struct call calls[] = {
     { SYS_fchown, FCHANGE, 0, -1, -1 },
     { SYS_getxattr, LOOK, -1, 0, -1 },
     { SYS_lgetxattr, LOOK, -1, 0, NOFOLLOW },
+    { SYS_listxattr, LOOK, -1, 0, -1 },
+    { SYS_llistxattr, LOOK, -1, 0, NOFOLLOW },
+    { SYS_setxattr, CHANGE, -1, 0, -1 },
+    { SYS_lsetxattr, CHANGE, -1, 0, -1 },
+    { SYS_fsetxattr, FCHANGE, 0, -1, -1 },
+    { SYS_removexattr, CHANGE, -1, 0, -1 },
+    { SYS_lremovexattr, CHANGE, -1, 0, -1 },
+    { SYS_fremovexattr, FCHANGE, 0, -1, -1 },
     { SYS_statfs, LOOK, -1, 0, -1 },
     { SYS_chdir, MOVE, -1, 0, -1 },
     { SYS_fchdir, MOVE, -1, -1, -1 },
@@ -148,6 +157,7 @@ static const struct call calls[] = {
     { SYS_setns, OPAQUE, -1, -1, -1 },
     { SYS_mount, OPAQUE, -1, -1, -1 },
     { SYS_semget, OPAQUE, -1, -1, -1 },
+    { SYS_getpriority, OPAQUE, -1, -1, -1 },
     { SYS_fanotify_init, OPAQUE, -1, -1, -1 },
     { SYS_userfaultfd, OPAQUE, -1, -1, -1 },
     { SYS_process_vm_readv, OPAQUE, -1, -1, -1 },
@@ -324,8 +334,11 @@ static char *path_of(struct task *task, int directory, unsigned long from)
         if (step > sizeof(text) - 1 - size)
             step = sizeof(text) - 1 - size;
         ssize_t got = from ? peek(tid, from + size, text + size, step) : -1;
-        if (got <= 0)
+        if (got <= 0) {
+            if (from && errno != EFAULT && errno != ESRCH) /* the call fails as well, or is not made */
+                say('O', task, "a program that may not be looked into");
             return NULL;
+        }
         if (memchr(text + size, 0, got))
             break;
         size += got;
@@ -340,7 +353,10 @@ static char *path_of(struct task *task, int directory, unsigned long from)
         snprintf(name, sizeof(name), "fd/%d", directory);
         base = link_of(tid, name);
     }
-    if (asprintf(&whole, "%s/%s", base ? base : folder_of(task), text) < 0)
+    const char *folder = base ? base : folder_of(task);
+    if (folder[0] == '?' && kill(tid, 0) == 0)
+        say('O', task, "a folder that cannot be named");
+    if (asprintf(&whole, "%s/%s", folder, text) < 0)
         abort();
     free(base);
     return whole;
@@ -393,6 +409,8 @@ static int looked(struct task *task)
     else if (what != EXEC && (flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_NOFOLLOW)))
         return 1;
     if (fstatat(AT_FDCWD, task->path, &st, follow ? 0 : AT_SYMLINK_NOFOLLOW)) {
+        if (errno == ENAMETOOLONG)
+            say('O', task, "a path that is too long");
         say(is_absent(errno) ? 'E' : 'S', task, task->path);
         return 0;
     }
@@ -571,10 +589,11 @@ static void leave(struct task *task)
 
 #define LIBC (3ULL << 31)
 
-/* What else a new program is given: descriptors beyond the first three, its umask, signals and limits. */
+/* What else a new program is given: descriptors beyond the first three, its umask, signals and limits,
+ * the processors that it may use, and its execution domain (personality(2)). */
 static void inherited(const struct task *task)
 {
-    char name[64], line[256], given[512];
+    char name[64], line[256], given[4096];
     snprintf(name, sizeof(name), "/proc/%d/fd", task->tid);
     DIR *folder = opendir(name);
     for (struct dirent *entry; folder && (entry = readdir(folder));)
@@ -605,7 +624,16 @@ static void inherited(const struct task *task)
         size += snprintf(given + size, sizeof(given) - size, "%lx/%lx ", (long)limit.rlim_cur,
                          (long)limit.rlim_max);
     }
-    given[size] = 0;
+    snprintf(name, sizeof(name), "/proc/%d/personality", task->tid);
+    file = fopen(name, "re");
+    if (file && fgets(line, sizeof(line), file))
+        size += snprintf(given + size, sizeof(given) - size, "%.8s ", line);
+    if (file)
+        fclose(file);
+    unsigned char processors[1024] = { 0 };
+    long known = syscall(SYS_sched_getaffinity, task->tid, sizeof(processors), processors);
+    for (long i = 0; i < known && size < sizeof(given) - 4; i++)
+        size += snprintf(given + size, sizeof(given) - size, "%02x", processors[i]);
     say('u', task, given);
 }
 
@@ -652,6 +680,8 @@ static void executed(struct task *task)
         say('R', task, task->path);
     for (int i = 0; i < 5; i++) {
         char *where = link_of(task->tid, proc[i]);
+        if (i == 0 && where[0] == '?')
+            say('O', task, "a program that may not be looked into");
         say(kinds[i], task, where);
         free(where);
         if (i == 0 && task->path)

@@ -64,6 +64,31 @@ LOOKED_AT = [
         ["echo 2 > v"],
         build="umask 077; make",
     ),
+    Case(
+        "link that leads nowhere",
+        "ln -s no l; echo 1 > yes;"
+        " printf 'out:\\n\\tif test -e l; then echo 1; else echo 2; fi > $@\\n' > Makefile",
+        ["ln -sfn yes l", "ln -sfn no l", "echo 1 > no"],
+    ),
+    Case(
+        "link that makes a path",
+        "mkdir -p x/b; echo 1 > x/b/c;"
+        " printf 'out:\\n\\tif test -e a/b/c; then echo 1; else echo 2; fi > $@\\n' > Makefile",
+        ["ln -s x a", "git rm -q a; echo 1 > R"],
+    ),
+    Case(
+        "how many folders are in one",
+        "mkdir d; touch d/k; printf 'out:\\n\\tstat -c %%h d > $@\\n' > Makefile",
+        ["mkdir d/s; touch d/s/k"],
+    ),
+    Case(
+        "extended attribute",
+        "for f in u v w; do echo $f > $f; done; printf 'import os,sys\\n"
+        'print(os.getxattr("a","user.x"), open("w").read(), file=open("out","w"))\\n\' > get;'
+        ' printf \'import os\\nos.setxattr("a","user.x",open("u","rb").read())\\n\' > set;'
+        " printf 'out: a w\\n\\tpython3 get\\na: v u\\n\\tcp v a\\n\\tpython3 set\\n' > Makefile",
+        ["echo 2 > u", "echo 2 > v", "echo 2 > w"],
+    ),
 ]
 OUTSIDE = [
     Case(
@@ -149,6 +174,27 @@ BUILDERS = [
         build="./inc | cat; make",
     ),
     Case(
+        "list of headers that holds more",
+        "echo 1 > v; echo 'int a;' > a.c; printf 'out: a.o\\n\\t$(MAKE) last\\n"
+        'a.o: a.c v\\n\\tgcc -MMD -c a.c -o a.o; echo "X := $$(cat v)" > f.d\\n'
+        "-include f.d\\nlast:\\n\\techo $(X) > out\\n' > Makefile",
+        ["echo 2 > v"],
+    ),
+    Case(
+        "list of headers that has more made",
+        "echo 1 > v; echo 'int a;' > a.c; printf 'out: a.o\\n\\t$(MAKE) last\\n"
+        'a.o: a.c v\\n\\tgcc -MMD -c a.c -o a.o; echo "last: $$(cat v)" > f.d\\n'
+        "-include f.d\\nlast: ; touch out\\n1 2 3:\\n\\techo $@ > $@\\n' > Makefile",
+        ["echo 2 > v", "echo 1 > v"],
+    ),
+    Case(
+        "program that does not run where it is watched",
+        "echo 1 > v; printf 'out: v\\n\\tpython3 -c \"import ctypes,sys;"
+        " sys.exit(ctypes.CDLL(None).ptrace(0,0,0,0) != 0)\"; cp v out\\n' > Makefile;"
+        " sed -i 's/; cp v/ \\&\\& cp v/' Makefile",
+        ["echo 2 > v"],
+    ),
+    Case(
         "log of what commands print",
         "echo 1 > v; printf 'out: v\\n\\tcat v; cp v out\\n' > Makefile",
         ["echo 2 > v"],
@@ -162,6 +208,20 @@ BUILDERS = [
     ),
 ]
 UNSEEN = [
+    Case(
+        "program that may not be looked into",
+        "echo 1 > v; printf '#include <stdio.h>\\nint main(void)"
+        '{FILE *f = fopen("v","r"); putchar(getc(f)); return 0;}\\n\' > p.c;'
+        " printf 'out: p\\n\\t./p > $@\\np: p.c\\n\\tgcc -o q p.c; chmod 111 q; mv q p\\n' > Makefile",
+        ["echo 2 > v"],
+    ),
+    Case(
+        "folder too deep to be named",
+        "echo 1 > v; printf 'import os\\nfor n in range(30):\\n"
+        ' os.mkdir("d"*200)\\n os.chdir("d"*200)\\nprint(open("../"*30+"v").read())\\n\' > deep;'
+        " printf 'out:\\n\\tpython3 deep > $@; rm -rf dd*\\n' > Makefile",
+        ["echo 2 > v"],
+    ),
     Case(
         "a tree's file through proc",
         "echo 1 > v; ln -s /proc/self/cwd here;"
@@ -244,6 +304,13 @@ NAMES = [
         ["echo 2 > w"],
     ),
     Case(
+        "date that is given",
+        "echo 100000000 > v; echo 1 > w; printf 'out: a w\\n"
+        "\\ttar --owner=0 --group=0 -cf $@ a; cat w >> $@\\na: v\\n\\t> a; touch -d @$$(cat v) a\\n'"
+        " > Makefile",
+        ["echo 200000000 > v", "echo 2 > w"],
+    ),
+    Case(
         "which output is newer",
         "for f in v w z; do echo 1 > $f; done; printf 'c: a b z\\n"
         "\\tif [ a -nt b ]; then echo a > c; else echo b > c; fi; cat z >> c\\n"
@@ -272,6 +339,24 @@ NAMES = [
     ),
 ]
 ABOVE = [
+    Case(
+        "processors",
+        "echo 1 > v; printf 'out: v\\n\\t(cat v; nproc) > $@\\n' > Makefile",
+        ["echo 2 > v"],
+        build="taskset -c 0 make",
+    ),
+    Case(
+        "execution domain",
+        "echo 1 > v; printf 'out: v\\n\\t(cat v; uname -m) > $@\\n' > Makefile",
+        ["echo 2 > v"],
+        build="setarch i686 make",
+    ),
+    Case(
+        "niceness",
+        "echo 1 > v; printf 'out: v\\n\\t(cat v; nice) > $@\\n' > Makefile",
+        ["echo 2 > v"],
+        build="nice -n 5 make",
+    ),
     Case(
         "limits",
         "echo 1 > v; printf 'out: v\\n\\t(cat v; ulimit -n) > $@\\n' > Makefile",
@@ -320,6 +405,9 @@ ABOVE = [
 ALL = [*LOOKED_AT, *OUTSIDE, *MADE, *BUILDERS, *UNSEEN, *NAMES, *ABOVE]
 SPREAD = {
     *("size", "listing outside", "file of the tree moved", "says only"),
+    *("link that leads nowhere", "link that makes a path", "date that is given"),
+    *("program that may not be looked into", "list of headers that has more made"),
+    "program that does not run where it is watched",
     *(
         "a tree's file through proc",
         "link that leads elsewhere later",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -213,8 +214,8 @@ def test_what_make_decides_by_means_the_whole_build(
     said: list[str] = []
     attempt = bench.replay.attempt
 
-    def listen(commit: Oid) -> bool:
-        answer = attempt(commit)
+    def listen(commit: Oid, since: int) -> bool:
+        answer = attempt(commit, since)
         said.extend(bench.tally.full[-1:])
         return answer
 
@@ -418,6 +419,77 @@ def test_a_step_that_does_not_compile_is_judged_by_the_full_build(small: Path) -
     assert any("missing" in line for line in built.verdict.lines)
     assert bench.build("stable").verdict.state is State.PASSED
     bench.same("stable")
+
+
+def test_behind_a_step_that_does_not_build_steps_are_replayed(small: Path) -> None:
+    """What had been built before it lies there again, but for what it had built of its own."""
+    bench = Bench.of(small)
+    bench.build("stable")
+    files = {"util.c": "int util_value = missing;\n", "main.c": "int main_value = 8;\n"}
+    step(small, "some", files | {"include/one.h": "#define CONFIG 11\n"})
+    assert bench.build("some").verdict.state is State.FAILED
+    step(small, "behind", {"main.c": "int main_value = 8;\n"})
+    for revision in ("behind", "stable"):
+        built = bench.build(revision)
+        assert (built.verdict.state, built.verdict.how[:3]) == (State.PASSED, "by ")
+        bench.same(revision)
+    step(small, "rules", {"Makefile": "all:\n\tfalse\n"})
+    for bad in ("rules", "some", "rules"):
+        assert bench.build(bad).verdict.state is State.FAILED
+    # Not in the memory of one process alone.
+    again = Bench.of(small)
+    assert again.build("behind").verdict.how[:3] == "by "
+    again.same("behind")
+    assert not list(bench.repo.state_dir.glob("build-aside*"))
+
+
+def test_what_a_failing_command_leaves_is_not_built_upon(small: Path) -> None:
+    bench = Bench.of(small)
+    bench.build("stable")
+    step(small, "litter", {"gen.sh": "echo 1 > over/util.h; exit 1\n"})
+    assert bench.build("litter").verdict.state is State.FAILED
+    assert bench.build("stable").verdict.how == "in full: from nothing"
+    bench.same("stable")
+
+
+def test_a_step_that_was_killed_beside_a_kept_build_starts_from_nothing(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench.of(small)
+    bench.build("stable")
+    step(small, "cut", {"util.c": "int util_value = missing;\n"})
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("backport.builds.kept_worktree.KeptWorktree.renew", die)
+        with pytest.raises(KeyboardInterrupt):
+            bench.build("cut")
+    after = Bench.of(small)
+    assert after.build("stable").verdict.how == "in full: from nothing"
+    after.same("stable")
+
+
+def test_where_names_come_in_the_order_of_their_making_a_listing_is_not_repeated() -> None:
+    """/dev/shm is such a file system everywhere; a repository there is built like any other."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
+        rules = "out: v\n\tls -U d > out; cat v >> out\n"
+        files = {"Makefile": rules, "v": "1\n", "d/z": "", "d/q": "", "d/a": ""}
+        folder = new_repo(Path(place) / "tree", files)
+        bench = Bench.of(folder, "make")
+        bench.build("stable")
+        changes: list[tuple[str, Files]] = [("one", {"d/q": "1\n"}), ("two", {"v": "2\n"})]
+        branch_with(folder, "series", "stable", *changes)
+        for revision, how in (
+            ("series~1", "by 0 commands"),
+            ("series", "in full: it lists d, in the"),
+        ):
+            assert bench.build(revision).verdict.how.startswith(how)
+            clean = Path(place) / revision
+            git(folder, "worktree", "add", "-q", "--detach", str(clean), revision)
+            subprocess.run("make", cwd=clean, check=True)
+            assert (bench.tree.folder / "out").read_bytes() == (clean / "out").read_bytes()
 
 
 def test_what_somebody_else_did_to_the_outputs_is_seen(small: Path) -> None:

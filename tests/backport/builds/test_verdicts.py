@@ -19,7 +19,7 @@ from backport.gateway.repository import open_repo
 from backport.levels import Level, SandboxUse
 from backport.store.cache import Cache
 from backport.validate.prover import Prover, Target
-from backport.verdicts import State
+from backport.verdicts import IDLE, State
 from tests.backport.trees import Files, branch_with, git, new_repo
 
 FAULTS = [
@@ -196,6 +196,24 @@ def test_an_audit_finds_what_an_incremental_build_does_not_see(tmp_path: Path) -
     # What was proven again is what the next run knows.
     states, notes = prove(folder, audit=20)
     assert (states, notes) == ([State.PASSED, State.FAILED, State.FAILED], [])
+
+
+@pytest.mark.parametrize("replay", [False, True])
+def test_what_another_command_has_left_is_not_built_upon(tmp_path: Path, replay: bool) -> None:
+    """Make sees no reason to compile again for other flags."""
+    folder = new_repo(
+        tmp_path / "tree", {"Makefile": "a.o: a.c ; gcc $(F) -c a.c\n", "a.c": "int a;\n"}
+    )
+    (commit,) = branch_with(folder, "series", "stable", ("one", {"README": "1\n"}))
+    states = []
+    for command in ("make", "make F=-DBROKEN", "make F='-include /nowhere.h'", "true"):
+        repo = open_repo(folder, Environment.copied(os.environ))
+        cache = Cache(repo.state_dir / "cache")
+        tree = BuildTree(repo, cache, command, {}, timeout=60, replay=replay)
+        built = tree.build(repo.commit(commit))
+        states.append((built.verdict.state, built.verdict.summary))
+    passed, failed = (State.PASSED, "built"), (State.FAILED, "exit 2")
+    assert states == [passed, passed, failed, (State.PASSED, IDLE)]
 
 
 def test_behind_a_whole_build_that_was_asked_for_steps_are_replayed(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ environment stays as it is: whoever imports us keeps what he set.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 _FOR_THE_USER = re.compile(
@@ -39,6 +41,9 @@ _SECRET_VALUE = re.compile(
 _JOB = re.compile(r"(?!GITHUB_ACTIONS$)(GITHUB|RUNNER|ACTIONS|CI)_\w+|GITLAB_USER_\w+")
 """What GitHub and GitLab say of a job.  They are other in each, so with them no verdict of an earlier job
 would hold; ``CI``, ``GITHUB_ACTIONS`` and ``GITLAB_CI`` are the same in all."""
+_MODULES = "PYTHONPATH"
+_OWN = str(Path(__file__).parents[1])
+"""Where we run from: it is named so that we are found, and a build has nothing to look for there."""
 _ENGLISH = {"LANGUAGE": "C", "LC_ALL": "C"}
 """Messages of git that are shown, or searched, do not depend on the user's language."""
 
@@ -74,14 +79,21 @@ class Environment:
         return {**kept, **_ENGLISH}
 
     def for_builds(self, passed: Collection[str] = ()) -> dict[str, str]:
-        """For a build: nothing of git's, which says things about the user's repository, and nothing of
-        `withheld` and `of_the_job`."""
+        """For a build: nothing of git's, which says things about the user's repository, nothing of `withheld`
+        and `of_the_job`, and no way to the checkout that we ourselves run from."""
         left_out = {*self.withheld(passed), *self.of_the_job(passed)}
-        return {
+        found = {
             k: v
             for k, v in self.variables.items()
             if not k.startswith("GIT_") and k not in left_out
         }
+        ours = found.get(_MODULES)
+        if ours is not None and _MODULES not in passed:
+            others = [x for x in ours.split(os.pathsep) if os.path.normpath(x) != _OWN]
+            found[_MODULES] = os.pathsep.join(others)
+            if not others:
+                del found[_MODULES]
+        return found
 
     def of_the_job(self, passed: Collection[str] = ()) -> tuple[str, ...]:
         """What says which job of a CI system this is; ``passed`` are let through."""

@@ -216,6 +216,15 @@ def test_what_another_command_has_left_is_not_built_upon(tmp_path: Path, replay:
     assert states == [passed, passed, failed, (State.PASSED, IDLE)]
 
 
+def test_another_checkout_of_this_tool_knows_the_verdicts() -> None:
+    """PYTHONPATH leads to it; what else is in there is the build's."""
+    own = str(Path(__file__).parents[3])
+    for path, seen in ((own, None), (f"{own}/:/x", "/x"), (f"/x:{own}/lib", f"/x:{own}/lib")):
+        env = Environment.copied({"PYTHONPATH": path, "A": "1"})
+        assert env.for_builds().get("PYTHONPATH") == seen
+        assert env.for_builds(["PYTHONPATH"])["PYTHONPATH"] == path
+
+
 def test_behind_a_whole_build_that_was_asked_for_steps_are_replayed(tmp_path: Path) -> None:
     folder = new_repo(tmp_path / "tree", GAP)
     steps: list[tuple[str, Files]] = [(f"{n}", {"b.c": f"int b = {n};\n"}) for n in (1, 2, 3)]

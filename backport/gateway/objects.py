@@ -38,6 +38,8 @@ writes comes here, too."""
 _TYPES: dict[Kind, int] = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 _KINDS: dict[int, Kind] = {number: kind for kind, number in _TYPES.items()}
 _HEX = 40
+_EMPTY_TREE = Oid("4b825dc642cb6eb9a060e54bf8d69288fbee4904")
+"""Known to git without being stored (object-file.c, cached_objects), as in a first commit without files."""
 _KEPT = b"backport: until a ref holds it\n"
 """In the mark that keeps a pack from gc (gitrepository-layout(5), ``pack-*.keep``)."""
 
@@ -199,11 +201,15 @@ class _Backend(pygit2.OdbBackend):
     def read_cb(self, oid: pygit2.Oid) -> tuple[int, bytes]:
         """Type and content."""
         name = Oid(str(oid))
+        if name == _EMPTY_TREE:
+            return _TYPES["tree"], b""
         return _TYPES[self._fresh.objects[name].kind], self._fresh.raw(name)
 
     def read_header_cb(self, oid: pygit2.Oid) -> tuple[int, int]:
         """Type and size in bytes."""
         name = Oid(str(oid))
+        if name == _EMPTY_TREE:
+            return _TYPES["tree"], 0
         return _TYPES[self._fresh.objects[name].kind], self._fresh.size(name)
 
     def read_prefix_cb(self, short: str) -> tuple[int, bytes, pygit2.Oid]:
@@ -213,12 +219,12 @@ class _Backend(pygit2.OdbBackend):
 
     def exists_cb(self, oid: pygit2.Oid) -> bool:
         """Whether it is one of ours."""
-        return str(oid) in self._fresh.objects
+        return str(oid) in self._fresh.objects or str(oid) == _EMPTY_TREE
 
     def exists_prefix_cb(self, short: str) -> pygit2.Oid:
         """The whole id of the one object that ``short`` begins."""
         if len(short) == _HEX:
-            found = [short] if short in self._fresh.objects else []
+            found = [short] if short in self._fresh.objects or short == _EMPTY_TREE else []
         else:
             found = [oid for oid in self._fresh.objects if oid.startswith(short)]
         if not found:

@@ -10,6 +10,7 @@ import pygit2
 import pytest
 
 from backport.gateway import objects as module
+from backport.gateway.commits import commit_changes
 from backport.gateway.trees import EMPTY, FILE, Entry, Tree, TreeView
 from series.model import Oid
 from tests.backport.trees import backport, branch_with, git, lines, mbox, new_repo, open_repo
@@ -35,6 +36,17 @@ def test_a_new_object_waits_and_libgit2_finds_it(repo: Path) -> None:
     opened.objects.store()
     assert oid in stored(repo)
     assert opened.objects.blob(oid) == b"new\n"
+
+
+def test_the_empty_tree_is_known_without_being_stored(repo: Path) -> None:
+    """As to git; a commit may name it, and a patch be made on it."""
+    empty = Oid("4b825dc642cb6eb9a060e54bf8d69288fbee4904")
+    made = git(repo, "commit-tree", empty, "-m", "no files")
+    assert empty not in stored(repo)
+    opened = open_repo(repo)
+    assert not opened.tree(Oid(made)).has_directory(b"b")
+    assert commit_changes(opened, empty, opened.tree(opened.commit("stable")).id)
+    assert commit_changes(opened, opened.tree(opened.commit("stable")).id, empty)
 
 
 def test_what_libgit2_writes_waits_as_well(repo: Path) -> None:

@@ -16,7 +16,6 @@ import pytest
 from tests.backport.killer import killed_at
 from tests.backport.trees import (
     backport,
-    branch_with,
     commit,
     git,
     lines,
@@ -283,26 +282,3 @@ def test_no_hook_of_the_users_runs_on_its_own(repo: Path, tmp_path: Path) -> Non
     done = backport(repo, "continue")
     assert done.exit_code == 0, done.output
     assert not ran.exists(), ran.read_text()
-
-
-def test_a_first_commit_without_files(tmp_path: Path) -> None:
-    """git does not store the empty tree; libgit2 looks for it."""
-    repo = tmp_path / "repo"
-    repo.mkdir()
-    git(repo, "init", "-q", "-b", "stable")
-    git(repo, "commit", "-q", "--allow-empty", "-m", "begin")
-    branch_with(
-        repo, "topic", "stable", ("f: it", {"f": lines()}), ("f: no more", {"f": None, "g": "x\n"})
-    )
-    for words in (("plan", "stable..topic"), ("apply", "stable..topic", "--to", "made")):
-        done = backport(repo, words[0], "--branch", "stable", *words[1:])
-        assert done.exit_code == 0, done.output
-    assert git(repo, "rev-parse", "made^{tree}") == git(repo, "rev-parse", "topic^{tree}")
-    back = backport(repo, "plan", "--branch", "topic", f"topic..{_without_files(repo)}")
-    assert back.exit_code == 0, back.output
-
-
-def _without_files(repo: Path) -> str:
-    """A commit that deletes all files."""
-    empty = git(repo, "mktree", stdin=b"")
-    return git(repo, "commit-tree", empty, "-p", "topic", "-m", "nothing left")

@@ -131,12 +131,23 @@ def _left(objects: Objects, tree: TreeView, change: FileChange, names: _Names) -
         if there is None:
             return Left.NONE if old is None else Left.MOVED_ON
     if old is None or change.kind == "copy":
-        return Left.ALL
+        return _made_left(objects, change, there)
     content = _content_left(objects, change, there)
     if change.old_mode not in (None, change.new_mode) and there.mode == change.old_mode:
         alone = change.old_blob in (None, change.new_blob)
         return Left.NONE if alone or content is Left.NONE else Left.PART
     return content
+
+
+def _made_left(objects: Objects, change: FileChange, there: Entry) -> Left:
+    """What is left of a file that was made, and has the name still."""
+    made = change.new_blob
+    if made is None or there.oid == made:
+        return Left.ALL
+    if change.binary or GITLINK in (change.new_mode, there.mode):
+        return Left.MOVED_ON
+    now = set(split_lines(objects.blob(there.oid)))
+    return Left.ALL if now.issuperset(split_lines(objects.blob(made))) else Left.MOVED_ON
 
 
 def _content_left(objects: Objects, change: FileChange, there: Entry) -> Left:

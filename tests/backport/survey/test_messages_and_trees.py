@@ -124,6 +124,18 @@ def test_taken_back_and_put_on_again(repo: Path, again: str) -> None:
     assert traced(repo, "feature")["left"] == "all of it"
 
 
+@pytest.mark.parametrize(("content", "left"), [("x\ny\n", "all of it"), ("z\n", "nothing of it")])
+def test_a_file_that_was_reverted_and_made_again(repo: Path, content: str, left: str) -> None:
+    made = commit(repo, {"new.c": "x\n"}, "new file\n\nBackport: 4.10")
+    take(repo, "stable-4.10", made)
+    git(repo, "checkout", "-q", "stable-4.10")
+    git(repo, "revert", "--no-edit", "HEAD")
+    git(repo, "checkout", "-q", "master")
+    on(repo, "stable-4.10", {"new.c": content}, "a file of that name")
+    assert traced(repo, "new file")["left"] == left
+    assert ("new file" in rows(repo)) == (left == "nothing of it")
+
+
 @pytest.mark.parametrize("named", ["origin", "subject"])
 def test_a_claim_whose_change_is_not_there(repo: Path, named: str) -> None:
     wanted = commit(repo, {"b.c": lines((3, "wanted"))}, "wanted\n\nBackport: 4.10")

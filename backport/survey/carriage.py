@@ -20,7 +20,7 @@ from backport.gateway.repository import Repo
 from backport.history.presence import ABBREVIATED
 from backport.history.statements import Statement, by_origin
 from backport.history.taken_back import Left
-from backport.pick.outcome import Picked
+from backport.pick.outcome import How, Picked
 from backport.pick.patch import pick_patch
 from backport.survey.holding import Holding, Holdings
 from backport.survey.lineage import Lineage
@@ -180,7 +180,8 @@ class Carriage:
             return Share.ALL
         if theirs and all(line not in missing for line in self._edits(picked)):
             return Share.ALL
-        return Share.NONE if missing == theirs else Share.PART
+        has_some = any(one.had or one.how is How.ALREADY for one in picked.changes)
+        return Share.PART if has_some or missing != theirs else Share.NONE
 
     def _edits(self, picked: Picked) -> Iterator[tuple[bytes, bytes]]:
         """The lines that a pick would change on the branch."""

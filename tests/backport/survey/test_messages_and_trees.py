@@ -173,6 +173,24 @@ def test_what_is_carried_in_part_is_named(repo: Path, left_out: str) -> None:
     )
 
 
+def test_a_backport_with_names_of_its_own_is_there_in_part(repo: Path) -> None:
+    """No line is the origin's, but the line that it moves is gone from where it was."""
+
+    def text(name: str, *, moved: bool) -> str:
+        late = f"set {name}\n\n" if moved else ""
+        early = "" if moved else f"set {name}\n"
+        return f"{early}{lines()}idle {name}\n\n{late}unlock\n"
+
+    commit(repo, {"b.c": text("cpu", moved=False)}, "b.c: name it")
+    on(repo, "stable-4.10", {"b.c": text("cpuid", moved=False)}, "b.c: name it otherwise")
+    wanted = commit(repo, {"b.c": text("cpu", moved=True)}, "wanted\n\nBackport: 4.10")
+    line = f"wanted\n\n(cherry picked from commit {wanted})"
+    on(repo, "stable-4.10", {"b.c": text("cpuid", moved=True)}, line)
+    document = answer(repo, "owed")
+    assert "wanted" not in {one["subject"] for one in document["owed"]}
+    assert "not all of it" in document["in_part"][0]["why"]
+
+
 def test_an_adapted_backport_is_carried(repo: Path) -> None:
     """Of what it leaves out nothing goes on."""
     files = {"a.c": FEATURE + "fix\n", "b.c": lines((3, "wanted"), (30, "last"))}

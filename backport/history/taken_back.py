@@ -76,13 +76,19 @@ def added_and_gone(repo: Repo, tree: TreeView, changes: Sequence[FileChange]) ->
 
 
 def _is_all_gone(objects: Objects, tree: TreeView, change: FileChange) -> bool:
-    before, after, new = change.old_blob, change.new_blob, change.new_path
+    before = change.old_blob if change.old_path is not None else None  # a new file had no lines
+    after, new = change.new_blob, change.new_path
     there = tree.entry(new) if new is not None else None
-    if before is None or after is None or there is None or there.oid in (before, after):
+    if after is None or there is None or there.oid in (before, after):
+        return False
+    if before is None and change.old_path is not None:
         return False
     if change.binary or there.mode == GITLINK:
         return False
-    old, made = (Counter(split_lines(objects.blob(oid))) for oid in (before, after))
+    old, made = (
+        Counter(split_lines(objects.blob(oid)) if oid is not None else ())
+        for oid in (before, after)
+    )
     added = [line for line in made - old if re.search(rb"\w", line)]
     if old - made or not added:
         return False

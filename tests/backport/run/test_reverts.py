@@ -280,6 +280,21 @@ def test_lines_that_are_only_added_and_gone_are_noted(tmp_path: Path, since: str
     assert ("none of the lines that" in said) == (since == "changed further"), said
 
 
+@pytest.mark.parametrize("since", ["written anew", "added to"])
+def test_a_file_that_the_patch_made_and_others_changed(tmp_path: Path, since: str) -> None:
+    repo = new_repo(tmp_path / "repo", START)
+    git(repo, "checkout", "-q", "-b", "topic")
+    commit(repo, {"new": A}, "new: it")
+    git(repo, "checkout", "-q", "-B", "stable")
+    text = "of another kind\n" if since == "written anew" else A + "more\n"
+    commit(repo, {"new": text}, "new: as it should be")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic~1..topic")
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "already there: 1" in said or "it has the patch already" in said, said
+    assert ("none of the lines that" in said) == (since == "written anew"), said
+
+
 def test_what_a_later_commit_changed_is_not_taken_back(tmp_path: Path) -> None:
     """The lines that the first patch adds are gone, and so is the place where it added them."""
     repo = new_repo(tmp_path / "repo", START)

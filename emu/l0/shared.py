@@ -74,12 +74,15 @@ class SharedInfo:
         return base + port // 8, 1 << port % 8
 
     def pending(self, port: int) -> bool:
-        at, bit = self._bit(PENDING, port)
-        return bool(self._page[at] & bit)
+        return self._is_set(PENDING, port)
 
     def masked(self, port: int) -> bool:
-        at, bit = self._bit(MASK, port)
-        return bool(self._page[at] & bit)
+        return self._is_set(MASK, port)
+
+    def _is_set(self, base: int, port: int) -> bool:
+        """False for a port that has no bit: with other events than these L0 may hand out more."""
+        at, bit = self._bit(base, port)
+        return 0 <= port < NR_PORTS and bool(self._page[at] & bit)
 
     def set_pending(self, port: int, vcpu: int) -> bool:
         """Raise an event; True where its vcpu has an upcall to take that it was not yet told of."""

@@ -39,6 +39,15 @@ def overwritten(code: bytes, symbol: str = ENTRY) -> bytes:
     return bytes(data)
 
 
+def forwarding(first: bytes = b"") -> bytes:
+    """Code in the place of the entry that gives L0 whatever its guest asks for, after something else."""
+    image = parse_image(sample_image())
+    before = first + b"\x0f\x01\xcb\xe8"  # stac; call
+    target = image.symbols["hypercall_page"] + 32 * 32
+    call = (target - address() - len(before) - 4).to_bytes(4, "little", signed=True)
+    return before + call + b"\x0f\x01\xca\xc3"  # clac; ret
+
+
 def boot(code: bytes, only: str = "send/64", symbol: str = ENTRY) -> BootReport:
     return emulate_image(overwritten(code, symbol), load_profile("xen-pv-shim-4.10"), only=only)
 
@@ -167,15 +176,17 @@ def test_an_event_that_is_handed_on_to_nobody() -> None:
 )
 def test_a_port_that_is_given_and_not_taken_back(refusal: str, wrong: list[str]) -> None:
     """Everything goes to L0, but for EVTCHNOP_close (3); as unknown, where there is no such operation yet."""
-    image = parse_image(sample_image())
     refuse = b"\x48\xc7\xc0" + (-ERRNO[refusal]).to_bytes(4, "little", signed=True) + b"\xc3"
-    before = (
-        b"\x83\xff\x03\x75" + bytes((len(refuse),)) + refuse + b"\x0f\x01\xcb\xe8"
-    )  # stac; call
-    behind = address() + len(before) + 4
-    target = image.symbols["hypercall_page"] + 32 * 32
-    call = (target - behind).to_bytes(4, "little", signed=True)
-    report = boot(before + call + b"\x0f\x01\xca\xc3", "alloc_unbound/64")
+    first = b"\x83\xff\x03\x75" + bytes((len(refuse),)) + refuse
+    report = boot(forwarding(first), "alloc_unbound/64")
     found = [f for f in report.findings if f.invariant == Invariant.PORTS_AGREE]
     assert [finding.message for finding in found] == wrong
     assert {finding.where for finding in found} <= {"EVTCHNOP_close"}
+
+
+def test_a_port_that_has_no_bit_in_the_shared_page() -> None:
+    """L0 hands it out for once, and the core keeps it."""
+    report = boot(forwarding(), "alloc_unbound port beyond 16 bits/64")
+    (row,) = report.behaviour
+    assert row.result == 0
+    assert "the result is 0, not error" in [finding.message for finding in row.findings]

@@ -14,6 +14,7 @@ from emu.booted.guest import Guest
 from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
+from emu.rules.expected import LEFTOVER
 
 SIF_PRIVILEGED, SIF_INITDOMAIN = 1, 2
 """Flags of a domain that rules others: L0's guest is none, and neither is the guest of its guest."""
@@ -45,6 +46,15 @@ def untrue(guest: Guest, *, filled: bool = False) -> Iterator[str]:
         yield f"flags are {guest.told('flags'):#x}: the guest has no privilege"
     if guest.told("nr_pages") * PAGE > memory:
         yield f"nr_pages is {guest.told('nr_pages'):#x}, more than there is"
+
+
+def scribble(guest: Guest) -> None:
+    """The page is the guest's own: whoever resumes it writes these fields, whatever stands there."""
+    linear, layout = guest.machine.linear, abi.START_INFO[guest.kernel.mode]
+    for name in ("flags", *(name for fields in L0S for name in fields)):
+        member = layout.member(name)
+        assert member is not None
+        linear.write(guest.drive.start_info + member.offset, LEFTOVER * member.size)
 
 
 def _given(guest: Guest) -> Came:

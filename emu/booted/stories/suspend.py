@@ -75,6 +75,7 @@ def resumed(guest: Guest) -> Came:
     """Everything has to be asked for again."""
     port = bind(guest)
     _maps_grants(guest)
+    start_of_day.scribble(guest)
     before = standing(guest.machine.l0)
     result = suspend(guest)
     if result != 0:

@@ -12,7 +12,7 @@ from emu.abi import Mode
 from emu.booted.drive import Drive
 from emu.booted.guest import Guest
 from emu.booted.starting import boot_image
-from emu.booted.stories.start_of_day import untrue
+from emu.booted.stories.start_of_day import scribble, untrue
 from emu.elf.linked import parse_image
 from emu.findings.boot_report import Treatment
 from emu.profile import load_profile
@@ -63,6 +63,15 @@ def test_what_is_not_filled_in_is_no_lie_but_after_a_resume(guest: Guest) -> Non
             linear.write(at + member.offset, bytes(member.size))
     assert list(untrue(guest)) == []
     assert [told.split()[0] for told in untrue(guest, filled=True)] == list(names)
+    linear.write(at, before)
+
+
+def test_what_a_resume_leaves_as_the_guest_had_it_is_seen(guest: Guest) -> None:
+    linear, at = guest.machine.linear, guest.drive.start_info
+    before = linear.read(at, abi.START_INFO[guest.kernel.mode].size)
+    scribble(guest)
+    said = [told.split()[0] for told in untrue(guest, filled=True)]
+    assert said == ["store_mfn", "store_evtchn", "console_evtchn", "flags"]
     linear.write(at, before)
 
 

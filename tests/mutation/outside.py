@@ -141,7 +141,7 @@ def commands(printed: str, root: Path) -> Iterator[Command]:
             except ValueError:  # a line of a script
                 continue
             made = words[words.index("-o") + 1]
-            yield Command(folders[-1], tuple(words), os.path.normpath(f"{folders[-1]}/{made}"))
+            yield Command(folders[-1], tuple(words), os.path.normpath(Path(folders[-1], made)))
 
 
 def _links(ran: Sequence[Command], core: str) -> Iterator[Command]:

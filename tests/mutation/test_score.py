@@ -22,7 +22,7 @@ from tests.mutation.judge import (
     original,
 )
 from tests.mutation.mutants import Mutant
-from tests.mutation.outside import Outside
+from tests.mutation.outside import Outside, commands
 from tests.mutation.reasons import FILE, read_reasons
 from tests.mutation.report import lines, score
 from tests.mutation.run import sample_tree
@@ -74,6 +74,25 @@ def test_a_tree_that_its_own_make_builds(tree: Tree, base: Original, tmp_path: P
     wrong = emulate_object(data, tree.profile(PROFILE), depth="explore").findings
     assert wrong
     assert judge(tree, replace(base, known=frozenset(map(key_of, wrong))), one).by != "locks"
+
+
+def test_what_make_prints() -> None:
+    """Folders entered and left, lines that go on, outputs from where make is and from the root."""
+    printed = """make[1]: Entering directory '/t/pv'
+gcc -c core.c -o core.o
+make[1]: Leaving directory '/t/pv'
+ld -r \\
+    -o all.o pv/core.o
+echo "a script's -o
+ld all.o -o /t/image
+"""
+    found = list(commands(printed, Path("/t")))
+    assert [(c.folder, c.made) for c in found] == [
+        ("/t/pv", "/t/pv/core.o"),
+        ("/t", "/t/all.o"),
+        ("/t", "/t/image"),
+    ]
+    assert [c.uses("/t/pv/core.o") for c in found] == [False, True, False]
 
 
 def test_does_not_compile_and_the_same_object(tree: Tree, base: Original) -> None:

@@ -76,6 +76,8 @@ class Boundary:
                 cpu.on_access(region.base, region.end, self._on_guest_access)
         self.mode_read = False
         """Whether the core has looked at its domain's mode since this was last cleared."""
+        self.flag_read = False
+        """Whether it has ever looked at the very flag of that, and at nothing beside it."""
         self._mode_fields = tuple(world.mode_fields())
         for begin, end in self._mode_fields:
             cpu.on_access(begin - (WIDEST - 1), end, self._on_mode_access)
@@ -207,6 +209,7 @@ class Boundary:
     def _on_mode_access(self, write: bool, address: LinearAddr, size: int) -> None:
         if any(address < end and begin < address + size for begin, end in self._mode_fields):
             self.mode_read = True
+            self.flag_read |= (address, address + size) == self._mode_fields[0]
 
     def _on_cpuid(self, leaf: int, subleaf: int) -> tuple[int, int, int, int]:
         ctx = self._context

@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whether what a probe says of types can be of this object's tree: a control, before anything is judged.
 
-A core that takes its types from a probe of another tree looks broken in every operation.  Two things tell:
-the size of what the object describes itself, and a call that has to read certain fields where the probe has
-them.  ``current`` and its domain come first in every operation; asked for the state of a port, a core looks
-at how many there are, or at the port itself.
+A core that takes its types from a probe of another tree looks broken in every operation.  Three things
+tell: the size of what the object describes itself, a call that has to read certain fields where the probe has
+them, and, where the guest's structure is another for a 32-bit guest, whether the core asks for that at all.
+``current`` and its domain come first in every operation; asked for the state of a port, a core looks at how
+many there are, or at the port itself.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from emu.abi import Mode
+from emu.abi import Mode, structure
 from emu.elf import Elf
 from emu.errors import LayoutError, NotThere
 from emu.interactions import Plan
 from emu.layout import Layout
 from emu.object.machine import Machine
+from emu.object.structures import COMPAT_FLAG
 from emu.profile import Profile
 from emu.profile.scenario import Case, Scenario
 from emu.spaces import LinearAddr
@@ -45,7 +47,7 @@ def doubt(elf: Elf, profile: Profile) -> str:
     try:
         if control is None or machine.entry(control.entry) is None:
             return ""
-        return _doubt(machine, Case(control, Mode.NATIVE))
+        return _doubt(machine, Case(control, Mode.NATIVE)) or _mode_doubt(machine)
     finally:
         machine.close()
 
@@ -76,6 +78,28 @@ def _doubt(machine: Machine, case: Case) -> str:
     if run.result in machine.profile.entries[case.scenario.entry].refusals:
         return ""  # it does not have the operation yet
     return next(filter(None, map(partial(_missed, read), (_FIRST[:1], _FIRST[1:], _PORTS))), "")
+
+
+def _mode_doubt(machine: Machine) -> str:
+    """That no operation with a structure of its own for 32-bit guests has asked whether its guest is one."""
+    tried = set()
+    for scenario in machine.profile.scenarios:
+        op, case = scenario.operation, Case(scenario, Mode.COMPAT)
+        same = structure(op, Mode.NATIVE) is case.struct or Mode.COMPAT not in scenario.modes
+        if same or op in tried or scenario.staged or scenario.result != (0,):
+            continue
+        try:
+            run = machine.run(case, Plan(), 0)
+        except (NotThere, LayoutError):
+            return ""
+        if machine.boundary.flag_read:
+            return ""
+        if run.result not in machine.profile.entries[scenario.entry].refusals:
+            tried.add(op)
+    if not tried:
+        return ""
+    why = f"or the tree has no 32-bit guests; {_SAME}"
+    return f"the core does not look at struct domain.{COMPAT_FLAG} where the probe has it ({why})"
 
 
 def _missed(read: dict[str, bool], names: tuple[str, ...]) -> str:

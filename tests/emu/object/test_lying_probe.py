@@ -39,6 +39,7 @@ def test_the_right_one() -> None:
     ("change", "field"),
     [
         (("*current_vcpu; };", "*current_vcpu; u64 more[2]; };"), "struct cpu_info.current_vcpu"),
+        (("{ u8 is_32bit_pv;", "{ u8 more, is_32bit_pv;"), "struct domain.arch.is_32bit_pv"),
         (("{ u32 vcpu_id; struct domain", "{ u64 more[3]; struct domain"), "struct vcpu.domain"),
         (
             ("    u32 max_vcpus,", "    u64 more[300];\n    u32 max_vcpus,"),

@@ -11,15 +11,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from emu.abi import Mode
+from emu.abi import START_INFO, Mode
 from emu.booted.drive import limits
 from emu.booted.ending import Ended, OutOfTime
+from emu.booted.paging import NotMapped
 from emu.booted.settings import MIB, Settings
 from emu.booted.starting import boot, settings_of
+from emu.booted.turns import Runner
 from emu.elf.linked import LinkedImage
 from emu.findings.boot_report import BehaviourRow, Treatment
 from emu.findings.verdict import Finding
 from emu.profile import Profile, Variant
+from emu.spaces import LinearAddr
 
 OPERATION = "boot"
 SECONDS = 60
@@ -62,10 +65,10 @@ def _row(image: LinkedImage, profile: Profile, variant: Variant, until: float) -
     runner, end = boot(image, Mode.NATIVE, machine_of(profile, variant), until)
     try:
         missing = limits(runner.machine, end)
+        note = "" if missing or end is not None else _entered(runner)
     finally:
         runner.close()
-    name = _name(variant)
-    treatment, note = Treatment.LOCAL, "the guest is entered"
+    name, treatment = _name(variant), Treatment.LOCAL
     findings: tuple[Finding, ...] = ()
     if missing:
         treatment, note = Treatment.UNJUDGED, "; ".join(missing)
@@ -73,6 +76,18 @@ def _row(image: LinkedImage, profile: Profile, variant: Variant, until: float) -
         treatment, note, findings = Treatment.CRASHED, "", (_finding(image, end, name),)
     result = 0 if treatment is Treatment.LOCAL else None
     return BehaviourRow(name, OPERATION, Mode.NATIVE, treatment, result, (), findings, note)
+
+
+def _entered(runner: Runner) -> str:
+    """With what the guest is told that it has."""
+    machine = runner.machine
+    layout = START_INFO[machine.kernel.mode]
+    at = LinearAddr(machine.cpu.read("rsi"))
+    try:
+        pages = layout.decode(machine.linear.read(at, layout.size))["nr_pages"]
+    except NotMapped:
+        return "the guest is entered, without a start info"
+    return f"the guest is entered, with {pages} pages of memory"
 
 
 def _finding(image: LinkedImage, end: Ended, name: str) -> Finding:

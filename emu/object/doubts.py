@@ -17,8 +17,8 @@ from emu.elf import Elf
 from emu.errors import LayoutError, NotThere
 from emu.interactions import Plan
 from emu.layout import Layout
+from emu.object.addresses import COMPAT_FLAG
 from emu.object.machine import Machine
-from emu.object.structures import COMPAT_FLAG
 from emu.profile import Profile
 from emu.profile.scenario import Case, Scenario
 from emu.spaces import LinearAddr

@@ -19,6 +19,9 @@ from multiprocessing import get_context
 from typing import Protocol
 
 from emu.booted.emulate import BootReport, emulate_image
+from emu.booted.variants import variants
+from emu.elf.linked import parse_image
+from emu.findings.boot_report import BehaviourRow
 from emu.findings.verdict import Finding, ObjectReport, Outcome
 from emu.object import Depth, emulate_object
 from emu.profile import Profile
@@ -28,7 +31,9 @@ from tests.mutation.mutants import Mutant
 PROFILE = "xen-pv-shim-4.10"
 _OFFSET = re.compile(r"\+0x[0-9a-f]+.*")
 _NUMBER = re.compile(r"-?\b(?:0x[0-9a-f]+|\d+)\b")
-BY_COMPARISON = ("lost", "boot: ladder", "boot: behaviour")
+ENOUGH = 3600
+"""Seconds for other machines: a row that the time cuts off would be a difference."""
+BY_COMPARISON = ("lost", "boot: ladder", "boot: behaviour", "deep")
 """What the tool tells by comparing a step with the one before or with a reference."""
 
 
@@ -64,6 +69,8 @@ class Original:
     booted: BootReport
     known: frozenset[tuple[str, str, str, str]] = frozenset()
     """What is wrong with it."""
+    machines: tuple[BehaviourRow, ...] = ()
+    """How it comes to its guest on other machines (--deep)."""
 
 
 class Built(Protocol):
@@ -100,7 +107,12 @@ def original(tree: Built, *, sound: bool = True) -> Original:
     if sound and booted.outcome is not Outcome.PASSED:
         raise NotSound("; ".join(f"{f.scenario}: {f.message}" for f in booted.findings))
     known = frozenset(key_of(finding) for finding in (*report.findings, *booted.findings))
-    return Original(fingerprint(data), passed, booted, known)
+    machines = _on_machines(image, profile)
+    return Original(fingerprint(data), passed, booted, known, machines)
+
+
+def _on_machines(image: bytes, profile: Profile) -> tuple[BehaviourRow, ...]:
+    return tuple(variants(parse_image(image), profile, ENOUGH))
 
 
 def key_of(finding: Finding) -> tuple[str, str, str, str]:
@@ -125,6 +137,14 @@ def judge(tree: Built, base: Original, mutant: Mutant, *, both: bool = False) ->
     booted = next(_boot_objections(emulate_image(image, _profile(tree)), base), None)
     objection = seen or booted
     levels = (seen is not None, booted is not None) if both else None
+    if seen is None and booted is None:
+        now = _on_machines(image, _profile(tree))
+        others = (
+            ("deep", f"{row.title}: {row.treatment.value} {row.note}")
+            for row, was in zip(now, base.machines, strict=True)
+            if (row.treatment, row.note) != (was.treatment, was.note)
+        )
+        booted = next(others, None)
     if objection is not None:
         return Judged(mutant, Fate.KILLED, *objection, levels)
     return Judged(mutant, Fate.SURVIVED, levels=levels)

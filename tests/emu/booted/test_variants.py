@@ -51,6 +51,7 @@ def test_the_sample_comes_to_its_guest_on_all_of_them() -> None:
     assert report.outcome is Outcome.PASSED
     assert [row.scenario for row in rows] == [f"boot: {v.name}" for v in PROFILE.boot.variants]
     assert {row.treatment for row in rows} == {Treatment.LOCAL}
+    assert {row.note for row in rows} == {"the guest is entered, with 780 pages of memory"}
 
 
 def test_only_when_it_is_asked_for() -> None:

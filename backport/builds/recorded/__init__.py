@@ -31,10 +31,11 @@ The rule: a process that looked at a path in any way depends on all of it (type,
 target, a folder's names, or that nothing is there), in the tree and outside.  A changed input of a
 command means that it runs again, from the state in which it was recorded: its outputs are removed
 first, and what it listed is there.  A changed input of a driver, an input outside, or something that
-could not be followed, means a full build from a clean worktree.  GNU make is the exception: it only
-checks whether a file exists and which of two is newer, and in a clean build the tree's files have one
-date.  Where it is not known what a process looked at (a path through /proc/PID/cwd, a program for another
-processor, a FIFO, a file written through a second name), no step is built from the recording.
+could not be followed, means a full build from a clean worktree.  There are two exceptions.  GNU make
+only checks whether a file exists and which of two is newer, and in a clean build the tree's files have one
+date; access(2) tells no more than that a file is there, unless it asks whether it may be executed.  Where
+it is not known what a process looked at (a path through /proc/PID/cwd, a program for another processor, a
+FIFO, a file written through a second name), no step is built from the recording.
 
 Incremental builds by make or ninja are never trusted: neither notices a header that now hides another.
 """

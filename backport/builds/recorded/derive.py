@@ -62,7 +62,7 @@ def summarize(
     """What was looked at before it was written, what was written, and what of it is gone again.
 
     Who asks about a path may see all of it; only where a make asks (``make``: the numbers of such
-    events) its being there is enough.
+    events), or by access(2), its being there is enough.
     """
     reads: set[str] = set()
     exists: set[str] = set()
@@ -93,7 +93,7 @@ def summarize(
         elif path not in writes:
             if kind == "E":
                 absent.add(path)
-            elif kind == "S" and number in make:
+            elif kind == "P" or (kind == "S" and number in make):
                 exists.add(path)
             else:
                 reads.add(path)
@@ -137,7 +137,7 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
         # What was looked at before the program was in place decided which program that is.
         if unit.start is not None:
             begun = unit.start.at - 1
-            driver_events += [e for e in unit.events if e[0] < begun and e[1] in "RSED"]
+            driver_events += [e for e in unit.events if e[0] < begun and e[1] in "RSPED"]
     paths.left()
     unfit = unfit_because(units, by_serial, driving, driver_events, tracked)
     _drop_passing(units, root)
@@ -283,7 +283,7 @@ def _merge(units: Sequence[Unit]) -> list[list[Unit]]:
     edges: set[tuple[int, int]] = set()
     for n, unit in enumerate(units):
         for number, kind, path in unit.events:
-            if kind in "RS" and path in first and top(first[path]) != top(n):
+            if kind in "RSP" and path in first and top(first[path]) != top(n):
                 edges.add((top(first[path]), top(n)))
                 if last[path] > number:  # it must have been read before it goes
                     edges.add((top(n), top(first[path])))

@@ -85,7 +85,7 @@ class Paths:
         """The events in the worktree, by relative path; notes the others."""
         for number, kind, raw in events:
             # What is not there may be the end of a link that is.
-            path, links = self.places.resolve(raw, follow=kind in "RWASED", at=number)
+            path, links = self.places.resolve(raw, follow=kind in "RWASPED", at=number)
             if ELSEWHERE.match(path) or (kind == "D" and ELSEWHERE.match(f"{path}/")):
                 self.blind = f"a path through {path}"
             for link in links:

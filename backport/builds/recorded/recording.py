@@ -17,7 +17,7 @@ class Touched:
     reads: frozenset[str] = frozenset()
     """It depends on the whole path, whichever part it looked at: content, mode, type."""
     exists: frozenset[str] = frozenset()
-    """Asked about by a make, for which only its going matters."""
+    """Asked about by a make, or by access(2): only its going matters."""
     absent: frozenset[str] = frozenset()
     """Asked for and not there: a new file may take another's place."""
     listings: frozenset[str] = frozenset()

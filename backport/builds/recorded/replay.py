@@ -30,7 +30,7 @@ from backport.gateway.tree_paths import tree_paths
 from backport.store.cache import digest, tool_version
 from series.model import Oid
 
-_FORMAT = "record-4"
+_FORMAT = "record-5"
 _PROCESSOR = ("model name", "flags", "Features", "CPU part")
 """What /proc/cpuinfo says of what a compiler may tune for (``-march=native``)."""
 

@@ -82,9 +82,9 @@ def unsure_because(
     for number, kind, path in events:
         if path in writes or path in folders or written.by.get(path, n) == n:
             continue
-        if kind in "RSE" and written.first[path] > number:
+        if kind in "RSPE" and written.first[path] > number:
             return f"it looked for {path} before that was made"
-        if kind in "RSE" and path not in written.there:
+        if kind in "RSPE" and path not in written.there:
             return f"it looked for {path}, which another command removes"
         if kind == "R" and not 0 < written.ended[path] < number:
             return f"it read {path} while that was being made"

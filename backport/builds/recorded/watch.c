@@ -23,6 +23,7 @@
  *   N  a name that now stands for another file         L  it is a link (two texts: path, target)
  *   H  a second name of a file (two texts: old, new)
  *   S  asked about, and there                           E  asked for, and absent
+ *   P  the same, but told no more than that it is there, and may be read and written
  *   D  directory opened                                 M  directory made
  *   K  directory removed                                m  to be made, and there already
  *   V  something that may not happen again, or otherwise: names moved, a process left running
@@ -186,6 +187,7 @@ struct task {
     int thread; /* not its process's first */
     const struct call *call;
     unsigned long flags;
+    unsigned long mode; /* of access(2) */
     int existed;
     char *path;
     char *other;
@@ -395,6 +397,22 @@ static int is_absent(int error)
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
+/* access(2) tells that a file is there; only whether it may be executed differs among a tree's files. */
+static char met(const struct task *task)
+{
+    switch (task->call->nr) {
+#ifdef SYS_access
+    case SYS_access:
+#endif
+    case SYS_faccessat:
+#ifdef SYS_faccessat2
+    case SYS_faccessat2:
+#endif
+        return task->mode & X_OK ? 'S' : 'P';
+    default: return 'S';
+    }
+}
+
 /* A call that only looks: told by what is there now.  Returns whether its end matters all the same. */
 static int looked(struct task *task)
 {
@@ -415,7 +433,7 @@ static int looked(struct task *task)
         return 0;
     }
     switch (what) {
-    case LOOK: say('S', task, task->path); return 0;
+    case LOOK: say(met(task), task, task->path); return 0;
     case LINKREAD: say(S_ISLNK(st.st_mode) ? 'R' : 'S', task, task->path); return 0;
     case EXEC: return 1;
     default:
@@ -465,6 +483,7 @@ static int enter(struct task *task)
             return 0;
     }
     task->flags = call->flags >= 0 ? args[call->flags] : 0;
+    task->mode = args[call->path + 1 < 6 ? call->path + 1 : 5];
     if (call->what == OPEN2) {
         struct open_how how = { 0 };
         peek(task->tid, args[call->flags], &how, sizeof(how));

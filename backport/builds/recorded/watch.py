@@ -17,7 +17,7 @@ from pathlib import Path
 
 _SOURCE = Path(__file__).with_name("watch.c")
 _LOG_LIMIT = 1 << 29
-_KINDS = "FQXxcae012fuRWAUNLHSEDMmKVOZ"
+_KINDS = "FQXxcae012fuRWAUNLHSPEDMmKVOZ"
 
 
 @dataclass(slots=True)
@@ -137,7 +137,7 @@ def _note(process: Process, kind: str, text: str, number: int) -> None:
         raise ValueError("no kind of a record")
     if "\0" in text and kind not in "aeLH":
         raise ValueError("no path has a zero byte")
-    if kind in "RWANUSEDMmK":
+    if kind in "RWANUSPEDMmK":
         process.events.append((number, kind, text))
     elif kind == "X":
         process.images.append(Image(number, text))

@@ -77,6 +77,18 @@ LOOKED_AT = [
         ["ln -s x a", "git rm -q a; echo 1 > R"],
     ),
     Case(
+        "what access(2) tells",
+        'echo 1 > v; echo 1 > w; echo \'import os; print(os.access("v", 4), os.access("w", 1))\' > ask;'
+        " printf 'out: ask\\n\\tpython3 ask > $@\\n' > Makefile",
+        [
+            "echo 2 > v",
+            "git rm -q v",
+            "mkdir v; echo 1 > v/k",
+            "chmod +x w",
+            "ln -s w v2; mv v2 v/k",
+        ],
+    ),
+    Case(
         "how many folders are in one",
         "mkdir d; touch d/k; printf 'out:\\n\\tstat -c %%h d > $@\\n' > Makefile",
         ["mkdir d/s; touch d/s/k"],

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -51,9 +51,14 @@ class Assembly:
 def assemble(
     repo: Repo, plan: Plan, state: RunState, on_step: OnStep, judge: Judge | None = None
 ) -> Assembly:
-    """Put every item of ``state.items`` that has no step yet on the tip."""
+    """Put every item of ``state.items`` that has no step yet on the tip.
+
+    What is taken from upstream for a patch goes before it in upstream's order, also where the patch
+    shows what it waits for bit by bit: what has been taken is put on again behind it.  A step is told
+    when that cannot happen to it any more.
+    """
     judge = judge or Judge(repo, plan, state)
-    first = len(state.steps)
+    first, told = len(state.steps), _Told(on_step, len(state.steps))
     while len(state.steps) < len(state.items):
         item = state.items[len(state.steps)]
         judged = judge.judge(repo.tree(state.tip), item)
@@ -63,7 +68,7 @@ def assemble(
                 commit = commit_tree(repo, state, patch, picked.tree.id, item)
                 step = replace(step, commit=commit)
             state = with_step(state, step)
-            on_step(len(state.steps), len(state.items), patch, step)
+            told.take(state, patch, step)
             continue
         assert picked is not None
         blockers = find_blocking(repo, state, patch, picked)
@@ -75,15 +80,75 @@ def assemble(
                 step = proposed_step(item, proposal)
                 commit = commit_tree(repo, state, patch, proposal.tree.id, item)
                 state = with_step(state, replace(step, commit=commit))
-                on_step(len(state.steps), len(state.items), patch, step)
+                told.take(state, patch, step)
                 continue
+            told.rest(state)
             state = examined(repo, plan, state, judge.siblings, first)
             stop = stopped_at(item, patch, picked, blockers)
             state = replace(state, phase=Phase.STOPPED, clash=stop)
             return Assembly(state, (patch, picked), blockers, proposal)
-        at = len(state.steps)
-        state = replace(state, items=(*state.items[:at], *new, *state.items[at:]))
+        state = _with_taken(repo, state, new)
+        told.rewind(len(state.steps))
+        first = min(first, len(state.steps))
+    told.rest(state)
     return Assembly(examined(repo, plan, state, judge.siblings, first))
+
+
+def _with_taken(repo: Repo, state: RunState, new: tuple[Taken, ...]) -> RunState:
+    """The state with ``new`` before the item that waits for them, in upstream's order with what was taken
+    for it before; steps behind the first that moves are undone."""
+    at = start = len(state.steps)
+    while start and isinstance(state.items[start - 1], Taken):
+        start -= 1
+    before = state.items[start:at]
+    assert state.settings.upstream is not None
+    wanted = {item: None for item in (*before, *new)}
+    ranks = _upstream_order(repo, state.settings.upstream, wanted)
+    group = sorted(wanted, key=lambda item: ranks.get(item, 0))
+    same = next((n for n, item in enumerate(before) if group[n] != item), len(before))
+    items = (*state.items[:start], *group, *state.items[at:])
+    return replace(state, items=items, steps=state.steps[: start + same])
+
+
+def _upstream_order(repo: Repo, upstream: str, items: Collection[Item]) -> dict[Item, int]:
+    """The places of commits of ``upstream`` in its history, oldest first; of one alone none is looked for."""
+    if len(items) < 2:
+        return {}
+    left = {item.commit: item for item in items if isinstance(item, Taken)}
+    ranks: dict[Item, int] = {}
+    for commit in repo.log(repo.branch_tip(upstream)):
+        if commit in left:
+            ranks[left.pop(commit)] = -len(ranks)
+        if not left:
+            break
+    return ranks
+
+
+class _Told:
+    """Tells the steps of an assembly: those of what was taken with the patch that they were taken for."""
+
+    def __init__(self, on_step: OnStep, done: int) -> None:
+        self._on_step = on_step
+        self._done = done
+        self._waiting: list[tuple[Patch, Step]] = []
+
+    def take(self, state: RunState, patch: Patch, step: Step) -> None:
+        """Take note of the newest step of ``state``."""
+        self._waiting.append((patch, step))
+        if not isinstance(step.item, Taken):
+            self.rest(state)
+
+    def rest(self, state: RunState) -> None:
+        """Tell what waits."""
+        for patch, step in self._waiting:
+            self._done += 1
+            self._on_step(self._done, len(state.items), patch, step)
+        self._waiting.clear()
+
+    def rewind(self, count: int) -> None:
+        """Forget the steps past the first ``count``."""
+        del self._waiting[max(0, count - self._done) :]
+        self._done = min(self._done, count)
 
 
 def refuse_missing(patch: Patch, blockers: tuple[Blocker, ...], state: RunState) -> None:

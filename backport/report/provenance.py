@@ -12,6 +12,7 @@ from backport.history.taken_back import Left
 from backport.report.page import fold, page_width
 from backport.report.table import show_table
 from backport.survey.provenance import Whence
+from series.model import shown
 
 if TYPE_CHECKING:
     from backport.survey.provenance import Descent, Pedigree
@@ -51,6 +52,8 @@ def _origin(one: Descent) -> str:
         part = "in part " if one.left is Left.PART else ""
         by = f" by {one.reverted_by[:12]}" if one.reverted_by is not None else " since"
         words.append(f"{part}taken back{by}")
+    if one.emptied:
+        words.append(f"no line added to {', '.join(map(shown, one.emptied))} is there now")
     if one.void is not None:
         words.append(f"not taken back by {one.void[:12]}, which says so")
     return ", ".join(filter(None, words))
@@ -117,6 +120,7 @@ def pedigree_json(pedigree: Pedigree, diffs: Mapping[Oid, str]) -> dict[str, Any
                 "reverted_by": one.reverted_by,
                 "left": one.left,
                 "void": one.void,
+                "emptied": [shown(path) for path in one.emptied],
             }
             for one in pedigree.descents
         ],

@@ -26,7 +26,7 @@ from backport.survey.holding import Holding, Holdings
 from backport.survey.lineage import Lineage
 from series.errors import SeriesError
 from series.lines import split_lines
-from series.model import Oid, Patch
+from series.model import Oid, Patch, shown
 from series.reading.patch_ids import fingerprint
 
 _TELLING = re.compile(rb"\w")
@@ -57,7 +57,8 @@ class Carried:
     @property
     def is_whole(self) -> bool:
         """Whether no part of it is known to be missing."""
-        return self.is_there and self.holding.left is not Left.PART and self.share is Share.ALL
+        held = self.holding.left is not Left.PART and not self.holding.emptied
+        return self.is_there and held and self.share is Share.ALL
 
     def explain(self) -> str:
         """In words: what became of it on the branch, where that is not all that there is to it."""
@@ -68,6 +69,11 @@ class Carried:
             return f"the branch had it as {named}, and {by}has taken {part}back"
         if self.share is Share.NONE:
             return f"the branch names it in {named}, which makes none of its changes"
+        if self.share is Share.ALL:
+            paths = ", ".join(map(shown, self.holding.emptied))
+            return (
+                f"the branch has it as {named}, but no line that it added to {paths} is there now"
+            )
         return f"the branch has it as {named}, but not all of it: the rest goes on"
 
 

@@ -15,7 +15,7 @@ from backport.errors import BackportError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.history.statements import Statement, with_takers
-from backport.history.taken_back import Left, is_taken_back, what_is_left
+from backport.history.taken_back import Left, added_and_gone, is_taken_back, what_is_left
 from series.errors import SeriesError
 from series.model import FileChange, Oid
 
@@ -28,6 +28,8 @@ class Holding:
     by: Oid | None = None
     void: Oid | None = None
     """A later commit that says that it reverts it, and has taken nothing of it back."""
+    emptied: tuple[bytes, ...] = ()
+    """Files to which it only added lines, of which none is there: changed further, or taken back."""
 
     @property
     def is_gone(self) -> bool:
@@ -97,7 +99,10 @@ class Holdings:
             return Holding(Left.NONE if now is Left.MOVED_ON else now, said)
         if now in (Left.PART, Left.NONE):
             return Holding(now, self._taker(commit, changes), said)
-        return Holding(now, None, said)
+        emptied: tuple[bytes, ...] = ()
+        if now is Left.MOVED_ON and self._following:
+            emptied = added_and_gone(self._repo, self._repo.tree(self._tip), changes)
+        return Holding(now, None, said, emptied)
 
     def _has_names(self, changes: Sequence[FileChange]) -> bool:
         tree = self._repo.tree(self._tip)

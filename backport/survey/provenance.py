@@ -89,6 +89,8 @@ class Descent:
     """How much of it the branch still has."""
     void: Oid | None = None
     """A later commit that says that it reverts it, and takes nothing of it back."""
+    emptied: tuple[bytes, ...] = ()
+    """Files to which it only added lines, of which none is there: changed further, or taken back."""
 
     @property
     def is_gone(self) -> bool:
@@ -154,6 +156,7 @@ def trace(
                 reverted_by=held.by,
                 left=held.left,
                 void=held.void,
+                emptied=held.emptied,
             )
         )
         on_traced(number, len(own))

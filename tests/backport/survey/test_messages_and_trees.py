@@ -191,6 +191,18 @@ def test_a_backport_with_names_of_its_own_is_there_in_part(repo: Path) -> None:
     assert "not all of it" in document["in_part"][0]["why"]
 
 
+def test_lines_that_are_gone_with_those_beside_them_are_named(repo: Path) -> None:
+    wanted = commit(repo, {"b.c": lines((3, "line 3\nnew\nand more"))}, "wanted\n\nBackport: 4.10")
+    take(repo, "stable-4.10", wanted)
+    on(repo, "stable-4.10", {"b.c": lines((2, "two"), (4, "four"))}, "b.c: tidy")
+    (part,) = answer(repo, "owed")["in_part"]
+    assert part["commit"] == wanted
+    assert part["why"].endswith("no line that it added to b.c is there now")
+    assert traced(repo, "wanted")["emptied"] == ["b.c"]
+    said = " ".join(backport(repo, "provenance").output.split())
+    assert "no line added to b.c is there now" in said
+
+
 def test_an_adapted_backport_is_carried(repo: Path) -> None:
     """Of what it leaves out nothing goes on."""
     files = {"a.c": FEATURE + "fix\n", "b.c": lines((3, "wanted"), (30, "last"))}

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from backport.errors import UsageError
 from backport.gateway.objects import Objects
 from backport.gateway.trees import EXECUTABLE, FILE, SYMLINK, Entry, InTheWay, TreeView
 from backport.pick.allowance import STRICT, Allowance
@@ -71,7 +72,7 @@ def pick_patch(
             del work.edits[path]
             changes = [change for change in changes if change.path != path]
             clashes.setdefault(path, taken(work, path, there, made))
-    result, blocked = _edited(objects, tree, work.edits)
+    result, blocked = _edited(objects, tree, patch.name, work.edits)
     for clash in blocked:
         clashes.setdefault(clash.path, clash)
         changes = [change for change in changes if change.path != clash.path]
@@ -111,9 +112,12 @@ def _also(objects: Objects, first: Clash, change: FileChange) -> Clash:
 
 
 def _edited(
-    objects: Objects, tree: TreeView, edits: Mapping[bytes, Entry | None]
+    objects: Objects, tree: TreeView, name: str, edits: Mapping[bytes, Entry | None]
 ) -> tuple[TreeView, tuple[Clash, ...]]:
-    """The tree with all edits that it has a place for, and a clash for each of the others."""
+    """The tree with all edits that it has a place for, and a clash for each of the others.
+
+    Raises `UsageError` where the patch of that ``name`` writes through a symbolic link.
+    """
     left, clashes = dict(edits), list[Clash]()
     while left:
         try:
@@ -124,14 +128,20 @@ def _edited(
             for path in [block.path] if is_folder else [x for x in left if x.startswith(below)]:
                 made = left.pop(path)
                 if made is not None:
-                    clashes.append(_blocked(objects, tree, path, made, block.obstacle))
+                    clashes.append(_blocked(objects, tree, name, path, made, block.obstacle))
     return tree, tuple(clashes)
 
 
-def _blocked(objects: Objects, tree: TreeView, path: bytes, made: Entry, obstacle: bytes) -> Clash:
+def _blocked(
+    objects: Objects, tree: TreeView, name: str, path: bytes, made: Entry, obstacle: bytes
+) -> Clash:
     there = tree.entry(obstacle.rstrip(b"/"))
+    if there is not None and there.mode == SYMLINK:
+        raise UsageError(
+            f"{name} writes {shown(path)}, and {shown(obstacle)} is a symbolic link here",
+            "such a patch is not for this tree; leave it out of the series",
+        )
     what = "a directory" if there is None else "a file"
-    what = "a symbolic link" if there is not None and there.mode == SYMLINK else what
     content = objects.blob(made.oid) if made.mode in (FILE, EXECUTABLE) else None
     return Clash(
         path,

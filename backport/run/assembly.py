@@ -102,7 +102,7 @@ def _with_taken(repo: Repo, state: RunState, new: tuple[Taken, ...]) -> RunState
         start -= 1
     before = state.items[start:at]
     assert state.settings.upstream is not None
-    wanted = {item: None for item in (*before, *new)}
+    wanted = dict.fromkeys((*before, *new))
     ranks = _upstream_order(repo, state.settings.upstream, wanted)
     group = sorted(wanted, key=lambda item: ranks.get(item, 0))
     same = next((n for n, item in enumerate(before) if group[n] != item), len(before))

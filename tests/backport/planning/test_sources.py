@@ -128,7 +128,7 @@ def test_plain_diffs_need_an_author_and_go_by_name(
     assert git(repo, "show", "stable:a.c") == git(repo, "show", "topic:a.c")
 
 
-@pytest.mark.parametrize("author", ["Ed Itor", "ed@example.org", "<ed@example.org>", ""])
+@pytest.mark.parametrize("author", ["Ed Itor", "ed@example.org", "<ed@example.org>", " "])
 def test_an_author_is_a_name_and_an_address(repo: Path, author: str) -> None:
     done = backport(
         repo, "apply", "--branch", "stable", "--series", "stable..topic", "--author", author

@@ -6,8 +6,9 @@ do with each other.  How sure that is depends on what lies beside what:
 
 - The branch changed a line that is still that line, as half of its words are the same, and the patch
   replaced or took away the one beside it: each line keeps its place.  Over 2,917 real backports to Xen and
-  systemd 33 of 35 such results are the maintainer's tree, over 5,821 of NetworkManager 24 of 28.  Of the six others
-  four differ in spelling, one in an option, and one mixes up the names of two macros (`Finer.IN_PLACE`).
+  systemd 33 of 35 such results are the maintainer's tree, over 5,821 of NetworkManager 24 of 28.  Of the six
+  others four differ in spelling, one in an option, and one mixes up the names of two macros
+  (`Finer.IN_PLACE`).
 - One side put lines in beside what the other changed, or the branch lacks the lines beside the patch's:
   the place is a guess, and right in three cases of four, of NetworkManager in one of two.  It is proposed.
   No part of it is surer: where the branch lacks the lines above those that the patch puts in, 16 of 21 are

@@ -16,6 +16,7 @@ from pathlib import Path
 from backport.backtest.engine import DAY, Answer, Engine, Outcome
 from backport.backtest.tasks import LeftOut, Task
 from backport.environment import Environment
+from backport.errors import MissingObject
 from backport.gateway.git_merge import GitMerge
 from backport.gateway.repository import Repo, open_repo
 from backport.store.files import temporary_folder
@@ -90,8 +91,8 @@ class _Worker:
         try:
             new, old = engine.answer(task), engine.answer(task, least_age=DAY)
             return Row(task, new, old, self._merged(task))
-        except KeyError as error:  # libgit2's word for an object that is not there
-            named = _OID.search(str(error.args[0]))
+        except (KeyError, MissingObject) as error:  # the former is libgit2's word for it
+            named = _OID.search(str(error))
             what = f"the object {named[0][:12]}" if named else "an object"
             return LeftOut(task, f"the repository lacks {what}")
 

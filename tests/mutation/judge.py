@@ -135,7 +135,6 @@ def judge(tree: Built, base: Original, mutant: Mutant, *, both: bool = False) ->
     if image is None:
         return Judged(mutant, Fate.NOT_COMPILED)
     booted = next(_boot_objections(emulate_image(image, _profile(tree)), base), None)
-    objection = seen or booted
     levels = (seen is not None, booted is not None) if both else None
     if seen is None and booted is None:
         now = _on_machines(image, _profile(tree))
@@ -145,6 +144,7 @@ def judge(tree: Built, base: Original, mutant: Mutant, *, both: bool = False) ->
             if (row.treatment, row.note) != (was.treatment, was.note)
         )
         booted = next(others, None)
+    objection = seen or booted
     if objection is not None:
         return Judged(mutant, Fate.KILLED, *objection, levels)
     return Judged(mutant, Fate.SURVIVED, levels=levels)

@@ -76,6 +76,16 @@ def test_a_tree_that_its_own_make_builds(tree: Tree, base: Original, tmp_path: P
     assert judge(tree, replace(base, known=frozenset(map(key_of, wrong))), one).by != "locks"
 
 
+def test_other_machines_are_asked_last(tree: Tree, base: Original) -> None:
+    """What nothing else sees: here, that the original has come to its guest in another way."""
+    one = mutant(tree, "unlock dropped: finish_port 1")
+    text = (tree.root / CORE).read_text()
+    assert base.machines
+    changed = replace(base, machines=tuple(replace(row, note="other") for row in base.machines))
+    judged = judge(tree, changed, replace(one, text=text.replace("L0 keeps port", "L0 kept port")))
+    assert (judged.fate, judged.by) == (Fate.KILLED, "deep")
+
+
 def test_what_make_prints() -> None:
     """Folders entered and left, lines that go on, outputs from where make is and from the root."""
     printed = """make[1]: Entering directory '/t/pv'

@@ -17,8 +17,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from backport.gateway.trees import SYMLINK, TreeView
 from backport.gateway.worktrees import forget_worktree
 from backport.pick.outcome import Clash, Picked
 from backport.run import rerere
+from backport.run.conflict_places import beside
 from backport.run.markers import Style, styled
 from backport.run.stop import Laid, Stop
 from series.model import Oid, Patch, shown
@@ -65,7 +65,7 @@ def lay_out(
     repo.git(*_NO_HOOKS, "read-tree", "-m", "-u", tip, picked.tree.id, cwd=folder)
     labels = (branch, f"what {patch.name} was made from", f"{patch.name} {_subject(patch)}")
     stages: list[str] = []
-    clashes = _beside(patch, picked)
+    clashes = beside(patch, picked)
     for clash in clashes:
         stages += _lay(repo, folder, patch, clash, labels, style)
     repo.objects.store()
@@ -89,39 +89,6 @@ def lay_out(
             finer, diff = str(proposal.finer), as_diff(repo, clash, text)
         files.append(Laid(shown(clash.path), _id(folder, clash), known, there, finer, diff))
     return LaidOut(folder, tuple(files), (wrong,) if wrong else ())
-
-
-def _beside(patch: Patch, picked: Picked) -> tuple[Clash, ...]:
-    """The clashes, each at the path that the patch leaves it at, and that can be written: beside a folder
-    that has its name, or a file that has the name of one of its folders, as git does it (``NAME~SIDE``)."""
-    found: list[Clash] = []
-    taken: set[bytes] = set()
-    for clash in picked.clashes:
-        path, number = clash.target(patch), 0
-        if path != clash.path and (picked.tree.entry(path) or path in taken):
-            path = clash.path
-        name = path
-        while not _is_free(picked.tree, taken, path) or (number and picked.tree.entry(path)):
-            number += 1
-            # What stands where a folder should be keeps its name: the path goes on behind the mark.
-            above = _above(picked.tree, taken, name) or name
-            mark = b"~patch" + (b"%d" % number if number > 1 else b"")
-            path = above + mark + name[len(above) :]
-        taken.add(path)
-        found.append(clash if path == clash.path else replace(clash, path=path))
-    return tuple(found)
-
-
-def _is_free(tree: TreeView, taken: Collection[bytes], path: bytes) -> bool:
-    below = any(other.startswith(path + b"/") for other in taken)
-    return not below and not tree.has_directory(path) and not _above(tree, taken, path)
-
-
-def _above(tree: TreeView, taken: Collection[bytes], path: bytes) -> bytes | None:
-    """The file that has the name of a folder of ``path``."""
-    parts = path.split(b"/")
-    folders = (b"/".join(parts[:size]) for size in range(1, len(parts)))
-    return next((x for x in folders if x in taken or tree.entry(x) is not None), None)
 
 
 def _style(repo: Repo) -> Style:

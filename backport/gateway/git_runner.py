@@ -10,7 +10,7 @@ index version 4.  It costs 60 ms to import and is loaded when first needed.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -110,7 +110,7 @@ class GitRunner:
         library = _git_python()
         try:
             return self._runner(cwd).execute(
-                self._command(*words),
+                self._command(*words, kept=extra),
                 env={**self.environment.for_git(), **extra},
                 pass_fds=self.handed_on,
                 **how,
@@ -134,7 +134,7 @@ class GitRunner:
         """Run git with ``data`` as its standard input.  Raises `GitFailed`."""
         extra = {"GIT_INDEX_FILE": str(index)} if index else {}
         process = self._runner(cwd).execute(
-            self._command(*words),
+            self._command(*words, kept=extra),
             env=self.environment.for_git() | extra,
             istream=-1,
             as_process=True,
@@ -193,9 +193,10 @@ class GitRunner:
         runner: Git = _git_python().Git(str(cwd or self.top))
         return runner
 
-    def _command(self, *words: str) -> list[str]:
-        """GitPython adds to the process's environment and takes nothing from it: env(1) does."""
-        strays = self.environment.strays
+    def _command(self, *words: str, kept: Collection[str] = ()) -> list[str]:
+        """GitPython adds to the process's environment and takes nothing from it: env(1) does, but for the
+        variables ``kept``, which are ours."""
+        strays = [name for name in self.environment.strays if name not in kept]
         away = [word for name in strays for word in ("-u", name)]
         return ["env", *away, "git", *words] if away else ["git", *words]
 

@@ -50,7 +50,10 @@ def committer(git: GitRunner) -> Signature:
                 f"git does not know who you are: {keys[-1]} is not set",
                 f"git config --global {keys[-1]} ...",
             )
-        who.append(re.sub(r"[<>\n\0]", "", value).strip())
+        value = re.sub(r"[<>\n\0]", "", value).strip()
+        if not value:
+            raise UsageError(f"git does not take an empty {variable.lower()} for who you are")
+        who.append(value)
     identity = Identity(*(os.fsencode(x) for x in who))
     return Signature(identity, _now(git))
 
@@ -66,4 +69,6 @@ def _now(git: GitRunner) -> When:
     if match is None:
         raise UsageError(f"GIT_COMMITTER_DATE={given!r} is not a date git understands")
     sign = -1 if match[2] == "-" else 1
-    return When(int(match[1]), sign * (60 * int(match[3] or 0) + int(match[4] or 0)))
+    offset = sign * (60 * int(match[3] or 0) + int(match[4] or 0))
+    zone = "".join(match.groups(default="")[1:]).encode()
+    return When(int(match[1]), offset, zone if zone != zone_of(offset) else b"")

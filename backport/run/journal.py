@@ -12,8 +12,8 @@ Format 4, in ``.git/backport/run/``, or in ``.git/backport/branches/PART/run/`` 
     ``onto``       the commit the series goes on; ``old`` where ``target`` was, null when it is new
     ``siblings``   name and commit of each other branch whose version of a patch counts, whether it
                    is an older one, and what the same command has made of each item there (see siblings)
-    ``committer``  name and email (latin-1 of the raw bytes), seconds, offset: every commit carries it,
-                   which is what makes the objects of a continued run the same
+    ``committer``  name and email (latin-1 of the raw bytes), seconds, offset, and zone where it is
+                   spelled in another way: every commit carries it, which is what makes the objects of a continued run the same
     ``sources``    kind, given, file names and sizes, or the two ends of a range
     ``items``      the order: ``p<n>`` patch n of the sources, ``c<commit>`` a prerequisite from upstream
     ``steps``      item, state, how, commit, notes, parts that are there already and doubts, if any,
@@ -259,7 +259,7 @@ class Journal:
             old=data["old"],
             committer=Signature(
                 Identity(who["name"].encode("latin-1"), who["email"].encode("latin-1")),
-                When(who["seconds"], who["offset"]),
+                When(who["seconds"], who["offset"], who.get("zone", "").encode("latin-1")),
             ),
             sources=tuple(sources),
             items=tuple(map(parse_item, data["items"])),
@@ -303,6 +303,7 @@ def _to_json(state: RunState) -> dict[str, Any]:
             "email": who.who.email.decode("latin-1"),
             "seconds": who.when.seconds,
             "offset": who.when.offset,
+            **({"zone": who.when.zone.decode("latin-1")} if who.when.zone else {}),
         },
         "sources": [
             {

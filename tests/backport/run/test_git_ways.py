@@ -282,3 +282,49 @@ def test_no_hook_of_the_users_runs_on_its_own(repo: Path, tmp_path: Path) -> Non
     done = backport(repo, "continue")
     assert done.exit_code == 0, done.output
     assert not ran.exists(), ran.read_text()
+
+
+@pytest.mark.parametrize("name", ["GIT_INDEX_FILE", "GIT_DIR", "GIT_WORK_TREE", "GIT_PREFIX"])
+def test_what_a_hook_or_a_rebase_leaves_in_the_environment(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It sends no git of ours elsewhere, nor takes away the index that is made for the move."""
+    monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    done = backport(repo, "apply", "--branch", "stable", "--series", "stable..topic")
+    monkeypatch.delenv(name)
+    assert done.exit_code == 0, done.output
+    assert git(repo, "status", "--porcelain") == ""
+    assert git(repo, "rev-parse", "stable^{tree}") == git(repo, "rev-parse", "topic^{tree}")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("name", ["", "  ", "<>", "\n"])
+def test_a_committer_without_a_name_is_refused(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_NAME", name)
+    done = backport(repo, "apply", "--branch", "stable", "--series", "stable..topic")
+    assert done.exit_code == 2, done.output
+    assert "who you are" in " ".join(done.output.split())
+    assert "no run in progress" in backport(repo, "status").output
+
+
+@pytest.mark.parametrize("zone", ["-0000", "+9959", "-0030"])
+def test_the_committers_zone_is_as_given(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    """Also where the run was continued."""
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"1516000000 {zone}")
+    series = ("--branch", "stable", "--series", "stable..topic")
+    assert backport(repo, "apply", *series, "--to", "made").exit_code == 0
+    lock = repo / ".git/refs/heads/stable.lock"
+    lock.write_text("")
+    assert backport(repo, "apply", *series).exit_code == 2
+    lock.unlink()
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1517000000 +0000")
+    assert backport(repo, "continue").exit_code == 0
+    assert git(repo, "rev-parse", "stable") == git(repo, "rev-parse", "made")
+    assert (
+        f"> 1516000000 {zone}\n"
+        in git(repo, "cat-file", "commit", "stable").partition("\n\n")[0] + "\n"
+    )

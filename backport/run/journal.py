@@ -13,7 +13,8 @@ Format 4, in ``.git/backport/run/``, or in ``.git/backport/branches/PART/run/`` 
     ``siblings``   name and commit of each other branch whose version of a patch counts, whether it
                    is an older one, and what the same command has made of each item there (see siblings)
     ``committer``  name and email (latin-1 of the raw bytes), seconds, offset, and zone where it is
-                   spelled in another way: every commit carries it, which is what makes the objects of a continued run the same
+                   spelled in another way: every commit carries it, which is what makes the objects of a
+                   continued run the same
     ``sources``    kind, given, file names and sizes, or the two ends of a range
     ``items``      the order: ``p<n>`` patch n of the sources, ``c<commit>`` a prerequisite from upstream
     ``steps``      item, state, how, commit, notes, parts that are there already and doubts, if any,

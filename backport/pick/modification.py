@@ -67,7 +67,13 @@ def move(work: Work, change: FileChange) -> Done | Clash:
         if change.kind == "rename":
             work.take(Done(Change(target, How.MERGED), (away,)))
         return doubt
-    return replace(done, edits=(away, *done.edits)) if change.kind == "rename" else done
+    if change.kind == "rename":
+        return replace(done, edits=(away, *done.edits))
+    if change.old_blob is None or names(there.oid, change.old_blob):
+        return done
+    # git's merge takes the patch's new file as it is, where the lines do not stand as the patch has them.
+    note = f"is a copy of {shown(source)} as it is here, with what the branch has changed in it"
+    return replace(done, change=replace(done.change, notes=(*done.change.notes, note)))
 
 
 def _named_twice(work: Work, change: FileChange, here: Renamed) -> Clash:

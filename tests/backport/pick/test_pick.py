@@ -15,7 +15,7 @@ from backport.pick.outcome import How, Picked
 from backport.pick.patch import pick_patch
 from series.model import Patch
 from series.reading.mail import read_mbox
-from tests.backport.trees import commit, git, lines, mbox, new_repo, open_repo
+from tests.backport.trees import branch_with, commit, git, lines, mbox, new_repo, open_repo
 
 MAIL = b"From: A <a@b>\nSubject: [PATCH] t\nDate: Thu, 1 Jan 2015 00:00:00 +0000\n\nbody\n---\n"
 FUNCTION = (
@@ -403,3 +403,19 @@ def test_how_says_the_least_safe_way(tmp_path: Path) -> None:
     repo = new_repo(tmp_path / "r", {"f": lines()})
     commit(repo, {"f": lines((5, "five"))}, "five")
     assert last(repo).pick("stable~1").how is How.EXACT
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_copy_of_what_the_branch_has_changed_says_so(tmp_path: Path, changed: bool) -> None:
+    repo = new_repo(tmp_path / "r", {"f": lines()})
+    branch_with(repo, "topic", "stable", ("copy it", {"g": lines((20, "twenty"))}))
+    given = Given(repo, mbox(repo, "stable..topic", "-C", "-C", "--find-copies-harder"))
+    if changed:
+        commit(repo, {"f": lines((5, "five"))}, "a version of its own")
+    picked = given.pick()
+    assert (
+        picked.tree.read(b"g")
+        == lines((20, "twenty"), *([(5, "five")] if changed else [])).encode()
+    )
+    (change,) = picked.changes
+    assert ("is a copy of f as it is here" in " ".join(change.notes)) == changed

@@ -96,9 +96,14 @@ def assemble(
 
 def _with_taken(repo: Repo, state: RunState, new: tuple[Taken, ...]) -> RunState:
     """The state with ``new`` before the item that waits for them, in upstream's order with what was taken
-    for it before; steps behind the first that moves are undone."""
+    for it before; steps behind the first that moves are undone.
+
+    What the user has resolved or skipped stays as it is, and what was taken before it, too.
+    """
     at = start = len(state.steps)
-    while start and isinstance(state.items[start - 1], Taken):
+    while (
+        start and isinstance(state.items[start - 1], Taken) and not state.steps[start - 1].by_hand
+    ):
         start -= 1
     before = state.items[start:at]
     assert state.settings.upstream is not None

@@ -65,6 +65,11 @@ class Step:
     """Those of the notes that say why the result may be wrong for the branch."""
 
     @property
+    def by_hand(self) -> bool:
+        """Whether the user has decided what came of it."""
+        return self.state in (StepState.RESOLVED, StepState.SKIPPED)
+
+    @property
     def pick_class(self) -> PickClass | None:
         """None where no pick went on by itself."""
         if self.state is not StepState.APPLIED:

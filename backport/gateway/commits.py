@@ -59,7 +59,7 @@ def refuse_unfit(repo: Repo, commit: Oid) -> None:
     author = _author_line(head)
     if not _AUTHOR.fullmatch(author):
         raise UnfitCommit(
-            f"the commit {commit} has the author '{shown(author[:80])}', which no commit can"
+            f"the commit {commit} has the author '{shown(author[:80])}', which git does not accept"
         )
     if author.startswith(b" <> "):
         raise UnfitCommit(f"the commit {commit} names no author")
@@ -67,7 +67,7 @@ def refuse_unfit(repo: Repo, commit: Oid) -> None:
         raise UnfitCommit(f"the commit {commit} has no message")
     if b"\0" in message:
         raise UnfitCommit(
-            f"the message of the commit {commit} holds a NUL byte, which no commit can"
+            f"the message of the commit {commit} holds a NUL byte, which git does not accept"
         )
 
 

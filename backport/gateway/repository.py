@@ -38,6 +38,7 @@ from series.reading.trailers import upstream_commit
 _WHOLE = 40
 """Hex digits of an id that is not abbreviated."""
 _REPLACE = "refs/replace/"
+_FALSE = ("false", "no", "off", "0", "")
 
 
 class Repo:
@@ -115,7 +116,7 @@ class Repo:
         here = (self.common_dir / _REPLACE).is_dir()
         if not here and not (packed.exists() and _REPLACE.encode() in packed.read_bytes()):
             return frozenset()
-        if self.git.config.get("core.usereplacerefs", ["true"])[-1] == "false":
+        if self.git.config.get("core.usereplacerefs", ("true",))[-1].lower() in _FALSE:
             return frozenset()
         names = (str(name) for name in self.native.references)
         return frozenset(name[len(_REPLACE) :] for name in names if name.startswith(_REPLACE))

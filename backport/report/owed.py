@@ -125,7 +125,7 @@ def _sum(debts: Debts, open_: int, there: int, ignored: int) -> str:
     if own:
         lines.append(f"  {counted(own, 'commit')} that only newer stable branches have")
     if account.in_part:
-        lines.append(f"  {len(account.in_part)} of those that are there are so in part")
+        lines.append(f"  carried only in part: {len(account.in_part)}")
     if there:
         lines.append(f"  {there} of those with a reason are in the tree already")
     if ignored:
@@ -143,7 +143,7 @@ def _sum(debts: Debts, open_: int, there: int, ignored: int) -> str:
         )
         more = ", ..." if len(account.unread) > _MOST_UNREAD else ""
         count = counted(len(account.unread), "commit")
-        lines.append(f"  messages are believed of {count} that could not be read ({few}{more})")
+        lines.append(f"  {count} could not be read: their messages are believed ({few}{more})")
     silent = [f"{name} {count}" for name, count in account.without_origin.items() if count]
     if silent:
         lines.append(f"  not compared, for they name no origin: {', '.join(silent)}")

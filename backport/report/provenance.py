@@ -55,7 +55,7 @@ def _origin(one: Descent) -> str:
     if one.emptied:
         words.append(f"no line added to {', '.join(map(shown, one.emptied))} is there now")
     if one.void is not None:
-        words.append(f"not taken back by {one.void[:12]}, which says so")
+        words.append(f"{one.void[:12]} claims to revert it, but takes nothing back")
     return ", ".join(filter(None, words))
 
 

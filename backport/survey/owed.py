@@ -218,7 +218,7 @@ class _Search:
     def _upstream(self, back: Holding, *, stated: bool) -> Iterator[str]:
         """What has become of it upstream."""
         if back.void is not None:
-            yield f"{back.void[:12]} says that it reverts it, and takes nothing of it back"
+            yield f"{back.void[:12]} claims to revert it, but takes nothing back"
         if back.left is Left.NONE or (back.left is Left.PART and stated):
             part = "part of it " if back.left is Left.PART else "it "
             yield f"upstream has taken {part}back since{self._named(back.by)}"
@@ -246,7 +246,7 @@ class _Search:
                 here = carried.here
                 claims.append(Claim(why, target, here.subject, here.commit))
                 if why is Why.REVERTS and self._there.of(target).void == one.commit:
-                    remarks.append(f"says that it reverts {target[:12]}, and takes nothing back")
+                    remarks.append(f"claims to revert {target[:12]}, but takes nothing back")
             elif target in self.found and why is not Why.REVERTS:
                 weak = not self.found[target].is_strong
                 claims.append(Claim(why, target, self.found[target].subject, weak=weak))

@@ -86,3 +86,16 @@ def test_only_the_file_without_a_place_is_open(
     assert git(repo, "diff", "--name-status", "stable~1", "stable").split() == [
         *("M", "g", "D", "h", "A", "new")
     ]
+
+
+def test_another_file_has_the_new_name(tmp_path: Path) -> None:
+    """The conflict of a rename stands under the old name then, and the branch's own file stays."""
+    repo = new_repo(tmp_path / "repo", {"old": lines(), "other": lines()})
+    moved: Files = {"old": None, "new": lines((5, "five"))}
+    branch_with(repo, "topic", "stable", ("moved", moved))
+    commit(repo, {"old": None, "new": "another\n"}, "another file")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
+    assert done.exit_code == 3, done.output
+    folder = repo / ".git/backport/conflict"
+    assert git(folder, "diff", "--name-only", "--diff-filter=U") == "old"
+    assert (folder / "new").read_text() == "another\n"

@@ -19,6 +19,7 @@ from dataclasses import replace
 from backport.errors import UsageError
 from backport.gateway.objects import Objects
 from backport.gateway.trees import EXECUTABLE, FILE, SYMLINK, Entry, InTheWay, TreeView
+from backport.pick.absent import absent_file
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.content import marked
 from backport.pick.creation import create, created, delete, taken
@@ -58,7 +59,7 @@ def pick_patch(
         if change.path in clashes:
             clashes[change.path] = _also(objects, clashes[change.path], change)
             continue
-        done = _pick_change(work, change)
+        done = _apart(work, change, _pick_change(work, change), clashes)
         pair = pair_at(done, unmarked)
         if isinstance(done, Clash):
             clashes.setdefault(done.path, done if pair is None else pair.of_clash(done))
@@ -109,6 +110,22 @@ def _also(objects: Objects, first: Clash, change: FileChange) -> Clash:
     if first.content is not None and change.hunks:
         return replace(first, content=marked(first.content, change), theirs=None)
     return first
+
+
+def _apart(
+    work: Work, change: FileChange, done: Done | Clash, clashes: Mapping[bytes, Clash]
+) -> Done | Clash:
+    """What came of a change; a clash of its own where it leads to a file that is open for another one.
+
+    Two files of the patch may be one here: what is laid out for the first would hide the second.
+    """
+    made = (done.path,) if isinstance(done, Clash) else (x for x, entry in done.edits if entry)
+    taken_by = next((path for path in made if path in clashes), None)
+    if taken_by is None:
+        return done
+    absent = absent_file(work, change)
+    word = f"it is {shown(taken_by)} here, where another change of the patch is open"
+    return replace(absent, reason=f"{absent.reason}; {word}")
 
 
 def _edited(

@@ -99,3 +99,18 @@ def test_another_file_has_the_new_name(tmp_path: Path) -> None:
     folder = repo / ".git/backport/conflict"
     assert git(folder, "diff", "--name-only", "--diff-filter=U") == "old"
     assert (folder / "new").read_text() == "another\n"
+
+
+def test_two_files_of_the_patch_are_one_here(tmp_path: Path) -> None:
+    """What clashes in it first does not hide the other change."""
+    repo = new_repo(tmp_path / "repo", {"a": "a\n" + lines(), "d/b": "b\n" + lines()})
+    both: Files = {"a": None, "b": "a\n" + lines((5, "five")), "d/b": "b\n" + lines((9, "nine"))}
+    branch_with(repo, "topic", "stable", ("both", both))
+    commit(repo, {"d/b": None, "b": "b\n" + lines()}, "b has moved")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
+    assert done.exit_code == 3, done.output
+    folder = repo / ".git/backport/conflict"
+    open_ones = git(folder, "diff", "--name-only", "--diff-filter=U").split()
+    assert open_ones == ["b", "d/b"], done.output
+    assert "nine" in git(folder, "show", ":3:d/b")
+    assert "it is b here, where another change" in " ".join(done.output.split())

@@ -56,7 +56,7 @@ KEYS = (
     Key(
         "passenv",
         "NAME",
-        "a variable that builds get though it looks secret, or is a CI job's",
+        "a variable that builds get though it looks secret, or is a CI job's or a terminal's",
         repeated=True,
     ),
     Key("replay", "true|false", "build a step by the commands that it changes"),

@@ -41,6 +41,16 @@ _SECRET_VALUE = re.compile(
 _JOB = re.compile(r"(?!GITHUB_ACTIONS$)(GITHUB|RUNNER|ACTIONS|CI)_\w+|GITLAB_USER_\w+")
 """What GitHub and GitLab say of a job.  They are other in each, so with them no verdict of an earlier job
 would hold; ``CI``, ``GITHUB_ACTIONS`` and ``GITLAB_CI`` are the same in all."""
+_SEAT = re.compile(
+    r"_|PWD|OLDPWD|SHLVL|TERM|TERM_\w+|TERMINFO\w*|COLUMNS|LINES|LS_COLORS|WINDOWID|WINDOW|COLORTERM"
+    r"|SSH_(?:CLIENT|CONNECTION|TTY|ORIGINAL_COMMAND)|WT_(?:SESSION|PROFILE_ID)"
+    r"|(?:GNOME_TERMINAL|KONSOLE|KITTY|ALACRITTY|WEZTERM|ITERM|VTE|VSCODE|TILIX|TMUX|ZELLIJ)(?:_\w+)?"
+    r"|XDG_(?:SESSION|CURRENT|MENU|SEAT|VTNR)\w*|DESKTOP_(?:SESSION|STARTUP_ID)|SESSION_MANAGER"
+    r"|INVOCATION_ID|JOURNAL_STREAM|HIST(?:FILE|FILESIZE|SIZE|CONTROL|IGNORE|TIMEFORMAT)"
+    r"|PYTEST_(?:CURRENT_TEST|XDIST_\w+|VERSION)|COV_CORE_\w+|MAKE_TERM(?:OUT|ERR)|BACKPORT_WORKTREE"
+)
+"""Who sits where.  A build does not get it: a new tab of a terminal then proves nothing anew, and there is no
+variable that a build could see and no verdict depended on."""
 _MODULES = "PYTHONPATH"
 _OWN = str(Path(__file__).parents[1])
 """Where we run from: it is named so that we are found, and a build has nothing to look for there."""
@@ -80,12 +90,14 @@ class Environment:
 
     def for_builds(self, passed: Collection[str] = ()) -> dict[str, str]:
         """For a build: nothing of git's, which says things about the user's repository, nothing of `withheld`
-        and `of_the_job`, and no way to the checkout that we ourselves run from."""
+        and `of_the_job`, nothing of the terminal, and no way to the checkout that we ourselves run from."""
         left_out = {*self.withheld(passed), *self.of_the_job(passed)}
         found = {
             k: v
             for k, v in self.variables.items()
-            if not k.startswith("GIT_") and k not in left_out
+            if not k.startswith("GIT_")
+            and k not in left_out
+            and (k in passed or not _SEAT.fullmatch(k))
         }
         ours = found.get(_MODULES)
         if ours is not None and _MODULES not in passed:

@@ -27,13 +27,6 @@ _NAMED_BY = re.compile(
 )
 _INNER = ("cc1", "cc1plus", "collect2", "as", "ld")
 """What gcc runs, and where it is only gcc knows."""
-_NOISE = re.compile(
-    r"_|PWD|OLDPWD|SHLVL|TERM\w*|COLUMNS|LINES|LS_COLORS|WINDOWID|COLORTERM|SSH_\w+|XDG_SESSION\w*"
-    r"|(?:GNOME_TERMINAL|KONSOLE|KITTY|ALACRITTY|WEZTERM|ITERM|VTE|VSCODE|WT|TILIX|TMUX|ZELLIJ)_?\w*"
-    r"|XDG_(?:CURRENT|MENU|SEAT|VTNR)\w*|DESKTOP_\w+|SESSION_MANAGER|WINDOW|INVOCATION_ID|JOURNAL_STREAM"
-    r"|PYTEST_\w+|COV_\w+|HIST\w+|BACKPORT_WORKTREE"
-)
-"""Variables that say who sits where, and nothing to a build: a new tab of a terminal proves nothing anew."""
 _found: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
 
@@ -49,7 +42,7 @@ def surroundings(
     ``boxed`` says which sandbox it runs in (`sandbox.boxed_as`).
     """
     parts = [command, *boxed, ""]
-    parts += [f"{k}={v}" for k, v in sorted(variables.items()) if not _NOISE.fullmatch(k)]
+    parts += [f"{k}={v}" for k, v in sorted(variables.items())]
     for program in sorted(set(_programs(command, folder, variables))):
         parts += ["", program]
         parts += (f"{path} {was}" for path, was in (states_below(Path(program)) or {}).items())

@@ -32,10 +32,6 @@ from backport.builds.recorded.units import (
 from backport.builds.recorded.unsure import Written, shown_names, unsure_because
 from backport.builds.recorded.watch import Process
 
-_NOISE = re.compile(
-    r"(?:_|PWD|OLDPWD|SHLVL|TERM|COLUMNS|LINES|LS_COLORS|DISPLAY|WINDOWID|MAKELEVEL|MAKE_TERM\w+"
-    r"|SSH_\w+|XDG_\w+|GIT_\w+|DBUS_\w+|PYTEST_\w+|COV_\w+)="
-)
 _DRIVERS = -1
 """The number of all drivers together, as a part of the build."""
 _JOBS = re.compile(r" ?(?:-j\d*|--jobserver-(?:auth|fds)=\S+|--sync-mutex=\S+)")
@@ -104,11 +100,6 @@ def summarize(
 def plain(word: str) -> str:
     """Without make's jobserver, whose descriptors are another build's."""
     return _JOBS.sub("", word) if word.startswith(("MAKEFLAGS=", "MFLAGS=")) else word
-
-
-def is_noise(variable: str) -> bool:
-    """Whether a ``NAME=value`` of the environment says nothing to a build."""
-    return _NOISE.match(variable) is not None
 
 
 def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str]) -> Derived:

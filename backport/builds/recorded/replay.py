@@ -16,7 +16,7 @@ from pathlib import Path
 from backport.builds.outside_state import changed as outside_changed
 from backport.builds.recorded import decide, listing_order
 from backport.builds.recorded.contents import Contents
-from backport.builds.recorded.derive import derive, is_noise, plain
+from backport.builds.recorded.derive import derive, plain
 from backport.builds.recorded.outside_paths import Paths, compiler_caches
 from backport.builds.recorded.places import Places
 from backport.builds.recorded.recording import Command, Recording, Run
@@ -92,8 +92,6 @@ class Replay:
         """Why nothing can be watched here."""
         self.how = ""
         """How the last step was built, for a person."""
-        variables = (f"{k}={v}" for k, v in env.items())
-        watched = sorted(variable for variable in variables if not is_noise(variable))
         self._key = digest(
             _FORMAT,
             tool_version("backport"),
@@ -104,7 +102,7 @@ class Replay:
             "",
             *box.identity,
             "",
-            *map(plain, watched),
+            *sorted(plain(f"{k}={v}") for k, v in env.items()),
         )
 
     @cached_property

@@ -13,6 +13,7 @@ import pytest
 from backport.builds.machine_faults import machine_fault
 from backport.builds.sandbox import unusable
 from backport.builds.step_build import BuildTree
+from backport.builds.toolchain import surroundings
 from backport.config import Settings
 from backport.environment import Environment
 from backport.gateway.repository import open_repo
@@ -223,6 +224,16 @@ def test_another_checkout_of_this_tool_knows_the_verdicts() -> None:
         env = Environment.copied({"PYTHONPATH": path, "A": "1"})
         assert env.for_builds().get("PYTHONPATH") == seen
         assert env.for_builds(["PYTHONPATH"])["PYTHONPATH"] == path
+
+
+def test_what_a_verdict_does_not_depend_on_a_build_does_not_get() -> None:
+    seat = {"TERM": "xterm", "COLUMNS": "80", "SSH_CONNECTION": "1", "TMUX": "2", "TMUX_PANE": "3"}
+    tree = {"TERMS": "1", "WT": "2", "SSH_X": "3", "XDG_CONFIG_HOME": "/4", "MAKELEVEL": "5"}
+    env = Environment.copied({**seat, **tree})
+    assert env.for_builds() == tree
+    assert env.for_builds(["TERM"]) == {**tree, "TERM": "xterm"}
+    keys = {surroundings("make", Path("/"), {**tree, name: "other"}) for name in (*tree, "NEW")}
+    assert len(keys - {surroundings("make", Path("/"), tree)}) == len(tree) + 1
 
 
 def test_behind_a_whole_build_that_was_asked_for_steps_are_replayed(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ class KeptWorktree:
         self._aside = repo.state_dir / "build-aside"
         """Where all of that is while a step is built from nothing."""
         self._index = repo.state_dir / "build-aside-index"
+        self._root_date = 0
+        """The date of the folder itself when it was set aside, in ns."""
 
     @property
     def suspect(self) -> bool:
@@ -84,6 +86,7 @@ class KeptWorktree:
         assert admin is not None
         (admin / "index").rename(self._index)
         mode = self.folder.stat().st_mode
+        self._root_date = self.folder.stat().st_mtime_ns
         self.folder.rename(self._aside)
         self.folder.mkdir()
         self.folder.chmod(mode)
@@ -98,6 +101,7 @@ class KeptWorktree:
         (self.folder / ".git").rename(self._aside / ".git")
         _remove(self.folder)
         self._aside.rename(self.folder)
+        os.utime(self.folder, ns=(self._root_date, self._root_date))
         self._index.rename(admin / "index")
         self._date.write_text(str(date))
         self.succeed()
@@ -128,7 +132,9 @@ class KeptWorktree:
     def _set_dates(self, commit: Oid) -> None:
         now = time.time_ns()
         self._date.write_text(str(now))
-        self._give_date(tree_paths(self.repo, commit), now)
+        paths = list(tree_paths(self.repo, commit))
+        self._give_date(paths, now)
+        self._give_date(_folders(paths), now)
         self._git("update-index", "-q", "--really-refresh")
 
     def _give_date(self, paths: Iterable[str], date: int) -> None:
@@ -176,12 +182,34 @@ class KeptWorktree:
         before = Oid(self._git("rev-parse", "HEAD"))
         if self.suspect:
             return None
+        dates = self._folder_dates(before, commit)
         try:
             self._git("checkout", "--detach", "--force", "-q", commit)
         except GitFailed:
             self.begin()
             raise
+        for path, date in dates.items():
+            if path.is_dir() and path.resolve() == path:
+                os.utime(path, ns=(date, date))
         return before
+
+    def _folder_dates(self, before: Oid, commit: Oid) -> dict[Path, int]:
+        """The dates of the folders in which a step changes files; of new ones, that of the tree's files.
+
+        In a clean build, what the build makes in a folder gives it a date, and not what a step brings.
+        """
+        if not self.date:
+            return {}
+        old, new = self.repo.tree(before).id, self.repo.tree(commit).id
+        root = self.folder.resolve()
+        found: dict[Path, int] = {}
+        for name in _folders(map(os.fsdecode, changed_paths(self.repo, old, new))):
+            path = root / name
+            try:
+                found[path] = path.lstat().st_mtime_ns
+            except OSError:
+                found[path] = self.date
+        return found
 
     def remove(self) -> None:
         """Leave neither the worktree nor git's entry for it: who interrupts wants it gone."""
@@ -247,6 +275,15 @@ class KeptWorktree:
                 boxed = shlex.join((*self.prefix, "/bin/sh", "-c", script, "sh"))
                 found += ["-c", f"{key}={boxed} %f"]
         return tuple(found)
+
+
+def _folders(paths: Iterable[str]) -> set[str]:
+    """The folders above these paths, the root ("") too."""
+    found = {""}
+    for path in paths:
+        while (path := os.path.dirname(path)) not in found:  # noqa: PTH120
+            found.add(path)
+    return found
 
 
 def _remove(path: Path) -> None:

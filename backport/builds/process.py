@@ -53,8 +53,11 @@ def run_bounded(
     env: Mapping[str, str],
     timeout: float,
     stop: Stop | None = None,
+    *,
+    piped: bool = False,
 ) -> tuple[int | None, str]:
     """Exit code (None: killed after ``timeout`` seconds) and output, the middle of a long one left out.
+    ``piped``: there is an empty pipe to read from, as make gives one to parallel jobs, not /dev/null.
 
     The command's process group ends with it: what it left running in the background is not waited for.
     """
@@ -65,11 +68,13 @@ def run_bounded(
             words,
             cwd=cwd,
             env=dict(env),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             stdout=into,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        if process.stdin is not None:
+            process.stdin.close()
     except BaseException:
         os.close(out)
         raise

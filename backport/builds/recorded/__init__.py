@@ -37,5 +37,8 @@ date; access(2) tells no more than that a file is there, unless it asks whether 
 it is not known what a process looked at (a path through /proc/PID/cwd, a program for another processor, a
 FIFO, a file written through a second name), no step is built from the recording.
 
+Not modelled is what no program can set again: change and access times, inode numbers, sizes of folders, and
+that a folder's date was an earlier one when a command looked at it than at the end of the build.
+
 Incremental builds by make or ninja are never trusted: neither notices a header that now hides another.
 """

@@ -241,7 +241,7 @@ def _run(unit: Unit) -> Run | str:
         argv = argv[len(words) :]
         if not argv:
             return f"{exe} is run by another program"
-    return Run(exe, start.cwd, argv, env, unit.status or 0)
+    return Run(exe, start.cwd, argv, env, unit.status or 0, start.stdin != "/dev/null")
 
 
 def _first_line(path: str) -> bytes:

@@ -43,6 +43,8 @@ class Run:
     env: tuple[str, ...] = field(repr=False)
     """``NAME=value``."""
     status: int = 0
+    piped: bool = False
+    """Its standard input is an empty pipe, not /dev/null."""
 
 
 @dataclass(frozen=True, slots=True)

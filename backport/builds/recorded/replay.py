@@ -30,7 +30,7 @@ from backport.gateway.tree_paths import tree_paths
 from backport.store.cache import digest, tool_version
 from series.model import Oid
 
-_FORMAT = "record-5"
+_FORMAT = "record-6"
 _PROCESSOR = ("model name", "flags", "Features", "CPU part")
 """What /proc/cpuinfo says of what a compiler may tune for (``-march=native``)."""
 
@@ -333,13 +333,14 @@ def _unsure_of_order(command: Command) -> Command:
 
 
 def _given() -> str:
-    """What this process hands down to what it starts (umask, ignored signals, limits, processors), who it
-    is, and the machine that it runs on."""
+    """What this process hands down to what it starts (umask, ignored signals, limits, processors, priority),
+    who it is, and the machine that it runs on."""
     known = [*map(str, os.uname()), *map(str, (os.geteuid(), os.getegid(), *os.getgroups()))]
     try:
         status = Path("/proc/self/status").read_text().splitlines()
         known += (x for x in status if x.startswith(("Umask:", "SigIgn:", "Cpus_allowed:")))
-        for name in ("limits", "personality"):
+        known += (str(os.getpriority(os.PRIO_PROCESS, 0)), str(os.sched_getscheduler(0)))
+        for name in ("limits", "personality", "oom_score_adj"):
             known.append(Path("/proc/self", name).read_text())
         described = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

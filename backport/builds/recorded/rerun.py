@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ruff: noqa: PTH119
+# ruff: noqa: PTH119, PTH120
 # (paths by the hundred thousand: os.path takes a tenth of the time)
 """Runs the commands of a recording whose inputs changed, each under watch again.
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +66,8 @@ class Runner:
         self.commands = list(recording.commands)
         self.outside: dict[str, str] = {}
         self.ran: list[int] = []
+        self._folder_dates: dict[str, int] = {}
+        """The dates of folders before anything was made anew in them."""
         self._due: set[int] = set()
         self._going: set[int] = set()
         self._stop: Stop
@@ -144,10 +146,15 @@ class Runner:
         before = {path: self.contents.of(path) for path in command.writes}
         dates = {path: when for path in before if (when := self._date(path)) is not None}
         lists = {path: self._made_of(path) for path in command.writes & self.recording.lists}
+        homes = {os.path.dirname(path) for path in command.writes | command.folders}
+        for path in homes | command.folders:
+            if path not in self._folder_dates and (date := self._date(path)) is not None:
+                self._folder_dates.setdefault(path, date)
         for path, content in before.items():
             if content.digest:
                 self._remove(path)
         kept = {path for path in sorted(command.folders, reverse=True) if not self._emptied(path)}
+        self._date_folders(homes)
         begun = time.time_ns() - _CLOCK
         events: list[Event] = []
         made: dict[str, int] = {}
@@ -157,6 +164,7 @@ class Runner:
             self.outside |= paths.outside
         self._adopt(n, command, events, kept)
         dated = {path for path, when in dates.items() if self._is_dated(path, when, begun)}
+        self._date_folders(homes | command.folders)
         for path in command.writes:
             self.made(path)
         after = {path: self.contents.of(path) for path in command.writes}
@@ -168,6 +176,14 @@ class Runner:
         for path in sorted(changed & self.recording.drivers.reads):
             raise Stopped(f"{path} changed, which decides what is run")
         return changed
+
+    def _date_folders(self, paths: Collection[str]) -> None:
+        """Give folders the dates that they had, as what is in them: which is newer stays as in the clean
+        build."""
+        for path in paths:
+            place = self.root.resolve() / path
+            if path in self._folder_dates and place.is_dir() and place.resolve() == place:
+                os.utime(place, ns=(self._folder_dates[path], self._folder_dates[path]))
 
     def _is_dated(self, path: str, when: int, begun: int) -> bool:
         """Whether a command has given its output another date than that of its making.
@@ -215,7 +231,7 @@ class Runner:
         log = self.temporary / f"replay-{os.getpid()}-{name}.log"
         words = [*self.prefix, str(log), run.cwd, run.exe, *run.argv]
         env = dict(x.split("=", 1) for x in run.env if "=" in x)
-        status, _ = run_bounded(words, self.root, env, self.timeout, self._stop)
+        status, _ = run_bounded(words, self.root, env, self.timeout, self._stop, piped=run.piped)
         processes = read_log(log)
         if not processes:
             raise Stopped(f"{_name(run)} could not be watched")

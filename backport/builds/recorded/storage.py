@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The file that keeps a recording from run to run.
 
-``recording.json``, format 5: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
+``recording.json``, format 6: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
 "written", "lists", "pending", "unfit", "paths": [...], "environments": [...]}``.  Paths inside commands and
 drivers are indices of ``paths``, since a header is named by hundreds of commands.  Another format, or a
 file that does not read, is no recording: the next build is watched again.
@@ -23,7 +23,7 @@ from backport.builds.recorded.recording import (
 )
 from backport.store.files import write_atomic
 
-FORMAT = 5
+FORMAT = 6
 
 
 class Writer:
@@ -87,7 +87,14 @@ class _Words:
         numbers = self._environments
         return [
             [
-                [run.exe, run.cwd, run.argv, numbers.setdefault(run.env, len(numbers)), run.status]
+                [
+                    run.exe,
+                    run.cwd,
+                    run.argv,
+                    numbers.setdefault(run.env, len(numbers)),
+                    run.status,
+                    int(run.piped),
+                ]
                 for run in command.runs
             ],
             self._touched(command.touched),
@@ -133,7 +140,10 @@ def _from_table(table: dict[str, Any]) -> Recording:
         table["tree"],
         tuple(
             Command(
-                tuple(Run(exe, cwd, tuple(a), environments[e], rc) for exe, cwd, a, e, rc in runs),
+                tuple(
+                    Run(exe, cwd, tuple(a), environments[e], rc, bool(piped))
+                    for exe, cwd, a, e, rc, piped in runs
+                ),
                 touched(looked),
                 many(writes),
                 many(listed),

@@ -10,6 +10,7 @@ a program that was found by looking in several places.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -22,6 +23,7 @@ _MAKES = frozenset({"make", "gmake"})
 SHELLS = frozenset({"sh", "dash", "bash", "busybox", "ksh", "mksh", "zsh"})
 _PIPES = ("pipe:", "socket:")
 _NOWHERE = ("/dev/", "/proc/", "/sys/")
+_DESCRIPTORS = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/fd(?:info)?/?|/dev/fd/?")
 
 
 @dataclass(slots=True)
@@ -119,6 +121,8 @@ def find_units(
         end = unit.processes[0].ended
         if any(not process.ended or process.ended > end for process in unit.processes):
             unit.unsure = unit.unsure or "it leaves a process running"
+        if unit.start is not None and unit.start.inherited and _lists_descriptors(unit):
+            unit.unsure = unit.unsure or "it lists its open files, of which a make gave it some"
     return list(units.values())
 
 
@@ -135,16 +139,21 @@ def _unit(
         return unit
     made = unit.under_make = is_make(above, root)
     for ours, its in ((start.stdout, above.stdout), (start.stderr, above.stderr)):
-        if ours == its or ours == "/dev/null":
+        if ours == "/dev/null":
             continue
         if ours.startswith(_PIPES):
-            unit.answers |= ours not in (first.stdout, first.stderr)
-        elif not made:
-            unit.unsure = "the shell above redirected its output to a file"
+            unit.answers |= ours != its and ours not in (first.stdout, first.stderr)
+        elif not ours.startswith("/") or ours.startswith(_NOWHERE):
+            unit.unsure = "its output is closed, or goes to a device"
+        elif ours == its:
+            continue
+        else:
+            unit.unsure = "make or a shell redirected its output to a file"
     if not _reads_nothing(process, start, by_serial, root):
         unit.unsure = "its input came from above"
     extra = [name for name in start.inherited if name not in first.inherited]
-    if not all(made and name.startswith("pipe:") for name in extra):  # make's jobserver
+    given = _given_to_make(process, by_serial, root) if made and extra else frozenset[str]()
+    if not all(made and name.startswith("pipe:") and name not in given for name in extra):
         unit.unsure = f"it inherited an open file ({extra[0]})"
     if start.given != first.given:
         unit.unsure = "its umask, limits or ignored signals are not those that the build began with"
@@ -153,6 +162,21 @@ def _unit(
     if any(not path.startswith(_NOWHERE) for path in before):
         unit.unsure = "the shell above opened a file for it"
     return unit
+
+
+def _lists_descriptors(unit: Unit) -> bool:
+    events = (event for process in unit.processes for event in process.events)
+    return any(kind == "D" and _DESCRIPTORS.fullmatch(path) for _, kind, path in events)
+
+
+def _given_to_make(process: Process, by_serial: Mapping[int, Process], root: str) -> frozenset[str]:
+    """The open files that the outermost make was given: other pipes are its jobserver's."""
+    given: frozenset[str] = frozenset()
+    for above in _line_of(process, by_serial):
+        for image in above.images:
+            if is_make(image, root):
+                given = frozenset(image.inherited)
+    return given
 
 
 def _reads_nothing(
@@ -196,7 +220,8 @@ def unfit_because(
                 continue
             if out.startswith(_PIPES):
                 return "another program reads what commands print"
-            if out == _above(unit, by_serial).stdout and not out.endswith("(deleted)"):
+            above = _above(unit, by_serial)
+            if out in (above.stdout, above.stderr) and not out.endswith("(deleted)"):
                 return f"what commands print goes to {out}"
         if any(name.startswith(_PIPES) for name in start.inherited) and not unit.under_make:
             return "a command and what is above it have a pipe besides"

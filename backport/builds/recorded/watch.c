@@ -17,7 +17,7 @@
  *   X  program image in place (bytes: resolved path); then x (the path that was asked for: a script's,
  *      a link's), c (directory), a (arguments), e (environment), 0 1 2 (what these descriptors are),
  *      f (another one that it inherits), u (its umask, the signals that it ignores or holds back, its limits,
- *      the processors that it may use, its execution domain)
+ *      the processors that it may use, how it is scheduled, its execution domain)
  *   R  opened for reading, executed, or link read       W  made anew, or emptied and written
  *   A  changed in place                                 U  removed
  *   N  a name that now stands for another file         L  it is a link (two texts: path, target)
@@ -43,6 +43,7 @@
 #include <linux/filter.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -100,7 +101,7 @@ static const struct call calls[] = {
     { SYS_mknod, MAKE, -1, 0, -1 },
     { SYS_chmod, CHANGE, -1, 0, -1 },
     { SYS_chown, CHANGE, -1, 0, -1 },
-    { SYS_lchown, CHANGE, -1, 0, -1 },
+    { SYS_lchown, CHANGE, -1, 0, NOFOLLOW },
     { SYS_utime, CHANGE, -1, 0, -1 },
     { SYS_utimes, CHANGE, -1, 0, -1 },
     { SYS_futimesat, CHANGE, 0, 1, -1 },
@@ -127,8 +128,8 @@ static const struct call calls[] = {
     { SYS_mknodat, MAKE, 0, 1, -1 },
     { SYS_truncate, CHANGE, -1, 0, -1 },
     { SYS_fchmodat, CHANGE, 0, 1, -1 },
-    { SYS_fchownat, CHANGE, 0, 1, -1 },
-    { SYS_utimensat, CHANGE, 0, 1, -1 },
+    { SYS_fchownat, CHANGE, 0, 1, 4 },
+    { SYS_utimensat, CHANGE, 0, 1, 3 },
     { SYS_fchmod, FCHANGE, 0, -1, -1 },
     { SYS_fchown, FCHANGE, 0, -1, -1 },
     { SYS_getxattr, LOOK, -1, 0, -1 },
@@ -136,12 +137,13 @@ static const struct call calls[] = {
     { SYS_listxattr, LOOK, -1, 0, -1 },
     { SYS_llistxattr, LOOK, -1, 0, NOFOLLOW },
     { SYS_setxattr, CHANGE, -1, 0, -1 },
-    { SYS_lsetxattr, CHANGE, -1, 0, -1 },
+    { SYS_lsetxattr, CHANGE, -1, 0, NOFOLLOW },
     { SYS_fsetxattr, FCHANGE, 0, -1, -1 },
     { SYS_removexattr, CHANGE, -1, 0, -1 },
-    { SYS_lremovexattr, CHANGE, -1, 0, -1 },
+    { SYS_lremovexattr, CHANGE, -1, 0, NOFOLLOW },
     { SYS_fremovexattr, FCHANGE, 0, -1, -1 },
     { SYS_statfs, LOOK, -1, 0, -1 },
+    { SYS_name_to_handle_at, LOOK, 0, 1, -1 },
     { SYS_chdir, MOVE, -1, 0, -1 },
     { SYS_fchdir, MOVE, -1, -1, -1 },
     { SYS_connect, CONNECT, -1, -1, -1 },
@@ -171,7 +173,7 @@ static const struct call calls[] = {
     { 430 /* fsopen */, OPAQUE, -1, -1, -1 },
     { 433 /* fspick */, OPAQUE, -1, -1, -1 },
     { 438 /* pidfd_getfd */, OPAQUE, -1, -1, -1 },
-    { 452 /* fchmodat2 */, CHANGE, 0, 1, -1 },
+    { 452 /* fchmodat2 */, CHANGE, 0, 1, 3 },
 };
 /* The last call that this table knows to be there; which of those up to it say nothing is settled. */
 #define KNOWN 462
@@ -364,6 +366,45 @@ static char *path_of(struct task *task, int directory, unsigned long from)
     return whole;
 }
 
+/* The name of the file that a descriptor is open on; NULL where it has none. */
+static char *file_of(pid_t tid, int fd)
+{
+    char name[32], proc[64];
+    struct stat open_on, named;
+    snprintf(name, sizeof(name), "fd/%d", fd);
+    snprintf(proc, sizeof(proc), "/proc/%d/%s", tid, name);
+    char *path = link_of(tid, name);
+    if (path[0] == '/' && stat(proc, &open_on) == 0 && lstat(path, &named) == 0 &&
+        open_on.st_dev == named.st_dev && open_on.st_ino == named.st_ino)
+        return path;
+    free(path);
+    return NULL;
+}
+
+/* A path through proc(5) or /dev/fd: the file that is meant, and whose process it tells of. */
+static void see_through(struct task *task, int follow)
+{
+    int fd = -1, end = 0;
+    pid_t other = 0;
+    const char *path = task->path;
+    if (strncmp(path, "/proc/", 6) && strncmp(path, "/dev/", 5))
+        return;
+    if (sscanf(path, "/proc/%d", &other) == 1 && other != group_of(task->tid) && other != task->tid)
+        say('O', task, "what another process is");
+    if (!follow)
+        return;
+    if ((sscanf(path, "/proc/self/fd/%d%n", &fd, &end) == 1 && !path[end]) ||
+        (sscanf(path, "/proc/thread-self/fd/%d%n", &fd, &end) == 1 && !path[end]) ||
+        (sscanf(path, "/proc/%*d/fd/%d%n", &fd, &end) == 1 && !path[end]) ||
+        (sscanf(path, "/dev/fd/%d%n", &fd, &end) == 1 && !path[end])) {
+        char *file = file_of(task->tid, fd);
+        if (file) {
+            free(task->path);
+            task->path = file;
+        }
+    }
+}
+
 /* A path of the kernel's own making, from the process's directory. */
 static char *absolute(const struct task *task, const char *path)
 {
@@ -465,7 +506,13 @@ static int enter(struct task *task)
     if (call->path >= 0) {
         int directory = call->at < 0 ? AT_FDCWD : (int)args[call->at];
         task->path = path_of(task, directory, args[call->path]);
-        if (!task->path)
+        if (!task->path && call->at >= 0 &&
+            (call->what == CHANGE || call->what == LINK || call->what == EXEC))
+            task->path = file_of(task->tid, directory); /* the descriptor itself is meant */
+        if (task->path)
+            see_through(task, call->what != LINKREAD && call->what != EXEC && call->what != RENAME &&
+                                  call->what != REMOVE);
+        else if (call->what != LINK)
             return call->what == EXEC;
     }
     if (call->what == RENAME || call->what == LINK) {
@@ -534,7 +581,8 @@ static void opened(struct task *task, long fd)
         say('O', task, "a FIFO");
     if (known && S_ISDIR(st.st_mode))
         say('D', task, task->path);
-    else if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC))
+    else if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC) &&
+             (task->existed || !(flags & O_CREAT)))
         say('R', task, task->path);
     else if ((flags & O_TRUNC) || !task->existed)
         say('W', task, task->path);
@@ -562,8 +610,11 @@ static void leave(struct task *task)
             say('O', task, call->what == CONNECT ? "a connection" : "a call that cannot be followed");
         return;
     }
-    if (!task->path)
+    if (!task->path) {
+        if (call->what == LINK && task->other && !info.exit.is_error)
+            named(task, task->other); /* of a file that had no name */
         return;
+    }
     if (info.exit.is_error && call->what == MKDIR && result == -EEXIST) {
         say('m', task, task->path);
         return;
@@ -601,7 +652,18 @@ static void leave(struct task *task)
         /* fall through */
     case SYMLINK: named(task, task->path); break;
     case MKDIR: say('M', task, task->path); break;
-    case CHANGE: case FCHANGE: say('A', task, task->path); break;
+    case CHANGE:
+        /* A link itself: who changes it has seen it, and it is then another. */
+        if (call->flags == NOFOLLOW || task->flags & AT_SYMLINK_NOFOLLOW) {
+            struct stat st;
+            if (lstat(task->path, &st) == 0 && S_ISLNK(st.st_mode)) {
+                say('R', task, task->path);
+                named(task, task->path);
+                break;
+            }
+        }
+        /* fall through */
+    case FCHANGE: say('A', task, task->path); break;
     default: break;
     }
 }
@@ -609,7 +671,7 @@ static void leave(struct task *task)
 #define LIBC (3ULL << 31)
 
 /* What else a new program is given: descriptors beyond the first three, its umask, signals and limits,
- * the processors that it may use, and its execution domain (personality(2)). */
+ * the processors that it may use and how it is scheduled, its execution domain (personality(2)). */
 static void inherited(const struct task *task)
 {
     char name[64], line[256], given[4096];
@@ -647,6 +709,15 @@ static void inherited(const struct task *task)
     file = fopen(name, "re");
     if (file && fgets(line, sizeof(line), file))
         size += snprintf(given + size, sizeof(given) - size, "%.8s ", line);
+    if (file)
+        fclose(file);
+    size += snprintf(given + size, sizeof(given) - size, "%d %d %ld ",
+                     getpriority(PRIO_PROCESS, task->tid), sched_getscheduler(task->tid),
+                     syscall(SYS_ioprio_get, 1 /* IOPRIO_WHO_PROCESS */, task->tid));
+    snprintf(name, sizeof(name), "/proc/%d/oom_score_adj", task->tid);
+    file = fopen(name, "re");
+    if (file && fgets(line, sizeof(line), file))
+        size += snprintf(given + size, sizeof(given) - size, "%.5s ", line);
     if (file)
         fclose(file);
     unsigned char processors[1024] = { 0 };
@@ -702,9 +773,11 @@ static void executed(struct task *task)
         if (i == 0 && where[0] == '?')
             say('O', task, "a program that may not be looked into");
         say(kinds[i], task, where);
-        free(where);
         if (i == 0 && task->path)
             say('x', task, task->path);
+        if (i == 0 && (!task->path || strcmp(where, task->path))) /* an interpreter, also of a descriptor */
+            say('R', task, where);
+        free(where);
     }
     copy_proc('a', task, "cmdline");
     copy_proc('e', task, "environ");
@@ -740,24 +813,27 @@ static void born(struct task *parent, int event)
 }
 
 /* Which calls stop.  fstat() is newfstatat() of no path with AT_EMPTY_PATH and nothing else: two stops
- * of five, that would tell nothing.  Length of the path is not to be seen from here; a program that
- * gives one together with this flag alone has not been met. */
+ * of five, that would tell nothing.  Whether there is a path is not to be seen from here: with AT_FDCWD
+ * there must be one; a program that gives one, a descriptor and this flag alone has not been met. */
 static int filter(void)
 {
-    struct sock_filter code[CALLS + 12];
-    const unsigned char trace = CALLS + 2; /* from the jump behind the fifth line to the last */
+    struct sock_filter code[CALLS + 14];
+    const unsigned char trace = CALLS + 4; /* from behind the sixth line to the last */
     size_t n = 0;
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
                                              offsetof(struct seccomp_data, arch));
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 0, trace + 4);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
                                              offsetof(struct seccomp_data, nr));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_newfstatat, 0, 2);
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_newfstatat, 0, 4);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
                                              offsetof(struct seccomp_data, args[3]));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AT_EMPTY_PATH,
-                                             trace - 1, trace);
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, KNOWN, trace - 1, 0);
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AT_EMPTY_PATH, 0, trace);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                                             offsetof(struct seccomp_data, args[0]));
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)AT_FDCWD,
+                                             trace - 2, trace - 3);
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, KNOWN, trace - 3, 0);
     for (size_t i = 0; i < CALLS; i++)
         code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].nr,
                                                  CALLS - i, 0);

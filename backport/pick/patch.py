@@ -18,10 +18,10 @@ from dataclasses import replace
 
 from backport.errors import UsageError
 from backport.gateway.objects import Objects
-from backport.gateway.trees import EXECUTABLE, FILE, SYMLINK, Entry, InTheWay, TreeView
+from backport.gateway.trees import EXECUTABLE, FILE, GITLINK, SYMLINK, Entry, InTheWay, TreeView
 from backport.pick.absent import absent_file
 from backport.pick.allowance import STRICT, Allowance
-from backport.pick.content import marked
+from backport.pick.content import from_base, marked
 from backport.pick.creation import create, created, delete, taken
 from backport.pick.modification import modify, move
 from backport.pick.outcome import SKIPPABLE, Change, Clash, How, Picked
@@ -58,6 +58,9 @@ def pick_patch(
     for change in with_renames(patch.changes, unmarked):
         if change.path in clashes:
             clashes[change.path] = _also(objects, clashes[change.path], change)
+            source = _unmoved(work, change)
+            if source is not None:
+                clashes.setdefault(source.path, source)
             continue
         done = _apart(work, change, _pick_change(work, change), clashes)
         pair = pair_at(done, unmarked)
@@ -110,6 +113,23 @@ def _also(objects: Objects, first: Clash, change: FileChange) -> Clash:
     if first.content is not None and change.hunks:
         return replace(first, content=marked(first.content, change), theirs=None)
     return first
+
+
+def _unmoved(work: Work, change: FileChange) -> Clash | None:
+    """The clash of a rename or copy to a path that is open already: it is left under its old name."""
+    old = change.old_path
+    there = work.now(old) if old is not None else None
+    if old is None or old == change.path or (there is not None and there.mode == GITLINK):
+        return None
+    base = work.objects.find_blob(change.old_blob)
+    return Clash(
+        old,
+        f"the patch makes {shown(change.path)} from it, which is open for another change of the patch",
+        base=base,
+        ours=there.oid if there is not None else None,
+        theirs=from_base(work.objects, base, change),
+        mode=there.mode if there is not None else change.old_mode or FILE,
+    )
 
 
 def _apart(

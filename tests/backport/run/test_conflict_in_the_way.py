@@ -114,3 +114,19 @@ def test_two_files_of_the_patch_are_one_here(tmp_path: Path) -> None:
     assert open_ones == ["b", "d/b"], done.output
     assert "nine" in git(folder, "show", ":3:d/b")
     assert "it is b here, where another change" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_rename_to_a_path_that_is_open_stays_open(tmp_path: Path, there: bool) -> None:
+    """The patch deletes what has its new name here: neither change hides the other."""
+    repo = new_repo(tmp_path / "repo", {"a": "a\n" + lines(), "b": "b\n" + lines()})
+    both: Files = {"a": None, "b": None, "z": "b\n" + lines((5, "five"))}
+    branch_with(repo, "topic", "stable", ("both", both))
+    gone: Files = {} if there else {"b": None}
+    commit(repo, {"a": None, "z": "a\n" + lines(), **gone}, "a has moved")
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
+    assert done.exit_code == 3, done.output
+    folder = repo / ".git/backport/conflict"
+    open_ones = git(folder, "diff", "--name-only", "--diff-filter=U").split()
+    assert open_ones == ["b", "z"], done.output
+    assert "five" in git(folder, "show", ":3:b")

@@ -27,8 +27,8 @@ from tests.mutation.reasons import FILE, read_reasons
 from tests.mutation.report import lines, score
 from tests.mutation.run import sample_tree
 
-pytestmark = pytest.mark.xdist_group("the sample's mutants")
-"""They share a tree that is built."""
+pytestmark = [pytest.mark.xdist_group("the sample's mutants"), pytest.mark.torture]
+"""They share a tree that is built, and are about the harness alone."""
 
 
 @pytest.fixture(scope="module")

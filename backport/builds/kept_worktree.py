@@ -281,7 +281,7 @@ def _folders(paths: Iterable[str]) -> set[str]:
     """The folders above these paths, the root ("") too."""
     found = {""}
     for path in paths:
-        while (path := os.path.dirname(path)) not in found:  # noqa: PTH120
+        while (path := os.path.dirname(path)) not in found:  # noqa: PTH120 (a tenth of pathlib's time)
             found.add(path)
     return found
 

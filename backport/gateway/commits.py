@@ -72,7 +72,7 @@ def refuse_unfit(repo: Repo, commit: Oid) -> None:
 
 
 def read_author(head: bytes) -> tuple[Identity, When]:
-    """Author and date from the headers of a commit object; nobody and the epoch where none can be read."""
+    """Author and date from the headers of a commit; an empty author and 1970 where they cannot be read."""
     name, _, rest = _author_line(head).rpartition(b" <")
     email, _, stamp = rest.rpartition(b"> ")
     found = _STAMP.fullmatch(stamp)

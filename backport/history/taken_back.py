@@ -30,7 +30,7 @@ class Left(StrEnum):
 
     ALL = "all of it"
     MOVED_ON = "changed further since"
-    """What it did cannot be told apart from what others have done to it since: not taken back."""
+    """Others have changed the same lines since; not taken back."""
     PART = "a part of it"
     NONE = "nothing of it"
 
@@ -63,7 +63,7 @@ def what_is_left(
 
 
 def added_and_gone(repo: Repo, tree: TreeView, changes: Sequence[FileChange]) -> tuple[bytes, ...]:
-    """The files of ``tree`` to which ``changes`` only added lines, of which none is there now.
+    """The files of ``tree`` where ``changes`` only added lines, and none of those lines is there now.
 
     What became of them the tree does not say: they were changed further, or taken back along with lines
     beside them.

@@ -53,9 +53,8 @@ def assemble(
 ) -> Assembly:
     """Put every item of ``state.items`` that has no step yet on the tip.
 
-    What is taken from upstream for a patch goes before it in upstream's order, also where the patch
-    shows what it waits for bit by bit: what has been taken is put on again behind it.  A step is told
-    when that cannot happen to it any more.
+    Prerequisites go before their patch in upstream's order.  Where an older one is found later, those that
+    were taken before it are applied again on top of it, so a step is reported only when it is final.
     """
     judge = judge or Judge(repo, plan, state)
     first, told = len(state.steps), _Told(on_step, len(state.steps))

@@ -90,7 +90,7 @@ class Descent:
     void: Oid | None = None
     """A later commit that says that it reverts it, and takes nothing of it back."""
     emptied: tuple[bytes, ...] = ()
-    """Files to which it only added lines, of which none is there: changed further, or taken back."""
+    """Files where it only added lines and none of them is there now: changed further, or taken back."""
 
     @property
     def is_gone(self) -> bool:

@@ -116,8 +116,8 @@ class Runner:
 
     @property
     def pending(self) -> frozenset[int]:
-        """After a stop: the commands that must run whatever changes next, for they or what they read is in
-        some other state than when it was recorded."""
+        """After a stop: the commands that must run whatever changes next, because they have not finished, or
+        read what has changed since the recording."""
         written = {path for n in self._going for path in self.commands[n].writes}
         return frozenset(self._due).union(
             m for m in range(len(self.commands)) if not written.isdisjoint(self._inputs(m))

@@ -122,7 +122,7 @@ def find_units(
         if any(not process.ended or process.ended > end for process in unit.processes):
             unit.unsure = unit.unsure or "it leaves a process running"
         if unit.start is not None and unit.start.inherited and _lists_descriptors(unit):
-            unit.unsure = unit.unsure or "it lists its open files, of which a make gave it some"
+            unit.unsure = unit.unsure or "it lists its open files, and has some of them from make"
     return list(units.values())
 
 

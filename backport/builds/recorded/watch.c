@@ -23,7 +23,7 @@
  *   N  a name that now stands for another file         L  it is a link (two texts: path, target)
  *   H  a second name of a file (two texts: old, new)
  *   S  asked about, and there                           E  asked for, and absent
- *   P  the same, but told no more than that it is there, and may be read and written
+ *   P  the same, but it learnt only that it is there, and may be read and written
  *   D  directory opened                                 M  directory made
  *   K  directory removed                                m  to be made, and there already
  *   V  something that may not happen again, or otherwise: names moved, a process left running

@@ -44,6 +44,7 @@ def test_the_empty_tree_is_known_without_being_stored(repo: Path) -> None:
     made = git(repo, "commit-tree", empty, "-m", "no files")
     assert empty not in stored(repo)
     opened = open_repo(repo)
+    assert opened.native.odb.exists(pygit2.Oid(hex=empty))
     assert not opened.tree(Oid(made)).has_directory(b"b")
     assert commit_changes(opened, empty, opened.tree(opened.commit("stable")).id)
     assert commit_changes(opened, opened.tree(opened.commit("stable")).id, empty)

@@ -20,6 +20,15 @@ CASES: dict[str, tuple[str, Files, str]] = {
 }
 
 
+def stopped(repo: Path) -> tuple[str, Path, list[str]]:
+    """Put ``topic`` on ``stable``: what is said, the folder of the conflict, and the paths open in it."""
+    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
+    assert done.exit_code == 3, done.output
+    folder = repo / ".git/backport/conflict"
+    open_ones = git(folder, "diff", "--name-only", "--diff-filter=U").split()
+    return " ".join(done.output.split()), folder, open_ones
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_laid_out_beside(tmp_path: Path, case: str) -> None:
     path, here, name = CASES[case]
@@ -94,10 +103,8 @@ def test_another_file_has_the_new_name(tmp_path: Path) -> None:
     moved: Files = {"old": None, "new": lines((5, "five"))}
     branch_with(repo, "topic", "stable", ("moved", moved))
     commit(repo, {"old": None, "new": "another\n"}, "another file")
-    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
-    assert done.exit_code == 3, done.output
-    folder = repo / ".git/backport/conflict"
-    assert git(folder, "diff", "--name-only", "--diff-filter=U") == "old"
+    _, folder, open_ones = stopped(repo)
+    assert open_ones == ["old"]
     assert (folder / "new").read_text() == "another\n"
 
 
@@ -107,13 +114,10 @@ def test_two_files_of_the_patch_are_one_here(tmp_path: Path) -> None:
     both: Files = {"a": None, "b": "a\n" + lines((5, "five")), "d/b": "b\n" + lines((9, "nine"))}
     branch_with(repo, "topic", "stable", ("both", both))
     commit(repo, {"d/b": None, "b": "b\n" + lines()}, "b has moved")
-    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
-    assert done.exit_code == 3, done.output
-    folder = repo / ".git/backport/conflict"
-    open_ones = git(folder, "diff", "--name-only", "--diff-filter=U").split()
-    assert open_ones == ["b", "d/b"], done.output
+    said, folder, open_ones = stopped(repo)
+    assert open_ones == ["b", "d/b"], said
     assert "nine" in git(folder, "show", ":3:d/b")
-    assert "it is b here, where another change" in " ".join(done.output.split())
+    assert "it is b here, where another change" in said
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -124,9 +128,6 @@ def test_a_rename_to_a_path_that_is_open_stays_open(tmp_path: Path, there: bool)
     branch_with(repo, "topic", "stable", ("both", both))
     gone: Files = {} if there else {"b": None}
     commit(repo, {"a": None, "z": "a\n" + lines(), **gone}, "a has moved")
-    done = backport(repo, "apply", "--branch", "stable", "--series", "topic")
-    assert done.exit_code == 3, done.output
-    folder = repo / ".git/backport/conflict"
-    open_ones = git(folder, "diff", "--name-only", "--diff-filter=U").split()
-    assert open_ones == ["b", "z"], done.output
+    said, folder, open_ones = stopped(repo)
+    assert open_ones == ["b", "z"], said
     assert "five" in git(folder, "show", ":3:b")

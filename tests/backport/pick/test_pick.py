@@ -419,3 +419,13 @@ def test_a_copy_of_what_the_branch_has_changed_says_so(tmp_path: Path, changed: 
     )
     (change,) = picked.changes
     assert ("is a copy of f as it is here" in " ".join(change.notes)) == changed
+
+
+def test_a_file_without_a_place_is_open_and_not_done(tmp_path: Path) -> None:
+    repo = new_repo(tmp_path / "r", {"g": lines()})
+    branch_with(repo, "topic", "stable", ("both", {"g": lines((5, "five")), "a": "made\n"}))
+    given = Given(repo, mbox(repo, "stable..topic"))
+    commit(repo, {"a/x": "x\n"}, "a folder")
+    picked = given.pick()
+    assert [clash.path for clash in picked.clashes] == [b"a"]
+    assert [change.path for change in picked.changes] == [b"g"]

@@ -88,8 +88,9 @@ def bisect(
     write_json(json, bisect_json(done))
     if json != "-":
         show_bisect(done)
-    if done.found.first_bad is not None:
-        unclear = bool(done.found.untestable)
-        raise typer.Exit(int(ExitCode.CANNOT_TEST if unclear else ExitCode.FAILED))
     if all(verdict.state is State.CANNOT_TELL for verdict in done.verdicts.values()):
         raise CannotTest("no step could be tested", "see why it does not build: --validate build")
+    if done.found.untestable:
+        raise typer.Exit(int(ExitCode.CANNOT_TEST))
+    if done.found.first_bad is not None:
+        raise typer.Exit(int(ExitCode.FAILED))

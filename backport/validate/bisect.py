@@ -11,7 +11,7 @@ Cost: log2(n) tests where the end fails, up to n where nothing does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from backport.counted import counted
@@ -26,16 +26,18 @@ class Found:
     """``first_bad`` fails and ``last_good``, the nearest testable step before it, does not.
 
     ``untested`` are steps before ``last_good`` that were not tried, ``untestable`` lie between the
-    two.  ``repaired_by`` is the first step after the failing ones that is good again; None where the
-    failure lasts to the end.
+    two; where nothing fails, they are all steps that could not be tested.  ``repaired_by`` is the first
+    step after the failing ones that is good again; None where the end fails, or cannot be tested.
     """
 
     first_bad: int | None
     last_good: int | None
     repaired_by: int | None
-    tested: int
+    tested: int = 0
     untested: tuple[int, ...] = ()
     untestable: tuple[int, ...] = ()
+    end_fails: bool = False
+    """The last step was tested, and fails."""
 
 
 class _Steps:
@@ -61,17 +63,27 @@ class _Steps:
 def search(count: int, test: Test, known: dict[int, State] | None = None) -> Found:
     """Find the first failing step of ``1..count``; ``known`` answers cost no test."""
     steps = _Steps(count, test, known or {})
+    found = _search(steps)
+    end = steps.answers.get(count)
+    return replace(found, tested=steps.tested, end_fails=end is State.FAILED)
+
+
+def _search(steps: _Steps) -> Found:
     if steps.bad(0):
-        return Found(0, None, _repair(steps, 0), steps.tested)
+        return Found(0, None, _repair(steps, 0))
     bad = _some_bad(steps)
     if bad is None:
-        return Found(None, count, None, steps.tested, _untested(steps, count))
+        known_good = max((n for n in steps.answers if steps.good(n)), default=None)
+        unclear = (n for n, state in steps.answers.items() if n and state is State.CANNOT_TELL)
+        left = _untested(steps, steps.count)
+        return Found(None, known_good, None, untested=left, untestable=tuple(sorted(unclear)))
     good = max((n for n in range(bad) if n in steps.answers and steps.good(n)), default=0)
     good, bad = _narrow(steps, good, bad)
     if not steps.good(good):  # not even the start can be tested: nothing is known to be good
-        return Found(bad, None, _repair(steps, bad), steps.tested, (), tuple(range(bad)))
-    untestable = tuple(range(good + 1, bad))
-    return Found(bad, good, _repair(steps, bad), steps.tested, _untested(steps, good), untestable)
+        return Found(bad, None, _repair(steps, bad), untestable=tuple(range(bad)))
+    repaired_by, untested = _repair(steps, bad), _untested(steps, good)
+    between = tuple(range(good + 1, bad))
+    return Found(bad, good, repaired_by, untested=untested, untestable=between)
 
 
 def _some_bad(steps: _Steps) -> int | None:
@@ -140,7 +152,11 @@ def describe(found: Found, subjects: Sequence[str], commits: Sequence[str] = ())
 
     if found.first_bad is None:
         left = f"; not tested: {counted(len(found.untested), 'step')}" if found.untested else ""
-        return f"no step fails ({found.tested} tested{left})"
+        said = f"no step fails ({found.tested} tested{left})"
+        if found.untestable:
+            which = ", ".join(map(str, found.untestable))
+            said = f"no step that could be tested fails ({found.tested} tried{left}); not testable: {which}"
+        return said
     lines = [f"{name(found.first_bad)} is the first that fails ({found.tested} tested)"]
     if found.first_bad == 0:
         lines = [f"the branch fails before any patch ({found.tested} tested)"]
@@ -158,5 +174,6 @@ def describe(found: Found, subjects: Sequence[str], commits: Sequence[str] = ())
     if found.repaired_by is not None:
         lines.append(f"repaired by {name(found.repaired_by).rstrip(',')}")
     elif found.first_bad < len(subjects):
-        lines.append("not repaired later in the series")
+        unknown = "could not be tested, so whether it is repaired is open"
+        lines.append(f"the last step {'fails as well' if found.end_fails else unknown}")
     return "\n".join(lines)

@@ -71,12 +71,27 @@ def test_what_cannot_be_told_is_said() -> None:
     assert "which could not be tested" in describe(found, ["a", "b", "c", "d"])
 
 
+def test_steps_that_could_not_be_tested_are_no_good_ones() -> None:
+    found = search(4, lambda n: [P, C, P, C, C][n])
+    assert (found.first_bad, found.last_good, found.untestable) == (None, 2, (1, 3, 4))
+    assert "no step that could be tested fails" in describe(found, ["a", "b", "c", "d"])
+
+
+@pytest.mark.parametrize(("end", "said"), [(F, "the last step fails as well"), (C, "is open")])
+def test_a_repair_is_denied_only_where_it_was_looked_for(end: State, said: str) -> None:
+    found = search(3, lambda n: [F, P, F, end][n])
+    assert said in describe(found, ["a", "b", "c"])
+
+
 @given(st.lists(st.sampled_from([P, F, C]), min_size=1, max_size=40))
 def test_what_is_found_is_true(answers: list[State]) -> None:
     found = search(len(answers) - 1, lambda n: answers[n])
     if found.first_bad is None:
         assert F not in [answers[n] for n in range(len(answers)) if n not in found.untested]
+        assert found.untestable == tuple(n for n, one in enumerate(answers) if n and one is C)
+        assert found.last_good is None or answers[found.last_good] is P
         return
+    assert not found.end_fails or answers[-1] is F
     assert answers[found.first_bad] is F
     if found.last_good is not None:
         assert answers[found.last_good] is P
@@ -167,6 +182,13 @@ def test_inside_git_bisect_run(repo: Path) -> None:
     assert f"{git(repo, 'rev-parse', 'topic~7')} is the first bad commit" in done.stdout, (
         done.stderr
     )
+
+
+def test_a_tip_that_cannot_be_tested_is_not_called_good(repo: Path) -> None:
+    skip = "! grep -q 'return 12' f.c || exit 125"
+    done = backport(repo, "bisect", "--range", "topic~4..topic", "--command", skip)
+    assert done.exit_code == 125, done.output
+    assert "not testable: 4" in done.output
 
 
 def test_a_missing_compiler_is_not_a_bad_patch(repo: Path) -> None:

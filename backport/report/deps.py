@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backport.counted import counted
 from backport.report.owed import view_json
 from backport.report.page import fold, page_width
-from backport.survey.deps import Advice
+from backport.survey.advice import Advice
 
 if TYPE_CHECKING:
     from backport.survey.deps import Need, Needs

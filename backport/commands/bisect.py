@@ -55,7 +55,7 @@ def bisect(
     from backport.report.out import write_json
     from backport.report.progress import Reporter
     from backport.run import bisection as core
-    from backport.run.range import read_range
+    from backport.run.range import read_line
     from backport.verdicts import State
 
     found = open_repo(repo)
@@ -74,7 +74,7 @@ def bisect(
         jobs=jobs,
     )
     if commits is not None:
-        given = read_range(found, commits)
+        given = read_line(found, commits)
         start, targets = given.start, given.targets
     else:
         start = found.branch_tip(opt.branch_of(settings))

@@ -60,7 +60,7 @@ def mend(
     from backport.report.progress import Reporter
     from backport.run.bisection import series_targets
     from backport.run.life import new_branch
-    from backport.run.range import read_range
+    from backport.run.range import read_line, without_merges
 
     found = open_repo(repo)
     check_json(json)
@@ -82,7 +82,7 @@ def mend(
     if settings.build is None:
         raise UsageError("mend needs a build command", "--build CMD, or git config backport.build")
     if commits is not None:
-        given = read_range(found, commits)
+        given = without_merges(found, read_line(found, commits))
         start, targets = given.start, given.targets
     else:
         start = found.branch_tip(opt.branch_of(settings))

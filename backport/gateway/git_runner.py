@@ -75,13 +75,14 @@ class GitRunner:
                 found.setdefault(key, []).append(value if line else "true")
         return {key: tuple(values) for key, values in found.items()}
 
-    def peek(self, *words: str, cwd: Path | None = None) -> str:
+    def peek(self, *words: str, cwd: Path | None = None, index: Path | None = None) -> str:
         """Run git without GitPython, for what a verb needs that only looks: its whole output.  Raises
         `GitFailed`."""
+        extra = {"GIT_INDEX_FILE": str(index)} if index else {}
         done = subprocess.run(
             ["git", *words],
             cwd=cwd or self.top,
-            env=self.environment.for_git(),
+            env=self.environment.for_git() | extra,
             capture_output=True,
             check=False,
         )

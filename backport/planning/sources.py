@@ -155,10 +155,15 @@ def commits_between(
     commits = tuple(_between(repo, first, last))
     picked = tuple(c for c in commits if len(repo.parents(c)) <= 1)
     if not picked:
-        raise UsageError(
-            f"{given}: no commits there to take", "A..B means the commits in B that are not in A"
-        )
+        raise no_commits(given)
     return picked, tuple(c for c in commits if len(repo.parents(c)) > 1)
+
+
+def no_commits(given: str) -> UsageError:
+    """The error for a range, as the user named it, that holds nothing."""
+    return UsageError(
+        f"{given}: no commits there to take", "A..B means the commits in B that are not in A"
+    )
 
 
 def _range(repo: Repo, given: str, first: Oid, last: Oid) -> Series:

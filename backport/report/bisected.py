@@ -46,5 +46,7 @@ def show_bisect(done: Bisection) -> None:
     say(said if done.found.first_bad is None else alarm(said))
     if done.found.first_bad:
         say(_left_out(done))
+    if done.merged:
+        say(f"it is a merge; `--range {done.merged}` bisects what it brings")
     if done.found.first_bad is not None:
         say(fold(done.verdicts[done.found.first_bad].explain(), page_width()))

@@ -31,6 +31,8 @@ class Bisection:
     from_cache: int
     dependents: tuple[int, ...] = ()
     """The later steps that need the first one that fails: left out, it takes them along."""
+    merged: str = ""
+    """The range that the first one that fails merges; empty where it is no merge."""
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -108,8 +110,17 @@ def bisect(
                 break
             known.clear()
             verdicts.clear()
-    needing = _dependents(repo, start, targets, found.first_bad) if found.first_bad else ()
-    return Bisection(found, steps, verdicts, from_cache, needing)
+    if not found.first_bad:
+        return Bisection(found, steps, verdicts, from_cache)
+    needing = _dependents(repo, start, targets, found.first_bad)
+    merged = _merged(repo, steps[found.first_bad].commit)
+    return Bisection(found, steps, verdicts, from_cache, needing, merged)
+
+
+def _merged(repo: Repo, commit: Oid) -> str:
+    """What a merge brought in, as a range; empty for a commit that is none."""
+    short = commit[:12]
+    return f"{short}^1..{short}^2" if len(repo.parents(commit)) > 1 else ""
 
 
 def _dependents(repo: Repo, start: Oid, targets: Sequence[Target], bad: int) -> tuple[int, ...]:

@@ -74,8 +74,7 @@ def check_range(
     repo: Repo, settings: Settings, commits: str, progress: Progress, *, keep_going: bool
 ) -> Checked:
     """Every commit of ``A..B``, up to the first that fails, or with ``keep_going`` all of them."""
-    given = read_range(repo, commits)
-    targets = given.targets
+    targets = read_range(repo, commits)
     complaints: list[tuple[Oid, Complaint]] = []
     for target in targets:
         tree, parents = repo.tree(target.commit), repo.parents(target.commit)
@@ -101,8 +100,7 @@ def check_range(
 
 def known_range(repo: Repo, settings: Settings, commits: str) -> Checked:
     """Every commit of ``A..B`` as far as the cache knows its verdict; nothing is built."""
-    given = read_range(repo, commits)
-    targets = given.targets
+    targets = read_range(repo, commits)
     settings, phrase = settled(settings, (repo.tree(target.commit) for target in targets))
     with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
         known = [prover.known(target) for target in targets]

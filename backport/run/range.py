@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The commits of a range ``A..B`` as what is to be proven."""
+"""The commits of a range ``A..B`` as what is to be proven: all of them, or the line of its first parents."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backport.errors import UnknownRevision, UsageError
 from backport.gateway.repository import Repo
-from backport.planning.sources import commits_between, find_source
+from backport.planning.sources import find_source, no_commits
 from backport.validate.prover import Target
 from series.model import Oid, shown
 
@@ -15,8 +16,8 @@ _UPSTREAM = "@{upstream}"
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """``targets`` are the commits after ``start``, oldest first, numbered from 1, without the merges."""
+class Line:
+    """``targets``, oldest first and numbered from 1, stand one on the other, the first on ``start``."""
 
     start: Oid
     targets: tuple[Target, ...]
@@ -33,22 +34,57 @@ def upstream(repo: Repo) -> Oid:
         ) from error
 
 
-def read_range(repo: Repo, commits: str) -> Range:
-    """What ``A..B``, or one commit, names; what the commits change is not read.
+def read_range(repo: Repo, commits: str) -> tuple[Target, ...]:
+    """Every commit that ``A..B``, or one commit, names: merges too, each behind its parents, numbered from 1.
 
-    Raises `UsageError` for anything else.
+    What the commits change is not read.  Raises `UsageError` for anything else.
     """
+    given, start, last = _ends(repo, commits)
+    return _targets(repo, given, reversed(list(repo.log(last, hide=(start,)))))
+
+
+def read_line(repo: Repo, commits: str) -> Line:
+    """The steps by which ``A..B`` came about: the first parents of B that A has not, a merge as one step.
+
+    They stand on the parent of the first of them, which is A unless A has gone on since.
+    """
+    given, start, last = _ends(repo, commits)
+    new = set(repo.log(last, hide=(start,)))
+    line: list[Oid] = []
+    at: Oid | None = last
+    while at in new:
+        line.append(at)
+        at = next(iter(repo.parents(at)), None)
+    return Line(at or start, _targets(repo, given, reversed(line)))
+
+
+def without_merges(repo: Repo, line: Line) -> Line:
+    """``line``, of which each step is a patch.  Raises `UsageError` where one is a merge."""
+    for target in line.targets:
+        if len(repo.parents(target.commit)) > 1:
+            raise UsageError(
+                f"{target.commit[:12]} {target.subject!r} is a merge, which is no patch",
+                "give the range behind it, or that of one side: --range A..B",
+            )
+    return line
+
+
+def _ends(repo: Repo, commits: str) -> tuple[str, Oid, Oid]:
     if commits.startswith(_UPSTREAM):
         upstream(repo)  # says what is missing
     source = find_source(repo, commits)
     if source.range is None:
         raise UsageError(f"{commits}: a range A..B is needed")
-    start, last = source.range
-    picked, _ = commits_between(repo, source.given, start, last)
+    return source.given, *source.range
+
+
+def _targets(repo: Repo, given: str, commits: Iterable[Oid]) -> tuple[Target, ...]:
     targets = []
-    for number, commit in enumerate(picked, 1):
+    for number, commit in enumerate(commits, 1):
         if not repo.parents(commit):
             repo.refuse_cut_off(commit)
         subject, _, _ = repo.message(commit).partition(b"\n")
         targets.append(Target(number, commit, shown(subject)))
-    return Range(start, tuple(targets))
+    if not targets:
+        raise no_commits(given)
+    return tuple(targets)

@@ -141,10 +141,10 @@ class Prover:
 
         answers: dict[int, StepVerdict] = {}
         found: dict[int, StepVerdict] = {}
-        regressions = Regressions(self.settings.accept)
+        regressions = Regressions(self.repo.parents, self.settings.accept)
         for answer in self._stream(targets):
             if answer.number in answers:  # proven again: what came after it is judged by this one
-                regressions = Regressions(self.settings.accept)
+                regressions = Regressions(self.repo.parents, self.settings.accept)
                 for number in sorted(n for n in answers if n < answer.number):
                     regressions.judge(answers[number])
             answers[answer.number] = answer

@@ -155,6 +155,32 @@ def test_bisect_names_what_needs_the_patch_that_breaks_it(
     assert "no later patch needs it" in alone.output
 
 
+def test_a_merge_is_one_step_of_a_line(tmp_path: Path) -> None:
+    """The side's commits have not what the other side made: to test them in between says nothing."""
+    made = new_repo(tmp_path / "repo", {"a": "0\n", "b": "0\n"})
+    branch_with(made, "side", "stable", ("side 1", {"b": "1\n"}), ("side 2", {"b": "2\n"}))
+    git(made, "checkout", "-q", "-b", "topic")
+    commit(made, {"a": "1\n"}, "ours")
+    git(made, "merge", "-q", "--no-edit", "side")
+    commit(made, {"a": "2\n"}, "after")
+    words = ("bisect", "--range", "stable..topic", "--command", "! grep -q 2 b")
+    done = backport(made, *words)
+    assert re.search(r"step 2 of 3, [0-9a-f]{12} \"Merge branch 'side' into topic\"", done.output)
+    assert re.search(r"`--range [0-9a-f]{12}\^1\.\.[0-9a-f]{12}\^2` bisects", done.output)
+    with_side = backport(made, *words[:2], "topic~1^1..topic~1^2", *words[3:], "--json", "-")
+    assert json.loads(with_side.stdout)["commit"] == git(made, "rev-parse", "side")
+
+
+def test_a_range_stands_on_its_own_parent(tmp_path: Path) -> None:
+    """The branch was mended after the topic left it; the topic breaks nothing."""
+    made = new_repo(tmp_path / "repo", {"a": "bad\n"})
+    branch_with(made, "topic", "stable", ("one", {"b": "1\n"}))
+    commit(made, {"a": "good\n"}, "mended")
+    words = ("--range", "stable..topic", "--command", "! grep -q bad a", "--json", "-")
+    done = backport(made, "bisect", *words)
+    assert json.loads(done.stdout)["first_bad"] == 0, done.output
+
+
 def test_a_series_is_bisected_in_memory(repo: Path) -> None:
     words = (
         "--branch",

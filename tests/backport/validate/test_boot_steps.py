@@ -84,11 +84,11 @@ def test_an_image_on_its_own(sample: Path, tmp_path: Path) -> None:
 def step(number: int, *reached: bool) -> StepVerdict:
     ladder = [{"name": f"m{n}", "reached": there} for n, there in enumerate(reached)]
     verdict = Verdict(Validator.BOOT, State.PASSED, "", data={"ladder": ladder, "behaviour": []})
-    return StepVerdict(number, Oid("0" * 40), "s", (verdict,))
+    return StepVerdict(number, Oid(f"{number:040}"), "s", (verdict,))
 
 
 def test_a_milestone_that_was_reached_must_not_go() -> None:
-    follow = Regressions()
+    follow = Regressions(lambda commit: (Oid(f"{int(commit) - 1:040}"),))
     assert not follow.judge(step(1, True, False)).failed
     assert not follow.judge(step(2, True, True)).failed
     assert follow.judge(step(3, True, False)).failed

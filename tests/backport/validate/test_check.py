@@ -38,6 +38,32 @@ def test_nothing_relevant(repo: Path) -> None:
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.parametrize("how", ["plain", "split"])
+def test_a_file_that_is_only_announced_is_not_in_the_commit(repo: Path, how: str) -> None:
+    """``git add -N`` promises a file; the commit has none."""
+    git(repo, "config", "backport.build", "cat a.c b.c >all")
+    git(repo, "update-index", "--split-index" if how == "split" else "--no-split-index")
+    (repo / "a.c").write_text("changed\n")
+    (repo / "b.c").write_text("new\n")
+    git(repo, "add", "a.c")
+    git(repo, "add", "-N", "b.c")
+    done = backport(repo, "check")
+    assert done.exit_code == 1, done.output
+    assert "b.c: No such file" in done.output
+    git(repo, "add", "b.c")
+    assert backport(repo, "check").exit_code == 0
+
+
+def test_every_commit_of_a_range_is_checked_merges_too(repo: Path) -> None:
+    branch_with(repo, "side", "stable", ("side", {"b": "b\n"}))
+    commit(repo, {"c": "c\n"}, "ours")
+    git(repo, "merge", "-q", "--no-edit", "side")
+    words = ("check", "--range", "stable~1^1..stable", "--keep-going", "--validate", "build")
+    done = backport(repo, *words, "--build", "cat a.c >all; ! { test -e b && test -e c; }")
+    assert done.exit_code == 1, done.output
+    assert "3 of 3 commits checked: 1 failed" in done.output
+
+
 def test_a_broken_patch_is_named_with_its_line(repo: Path) -> None:
     stage(repo, {"p/one.patch": GOOD.replace("@@ -1,3 +1,3 @@", "@@ -1,9 +1,9 @@")})
     done = backport(repo, "check")

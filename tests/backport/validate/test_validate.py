@@ -158,21 +158,41 @@ def test_a_core_on_its_own(sample: Path, tmp_path: Path) -> None:
 def step(number: int, **outcomes: str) -> StepVerdict:
     results = [{"scenario": k, "mode": "64", "outcome": v} for k, v in outcomes.items()]
     verdict = Verdict(Validator.OBJECT, State.PASSED, "", data={"results": results})
-    return StepVerdict(number, Oid("0" * 40), "s", (verdict,))
+    return StepVerdict(number, Oid(f"{number:040}"), "s", (verdict,))
+
+
+def before(commit: Oid) -> tuple[Oid, ...]:
+    """The parents in a line of steps."""
+    return (Oid(f"{int(commit) - 1:040}"),)
 
 
 def test_an_operation_that_was_there_must_not_go() -> None:
-    follow = Regressions()
+    follow = Regressions(before)
     assert not follow.judge(step(1, send="absent", close="passed")).failed
     assert not follow.judge(step(2, send="passed", close="passed")).failed
     lost = follow.judge(step(3, send="passed", close="absent"))
     assert lost.failed
     assert "object close/64 worked at step 1 and does not now" in lost.explain()
-    gone = StepVerdict(4, Oid("0" * 40), "s", (Verdict(Validator.OBJECT, State.ABSENT, "no core"),))
-    assert follow.judge(gone).failed
-    forgiving = Regressions(("regression:object close/*",))
+    absent = Verdict(Validator.OBJECT, State.ABSENT, "no core")
+    assert follow.judge(StepVerdict(4, Oid(f"{4:040}"), "s", (absent,))).failed
+    forgiving = Regressions(before, ("regression:object close/*",))
     forgiving.judge(step(1, close="passed"))
     assert not forgiving.judge(step(2, close="absent")).failed
+
+
+def test_a_step_loses_only_what_it_had_from_its_parents() -> None:
+    """1 - 2 - 4, and 3 on 1 beside 2; 4 merges them."""
+    parents = {1: (), 2: (1,), 3: (1,), 4: (2, 3)}
+
+    def of(commit: Oid) -> tuple[Oid, ...]:
+        return tuple(Oid(f"{number:040}") for number in parents[int(commit)])
+
+    follow = Regressions(of)
+    assert not follow.judge(step(1, send="absent", close="passed")).failed
+    assert not follow.judge(step(2, send="passed", close="passed")).failed
+    assert not follow.judge(step(3, send="absent", close="passed")).failed, "it never had 2's"
+    lost = follow.judge(step(4, send="absent", close="passed"))
+    assert "object send/64 worked at step 2 and does not now" in lost.explain()
 
 
 def test_accepting_is_by_invariant_and_scenario() -> None:

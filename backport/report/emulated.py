@@ -24,6 +24,8 @@ MAX_SHOWN = 4
 """Findings of one defect that are shown."""
 MAX_LINES = 6
 """Places of one function that are shown unasked."""
+MAX_CASES = 4
+"""Cases that are named where the same is said of many."""
 _MARK = {
     Outcome.PASSED: "ok",
     Outcome.FAILED: "FAIL",
@@ -49,14 +51,24 @@ def show_report(
     )
     show_defects(found)
     show_accepted(report.findings)
-    for result in report.results:
-        if result.outcome is Outcome.CANNOT_TELL:
-            print(f"could not be judged: {result.scenario}/{result.mode}: {result.note}")
+    _show_unjudged(report.results)
     _show_coverage(report, sys.maxsize if unreached else MAX_LINES)
     speed = f", {report.calls / report.seconds:.0f} a second" if report.seconds else ""
     print(f"{verdict.state.value}: {verdict.summary} ({report.calls} calls{speed})")
     if verdict.state is State.ABSENT:
         print("could not be judged: none of the profile's operations is in this object")
+
+
+def _show_unjudged(results: Sequence[ScenarioResult]) -> None:
+    """Why, and which cases: each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for result in results:
+        if result.outcome is Outcome.CANNOT_TELL:
+            reasons.setdefault(result.note, []).append(f"{result.scenario}/{result.mode}")
+    for note, cases in reasons.items():
+        more = f" and {len(cases) - MAX_CASES} more" if len(cases) > MAX_CASES else ""
+        which = ", ".join(cases[:MAX_CASES]) + more
+        print(fold(f"could not be judged: {which}: {note}", page_width()))
 
 
 def _rows(results: tuple[ScenarioResult, ...]) -> list[tuple[str, str, str, str, str]]:

@@ -115,10 +115,15 @@ class Layout:
 
     def enum(self, name: str) -> int | None:
         """Value of an enumerator, or None."""
+        own = self.own_enum(name)
+        return self._besides.enumerators.get(name) if own is None else own
+
+    def own_enum(self, name: str) -> int | None:
+        """Value of an enumerator that is described here, and nowhere besides; None for any other."""
         if self._enum_types:
             pending, self._enum_types = self._enum_types, []
             guarded("enumerators", lambda: self._read_enums(pending))
-        return self._enums.get(name, self._besides.enumerators.get(name))
+        return self._enums.get(name)
 
     def described(
         self, types: Mapping[str, Iterable[str]], enumerators: Iterable[str]

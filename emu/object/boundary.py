@@ -15,6 +15,7 @@ from emu.elf import PAGE, Perm
 from emu.findings.invariant import Invariant
 from emu.hardware.platform import Cpuid
 from emu.interactions import Crash
+from emu.object.borrowed import Area, borrowed_areas
 from emu.object.call import EFLAGS_AC
 from emu.object.context import Context, NoModel
 from emu.object.core import Core
@@ -81,6 +82,11 @@ class Boundary:
         self._mode_fields = tuple(world.mode_fields())
         for begin, end in self._mode_fields:
             cpu.on_access(begin - (WIDEST - 1), end, self._on_mode_access)
+        self._usual: set[tuple[LinearAddr, int]] = set()
+        """(address, size) of accesses to known fields, so that each is looked up once."""
+        self._borrowed = borrowed_areas(world)
+        for area in self._borrowed:
+            cpu.on_access(area.begin, area.end, partial(self._on_borrowed_access, area))
 
     def _watch_instructions(self, core: Core) -> None:
         """Those that ask something of the world that is not modelled."""
@@ -100,6 +106,7 @@ class Boundary:
     def begin(self, context: Context, poison: int) -> None:
         """What happens from here on belongs to ``context``; callees leave ``poison`` on the stack."""
         self._context = context
+        context.borrowed = self._borrowed
         self._poison = bytes((poison,)) * SCRUBBED
         self._undo = None
         self._direct_writes = []
@@ -210,6 +217,16 @@ class Boundary:
         if any(address < end and begin < address + size for begin, end in self._mode_fields):
             self.mode_read = True
             self.flag_read |= (address, address + size) == self._mode_fields[0]
+
+    def _on_borrowed_access(self, area: Area, write: bool, address: LinearAddr, size: int) -> None:
+        if (address, size) in self._usual:
+            return
+        assert self._context is not None
+        what = area.strange(address, size)
+        if not what:
+            self._usual.add((address, size))
+        elif not self._context.strange:
+            self._context.strange = f"{'writes' if write else 'reads'} {what}"
 
     def _on_cpuid(self, leaf: int, subleaf: int) -> tuple[int, int, int, int]:
         ctx = self._context

@@ -27,12 +27,14 @@ class Channels:
                 f"struct evtchn of {self.size} bytes", hint="the debug information is damaged"
             )
         self.per_page = PAGE // _next_power_of_two(self.size) if self.size else 0
+        self.first = LinearAddr(0)
+        """Address of the first."""
         self._group = LinearAddr(0)
         self._buckets: dict[int, bytes] = {}
 
     def begin(self, first: LinearAddr, group: LinearAddr) -> None:
         """Fill the page ``first`` with the first channels, and the page ``group`` with its address."""
-        self.new_bucket(first, 0)
+        self.first = self.new_bucket(first, 0)
         self._group = group
         self._memory.write_int(self._group, first, 8)
         self._fields.try_set("struct domain", self._domain, "evtchn", first)

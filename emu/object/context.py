@@ -11,6 +11,7 @@ from emu.findings.invariant import Invariant
 from emu.interactions import Crash, Plan
 from emu.l0 import L0
 from emu.object.addresses import FIRST_HEAP_FRAME, HEAP_BASE, HEAP_SIZE
+from emu.object.borrowed import Area
 from emu.object.regions import Memory
 from emu.object.world import World
 from emu.profile.scenario import FIRST_UNUSED_PAGE
@@ -71,6 +72,9 @@ class Context:
     """Address of a vcpu to how often it is paused."""
     mapped: int = 0
     """Pages of the guest that the core has mapped and not unmapped."""
+    borrowed: tuple[Area, ...] = ()
+    strange: str = ""
+    """The first use of a structure in ``borrowed`` where nothing of it is known."""
     call_site: LinearAddr = NOWHERE
     brk: LinearAddr = HEAP_BASE
     """End of the heap in use."""
@@ -127,10 +131,17 @@ class Context:
         return all(vcpu in self.paused for vcpu in self.world.vcpus[1:])
 
     def take_lock(self, lock: LinearAddr, *, recursive: bool = False) -> None:
+        self._know_lock(lock)
         held = self.locks.get(lock, 0)
         if held and not recursive:
             self.crash(Invariant.LOCKS, f"deadlock: {self.lock_name(lock)} is already held")
         self.locks[lock] = held + 1
+
+    def _know_lock(self, lock: LinearAddr) -> None:
+        """One within a structure of the probe's must be where the probe has a lock."""
+        for area in self.borrowed if not self.strange else ():
+            if area.begin <= lock < area.end and not self.world.is_lock(lock):
+                self.strange = f"takes a lock {area.at(lock)}, where the probe has none"
 
     def drop_lock(self, lock: LinearAddr) -> None:
         held = self.locks.get(lock, 0)

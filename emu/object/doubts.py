@@ -2,7 +2,7 @@
 """Whether what a probe says of types can be of this object's tree: a control, before anything is judged.
 
 A core that takes its types from a probe of another tree looks broken in every operation.  Three things
-tell: the size of what the object describes itself, a call that has to read certain fields where the probe has
+tell: what the object describes itself, a call that has to read certain fields where the probe has
 them, and, where the guest's structure is another for a 32-bit guest, whether the core asks for that at all.
 ``current`` and its domain come first in every operation; asked for the state of a port, a core looks at how
 many there are, or at the port itself.
@@ -18,26 +18,38 @@ from emu.errors import LayoutError, NotThere
 from emu.interactions import Plan
 from emu.layout import Layout
 from emu.object.addresses import COMPAT_FLAG
+from emu.object.borrowed import SAME
 from emu.object.machine import Machine
 from emu.profile import Profile
 from emu.profile.scenario import Case, Scenario
 from emu.spaces import LinearAddr
 
 CONTROL = "EVTCHNOP_status"
-_SAME = "compile the probe with the object's own command, in its own tree"
 _FIRST = ("struct cpu_info.current_vcpu", "struct vcpu.domain")
 _PORTS = ("struct domain.valid_evtchns", "struct evtchn.state")
 WIDEST = 64
 """Bytes that one access may read."""
 
 
-def check_sizes(layout: Layout, profile: Profile) -> None:
-    """Raises `LayoutError` where a type that object and probe describe has two sizes."""
-    for name, size in sorted(profile.layouts.sizes.items()):
+def check_types(layout: Layout, profile: Profile) -> None:
+    """Raises `LayoutError` where object and probe describe one type, and not alike."""
+    said = profile.layouts
+    for name, size in sorted(said.sizes.items()):
         own = layout.own_size(name)
-        if own not in (None, size):
+        if own is None:
+            continue
+        if own != size:
             what = f"the probe has {name} with {size} bytes, the object with {own}"
-            raise LayoutError(what, hint=_SAME)
+            raise LayoutError(what, hint=SAME)
+        for path, place in sorted(said.fields.get(name, {}).items()):
+            if not layout.has(name, path) or layout.field(name, path) != place:
+                what = f"the probe has {name}.{path} at {place.offset:#x}, the object elsewhere"
+                raise LayoutError(what, hint=SAME)
+    for name, value in sorted(said.enumerators.items()):
+        known = layout.own_enum(name)
+        if known not in (None, value):
+            what = f"the probe has {name} as {value}, the object as {known}"
+            raise LayoutError(what, hint=SAME)
 
 
 def doubt(elf: Elf, profile: Profile) -> str:
@@ -98,7 +110,7 @@ def _mode_doubt(machine: Machine) -> str:
             tried.add(op)
     if not tried:
         return ""
-    why = f"or the tree has no 32-bit guests; {_SAME}"
+    why = f"or the tree has no 32-bit guests; {SAME}"
     return f"the core does not look at struct domain.{COMPAT_FLAG} where the probe has it ({why})"
 
 
@@ -107,7 +119,7 @@ def _missed(read: dict[str, bool], names: tuple[str, ...]) -> str:
     known = [name for name in names if name in read]
     if not known or any(read[name] for name in known):
         return ""
-    return f"the core does not look at {known[0]} where the probe has it ({_SAME})"
+    return f"the core does not look at {known[0]} where the probe has it ({SAME})"
 
 
 def _place(machine: Machine, case: Case, name: str) -> tuple[LinearAddr, LinearAddr] | None:

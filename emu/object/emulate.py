@@ -6,13 +6,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emu.abi import Mode, structure
 from emu.elf import parse_elf
 from emu.findings.verdict import ObjectReport, Outcome, ScenarioResult, overall
 from emu.object.coverage import Reached, reached, together
-from emu.object.doubts import check_sizes, doubt
+from emu.object.doubts import check_types, doubt
 from emu.object.judging import Depth, Judge
 from emu.object.machine import Machine
 from emu.object.selection import Selection
@@ -33,6 +33,8 @@ class ShareReport:
     calls: int
     seconds: float
     borrowed: frozenset[str]
+    doubt: str = ""
+    """Why its probe cannot be of this object."""
 
 
 def emulate_object(
@@ -53,13 +55,14 @@ def emulate_share(
     parsed = parse_elf(elf)
     machine = Machine(parsed, profile)
     try:
-        check_sizes(machine.layout, profile)
+        check_types(machine.layout, profile)
         selection = Selection.parse(only, profile)
         why = doubt(parsed, profile) if machine.layout.borrowed else ""
+        doubts = [why] if why else []
         if why:
             results = tuple(_doubted(profile, share, selection, why))
         else:
-            results = tuple(_results(machine, share, depth, selection))
+            results = tuple(_results(machine, share, depth, selection, doubts))
         return ShareReport(
             hashlib.sha256(elf).hexdigest(),
             depth,
@@ -68,6 +71,7 @@ def emulate_share(
             machine.calls,
             time.perf_counter() - started,
             frozenset(machine.layout.borrowed),
+            next(iter(doubts), ""),
         )
     finally:
         machine.close()
@@ -78,7 +82,8 @@ def join(profile: Profile, shares: Sequence[ShareReport]) -> ObjectReport:
     numbered = sorted(
         (pair for share in shares for pair in share.results), key=lambda pair: pair[0]
     )  # of the modes of one scenario, which one share has, the order stays
-    results = tuple(result for _, result in numbered)
+    doubts = [share.doubt for share in shares if share.doubt]
+    results = tuple(_trusted(result, doubts) for _, result in numbered)
     outcome = overall(results)
     borrowed = frozenset[str]().union(*(share.borrowed for share in shares))
     return ObjectReport(
@@ -95,10 +100,21 @@ def join(profile: Profile, shares: Sequence[ShareReport]) -> ObjectReport:
     )
 
 
+def _trusted(result: ScenarioResult, doubts: Sequence[str]) -> ScenarioResult:
+    """Where the probe is not of this object, what looks right in a case is no more certain than what looks
+    wrong."""
+    if not doubts:
+        return result
+    return replace(
+        result, outcome=Outcome.CANNOT_TELL, result=None, l0_calls=(), findings=(), note=doubts[0]
+    )
+
+
 def _results(
-    machine: Machine, share: Share, depth: Depth, selection: Selection
+    machine: Machine, share: Share, depth: Depth, selection: Selection, doubts: list[str]
 ) -> Iterator[tuple[int, ScenarioResult]]:
-    """What comes of each case of a share, whatever the others are."""
+    """What comes of each case of a share, whatever the others are; to ``doubts`` goes why the probe is
+    not of this object."""
     scenarios = machine.profile.scenarios
     drawn = _to_draw(scenarios, selection)
     for number in share.numbers(len(scenarios)):
@@ -113,7 +129,9 @@ def _results(
                 continue
             machine.boundary.mode_read = False
             draw = (number, mode) in drawn and machine.takes_buffer(case)
-            done = Judge(machine, case).result(depth, selection, draw=draw)
+            judge = Judge(machine, case)
+            done = judge.result(depth, selection, draw=draw)
+            doubts += [judge.doubt] if judge.doubt else []
             yield number, done
 
 

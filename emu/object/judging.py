@@ -19,6 +19,7 @@ from emu.findings.invariant import Invariant
 from emu.findings.verdict import Finding, Outcome, ScenarioResult
 from emu.interactions import Plan
 from emu.object import expectations
+from emu.object.borrowed import SAME
 from emu.object.call import Crashed, Run
 from emu.object.inputs import INPUTS, described, drawn
 from emu.object.leaving import differences, leaving
@@ -54,6 +55,8 @@ class Judge:
     input: Case | None = None
     """What was drawn, while it is tried."""
     unknown: dict[str, None] = field(default_factory=dict)
+    doubt: str = ""
+    """Why a probe cannot be of this core, where a plain run shows it."""
     lacking: str = ""
     """What a scenario asks for that a core may lack."""
 
@@ -89,11 +92,13 @@ class Judge:
     def _judge(self, depth: Depth, numbers: frozenset[int] | None, draw: bool) -> ScenarioResult:
         base = self._run(numbers or frozenset(), expect=numbers is None)
         scenario = self.case.scenario
-        if self._refused(base):
+        if base.context.strange and numbers is None:
+            self.doubt = why_strange(base)
+        elif self._refused(base):
             refusal = abi.result_name(base.result)
             return self._neutral(Outcome.ABSENT, f"{scenario.operation} is refused with {refusal}")
         wanted = depth == "explore" and scenario.explore and numbers is None
-        if wanted and not base.no_model and not _endless(base):
+        if wanted and not base.no_model and not base.context.strange and not _endless(base):
             self._explore(len(base.context.plan.seen))
             for number in range(INPUTS if draw else 0):
                 self._run_drawn(number)
@@ -169,7 +174,8 @@ class Judge:
         run = machine.run(case, Plan(numbers, kinds), poisons[0])
         self._judge_run(run, rerun, expect=expect)
         traces = leaving(run)
-        for poison in () if _endless(run) or run.context.l0.unknown else poisons[1:]:
+        untrusted = run.context.l0.unknown or run.context.strange
+        for poison in () if _endless(run) or untrusted else poisons[1:]:
             other = machine.run(case, Plan(numbers, kinds), poison)
             for message in differences(traces, leaving(other)):
                 self._find(Invariant.STACK, message, NOWHERE, run, rerun)
@@ -182,6 +188,9 @@ class Judge:
         ) in context.l0.unknown:  # what it did with an answer that is none of L0's says nothing
             self.unknown.setdefault(f"L0 is asked for {op}, which is not modelled")
         if context.l0.unknown:
+            return
+        if context.strange:
+            self.unknown.setdefault(why_strange(run))
             return
         for violation in context.violations:
             said = violation.invariant, violation.message, violation.address
@@ -229,6 +238,12 @@ class Judge:
         why = self.machine.profile.why_accepted(invariant, where, message)
         before = self.case.scenario.before
         self.findings.append(Finding(*said, tuple(sorted(failures)), drawn, why, before))
+
+
+def why_strange(run: Run) -> str:
+    """What of the core does not fit the types that its probe has."""
+    case = run.case.title
+    return f"the core {run.context.strange} (in {case}): {SAME}, or name the field in the profile's [uses]"
 
 
 def _endless(run: Run) -> bool:

@@ -37,6 +37,8 @@ def asked_of(profile: Profile) -> dict[str, tuple[str, ...]]:
         owner, _, field = path.partition(".")
         kind = {"domain": "domain", "cpu": "cpu_info"}.get(owner, owner.rstrip("0123456789"))
         found[f"struct {kind}"].setdefault(field)
+    for name, fields in profile.uses.items():
+        found[name] |= dict.fromkeys(fields)
     for table in profile.tables:
         found[table.type_name] = dict.fromkeys(table.functions)
     return {name: tuple(paths) for name, paths in found.items()}

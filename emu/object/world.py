@@ -56,6 +56,8 @@ NOBODYS = 0xFFFF8300DEAD0000
 """A pointer to where nothing is mapped."""
 
 FRAME_TABLE = "FRAMETABLE_VIRT_START"
+FRAMETABLE_LOW, FRAMETABLE_END = 0xFFFF82E000000000, 0xFFFF830000000000
+"""Where it lies, unless the tree is for more than 16 TiB (x86's asm/config.h)."""
 PAGE_INFO, MAX_PAGE_INFO = 32, 256
 """Bytes of ``struct page_info`` where 32 bits number a page, and more than it may have."""
 
@@ -146,10 +148,19 @@ class World(Fields):
         return tuple(found)
 
     def lacking_at(self, address: LinearAddr) -> str:
-        """What may be at an address, and where it is nobody has said; empty for nothing."""
-        for fixed in self._unknown:
-            if fixed.top - FIXMAP <= address < fixed.top + PAGE:
+        """What may be at an address, and where it is nobody has said, or only a probe; empty for nothing."""
+        for fixed in self.profile.regions:
+            if not fixed.top - FIXMAP <= address < fixed.top + PAGE:
+                continue
+            if fixed in self._unknown:
                 return f"{fixed.name}: neither the object nor a probe has {fixed.enumerator}"
+            if self.layout.own_enum(fixed.enumerator) is None:
+                return f"a fixed page at {address & -PAGE:#x}, and the probe has {fixed.name} elsewhere"
+        table = "struct page_info"
+        if FRAMETABLE_LOW <= address < FRAMETABLE_END and (
+            self.frame_table is None or table in self.layout.borrowed
+        ):
+            return f"{table} at {address:#x}, and where the frame table begins is only the probe's word"
         return ""
 
     def _room(self) -> int:
@@ -297,6 +308,10 @@ class World(Fields):
         """Whether a lock that its takers count in place, as an rwlock, is taken; never for any other."""
         word = self._counted.get(lock)
         return word is not None and self.memory.read_int(word, RWLOCK_SIZE) != 0
+
+    def is_lock(self, address: LinearAddr) -> bool:
+        """Whether a lock of the domain is there that the profile speaks of."""
+        return address in self._lock_names
 
     def is_counted(self, lock: LinearAddr) -> bool:
         """Whether its takers count in place."""

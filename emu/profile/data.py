@@ -159,6 +159,8 @@ class Profile:
     """Types of the enumerators in ``regions``."""
     aliases: Aliases = field(default_factory=dict)
     """Names that fields of the core's structures have in other versions of the tree."""
+    uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Fields of the core's structures, by type, that a core uses and that nothing fills here."""
     accepted: tuple[Accepted, ...] = ()
     given: frozenset[str] = frozenset()
     """Constants that the tree itself has said."""

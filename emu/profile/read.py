@@ -10,6 +10,8 @@ TOML, format 1:
     [probe]             includes: the headers that define them and the core's types; enums: the types of
                         enumerators, as "fixed_addresses"; see emu/probe.py
     [aliases]           "domain.arch.is_32bit_pv" = [paths of the field in other versions of the tree]
+    [uses]              fields besides that a core uses, by structure: domain = ["options"]; they stay zero.
+                        A core that uses others does not fit its probe
     [world]             vcpus, max_evtchns, domain_id
     [data]              values of variables that the object declares and does not define
     [regions.NAME]      pages at a fixed place: top, enumerator (page index below top)
@@ -69,6 +71,7 @@ TYPES = {
     "cpu": "struct cpu_info",
     "domain": "struct domain",
     "evtchn": "struct evtchn",
+    "page_info": "struct page_info",
     "vcpu": "struct vcpu",
 }
 """What a profile calls the core's structures."""
@@ -116,6 +119,7 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
         includes=includes,
         enums=enums,
         aliases=_aliases(top.table("aliases", optional=True)),
+        uses=_uses(top.table("uses", optional=True)),
         accepted=tuple(_accepted(item) for item in top.items("accepted")),
         given=frozenset(name for name, _ in given),
         origin=origin,
@@ -142,6 +146,16 @@ def _aliases(table: Table) -> dict[tuple[str, str], tuple[str, ...]]:
         if owner not in TYPES or not field:
             raise table.error(path, f"{', '.join(TYPES)}, and a field")
         found[TYPES[owner], field] = table.texts(path)
+    table.done()
+    return found
+
+
+def _uses(table: Table) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for owner in table.raw:
+        if owner not in TYPES:
+            raise table.error(owner, f"expected one of {', '.join(TYPES)}")
+        found[TYPES[owner]] = table.texts(owner)
     table.done()
     return found
 

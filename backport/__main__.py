@@ -7,7 +7,11 @@ import gc
 import os
 import sys
 
-from backport import interrupts
+try:
+    from backport import interrupts
+except KeyboardInterrupt:  # while that is loaded, Python's own answer is a traceback
+    os.write(2, b"backport: interrupted; nothing was changed\n")
+    os._exit(130)
 
 
 def main() -> None:

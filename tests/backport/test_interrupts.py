@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -140,6 +141,20 @@ def test_ctrl_c_at_many_moments(repo: Path, moment: float) -> None:
     if waits:
         assert backport(repo, "continue").exit_code == 0
         assert git(repo, "rev-parse", "stable:f") == git(repo, "rev-parse", "topic:f")
+
+
+def test_ctrl_c_before_there_is_a_handler(tmp_path: Path) -> None:
+    """The first module that a handler needs takes a moment to load."""
+    (tmp_path / "signal.py").write_text("raise KeyboardInterrupt\n")
+    path = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[2])))
+    done = subprocess.run(
+        [sys.executable, "-m", "backport", "--version"],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "backport: interrupted; nothing was changed\n")
 
 
 @pytest.mark.torture

@@ -33,7 +33,7 @@ from backport.levels import Phase
 from backport.run import last_moves, life, moving
 from backport.run.journal import Journal, RunState
 from backport.run.move import check, move, put_back, release
-from backport.run.phases import Together, finish, ref_move
+from backport.run.phases import Together, finish
 from backport.run.refusals import refuse_second
 from backport.run.request import Progress, Request, Result, Validation
 from backport.run.steps import StepState
@@ -183,7 +183,7 @@ def abort(repo: Repo, branch: str | None) -> Dropped:
         done: list[tuple[Part, bool | None]] = []
         for part in chosen:
             if part.is_over:
-                _clear(repo, file, part, atomic=roster.atomic)
+                _clear(repo, file, part, roster)
                 done.append((part, None))
                 continue
             journal = file.journal(part)
@@ -215,7 +215,7 @@ class _Carrier:
         """Go as far as it goes; of those that have stopped, ``only`` is tried, if it is given."""
         for part in self.roster.parts:
             if part.is_over:
-                _clear(self.repo, self.file, part, atomic=self.roster.atomic)
+                _clear(self.repo, self.file, part, self.roster)
         total = len(self.roster.parts)
         for place, part in enumerate(self.roster.parts, 1):
             if part.is_over:
@@ -270,6 +270,7 @@ class _Carrier:
             lambda result: self._moved(part, result),
             lambda error: self._failed(part, error),
             self.roster.atomic,
+            undoes_alone=False,
         )
         try:
             state = journal.read()
@@ -320,6 +321,7 @@ class _Carrier:
     def _moved(self, part: Part, result: Result) -> None:
         """Note the end of a run, before its journal goes."""
         self._over(part, outcome_of(result))
+        _note_moves(self.repo, self.roster)
 
     def _move_all(self) -> bool:
         """All are proven: move them, or none; False where it could not be noted that they have moved."""
@@ -343,15 +345,11 @@ class _Carrier:
             self.teller.stopped(at, error)
             return True
         interrupts.finish()
-        moves = [ref_move(result.state) for _, result in done]
-        moved = tuple(one for one in moves if one.old != one.new)
-        what = f"apply, {counted(len(moved), 'branch')} together"
         self.roster = self.roster.ended(
             *(part for part, _ in done), outcomes=tuple(outcome_of(result) for _, result in done)
         )
         try:
-            if moved:
-                last_moves.remember(self.repo, last_moves.Move(what, moved))
+            _note_moves(self.repo, self.roster)
             self.file.write(self.roster)
         except (BackportError, OSError) as error:
             self.teller.note(f"all have moved, and {_NOT_CLEARED.format(error)}")
@@ -529,14 +527,30 @@ def _phase(file: RosterFile, part: Part) -> Phase | None:
     return state.phase if state is not None else None
 
 
-def _clear(repo: Repo, file: RosterFile, part: Part, *, atomic: bool) -> None:
+def _note_moves(repo: Repo, roster: Roster) -> None:
+    """Note for `undo` what this command has moved so far, as one move.  Raises `OSError`."""
+    ends = [(part.target, part.result) for part in roster.parts]
+    moved = tuple(
+        last_moves.RefMove(target, end.old, end.new)
+        for target, end in ends
+        if end is not None
+        and end.ending is Ending.MOVED
+        and end.new is not None
+        and end.old != end.new
+    )
+    if moved:
+        last_moves.remember(repo, last_moves.Move(f"apply, {counted(len(moved), 'branch')}", moved))
+
+
+def _clear(repo: Repo, file: RosterFile, part: Part, roster: Roster) -> None:
     """What a cut has left of a run that is over."""
     journal = file.journal(part)
     if not journal.file.exists():
         journal.end()
         return
     if part.result is not None and part.result.ending is Ending.MOVED:
-        life.clear_finished(repo, journal, _Silent(), undoes_alone=not atomic)
+        _note_moves(repo, roster)
+        life.clear_finished(repo, journal, _Silent(), undoes_alone=False)
     if journal.file.exists():
         life.drop(repo, journal)
 

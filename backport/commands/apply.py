@@ -284,6 +284,7 @@ def skip(
 def abort(branch: opt.OfRun = None, repo: opt.RepoDir = None) -> None:
     """Drop the run and leave everything as it was before; of several branches, all that are not over."""
     from backport.commands.here import leave_conflict, open_repo, say_where
+    from backport.run import undo_plan
     from backport.run.life import abort as abort_run
 
     found = open_repo(repo)
@@ -293,6 +294,12 @@ def abort(branch: opt.OfRun = None, repo: opt.RepoDir = None) -> None:
             from backport.commands import together
 
             together.abort(found, branch)
+            return
+        if undo_plan.waits(found):
+            from backport.run.undoing import take_back_undo
+
+            for ref in take_back_undo(found):
+                print(f"aborted; {ref.name} is at {ref.new[:12]}, as before the undo")
             return
         done = abort_run(found)
     state = done.state
@@ -318,6 +325,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
         return
     from backport.commands.here import open_repo
     from backport.report.summary import conflict_json, missing_json
+    from backport.run import undo_plan
     from backport.run.journal import SEVERAL, Journal
 
     found = open_repo(repo)
@@ -328,6 +336,13 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
             return
     journal = Journal(found.state_dir)
     state = journal.read()
+    if undo_plan.waits(found) and not journal.owner():
+        write_json(json, {"phase": "undo"})
+        if json != "-":
+            print(
+                "an undo was interrupted: `backport undo` finishes it, `backport abort` takes it back"
+            )
+        return
     if state is None:
         write_json(json, {"phase": None})
         if json != "-":
@@ -387,7 +402,7 @@ def _may_run(repo: Path | None) -> bool:
     from backport.gateway.stage import Stage
 
     common = Stage(repo or Path(), environment().for_git()).common_dir()
-    left = ("run/state.json", "branches.json")
+    left = ("run/state.json", "branches.json", "undoing.json")
     return common is None or any((common / "backport" / name).exists() for name in left)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``undo``: the last move of a branch taken back."""
+"""``undo``: the last move taken back."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def undo(
             "--branch",
             "-b",
             metavar="NAME",
-            help="The branch whose last move is taken back (default: the last one of all); may be"
-            " repeated.",
+            help="Take back the last move of this branch alone (default: the last move of all, with"
+            " every branch that it moved); may be repeated.",
         ),
     ] = None,
     json: opt.Json = None,
 ) -> None:
-    """Take back the last move of a branch, if nothing has been built on it."""
+    """Take back the last move, of all branches that one run moved, if nothing has been built on it."""
     from backport.commands.here import open_repo
     from backport.report.out import check_json, write_json
     from backport.report.page import say

@@ -65,6 +65,8 @@ _READ = (1, 2, 3, VERSION)
 RUN_REF = "refs/backport/run"
 SEVERAL = "branches.json"
 """Beside the journals: says that a command onto several branches is not over."""
+UNDO = "undoing.json"
+"""Beside the journals: says that an undo is not over (undo_plan)."""
 _PATIENCE = 60
 """Seconds for a git that a killed run had started to come to its end."""
 

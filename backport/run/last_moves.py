@@ -8,7 +8,9 @@ was made), ``new``.  It is written behind the move, before the run's journal goe
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
@@ -42,13 +44,14 @@ class Move:
 
 
 def remember(repo: Repo, move: Move) -> None:
-    """Note it, once also where it is noted again.  Raises `OSError`."""
+    """Note it, once also where it is noted again; what was noted of a part of it goes.  Raises `OSError`."""
     try:
         known = list(moves(repo))
     except UsageError:
         known = []
     if known[-1:] != [move]:
-        _write(repo, [*known, move])
+        whole = set(move.refs)
+        _write(repo, [*(one for one in known if not whole.issuperset(one.refs)), move])
 
 
 def replaced(repo: Repo, old: Move, new: Move) -> None:
@@ -56,14 +59,13 @@ def replaced(repo: Repo, old: Move, new: Move) -> None:
     _write(repo, [new if one == old else one for one in moves(repo)])
 
 
-def forget(repo: Repo, moved: RefMove) -> None:
-    """The last move of that ref was taken back, and with it the others of the same command."""
-    known = list(moves(repo))
-    for one in reversed(known):
-        if moved in one.refs:
-            known.remove(one)
-            _write(repo, known)
-            return
+def forget(repo: Repo, moved: Collection[RefMove]) -> None:
+    """Those moves were taken back; the others of the same command stay."""
+    known = moves(repo)
+    kept = [replace(one, refs=tuple(ref for ref in one.refs if ref not in moved)) for one in known]
+    left = [one for one in kept if one.refs]
+    if tuple(left) != known:
+        _write(repo, left)
 
 
 def moves(repo: Repo) -> tuple[Move, ...]:
@@ -73,10 +75,7 @@ def moves(repo: Repo) -> tuple[Move, ...]:
         data = json.loads(path.read_bytes())
         if data["version"] != _VERSION:
             raise UsageError(f"{path} was written by another version of backport")
-        return tuple(
-            Move(str(one["what"]), tuple(RefMove(*ref) for ref in one["refs"]))
-            for one in data["moves"]
-        )
+        return from_rows(data["moves"])
     except FileNotFoundError:
         return ()
     except (ValueError, LookupError, TypeError, RecursionError) as error:
@@ -86,11 +85,20 @@ def moves(repo: Repo) -> tuple[Move, ...]:
 
 
 def _write(repo: Repo, known: list[Move]) -> None:
-    data = {
-        "version": _VERSION,
-        "moves": [
-            {"what": one.what, "refs": [[ref.ref, ref.old, ref.new] for ref in one.refs]}
-            for one in known[-_MOST:]
-        ],
-    }
+    data = {"version": _VERSION, "moves": as_rows(known[-_MOST:])}
     write_atomic(repo.state_dir / "moves.json", json.dumps(data, indent=1).encode())
+
+
+def as_rows(known: Iterable[Move]) -> list[dict[str, Any]]:
+    """As the file has them."""
+    return [
+        {"what": one.what, "refs": [[ref.ref, ref.old, ref.new] for ref in one.refs]}
+        for one in known
+    ]
+
+
+def from_rows(rows: Iterable[Any]) -> tuple[Move, ...]:
+    """Read them again; raises `ValueError`, `LookupError` or `TypeError` where they are something else."""
+    return tuple(
+        Move(str(one["what"]), tuple(RefMove(*ref) for ref in one["refs"])) for one in rows
+    )

@@ -24,7 +24,7 @@ from backport.levels import Phase, Prerequisites
 from backport.run import last_moves, moving
 from backport.run.conventions import convention_of
 from backport.run.doubting import ACCEPT
-from backport.run.journal import Journal, RunState, left, with_step
+from backport.run.journal import UNDO, Journal, RunState, left, with_step
 from backport.run.move import move, refuse_moved, release
 from backport.run.phases import (
     ALONE,
@@ -37,7 +37,7 @@ from backport.run.phases import (
     resolved,
     take_back,
 )
-from backport.run.refusals import refuse_second
+from backport.run.refusals import refuse_second, refuse_undo
 from backport.run.request import Progress, Request, Result, Validation, pinned
 from backport.run.steps import Reason, Step, StepState
 from backport.store.files import remove
@@ -105,10 +105,6 @@ def go_on(
 ) -> Result:
     """Carry on the run of a journal."""
     state = _waiting(journal)
-    if not state.sources:
-        raise UsageError(
-            "an undo was interrupted", "`backport undo` finishes it, `backport abort` drops it"
-        )
     if state.phase is not Phase.MOVE:
         refuse_moved(repo, state)
     if changed and not moving.has_moved(repo, journal):
@@ -229,7 +225,7 @@ def drop(repo: Repo, journal: Journal) -> Aborted:
     moved = take_back(repo, journal)
     if moved and state is not None:
         with contextlib.suppress(UsageError):
-            last_moves.forget(repo, ref_move(state))
+            last_moves.forget(repo, (ref_move(state),))
     from backport.run import conflict, rerere
 
     folder = journal.conflict
@@ -253,8 +249,9 @@ def at_work(repo: Repo, journals: Sequence[Journal], waiting: Path | None = None
     def hint() -> str:
         if not file.exists():
             return "nothing was changed"
+        verb = "undo" if file.name == UNDO else "continue"
         return (
-            "see that the disk has room and takes what is written; then `backport continue`,"
+            f"see that the disk has room and takes what is written; then `backport {verb}`,"
             " or `backport abort`"
         )
 
@@ -313,6 +310,7 @@ def new_branch(repo: Repo, name: str) -> str:
 
 
 def _waiting(journal: Journal) -> RunState:
+    refuse_undo(journal)
     state = journal.read()
     if state is None:
         raise UsageError("no run in progress: nothing to continue", "`backport apply` starts one")

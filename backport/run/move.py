@@ -30,8 +30,10 @@ def check(repo: Repo, journal: Journal, state: RunState) -> None:
         plan.files.check()
 
 
-def move(repo: Repo, journal: Journal, state: RunState) -> None:
+def move(repo: Repo, journal: Journal, state: RunState, reason: str = "") -> None:
     """Move the target to the run's end; does nothing where it is there already.
+
+    ``reason`` is what the reflog says, for a move without patches.
 
     Raises `BranchMoved`, `DirtyWorktree`, `GitFailed`, or `NotStored`: nothing has moved then.
     """
@@ -39,8 +41,9 @@ def move(repo: Repo, journal: Journal, state: RunState) -> None:
     if repo.ref(state.target) == state.end and begun is None:
         return
     done = sum(1 for step in state.steps if step.commit)
-    reason = f"backport: {counted(done, 'patch')}" if state.sources else "backport: undo"
-    plan = begun or moving.planned(repo, journal, state, reason)
+    plan = begun or moving.planned(
+        repo, journal, state, reason or f"backport: {counted(done, 'patch')}"
+    )
     if begun is None:
         moving.write(journal, plan)
     try:

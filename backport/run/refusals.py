@@ -14,7 +14,7 @@ from backport.gateway.repository import Repo
 from backport.levels import Phase
 from backport.run import proposing
 from backport.run.doubting import ACCEPT
-from backport.run.journal import SEVERAL, Journal, RunState
+from backport.run.journal import SEVERAL, UNDO, Journal, RunState
 from backport.run.stop import help_lines
 from backport.verdicts import State, StepVerdict, Validator
 from series.model import Patch, shown
@@ -29,6 +29,7 @@ def refuse_second(journal: Journal) -> None:
             "runs onto several branches are not over",
             "`backport status` shows them; `backport continue` or `backport abort` first",
         )
+    refuse_undo(journal)
     state = journal.read()
     if state is None:
         return
@@ -43,6 +44,15 @@ def refuse_second(journal: Journal) -> None:
     raise RunInProgress(
         f"a run onto {branch} {how} ({done})", "`backport continue` or `backport abort` first"
     )
+
+
+def refuse_undo(journal: Journal) -> None:
+    """Raise `RunInProgress` where an undo was cut."""
+    state = journal.read()
+    if (journal.dir / UNDO).exists() or (state is not None and not state.sources):
+        raise RunInProgress(
+            "an undo was interrupted", "`backport undo` finishes it, `backport abort` takes it back"
+        )
 
 
 def conflict_error(state: RunState, patch: Patch, folder: Path, later: Iterable[Patch]) -> Conflict:

@@ -324,20 +324,6 @@ def test_the_push_has_a_lease_on_each_old_id(repo: Path) -> None:
     assert second.endswith(f"--force-with-lease={NAMES[1]}:{before[NAMES[1]]} mine {NAMES[1]}")
 
 
-@pytest.mark.parametrize("atomic", [True, False])
-def test_what_moved_together_is_taken_back_together(repo: Path, atomic: bool) -> None:
-    for name in NAMES:
-        git(repo, "checkout", "-q", name)
-        commit(repo, {"own": name}, "own")
-    git(repo, "checkout", "-q", "master")
-    before = tips(repo)
-    run(repo, *MANY, *(["--atomic"] if atomic else []), "master")
-    words = () if atomic else [word for name in NAMES for word in ("--branch", name)]
-    done = backport(repo, "undo", *words)
-    assert done.exit_code == 0, done.output
-    assert tips(repo) == before
-
-
 def test_one_page_for_all_and_notes_on_what_has_moved(repo: Path, tmp_path: Path) -> None:
     broken(repo)
     page = tmp_path / "all.html"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -74,12 +75,44 @@ def _head(repo: Path) -> str:
 
 
 def branch_with(repo: Path, name: str, start: str, *steps: tuple[str, Files]) -> list[str]:
-    """A branch of commits ``(message, files)``; HEAD goes back to where it was."""
-    before = git(repo, "symbolic-ref", "--short", "HEAD")
-    git(repo, "checkout", "-q", "-b", name, start)
-    made = [commit(repo, files, message) for message, files in steps]
-    git(repo, "checkout", "-q", before)
-    return made
+    """A branch of commits ``(message, files)``; what is checked out stays.
+
+    One process makes them all.  What needs a worktree (attributes, ignored files) is for `commit`.
+    """
+    who = {role: _ident(role) for role in ("AUTHOR", "COMMITTER")}
+    stream = [f"reset refs/heads/{name}\nfrom {start}^0\n\n".encode()]
+    for mark, (message, files) in enumerate(steps, 1):
+        stream.append(f"commit refs/heads/{name}\nmark :{mark}\n".encode())
+        stream += [f"{role.lower()} {ident}\n".encode() for role, ident in who.items()]
+        stream.append(_data(f"{message.strip()}\n"))
+        for path, content in files.items():
+            quoted = os.fsencode(json.dumps(path, ensure_ascii=False))
+            if content is None:
+                stream.append(b"D " + quoted + b"\n")
+            else:
+                stream += [b"M 100644 inline " + quoted + b"\n", _data(content)]
+        stream.append(b"\n")
+    stream += [f"get-mark :{mark}\n".encode() for mark in range(1, len(steps) + 1)]
+    said = git(
+        repo,
+        "fast-import",
+        "--quiet",
+        "--done",
+        "--cat-blob-fd=1",
+        stdin=b"".join(stream) + b"done\n",
+    )
+    return said.split()
+
+
+def _ident(role: str) -> str:
+    """As git takes it from the environment; `conftest` sets it."""
+    name, email, date = (os.environ[f"GIT_{role}_{what}"] for what in ("NAME", "EMAIL", "DATE"))
+    return f"{name} <{email}> {date}"
+
+
+def _data(content: str | bytes) -> bytes:
+    data = content.encode() if isinstance(content, str) else content
+    return b"data %d\n%b\n" % (len(data), data)
 
 
 def mbox(repo: Path, revisions: str, *options: str) -> bytes:

@@ -29,13 +29,15 @@ _HOURS = {
 
 
 def parse_date(value: bytes) -> When | None:
-    """The moment and offset of a ``Date:`` header."""
+    """The moment and offset of a ``Date:`` header; of a day alone, its beginning in UTC."""
     text = value[:_LONGEST].decode("ascii", "replace").strip()
     if match := re.fullmatch(r"@?(\d{1,18}) ([+-])(\d\d)(\d\d)", text):
         offset = int(match[3]) * 60 + int(match[4])
         return _moment(int(match[1]), -offset if match[2] == "-" else offset)
     if match := _ISO.fullmatch(text):
         return _iso(match)
+    if match := _DAY.fullmatch(text):  # as DEP-3 headers have it; git knows no such date
+        text = f"{match[1] or match[4]} {(match[2] or match[3])[:3]} {match[5]} 00:00:00 +0000"
     try:
         parsed = parsedate_tz(_with_zone(text))
         if parsed is None or not _is_time(parsed):
@@ -74,6 +76,10 @@ def _is_time(parsed: tuple[int | None, ...]) -> bool:
     return 1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60
 
 
+_DAY = re.compile(
+    r"(?:[A-Za-z]{3,9},? +)?(?:(\d{1,2}) +([A-Za-z]{3,9})|([A-Za-z]{3,9}) +(\d{1,2})),? +(\d{4})"
+)
+"""``Wed, 11 Feb 2015``, ``Feb 11, 2015``: a day alone."""
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?)? ?(Z|UTC|[+-]\d\d:?\d\d)?"
 )

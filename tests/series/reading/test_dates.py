@@ -94,6 +94,10 @@ def test_what_no_commit_can_have_is_refused(date: str) -> None:
         ("Sun, 7 Feb 2106 06:28:16 +0000", When(4294967296, 0)),
         ("Fri, 31 Dec 9999 23:59:59 +0000", When(253402300799, 0)),
         ("1700000000 +9999", When(1700000000, 0)),
+        *(
+            (day, When(1423612800, 0))
+            for day in ("Wed, 11 Feb 2015", "11 February 2015", "Feb 11, 2015", "2015-02-11")
+        ),
     ],
 )
 def test_what_a_commit_can_have_is_kept(date: str, when: When) -> None:

@@ -186,14 +186,18 @@ def test_a_second_ctrl_c_does_not_spoil_the_end(repo: Path) -> None:
     assert ended.code == 130
 
 
-EMULATED = [pytest.param(f"{n}/", marks=pytest.mark.torture) for n in (22, 24, 26, 34, 48)]
-
-
-@pytest.mark.parametrize("moment", ["29/", *EMULATED])
-def test_ctrl_c_while_cores_are_emulated(tmp_path: Path, moment: str) -> None:
+@pytest.mark.parametrize("last", [3, pytest.param(35, marks=pytest.mark.torture)])
+@pytest.mark.parametrize(
+    "moment", ["2/", *(pytest.param(n, marks=pytest.mark.torture) for n in ("1/", "3/", "13/"))]
+)
+def test_ctrl_c_while_cores_are_emulated(tmp_path: Path, last: int, moment: str) -> None:
+    """In a run of the ``last`` patches of the series."""
     sample = tmp_path / "sample"
     write_sample(sample)
-    words = ("apply", "-b", "stable-4.10", "-s", str(sample / "posted/shim-v2.mbox"))
+    made = ("apply", "-b", "stable-4.10", "--to", "made", "-V", "none")
+    assert backport(sample, *made, "-s", str(sample / "posted/shim-v2.mbox")).exit_code == 0
+    git(sample, "branch", "near", f"made~{last}")
+    words = ("apply", "-b", "near", "-s", f"made~{last}..made", "-V", "object")
     ended = at_a_terminal(words, sample, shows(moment))
     clean(ended, sample)
     assert ended.code == 130

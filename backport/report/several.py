@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from backport.branches.matrix import Column, Matrix, Standing
@@ -157,11 +158,7 @@ def _column_json(column: Column) -> dict[str, Any]:
         "waits_for": column.waits_for,
         "conflict": [{"path": path, "reason": why} for path, why in stop.clashes] if stop else None,
         "doubts": list(stop.doubts) if stop else [],
-        "missing": [
-            {"commit": one.commit, "subject": one.subject, "why": one.why} for one in stop.missing
-        ]
-        if stop
-        else [],
+        "missing": [asdict(one) for one in stop.missing] if stop else [],
         "patches": [
             {
                 "item": cell.item,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,14 +22,13 @@ from backport.run.origin_lines import recorded, signed_off
 from backport.run.proposing import is_accepted, proposed_step
 from backport.run.steps import Step, StepState
 from backport.run.stop import stopped_at
+from backport.run.taking import Taker, Waiting, chosen, taken, with_taken
 from series.model import Oid, Patch
 
 if TYPE_CHECKING:
     from backport.history.upstream import Blocker
     from backport.pick.proposals import Proposal
-
-_MOST_TAKEN = 40
-"""Prerequisites taken from upstream in one run; past that the branch is the wrong one."""
+    from backport.survey.advice import Advised
 
 OnStep = Callable[[int, int, Patch, Step], None]
 
@@ -53,11 +52,14 @@ def assemble(
 ) -> Assembly:
     """Put every item of ``state.items`` that has no step yet on the tip.
 
-    Prerequisites go before their patch in upstream's order.  Where an older one is found later, those that
-    were taken before it are applied again on top of it, so a step is reported only when it is final.
+    Prerequisites go before their patch in upstream's order, and only if it goes on then (see taking).  Where
+    an older one is found later, those that were taken before it are applied again on top of it, so a step is
+    reported only when it is final.
     """
     judge = judge or Judge(repo, plan, state)
+    taker = Taker(repo, plan)
     first, told = len(state.steps), _Told(on_step, len(state.steps))
+    waiting: Waiting | None = None
     while len(state.steps) < len(state.items):
         item = state.items[len(state.steps)]
         judged = judge.judge(repo.tree(state.tip), item)
@@ -68,64 +70,50 @@ def assemble(
                 step = replace(step, commit=commit)
             state = with_step(state, step)
             told.take(state, patch, step)
+            if waiting is not None and item == waiting.item:
+                waiting = None
             continue
         assert picked is not None
-        blockers = find_blocking(repo, state, patch, picked)
-        new = tuple(Taken(blocker.commit) for blocker in blockers if blocker.sure)
-        too_many = len(_taken(state)) + len(new) > _MOST_TAKEN
-        if state.settings.prerequisites is not Prerequisites.TAKE or not new or too_many:
-            proposal = judge.proposal(repo.tree(state.tip), state, len(state.steps), picked)
-            if proposal is not None and is_accepted(state):
-                step = proposed_step(item, proposal)
-                commit = commit_tree(repo, state, patch, proposal.tree.id, item)
-                state = with_step(state, replace(step, commit=commit))
-                told.take(state, patch, step)
-                continue
-            told.rest(state)
-            state = examined(repo, plan, state, judge.siblings, first)
-            stop = stopped_at(item, patch, picked, blockers)
-            state = replace(state, phase=Phase.STOPPED, clash=stop)
-            return Assembly(state, (patch, picked), blockers, proposal)
-        state = _with_taken(repo, state, new)
-        told.rewind(len(state.steps))
-        first = min(first, len(state.steps))
+        blockers, advised, new = _lacked(repo, taker, state, patch, picked)
+        if waiting is None:
+            waiting = Waiting(state, item, patch, picked, blockers, advised)
+        if new and item == waiting.item:
+            state = with_taken(repo, state, new)
+            told.rewind(len(state.steps))
+            first = min(first, len(state.steps))
+            continue
+        tried = tuple(taken(state) - taken(waiting.state))
+        if tried:
+            # What was taken does not carry it: it is as if nothing had been.
+            waiting = replace(waiting, advised=waiting.disproven(tried))
+            told.rewind(len(waiting.state.steps))
+        state, item, patch, picked = waiting.state, waiting.item, waiting.patch, waiting.picked
+        proposal = judge.proposal(repo.tree(state.tip), state, len(state.steps), picked)
+        if proposal is not None and is_accepted(state):
+            step = proposed_step(item, proposal)
+            commit = commit_tree(repo, state, patch, proposal.tree.id, item)
+            state = with_step(state, replace(step, commit=commit))
+            told.take(state, patch, step)
+            waiting = None
+            continue
+        told.rest(state)
+        state = examined(repo, plan, state, judge.siblings, first)
+        stop = stopped_at(item, patch, picked, waiting.blockers, waiting.advised)
+        state = replace(state, phase=Phase.STOPPED, clash=stop)
+        return Assembly(state, (patch, picked), waiting.blockers, proposal)
     told.rest(state)
     return Assembly(examined(repo, plan, state, judge.siblings, first))
 
 
-def _with_taken(repo: Repo, state: RunState, new: tuple[Taken, ...]) -> RunState:
-    """The state with ``new`` before the item that waits for them, in upstream's order with what was taken
-    for it before; steps behind the first that moves are undone.
-
-    What the user has resolved or skipped stays as it is, and what was taken before it, too.
-    """
-    at = start = len(state.steps)
-    while (
-        start and isinstance(state.items[start - 1], Taken) and not state.steps[start - 1].by_hand
-    ):
-        start -= 1
-    before = state.items[start:at]
-    assert state.settings.upstream is not None
-    wanted = dict.fromkeys((*before, *new))
-    ranks = _upstream_order(repo, state.settings.upstream, wanted)
-    group = sorted(wanted, key=lambda item: ranks.get(item, 0))
-    same = next((n for n, item in enumerate(before) if group[n] != item), len(before))
-    items = (*state.items[:start], *group, *state.items[at:])
-    return replace(state, items=items, steps=state.steps[: start + same])
-
-
-def _upstream_order(repo: Repo, upstream: str, items: Collection[Item]) -> dict[Item, int]:
-    """The places of commits of ``upstream`` in its history, oldest first; of one alone none is looked for."""
-    if len(items) < 2:
-        return {}
-    left = {item.commit: item for item in items if isinstance(item, Taken)}
-    ranks: dict[Item, int] = {}
-    for commit in repo.log(repo.branch_tip(upstream)):
-        if commit in left:
-            ranks[left.pop(commit)] = -len(ranks)
-        if not left:
-            break
-    return ranks
+def _lacked(
+    repo: Repo, taker: Taker, state: RunState, patch: Patch, picked: Picked
+) -> tuple[tuple[Blocker, ...], tuple[Advised, ...], tuple[Taken, ...]]:
+    """What a patch waits for; where it may be taken, the advice on each, and what is to be taken."""
+    blockers = find_blocking(repo, state, patch, picked)
+    if state.settings.prerequisites is not Prerequisites.TAKE:
+        return blockers, (), ()
+    advised = taker.advise(state, blockers)
+    return blockers, advised, chosen(blockers, advised)
 
 
 class _Told:
@@ -156,20 +144,15 @@ class _Told:
 
 
 def refuse_missing(patch: Patch, blockers: tuple[Blocker, ...], state: RunState) -> None:
-    """Raise `MissingPrerequisite` with ``--prerequisites stop``, and where too many have been taken."""
-    taken = len(_taken(state))
-    wanted = state.settings.prerequisites
-    if wanted is not Prerequisites.STOP and not (
-        wanted is Prerequisites.TAKE and taken + len(blockers) > _MOST_TAKEN
-    ):
+    """Raise `MissingPrerequisite` with ``--prerequisites stop``."""
+    if state.settings.prerequisites is not Prerequisites.STOP:
         return
     lines = "".join(f"\n  {blocker.explain()}" for blocker in blockers)
     upstream = state.settings.upstream
-    over = f"; {taken} have been taken already, which looks like the wrong branch" if taken else ""
     raise MissingPrerequisite(
         f"{patch.name} {patch.subject.decode('utf-8', 'replace')!r} needs what is neither in the"
-        f" series nor on {state.branch.removeprefix('refs/heads/')}, and {upstream} has{over}:{lines}",
-        "--prerequisites take picks them from there, each before the patch that needs it;"
+        f" series nor on {state.branch.removeprefix('refs/heads/')}, and {upstream} has:{lines}",
+        "--prerequisites take picks those that go on by themselves, before the patch, if it goes on then;"
         " report stops as on a conflict, to be resolved by hand",
     )
 
@@ -203,9 +186,4 @@ def find_blocking(repo: Repo, state: RunState, patch: Patch, picked: Picked) -> 
     from backport.history.upstream import find_blockers
 
     upstream = repo.branch_tip(settings.upstream)
-    return find_blockers(repo, upstream, state.onto, patch, picked.clashes, _taken(state))
-
-
-def _taken(state: RunState) -> frozenset[Oid]:
-    """The prerequisites that the run has taken from upstream."""
-    return frozenset(item.commit for item in state.items if isinstance(item, Taken))
+    return find_blockers(repo, upstream, state.onto, patch, picked.clashes, taken(state))

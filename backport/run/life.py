@@ -139,6 +139,15 @@ def _goes_on(repo: Repo, state: RunState, changed: Mapping[str, Any]) -> bool:
                 "--prerequisites take: no commit of upstream was found that the patch waits for",
                 "resolve the conflict, then `backport continue`",
             )
+        if not stop.may_take:
+            lines = "".join(
+                f"\n  {one.why}\n    {one.advice}: {one.because}" for one in stop.missing
+            )
+            raise UsageError(
+                f"--prerequisites take: nothing that the patch waits for is to be taken:{lines}",
+                "resolve the conflict, then `backport continue`; or `backport skip`; or put a commit on first"
+                " with `backport abort` and `backport apply COMMIT...`",
+            )
         word, more = "--prerequisites take", "to take the prerequisites, too,"
     elif stop.doubts and ACCEPT in (changed.get("accept") or ()):
         word, more = f"--accept {ACCEPT}", "to have the patch as it was,"

@@ -34,7 +34,8 @@ from backport.run.refusals import conflict_error, refuse_failed
 from backport.run.request import Progress, Result, Validation
 from backport.run.signed import signed
 from backport.run.steps import Reason, Step, StepState
-from backport.run.stop import Stop, help_lines
+from backport.run.stop import Stop, help_lines, with_advice
+from backport.run.taking import Taker
 from backport.verdicts import StepVerdict
 from series.errors import SeriesError
 from series.model import Patch, shown
@@ -226,6 +227,8 @@ def _applied(
     for note in laid.notes:
         progress.note(note)
     stop = replace(state.clash, laid=laid.files)
+    if stop.missing and not any(one.advice for one in stop.missing):
+        stop = with_advice(stop, Taker(repo, plan).advise(state, assembly.blockers))
     state = replace(state, worktree=str(laid.folder), clash=stop)
     journal.write(state)
     raise conflict_error(state, patch, laid.folder, _later(repo, plan, state))

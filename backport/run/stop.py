@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from backport.counted import counted
 from backport.pick.outcome import Clash, Picked
 from backport.planning.items import Item, parse_item
 from backport.run.markers import open_hunks
+from backport.survey.advice import Advice
 from series.model import Patch, shown
 
 if TYPE_CHECKING:
     from backport.history.upstream import Blocker
+    from backport.survey.advice import Advised
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,9 @@ class Lacked:
     commit: str
     subject: str
     why: str
+    advice: str = ""
+    """What to do about it (see survey/advisor), where that was looked into; ``because`` is the reason."""
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,12 @@ class Stop:
     def other_way_on(self) -> str:
         """How it goes on without being resolved by hand, if upstream has what the patch waits for."""
         take = "; or `backport continue --prerequisites take` picks what upstream has first"
-        return take if self.missing and not self.doubts else ""
+        return take if self.may_take and not self.doubts else ""
+
+    @property
+    def may_take(self) -> bool:
+        """Whether something is there that ``--prerequisites take`` would take, as far as is known."""
+        return any(one.advice in (Advice.TAKE, "") for one in self.missing)
 
     def to_json(self) -> dict[str, Any]:
         """As the journal has it; what is empty is left out, as releases before did not know it."""
@@ -92,7 +102,11 @@ class Stop:
         if self.hunks:
             data["hunks"] = [list(one) for one in self.hunks]
         if self.missing:
-            data["missing"] = [[one.commit, one.subject, one.why] for one in self.missing]
+            data["missing"] = [
+                [one.commit, one.subject, one.why]
+                + ([str(one.advice), one.because] if one.advice else [])
+                for one in self.missing
+            ]
         if self.laid:
             data["laid"] = [
                 [one.path, one.blob, one.known, one.stages]
@@ -127,7 +141,10 @@ def help_lines(stop: Stop, branch: str, marks: Mapping[str, str] | None = None) 
     lines += [f"  {doubt}" for doubt in stop.doubts]
     if stop.missing:
         lines.append(f"  upstream has what {branch} lacks, and what the patch waits for:")
-        lines += [f"    {one.why}" for one in stop.missing]
+        for one in stop.missing:
+            lines.append(f"    {one.why}")
+            if one.advice:
+                lines.append(f"      {one.advice}: {one.because}")
     seen = next((one for one in stop.laid if len(one.stages) > 1), None)
     if seen is not None:
         lines.append(f"  to see the sides of {seen.path}, in the folder of the conflict:")
@@ -180,12 +197,31 @@ def _read_laid(
     return Laid(path, blob, known, stages, proposed, tuple(diff))
 
 
-def stopped_at(item: Item, patch: Patch, picked: Picked, blockers: Iterable[Blocker]) -> Stop:
-    """The stop of ``patch``, as far as it is known before anything is laid out."""
+def stopped_at(
+    item: Item,
+    patch: Patch,
+    picked: Picked,
+    blockers: Sequence[Blocker],
+    advised: Sequence[Advised] = (),
+) -> Stop:
+    """The stop of ``patch``, as far as it is known before anything is laid out.
+
+    ``advised``: of each blocker, or nothing.
+    """
     clashes = tuple((shown(clash.path), clash.reason) for clash in picked.clashes)
     hunks = ((shown(clash.path), _hunks(patch, picked, clash)) for clash in picked.clashes)
     missing = tuple(Lacked(one.commit, one.subject, one.explain()) for one in blockers)
-    return Stop(item, clashes, tuple(one for one in hunks if one[1]), missing)
+    stop = Stop(item, clashes, tuple(one for one in hunks if one[1]), missing)
+    return with_advice(stop, advised) if advised else stop
+
+
+def with_advice(stop: Stop, advised: Sequence[Advised]) -> Stop:
+    """The stop with what to do about each commit that it waits for."""
+    missing = tuple(
+        replace(one, advice=str(its.advice), because=its.because)
+        for one, its in zip(stop.missing, advised, strict=True)
+    )
+    return replace(stop, missing=missing)
 
 
 def _hunks(patch: Patch, picked: Picked, clash: Clash) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings, newer_branches
 from backport.history.statements import Statement
-from backport.survey.advice import Advice, advise, mended_since
+from backport.survey.advice import Advice
+from backport.survey.advisor import advise, mended_since
 from backport.survey.carriage import Carriage
 from backport.survey.digging import Digger, Evidence, Kind
 from backport.survey.elsewhere import Elsewhere

@@ -7,12 +7,13 @@ percentile 331).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
+from backport.gateway.trees import TreeView
 from backport.history.missing_names import Setting, Suspect, find_lacking
 from backport.history.upstream import find_blockers
 from backport.pick.patch import pick_patch
@@ -51,7 +52,14 @@ class Digger:
     repo: Repo
     lineage: Lineage
     carriage: Carriage
+    tree: TreeView | None = None
+    """What a run has made of the branch's tree so far, by the patches of ``run``; None: nothing."""
+    run: Sequence[Patch] = ()
     _known: dict[Oid, dict[Oid, tuple[Evidence, ...]]] = field(default_factory=dict)
+
+    @property
+    def _here(self) -> TreeView:
+        return self.tree if self.tree is not None else self.repo.tree(self.lineage.tip)
 
     def of_commit(self, commit: Oid) -> dict[Oid, tuple[Evidence, ...]]:
         """The direct blockers of an upstream commit, by what it is made on."""
@@ -92,11 +100,14 @@ class Digger:
             found.setdefault(commit, []).append(Evidence(Kind.LINES, text))
 
     def _names(self, patch: Patch, made_on: Oid, found: dict[Oid, list[Evidence]]) -> None:
+        # git does not see what a run has made: names are looked for on the branch, and in the run's patches.
         tree, here = self.repo.tree(made_on), self.repo.tree(self.lineage.tip)
         own = self.repo.known_commit(patch)
         made = self.repo.tree(own) if own is not None else tree
-        suspect = Suspect(0, patch, Setting(here, made, tree, None))
-        lacking = find_lacking(self.repo, here, [suspect], [patch]).get(0, ())
+        number = len(self.run)
+        suspect = Suspect(number, patch, Setting(here, made, tree, None))
+        run = [*self.run, patch]
+        lacking = find_lacking(self.repo, here, [suspect], run).get(number, ())
         for name in lacking[:_MOST_NAMES]:
             commit = self._bringing(name.decode(), made_on)
             if commit is not None:
@@ -116,7 +127,7 @@ class Digger:
         return Oid(commits[-1]) if commits else None
 
     def _clashes(self, patch: Patch, found: dict[Oid, list[Evidence]]) -> None:
-        objects, tree = self.repo.objects, self.repo.tree(self.lineage.tip)
+        objects, tree = self.repo.objects, self._here
         picked = pick_patch(objects, tree, patch, lambda: self.repo.made_on(patch))
         if picked.clean:
             return

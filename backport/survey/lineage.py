@@ -57,7 +57,12 @@ def read_lineage(repo: Repo, branch: str, upstream: str | None) -> Lineage:
         raise UsageError(
             "no upstream given", "--upstream REF, or `git config backport.upstream REF`"
         )
-    tip, top = repo.branch_tip(branch), repo.branch_tip(upstream)
+    return lineage_between(repo, branch, repo.branch_tip(branch), upstream)
+
+
+def lineage_between(repo: Repo, branch: str, tip: Oid, upstream: str) -> Lineage:
+    """The same of a branch as it is, or was, at ``tip``."""
+    top = repo.branch_tip(upstream)
     shallow = (repo.common_dir / "shallow").exists()
     sides = sides_of(repo, tip, top)
     if not sides.shared:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -54,11 +54,20 @@ class Judge:
     """Puts commits on the tip of a branch, each by itself."""
 
     def __init__(
-        self, repo: Repo, tip: Oid, upstream: Oid, branch: str, siblings: Iterable[Sibling]
+        self,
+        repo: Repo,
+        tip: Oid,
+        upstream: Oid,
+        branch: str,
+        siblings: Iterable[Sibling],
+        tree: TreeView | None = None,
+        run: Sequence[Patch] = (),
     ) -> None:
+        """``tree``: what a run has made of the tip's so far, by the patches of ``run``."""
         self._repo = repo
         self._tip = tip
-        self._tree = repo.tree(tip)
+        self._tree = tree if tree is not None else repo.tree(tip)
+        self._run = run
         self._upstream = upstream
         self._branch = branch
         versions = Versions(repo, ledger_of(repo))
@@ -101,8 +110,11 @@ class Judge:
         where = put_on(self._repo, self._siblings, patch, self._tree, result)
         if where is None:
             return ()
-        suspects = [Suspect(0, patch, where)]
-        return doubted(self._repo, self._tree, suspects, [patch], self._branch).get(0, ())
+        # git does not see what a run has made: that its patches bring something must be known from these.
+        number, tree = len(self._run), self._repo.tree(self._tip)
+        suspects = [Suspect(number, patch, where)]
+        found = doubted(self._repo, tree, suspects, [*self._run, patch], self._branch)
+        return found.get(number, ())
 
 
 def _clashes(picked: Picked) -> str:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is taken from upstream for a patch goes before it in upstream's order, found at once or bit by bit."""
+"""What is taken from upstream for a patch goes before it in upstream's order, found at once or bit by bit,
+and only if it carries the patch."""
 
 from __future__ import annotations
 
@@ -7,7 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.backport.trees import Files, backport, branch_with, commit, git, lines, new_repo
+from backport.config import Settings
+from backport.levels import Phase, Record
+from backport.planning.items import Posted, Taken
+from backport.run import taking
+from backport.run.journal import RunState
+from backport.run.steps import Reason, Step, StepState
+from backport.run.taking import with_taken
+from series.model import Oid
+from tests.backport.trees import (
+    Files,
+    backport,
+    branch_with,
+    commit,
+    git,
+    lines,
+    new_repo,
+    open_repo,
+)
 
 A = lines((10, "older"), (25, "call it"))
 B = lines((10, "newer"))
@@ -21,11 +39,11 @@ STORIES: dict[str, tuple[Files, ...]] = {
             "b.c": lines((10, "newer"), (11, "used")),
         },
     ),
-    # A line of the older one stands elsewhere, too, and tells nothing before the newer one has moved it.
+    # A line of the older one stands elsewhere, too, and tells nothing before the newer one has changed that.
     "bit by bit": (
         {"a.c": lines((5, "line 5\ncall it"), (25, "call it"))},
-        {"a.c": lines((5, "line 5\ncall it"), (7, "line 7\nnewer"))},
-        {"a.c": lines((5, "line 5\ncall it"), (6, "used"), (7, "used\nnewer"))},
+        {"a.c": lines((5, "line 5\ncall it"), (25, "call that"))},
+        {"a.c": lines((5, "line 5\ncall it"), (6, "used"), (24, "used"), (25, "call that"))},
     ),
 }
 
@@ -45,23 +63,105 @@ def test_in_the_order_of_upstream(tmp_path: Path, story: str) -> None:
     assert told == ["1/3", "2/3", "3/3"]
 
 
-@pytest.mark.parametrize("way", ["skip", "continue"])
-def test_what_the_user_has_decided_stays(tmp_path: Path, way: str) -> None:
-    """Also where an older commit of upstream is found behind it."""
+WORDS = ("--series", "master~1..master", "--upstream", "master", "--prerequisites")
+
+
+@pytest.fixture
+def torn(tmp_path: Path) -> Path:
+    """`use it` waits for two commits, and the newer does not go on by itself."""
     twice = {5: "line 5\ntwice"}
-    both = {**twice, 15: "line 15\ntwice"}
+    both = {**twice, 15: "line 15\ntwo"}
     uses = lines(*{**both, 6: "used", 16: "used"}.items())
     repo = new_repo(tmp_path / "repo", {"a.c": lines(), "z.c": lines()})
     newer: Files = {"a.c": lines(*both.items()), "z.c": lines((5, "theirs"))}
     steps = (("older", {"a.c": lines(*twice.items())}), ("newer", newer), ("use it", {"a.c": uses}))
     branch_with(repo, "master", "stable", *steps)
     commit(repo, {"z.c": lines((5, "ours"))}, "ours")
-    words = ("--series", "master~1..master", "--upstream", "master", "--prerequisites", "take")
-    assert backport(repo, "apply", "--branch", "stable", *words).exit_code == 3
-    folder = repo / ".git/backport/conflict"
-    git(folder, "checkout", "-q", "HEAD", "--", "a.c", "z.c")
-    done = backport(repo, way)
-    assert "patch 3 of 3" in done.output and "'use it'" in done.output, done.output
-    assert backport(repo, "skip").exit_code == 0
-    assert git(repo, "log", "--format=%s", "stable~1..stable") == "older"
-    assert git(repo, "show", "stable:z.c") + "\n" == lines((5, "ours"))
+    return repo
+
+
+def test_nothing_stays_of_what_does_not_carry_the_patch(torn: Path) -> None:
+    done = backport(torn, "apply", "--branch", "stable", *WORDS, "take")
+    assert done.exit_code == 3, done.output
+    said = " ".join(done.output.split())
+    assert "patch 1 of 1" in said and "'use it', does not apply" in said
+    assert (
+        "'older' writes 'twice' in a.c adapt without it: the patch does not go on with it" in said
+    )
+    assert "'newer' writes 'two'" in said
+    assert "in a.c adapt without it: it does not go on by itself: conflicts" in said
+    assert "--prerequisites take` picks" not in said
+    again = backport(torn, "continue", "--prerequisites", "take")
+    assert (
+        again.exit_code == 2 and "nothing that the patch waits for is to be taken" in again.output
+    )
+    tip = git(torn, "rev-parse", "stable")
+    assert backport(torn, "skip").exit_code == 0
+    assert git(torn, "rev-parse", "stable") == tip
+
+
+def test_a_conflict_says_what_to_do_about_each_commit(torn: Path) -> None:
+    """Also where nobody has asked to take any; and `status` says it again."""
+    done = backport(torn, "apply", "--branch", "stable", *WORDS, "report")
+    assert done.exit_code == 3, done.output
+    for said in (done.output, backport(torn, "status").output):
+        assert "take: it goes on by itself and needs nothing else" in said
+        assert "adapt without it: it does not go on by itself: conflicts" in said
+    assert "--prerequisites take` picks" in " ".join(done.output.split())
+
+
+def test_no_more_are_taken_for_a_patch_than_a_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking, "MOST_FOR_ONE", 1)
+    repo = new_repo(tmp_path / "repo", {"a.c": lines((25, "call it")), "b.c": lines()})
+    names = ("one", "two", "use it")
+    branch_with(repo, "master", "stable", *zip(names, STORIES["at once"], strict=True))
+    done = backport(repo, "apply", "--branch", "stable", *WORDS, "take")
+    assert done.exit_code == 3, done.output
+    said = " ".join(done.output.split())
+    assert said.count("but that makes 2 commits for one patch, and at most 1 are taken") == 2
+
+
+def test_what_the_user_has_decided_stays(tmp_path: Path) -> None:
+    """Also where an older commit of upstream is found behind it."""
+    repo = new_repo(tmp_path / "repo", {"a.c": lines()})
+    older, newer = (Taken(Oid(commit(repo, {"a.c": lines((n, "x"))}, "x"))) for n in (5, 9))
+    resolved = Step(newer, StepState.RESOLVED, Reason("by hand"), newer.commit)
+    settings = Settings(upstream="master")
+    state = RunState(
+        phase=Phase.APPLY,
+        settings=settings,
+        branch="stable",
+        target="stable",
+        onto=older.commit,
+        old=None,
+        committer=open_repo(repo).committer(),
+        convention=Record.NONE,
+        sources=(),
+        items=(newer, Posted(0)),
+        steps=(resolved,),
+    )
+    found = with_taken(open_repo(repo), state, (older,))
+    assert found.items == (newer, older, Posted(0)) and found.steps == (resolved,)
+
+
+def test_what_the_run_has_brought_is_not_lacking(tmp_path: Path) -> None:
+    """What is taken uses a name that an earlier patch of the run brings: git does not see that yet."""
+    repo = new_repo(tmp_path / "repo", {"a.c": lines(), "h.h": "int other(void);\n"})
+    helper = "int other(void);\nint helper_x(void);\n"
+    uses = {10: "    helper_x();"}
+    steps = (
+        ("helper", {"h.h": helper}),
+        ("prep", {"a.c": lines(*uses.items())}),
+        ("use it", {"a.c": lines(*{**uses, 11: "used"}.items())}),
+    )
+    branch_with(repo, "master", "stable", *steps)
+    words = ("--upstream", "master", "--prerequisites", "take", "master~2", "master")
+    done = backport(repo, "apply", "--branch", "stable", *words)
+    assert done.exit_code == 0, done.output
+    assert git(repo, "log", "--format=%s", "-3", "stable").split("\n") == [
+        "use it",
+        "prep",
+        "helper",
+    ]

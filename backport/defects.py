@@ -35,6 +35,7 @@ _LEFT_BEHIND = frozenset(
         Invariant.LOCKS,
         Invariant.VCPUS,
         Invariant.SUSPEND,
+        Invariant.AGAIN,
     )
 )
 """What is wrong after a call, and so before the next one."""

@@ -103,10 +103,10 @@ class Attempts:
         seen = replace(seen, listed=listed, mapped=mapped_frames(l0.mapped))
         plan.armed = False
         known = drive.limits()
-        later = self._afterwards(numbers[0], arguments)
+        again, later = self._afterwards(case, numbers[0], arguments)
         if drive.limits(later.end if later is not None else None) != known:
-            later = None  # what came of it says nothing
-        seen = replace(seen, limits=known, later=later)
+            later = again = None  # what came of it says nothing
+        seen = replace(seen, limits=known, later=later, again=again)
         return replace(seen, not_taken_back=self._not_taken_back(seen))
 
     def _earlier(self, case: Case) -> None:
@@ -133,16 +133,20 @@ class Attempts:
             int.from_bytes(raw[at : at + width], "little") for at in range(0, len(raw), width)
         )
 
-    def _afterwards(self, hypercall: int, arguments: list[int]) -> Answer | None:
-        """The same call again, and one that takes the lock of the event channels: the one that does
-        not come back."""
+    def _afterwards(
+        self, case: Case, hypercall: int, arguments: list[int]
+    ) -> tuple[int | None, Answer | None]:
+        """The same call again, and one that takes the lock of the event channels: what the first comes to,
+        and the one that does not come back."""
         drive = self.drive
+        self._ground.fill(case)
         again = drive.call(hypercall, arguments)
+        result = again.result
         if again.end is None:
             number, operation = abi.numbers("EVTCHNOP_alloc_unbound") or (0, 0)
             drive.machine.linear.write(self._ground.buffer, ALLOCATE)
             again = drive.call(number, (operation, self._ground.buffer))
-        return again if again.end is not None else None
+        return result, again if again.end is not None else None
 
     def _not_taken_back(self, seen: Observed) -> tuple[int, int] | None:
         """The port that the guest was given, and what EVTCHNOP_close of it comes to where that fails; nothing

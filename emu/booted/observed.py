@@ -57,6 +57,8 @@ class Observed:
     """What this emulation does not know of what happened: then nothing can be said of the rest."""
     later: Answer | None = None
     """A call that the guest made afterwards and that did not come back."""
+    again: int | None = None
+    """What the same call came to when the guest made it once more."""
     not_taken_back: tuple[int, int] | None = None
     """(port, result) where the guest cannot close the port that it has just been given."""
 
@@ -154,6 +156,7 @@ RULES: tuple[Rule[Observed], ...] = (
     ends.Traps(),
     conventions.GuestPointers(),
     failures.FailureReported(),
+    failures.GoesWellAgain(),
     resources.Ports(),
     resources.TakenBack(),
     translation.OutFields(),

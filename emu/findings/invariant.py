@@ -36,6 +36,7 @@ class Invariant(StrEnum):
     STACK = "stack contents"
     EXPECTATION = "expectation"
     RESERVED = "reserved fields"
+    AGAIN = "asked again"
     NOTHING = "asked for nothing"
     L0_MODEL = "L0 model"
     LOOP = "loop"

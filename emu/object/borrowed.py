@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from emu.layout import Layout
 from emu.object.structures import asked_of
 from emu.object.world import World
 from emu.spaces import LinearAddr
@@ -31,6 +32,8 @@ class Area:
     """Bytes of one of them."""
     known: frozenset[int]
     """Offsets of the bytes that belong to a field of which something is known."""
+    locks: frozenset[LinearAddr]
+    """Where there may be a lock: what the profile calls one, or names in its [uses]."""
 
     def strange(self, address: LinearAddr, size: int) -> str:
         """What is wrong with an access that begins here; empty where it is to known fields."""
@@ -50,18 +53,29 @@ def borrowed_areas(world: World) -> tuple[Area, ...]:
     """Of the structures in the core's world; none for a core that describes all of them itself."""
     layout = world.layout
     found = [place for place in _places(world) if place[0] in layout.borrowed]
-    asked = asked_of(world.profile) if found else {}
+    profile, locks = world.profile, frozenset(world.lock_names())
+    asked = asked_of(profile) if found else {}
     return tuple(
-        Area(name, begin, end, layout.sizeof(name), _known(world, name, asked[name]))
+        Area(
+            name,
+            begin,
+            end,
+            layout.sizeof(name),
+            frozenset(
+                byte
+                for at, size in _fields(layout, name, asked[name])
+                for byte in range(at, at + size)
+            ),
+            locks | {begin + at for at, _ in _fields(layout, name, profile.uses.get(name, ()))},
+        )
         for name, begin, end in found
     )
 
 
-def _known(world: World, name: str, paths: tuple[str, ...]) -> frozenset[int]:
-    fields = [world.layout.field(name, path) for path in paths if world.layout.has(name, path)]
-    return frozenset(
-        byte for field in fields for byte in range(field.offset, field.offset + field.size)
-    )
+def _fields(layout: Layout, name: str, paths: tuple[str, ...]) -> list[tuple[int, int]]:
+    """(offset, size) of those that there are."""
+    fields = [layout.field(name, path) for path in paths if layout.has(name, path)]
+    return [(field.offset, field.size) for field in fields]
 
 
 def _places(world: World) -> Iterator[tuple[str, LinearAddr, LinearAddr]]:

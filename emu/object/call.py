@@ -48,6 +48,8 @@ class Run:
     """Ports that earlier calls have masked in the page shared with L0."""
     stood_before: Standing | None = None
     """How the domain stood when the judged call began, where that is to suspend it."""
+    again: int | None = None
+    """What the same call came to when it was made once more, with nothing failing."""
     registers: tuple[int, ...] = ()
     """Callee-saved registers, rsp and eflags at return."""
     buffer_before: bytes = b""

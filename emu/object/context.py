@@ -140,7 +140,7 @@ class Context:
     def _know_lock(self, lock: LinearAddr) -> None:
         """One within a structure of the probe's must be where the probe has a lock."""
         for area in self.borrowed if not self.strange else ():
-            if area.begin <= lock < area.end and not self.world.is_lock(lock):
+            if area.begin <= lock < area.end and lock not in area.locks:
                 self.strange = f"takes a lock {area.at(lock)}, where the probe has none"
 
     def drop_lock(self, lock: LinearAddr) -> None:

@@ -24,9 +24,10 @@ from emu.object.call import Crashed, Run
 from emu.object.inputs import INPUTS, described, drawn
 from emu.object.leaving import differences, leaving
 from emu.object.machine import Machine
-from emu.object.observed import AFTER_RETURN, ALWAYS, Observed
+from emu.object.observed import AFTER_RETURN, AGAIN, ALWAYS, Observed
 from emu.object.selection import Selection
 from emu.profile.scenario import Case
+from emu.rules.failures import worth_asking_again
 from emu.spaces import NOWHERE, LinearAddr
 
 Depth = Literal["scenarios", "explore"]
@@ -174,12 +175,28 @@ class Judge:
         run = machine.run(case, Plan(numbers, kinds), poisons[0])
         self._judge_run(run, rerun, expect=expect)
         traces = leaving(run)
+        self._ask_again(run, rerun, poisons[0])
         untrusted = run.context.l0.unknown or run.context.strange
         for poison in () if _endless(run) or untrusted else poisons[1:]:
             other = machine.run(case, Plan(numbers, kinds), poison)
             for message in differences(traces, leaving(other)):
                 self._find(Invariant.STACK, message, NOWHERE, run, rerun)
         return run
+
+    def _ask_again(self, run: Run, rerun: str, poison: int) -> None:
+        """Whether a failure has been one for good; `run` is not looked at any more after it."""
+        seen = Observed(self.machine, run)
+        if run.context.strange or not worth_asking_again(seen):
+            return
+        again = self.machine.ask_again(run, poison)
+        if again.no_model or again.ended or run.context.l0.unknown or run.context.strange:
+            return
+        if again.crash is not None:
+            message = f"asked again, when nothing fails, it does not return: {again.crash.message}"
+            self._find(AGAIN.name, message, again.crash.address, run, rerun, again.calls_before)
+        run.again = again.result
+        for message, address, _ in AGAIN.check(seen):
+            self._find(AGAIN.name, message, address, run, rerun, again.calls_before)
 
     def _judge_run(self, run: Run, rerun: str, *, expect: bool) -> None:
         context = run.context

@@ -131,6 +131,21 @@ class Machine:
             self.calls = calls
             return self._run(case, Plan(plan.numbers, plan.kinds, plan.errno), poison)
 
+    def ask_again(self, run: Run, poison: int) -> Run:
+        """Make a call that has failed once more, from where it has left things and with nothing failing."""
+        again = Run(run.case, run.context, calls_before=len(run.context.l0.calls))
+        address = self._entry(run.case)
+        self.memory.write(BUFFER, self._guest_bytes(run.case))
+        run.context.plan.armed = False
+        run.context.pending.clear()
+        try:
+            self._call(again, address, poison)
+        except TooSlow:
+            again.crash = Crashed(Invariant.BUDGET, "takes too long", address)
+            self.close()
+            self._start_cpu(counted=True)
+        return again
+
     def _run(self, case: Case, plan: Plan, poison: int) -> Run:
         scenario = case.scenario
         self.memory.restore()

@@ -63,6 +63,10 @@ class Observed:
     def sees(self, name: str) -> int | None:
         return guest_field(self._machine, self._run, name)
 
+    @property
+    def again(self) -> int | None:
+        return self._run.again
+
     # --- conventions ---
 
     @property
@@ -232,6 +236,8 @@ AFTER_RETURN: tuple[Rule[Observed], ...] = (
     asking.Reserved(),
     asking.Nothing(),
 )
+AGAIN = failures.GoesWellAgain()
+"""Checked when the call has been made once more, since that changes all that there is to see."""
 ALWAYS: tuple[Rule[Observed], ...] = (
     conventions.GuestPointers(),
     translation.Translation(),

@@ -309,10 +309,6 @@ class World(Fields):
         word = self._counted.get(lock)
         return word is not None and self.memory.read_int(word, RWLOCK_SIZE) != 0
 
-    def is_lock(self, address: LinearAddr) -> bool:
-        """Whether a lock of the domain is there that the profile speaks of."""
-        return address in self._lock_names
-
     def is_counted(self, lock: LinearAddr) -> bool:
         """Whether its takers count in place."""
         return lock in self._counted

@@ -10,7 +10,7 @@ from emu import abi
 from emu.findings.invariant import Invariant
 from emu.profile.scenario import Name, Value
 from emu.rules.asking import COUNTED
-from emu.rules.base import Broken, Rule, StructureCall, refusals
+from emu.rules.base import Broken, Call, Rule, StructureCall, refusals
 from emu.spaces import LinearAddr
 
 
@@ -77,6 +77,52 @@ class ErrorCode(Rule[Answers]):
         if result not in [seen.value(value) for value in wanted]:
             failed, answered = abi.result_name(-failure.errno), abi.result_name(result)
             yield Broken(f"{failure.kind} failed with {failed}, and the result is {answered}")
+
+
+class Repeats(Call, Protocol):
+    """A call that is made once more."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the result is an error."""
+
+    @property
+    def again(self) -> int | None:
+        """What the same call comes to afterwards, with nothing failing; None where it was not made, or did
+        not return."""
+
+
+_GUESTS_OWN = ("copy ", "guest ")
+"""Failures of the guest's own memory.  Public headers promise nothing to who hands in a bad pointer."""
+
+
+def worth_asking_again(seen: Repeats) -> bool:
+    """Whether only what L0 or an allocation refused for now has kept the call from going well."""
+    return (
+        seen.failed
+        and seen.case.scenario.result == (0,)
+        and bool(seen.plan.injected)
+        and all(
+            failure.legal and not failure.ignorable and not failure.kind.startswith(_GUESTS_OWN)
+            for failure in seen.plan.injected
+        )
+    )
+
+
+class GoesWellAgain(Rule[Repeats]):
+    """No operation of public event_channel.h, grant_table.h, vcpu.h or sched.h is used up by failing: a guest
+    that gets -ENOMEM or -EBUSY asks again, and so does who shares the hypervisor with it."""
+
+    name = Invariant.AGAIN
+    forwarding = True
+    reason = (
+        "a call that failed for want of something has not happened: it goes well when that is there"
+    )
+
+    def check(self, seen: Repeats) -> Iterator[Broken]:
+        if seen.again and worth_asking_again(seen):
+            answer = abi.result_name(seen.again)
+            yield Broken(f"asked again, when nothing fails, the result is {answer}")
 
 
 class Writes(StructureCall, Protocol):

@@ -7,10 +7,12 @@ image's.  Fields that are all 0 are not filled in yet, which is no lie.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 from emu import abi
 from emu.booted.guest import Guest
+from emu.booted.paging import Mapping, NotMapped
 from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
@@ -23,6 +25,8 @@ L0S = (
     {"console_evtchn": "HVM_PARAM_CONSOLE_EVTCHN"},
 )
 """Fields that can only have L0's own value; what belongs together is filled in together."""
+RINGS = ("store_mfn", "console_mfn")
+"""Shared pages, in the order in which the guest finds them behind its start info."""
 SECOND = "HVM_PARAM_CONSOLE_PFN"
 
 
@@ -48,6 +52,27 @@ def untrue(guest: Guest, *, filled: bool = False) -> Iterator[str]:
         yield f"nr_pages is {guest.told('nr_pages'):#x}, more than there is"
 
 
+def amiss(guest: Guest) -> Iterator[str]:
+    """Each ring that is not where the guest looks for it: public xen.h, start-of-day memory layout, 3.
+    (e and f) and 6.  A builder that puts neither of them there does not lay out its guest's memory so."""
+    tables, at = guest.machine.linear, guest.drive.start_info & -PAGE
+    places = dict(zip(RINGS, (at + PAGE, at + 2 * PAGE), strict=True))
+    found: dict[str, Mapping] = {}
+    for name, place in places.items():
+        with contextlib.suppress(NotMapped):
+            found[name] = tables.walk(place)
+    frames = {name: mapping.physical // PAGE for name, mapping in found.items()}
+    told = {name: guest.told(name) for name in RINGS}
+    if not any(told[name] and told[name] in frames.values() for name in RINGS):
+        return
+    for name in RINGS:
+        if frames.get(name) != told[name]:
+            there = f"is {frames[name]:#x}" if name in frames else "is not mapped"
+            yield f"the page at {places[name]:#x} {there}, and {name} is {told[name]:#x}"
+        elif not found[name].writable:
+            yield f"the page at {places[name]:#x}, which {name} names, is mapped read-only"
+
+
 def scribble(guest: Guest) -> None:
     """The page is the guest's own: whoever resumes it writes these fields, whatever stands there."""
     linear, layout = guest.machine.linear, abi.START_INFO[guest.kernel.mode]
@@ -59,7 +84,7 @@ def scribble(guest: Guest) -> None:
 
 def _given(guest: Guest) -> Came:
     """And the store's port is one that the guest can use."""
-    wrong, l0 = tuple(untrue(guest)), guest.machine.l0
+    wrong, l0 = (*untrue(guest), *amiss(guest)), guest.machine.l0
     port = guest.told("store_evtchn")
     if not port:
         return Came(Treatment.LOCAL, "the guest is given no store", 0, wrong)

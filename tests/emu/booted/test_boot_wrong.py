@@ -190,3 +190,22 @@ def test_a_port_that_has_no_bit_in_the_shared_page() -> None:
     (row,) = report.behaviour
     assert row.result == 0
     assert "the result is 0, not error" in [finding.message for finding in row.findings]
+
+
+def test_a_refusal_that_is_remembered() -> None:
+    """L0 refuses once, and the core never asks it again."""
+    image = parse_image(sample_image())
+    flag, page = image.symbols["nr_grant_list"], image.symbols["hypercall_page"] + 32 * 32
+
+    def to(target: int, end: int) -> bytes:
+        return (target - address() - end).to_bytes(4, "little", signed=True)
+
+    code = b"\x83\x3d" + to(flag, 7) + b"\0" + b"\x75\x1a"  # cmpl $0, flag; jne
+    code += b"\x0f\x01\xcb\xe8" + to(page, 17) + b"\x0f\x01\xca"  # stac; call; clac
+    code += b"\x85\xc0\x79\x0a"  # test %eax, %eax; jns
+    code += b"\xc7\x05" + to(flag, 34) + b"\x01\0\0\0"  # movl $1, flag
+    code += b"\xc3" + b"\x48\xc7\xc0\xf0\xff\xff\xff\xc3"  # ret; mov $-EBUSY, %rax; ret
+    report = boot(code, "alloc_unbound/64")
+    found = [finding.message for finding in report.findings if finding.invariant == "asked again"]
+    refused = "(when L0 EVTCHNOP_alloc_unbound fails)"
+    assert found == [f"asked again, when nothing fails, the result is -EBUSY {refused}"]

@@ -12,7 +12,8 @@ from emu.abi import Mode
 from emu.booted.drive import Drive
 from emu.booted.guest import Guest
 from emu.booted.starting import boot_image
-from emu.booted.stories.start_of_day import scribble, untrue
+from emu.booted.stories.start_of_day import RINGS, amiss, scribble, untrue
+from emu.elf import PAGE
 from emu.elf.linked import parse_image
 from emu.findings.boot_report import Treatment
 from emu.profile import load_profile
@@ -63,6 +64,29 @@ def test_what_is_not_filled_in_is_no_lie_but_after_a_resume(guest: Guest) -> Non
             linear.write(at + member.offset, bytes(member.size))
     assert list(untrue(guest)) == []
     assert [told.split()[0] for told in untrue(guest, filled=True)] == list(names)
+    linear.write(at, before)
+
+
+def test_rings_that_are_not_behind_the_start_info(guest: Guest) -> None:
+    """The layout is the guest's to rely on as soon as the builder follows it in one of the two."""
+    linear, at = guest.machine.linear, guest.drive.start_info
+    layout = abi.START_INFO[guest.kernel.mode]
+    before = linear.read(at, layout.size)
+    assert list(amiss(guest)) == []
+    behind = [linear.walk((at & -PAGE) + n * PAGE).physical // PAGE for n in (1, 2)]
+
+    def name(*frames: int) -> list[str]:
+        for ring, frame in zip(RINGS, frames, strict=True):
+            member = layout.member(ring)
+            assert member is not None
+            linear.write(at + member.offset, frame.to_bytes(member.size, "little"))
+        return [said.partition(", ")[2] for said in amiss(guest)]
+
+    assert name(*behind) == []
+    assert name(behind[0], 7) == ["and console_mfn is 0x7"]
+    assert name(7, behind[1]) == ["and store_mfn is 0x7"]
+    assert len(name(*reversed(behind))) == 2
+    assert name(7, 8) == []
     linear.write(at, before)
 
 

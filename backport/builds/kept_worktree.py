@@ -22,6 +22,7 @@ from backport.errors import GitFailed
 from backport.gateway.changed_paths import changed_paths
 from backport.gateway.pointers import path_in
 from backport.gateway.repository import Repo
+from backport.gateway.submodules import Submodules
 from backport.gateway.tree_paths import tree_paths
 from backport.gateway.worktrees import forget_half_made, forget_worktree
 from series.model import Oid
@@ -30,6 +31,7 @@ _TRUST_NOTHING = (
     *("-c", "core.sparseCheckout=false"),
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
     *("-c", "core.trustctime=true", "-c", "core.checkStat=default"),
+    *("-c", "submodule.recurse=false"),  # they are laid out from clones that are there
 )
 """The worktree is where the tree's own code runs; the user's hooks are not for it either."""
 _FILTER = re.compile(r"filter\..+\.(smudge|process)", re.DOTALL)
@@ -54,6 +56,10 @@ class KeptWorktree:
         self._index = repo.state_dir / "build-aside-index"
         self._root_date = 0
         """The date of the folder itself when it was set aside, in ns."""
+        self.submodules = Submodules(repo)
+        self._lay_index = repo.state_dir / "build-submodule-index"
+        self._laid = repo.state_dir / "build-submodules"
+        """The submodules that lie here, and those that are absent."""
 
     @property
     def suspect(self) -> bool:
@@ -127,12 +133,42 @@ class KeptWorktree:
         assert admin is not None
         (admin / "index").unlink(missing_ok=True)  # it may say that a file need not be looked at
         self._git("reset", "--hard", "-q", commit)
+        self._lay_submodules(commit)
         self._set_dates(commit)
+
+    def _lay_submodules(self, commit: Oid) -> None:
+        for one in self.submodules.of(commit):
+            if one.git_dir is not None:
+                place = self.folder / one.path
+                place.mkdir(parents=True, exist_ok=True)
+                self._lay_index.unlink(missing_ok=True)
+                where = (f"--git-dir={one.git_dir}", f"--work-tree={place}")
+                words = (*_TRUST_NOTHING, *self._filters(), *where)
+                read = ("read-tree", "--reset", "-u", one.commit)
+                self.repo.git(*words, *read, cwd=place, index=self._lay_index)
+        self._lay_index.unlink(missing_ok=True)
+        self._laid.write_text(self._said_of_submodules(commit))
+
+    def _said_of_submodules(self, commit: Oid) -> str:
+        return "".join(
+            f"{one.path} {one.commit if one.git_dir else 'absent'}\n"
+            for one in self.submodules.of(commit)
+        )
+
+    def _lies_as(self, commit: Oid) -> bool:
+        """Whether the submodules of a commit are those that lie here."""
+        laid = self._laid.read_text() if self._laid.exists() else ""
+        return laid == self._said_of_submodules(commit)
 
     def _set_dates(self, commit: Oid) -> None:
         now = time.time_ns()
         self._date.write_text(str(now))
         paths = list(tree_paths(self.repo, commit))
+        for one in self.submodules.of(commit):
+            inside = (self.folder / one.path).rglob("*")
+            paths += (
+                str(x.relative_to(self.folder)) for x in inside if x.is_symlink() or not x.is_dir()
+            )
         self._give_date(paths, now)
         self._give_date(_folders(paths), now)
         self._git("update-index", "-q", "--really-refresh")
@@ -191,7 +227,7 @@ class KeptWorktree:
         for path, date in dates.items():
             if path.is_dir() and path.resolve() == path:
                 os.utime(path, ns=(date, date))
-        return before
+        return before if self._lies_as(commit) else None
 
     def _folder_dates(self, before: Oid, commit: Oid) -> dict[Path, int]:
         """The dates of the folders in which a step changes files; of new ones, that of the tree's files.

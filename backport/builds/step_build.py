@@ -31,6 +31,7 @@ from backport.builds.process import run_bounded
 from backport.builds.recorded.replay import Replay
 from backport.builds.sandbox import BuildPlaces, Sandbox, boxed_as, sandboxes
 from backport.builds.toolchain import surroundings
+from backport.counted import counted
 from backport.errors import CannotTest, UsageError
 from backport.gateway.repository import Repo
 from backport.levels import SandboxUse
@@ -57,9 +58,9 @@ _NO_TOOL = re.compile(r"\*\*\* .*Error 127$", re.M)
 _ERROR_OF_TREE = re.compile(r"^[^\s:]+:\d+(:\d+)?: (fatal )?error: ", re.M | re.I)
 
 
-def build_key(tree: Oid, around: str) -> str:
-    """What the answer of a build depends on: the tree, and its `surroundings`."""
-    return digest(_FORMAT, tree, around)
+def build_key(tree: Oid, around: str, absent: Sequence[str] = ()) -> str:
+    """What the answer of a build depends on: the tree, its `surroundings`, the submodules that are absent."""
+    return digest(_FORMAT, tree, around, *absent)
 
 
 class Way(Enum):
@@ -179,7 +180,9 @@ class BuildTree:
 
     def key(self, commit: Oid) -> str:
         """What the answer depends on, as far as that is known before the build."""
-        return build_key(self.repo.tree(commit).id, self._around())
+        return build_key(
+            self.repo.tree(commit).id, self._around(), self.worktree.submodules.absent(commit)
+        )
 
     def _around(self) -> str:
         return surroundings(self.command, self.folder, self._env, self._writable, self._boxed_as)
@@ -443,9 +446,14 @@ class BuildTree:
     def _answer(self, commit: Oid, ended: _Ended, seconds: float, how: str) -> Built:
         if ended.code:
             # 125 is how `git bisect run` is told that a tree cannot be tested.
-            doubt = ended.fault or ended.code == _CANNOT_TEST
+            absent = self.worktree.submodules.absent(commit)
+            doubt = ended.fault or ended.code == _CANNOT_TEST or absent
             state = State.CANNOT_TELL if doubt else State.FAILED
             what = ended.fault or _exit(ended.code)
+            if absent:
+                what += (
+                    f", without {_submodules(absent)} (`git submodule update --init --recursive`)"
+                )
             lines = compiler_errors(ended.log)
             return Built(Verdict(Validator.BUILD, state, what, lines, seconds, how=how), {})
         artefacts: dict[str, str] = {}
@@ -479,6 +487,11 @@ class BuildTree:
 
 def _last(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
+
+
+def _submodules(paths: Sequence[str]) -> str:
+    few = ", ".join(paths[:2]) + (", ..." if len(paths) > 2 else "")
+    return f"{counted(len(paths), 'submodule')} ({few}) that no clone here has"
 
 
 def _exit(code: int) -> str:

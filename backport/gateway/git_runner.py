@@ -75,18 +75,26 @@ class GitRunner:
                 found.setdefault(key, []).append(value if line else "true")
         return {key: tuple(values) for key, values in found.items()}
 
-    def peek(self, *words: str, cwd: Path | None = None, index: Path | None = None) -> str:
+    def peek(
+        self,
+        *words: str,
+        cwd: Path | None = None,
+        index: Path | None = None,
+        stdin: bytes | None = None,
+        may_fail: bool = False,
+    ) -> str:
         """Run git without GitPython, for what a verb needs that only looks: its whole output.  Raises
-        `GitFailed`."""
+        `GitFailed`; with ``may_fail`` what it has said until then is the answer."""
         extra = {"GIT_INDEX_FILE": str(index)} if index else {}
         done = subprocess.run(
             ["git", *words],
             cwd=cwd or self.top,
             env=self.environment.for_git() | extra,
+            input=stdin,
             capture_output=True,
             check=False,
         )
-        if done.returncode:
+        if done.returncode and not may_fail:
             said = done.stderr.decode("utf-8", "replace").strip()
             raise GitFailed(f"git {words[0]} failed: {said}")
         return done.stdout.decode("utf-8", "surrogateescape")

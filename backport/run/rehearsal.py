@@ -12,12 +12,13 @@ from backport.builds.step_build import KIND, build_key
 from backport.builds.toolchain import surroundings
 from backport.config import Settings, level_of
 from backport.gateway.repository import Repo
+from backport.gateway.submodules import Submodules
 from backport.levels import Level
 from backport.planning.given import Source
 from backport.run.preview import Outlook, foresee
 from backport.store.cache import Cache
 from backport.validate.core import settled
-from series.model import shown
+from series.model import Oid, shown
 
 _MOST = 50
 """Earlier builds that an estimate is made from."""
@@ -68,14 +69,13 @@ def rehearse(repo: Repo, branch: str, sources: Sequence[Source], settings: Setti
         settings.writable,
         boxed_as(settings.sandbox, settings.readable),
     )
-    steps = tuple(
-        Rehearsed(
-            number,
-            subject,
-            cache.get(KIND, build_key(repo.tree(commit).id, around)) is not None,
-        )
-        for number, commit, subject in made
-    )
+    submodules = Submodules(repo)
+
+    def known(commit: Oid) -> bool:
+        key = build_key(repo.tree(commit).id, around, submodules.absent(commit))
+        return cache.get(KIND, key) is not None
+
+    steps = tuple(Rehearsed(number, subject, known(commit)) for number, commit, subject in made)
     took = [
         float(answer["seconds"])
         for answer in cache.recent(KIND, _MOST)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A step is built with the submodules that it names, from the clones that are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.backport.trees import backport, commit, git, new_repo
+
+BUILD = "cc -I. -c f.c -o f.o && cp lib/deep/z.h made.h"
+
+
+def add(repo: Path, source: Path, path: str) -> None:
+    git(repo, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(source), path)
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """``lib`` with ``lib/deep`` in it; the last of three commits goes on to another ``lib``."""
+    deep = new_repo(tmp_path / "deep", {"z.h": "#define Z 1\n"})
+    lib = new_repo(tmp_path / "lib", {"y.h": '#include "deep/z.h"\n#define Y Z\n'})
+    add(lib, deep, "deep")
+    commit(lib, {}, "deep")
+    made = new_repo(
+        tmp_path / "repo",
+        {"f.c": '#include "lib/y.h"\nint f(void) { return Y; }\n', ".gitignore": "*.o\nmade.h\n"},
+    )
+    add(made, lib, "lib")
+    git(
+        made,
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "update",
+        "--init",
+        "--recursive",
+    )
+    commit(made, {}, "lib")
+    commit(made, {"f.c": '#include "lib/y.h"\nint f(void) { return Y + 1; }\n'}, "two")
+    commit(made / "lib", {"y.h": '#include "deep/z.h"\n#define Y undeclared\n'}, "breaks")
+    commit(made, {}, "three")
+    git(made, "config", "backport.build", BUILD)
+    return made
+
+
+@pytest.mark.parametrize("replay", ["true", "false"])
+def test_each_step_has_its_own(repo: Path, replay: str) -> None:
+    git(repo, "config", "backport.replay", replay)
+    (repo / "lib/deep/z.h").write_text("#error what is not committed is no part of a step\n")
+    done = backport(repo, "check", "--range", "stable~3..stable", "--keep-going")
+    assert done.exit_code == 1, done.output
+    assert re.search(r"ok 1/3 lib .*\n.*ok 2/3 two .*\nFAIL 3/3 three", done.output)
+    assert "undeclared" in done.output
+    kept = repo / ".git/backport/build"
+    assert (kept / "lib/deep/z.h").read_text() == "#define Z 1\n"
+
+
+def test_without_a_clone_nothing_is_called_broken(repo: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    git(repo, "-c", "protocol.file.allow=always", "clone", "-q", str(repo), str(copy))
+    words = ("check", "--commit", "stable~1", "--build", BUILD)
+    done = backport(copy, *words)
+    assert done.exit_code == 125, done.output
+    assert "without 1 submodule (lib) that no clone here has" in done.output
+    enough = backport(copy, *words[:-1], "cp f.c made.h")
+    assert enough.exit_code == 0, enough.output
+    git(copy, "checkout", "-q", "--detach", "stable~1")
+    update = ("submodule", "--quiet", "update", "--init", "--recursive")
+    git(copy, "-c", "protocol.file.allow=always", *update)
+    assert backport(copy, *words).exit_code == 0
+    again = backport(copy, *words[:-1], "cp f.c made.h")
+    assert "cached" not in again.output, "it might have used what is there now"
+
+
+def test_a_name_that_leads_out_is_none(tmp_path: Path) -> None:
+    made = new_repo(tmp_path / "repo", {"f": "f\n"})
+    other = new_repo(made / ".git" / "x", {"g": "g\n"})
+    listing = '[submodule "../x/.git"]\n\tpath = lib\n\turl = x\n'
+    (made / ".gitmodules").write_text(listing)
+    link = f"160000,{git(other, 'rev-parse', 'HEAD')},lib"
+    git(made, "update-index", "--add", "--cacheinfo", link)
+    git(made, "add", ".gitmodules")
+    git(made, "commit", "-q", "-m", "hostile")
+    done = backport(made, "check", "--commit", "HEAD", "--build", "cat lib/g >made")
+    assert done.exit_code == 1, done.output

@@ -136,7 +136,10 @@ class Prover:
         *,
         keep_going: bool = False,
     ) -> tuple[StepVerdict, ...]:
-        """Prove each commit in turn; stops after the first that fails unless ``keep_going``."""
+        """Prove each commit in turn; stops after the first that fails unless ``keep_going``.
+
+        Where the very first fails, what it stands on is proven too: if that fails, `note` is told.
+        """
         from backport.validate.regressions import Regressions
 
         answers: dict[int, StepVerdict] = {}
@@ -153,7 +156,16 @@ class Prover:
             if verdict.failed and not keep_going:
                 found = {number: found[number] for number in found if number <= answer.number}
                 break
+        if targets and targets[0].number in found and found[targets[0].number].failed:
+            self._look_before(targets[0])
         return tuple(found[number] for number in sorted(found))
+
+    def _look_before(self, target: Target) -> None:
+        """Say where a step that fails stands on a tree that does."""
+        for parent in self.repo.parents(target.commit)[:1]:
+            before = self.prove_one(Target(0, parent, "the tree before it"), audit=False)
+            if before.failed:
+                self.note(f"the tree before step {target.number}, {parent[:12]}, fails as well")
 
     def prove_one(self, target: Target, *, audit: bool = True) -> StepVerdict:
         """Prove a single commit, and where not told otherwise audit how it was built."""

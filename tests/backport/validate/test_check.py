@@ -64,6 +64,19 @@ def test_every_commit_of_a_range_is_checked_merges_too(repo: Path) -> None:
     assert "3 of 3 commits checked: 1 failed" in done.output
 
 
+@pytest.mark.parametrize("broken_before", [True, False])
+def test_what_the_first_step_stands_on_is_named_where_it_fails_too(
+    repo: Path, broken_before: bool
+) -> None:
+    if broken_before:
+        commit(repo, {"a.c": None}, "a.c is gone")
+    branch_with(repo, "topic", "stable", ("one", {"a.c": None, "b": "b\n"}), ("two", {"c": "c\n"}))
+    words = ("--branch", "stable", "--series", "stable..topic", "--build", "cat a.c >all")
+    done = backport(repo, "apply", *words, "--validate", "build")
+    assert done.exit_code == 1, done.output
+    assert ("the tree before step 1" in done.output) == broken_before
+
+
 def test_a_broken_patch_is_named_with_its_line(repo: Path) -> None:
     stage(repo, {"p/one.patch": GOOD.replace("@@ -1,3 +1,3 @@", "@@ -1,9 +1,9 @@")})
     done = backport(repo, "check")

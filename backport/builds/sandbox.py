@@ -24,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from shutil import which
 
+from backport.builds.git_settings import git_files
 from backport.builds.hidden_places import OWN, hidden_places, sockets
 from backport.builds.no_keyrings import program
 from backport.builds.visible_places import visible_places
@@ -80,6 +81,11 @@ class BuildPlaces:
     temporary: Path
     guard: Path
     """A file of ours to keep the seccomp program in, where no build can write."""
+    nothing: Path
+    """An empty file of ours beside it, which stands in the place of files that are hidden.  A device in that
+    place cannot be opened, and git ends where it cannot read its configuration."""
+    git_settings: bytes = b""
+    """What is shown in the place of the user's git configuration."""
     writable: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     """What stays in sight although it lies where everything else is hidden."""
@@ -98,10 +104,12 @@ def sandboxes(places: BuildPlaces, use: SandboxUse = SandboxUse.AUTO) -> Callabl
     if why:
         return lambda: Sandbox((), why)
     surveyed = _survey(places)
-    seen = ("sandbox-3", *gaps, "", *places.writable, "", *places.readable)
+    seen = ("sandbox-4", *gaps, "", *places.writable, "", *places.readable)
     guard = places.guard if _KEYRINGS not in gaps else None
 
     def made() -> Sandbox:
+        _have(places.nothing, b"")
+        _have(_shown_settings(places), places.git_settings)
         words = _guarded(flags, guard) if guard is not None else flags
         return Sandbox((*words, *_mounts(places, surveyed), "--"), gaps=gaps, identity=seen)
 
@@ -110,9 +118,17 @@ def sandboxes(places: BuildPlaces, use: SandboxUse = SandboxUse.AUTO) -> Callabl
 
 def _guarded(flags: Sequence[str], guard: Path) -> tuple[str, ...]:
     """Write the seccomp program to ``guard``, and have bubblewrap read it."""
-    if not guard.exists() or guard.read_bytes() != program():
-        write_atomic(guard, program(), durable=False)
+    _have(guard, program())
     return (*_GUARDED, str(guard), flags[0], "--seccomp", "9", *flags[1:])
+
+
+def _have(file: Path, data: bytes) -> None:
+    if not file.is_file() or file.read_bytes() != data:
+        write_atomic(file, data, durable=False)
+
+
+def _shown_settings(places: BuildPlaces) -> Path:
+    return places.nothing.with_name("gitconfig")
 
 
 def boxed_as(use: SandboxUse, readable: Sequence[str]) -> tuple[str, ...]:
@@ -124,7 +140,7 @@ def boxed_as(use: SandboxUse, readable: Sequence[str]) -> tuple[str, ...]:
     if use is SandboxUse.OFF:
         return ()
     _, why, gaps = _usable()
-    return () if why else ("sandbox", *gaps, "", *readable)
+    return () if why else ("sandbox-2", *gaps, "", *readable)
 
 
 def unusable() -> str:
@@ -143,7 +159,10 @@ def _mounts(places: BuildPlaces, surveyed: Mapping[Path, _Kind]) -> list[str]:
     for path in sorted(kinds, key=lambda one: (len(one.parts), one)):
         differs = path.exists() and kinds[path] is not _nearest(path.parent, kinds)
         if differs or path in writable:  # the worktree is perhaps made later
-            words += _mount(path, kinds[path])
+            words += _mount(path, kinds[path], places.nothing)
+    for path in git_files(places.variables):
+        if path.is_file() and _nearest(path, kinds) is _Kind.HIDDEN:
+            words += ["--ro-bind", str(_shown_settings(places)), str(path)]
     # The worktree's .git says which repository git works on, with whose configuration and commands.
     pointer = str(places.worktree / ".git")
     words += ["--ro-bind", pointer, pointer]
@@ -175,13 +194,13 @@ def _nearest(path: Path, kinds: Mapping[Path, _Kind]) -> _Kind:
     return _Kind.SHOWN
 
 
-def _mount(path: Path, kind: _Kind) -> list[str]:
+def _mount(path: Path, kind: _Kind, nothing: Path) -> list[str]:
     name = str(path)
     if kind is _Kind.WRITABLE:
         return ["--bind", name, name]
     if kind is _Kind.SHOWN:
         return ["--ro-bind", name, name]
-    return ["--tmpfs", name] if path.is_dir() else ["--ro-bind", "/dev/null", name]
+    return ["--tmpfs", name] if path.is_dir() else ["--ro-bind", str(nothing), name]
 
 
 @cache

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from backport.builds.audit import Difference, built_files, different
 from backport.builds.compiler_errors import compiler_errors
+from backport.builds.git_settings import harmless
 from backport.builds.kept_worktree import KeptWorktree
 from backport.builds.leftovers import MARK
 from backport.builds.machine_faults import killed_for_memory, machine_fault
@@ -141,6 +142,8 @@ class BuildTree:
             self.folder,
             temporary,
             repo.state_dir / "no-keyrings.bpf",
+            repo.state_dir / "nothing",
+            harmless(repo.git.config),
             tuple(writable),
             seen,
             repo.environment.variables,

@@ -16,7 +16,7 @@ import pytest
 
 from backport.builds.named_files import named_files
 from backport.builds.sandbox import unusable
-from tests.backport.trees import backport, new_repo
+from tests.backport.trees import backport, git, new_repo
 
 pytestmark = pytest.mark.skipif(bool(unusable()), reason="no usable bubblewrap; the run says so")
 
@@ -46,6 +46,27 @@ def built(repo: Path, script: str, *more: str) -> dict[str, str]:
     assert done.exit_code == 0, done.output
     folder = repo / ".git/backport/build"
     return {path.name: path.read_text().strip() for path in folder.glob("saw-*")}
+
+
+@pytest.mark.parametrize("file", [".gitconfig", ".config/git/config"])
+def test_git_runs_in_a_build_and_sees_no_secret(
+    repo: Path, home: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.delenv("GIT_CONFIG_GLOBAL")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    (home / file).parent.mkdir(parents=True, exist_ok=True)
+    settings = '[user]\n\tname = "A \\"B\\" C"\n[safe]\n\tdirectory = /x\n\tdirectory = *\n'
+    (home / file).write_text(f'{settings}[url "https://me:token@host/"]\n\tinsteadOf = host:\n')
+    (home / ".npmrc").write_text("token\n")
+    saw = built(
+        repo,
+        "git rev-parse HEAD > saw-head; git config user.name > saw-name; git config --list > saw-all;"
+        " git config --get-all safe.directory > saw-safe; cat ~/.npm* > saw-npmrc",
+    )
+    assert saw["saw-head"] == git(repo, "rev-parse", "HEAD")
+    assert (saw["saw-name"], saw["saw-safe"]) == ('A "B" C', "/x\n*")
+    assert "token" not in saw["saw-all"]
+    assert saw["saw-npmrc"] == ""
 
 
 def test_a_build_has_no_capability(repo: Path) -> None:

@@ -114,7 +114,9 @@ class Advisor:
         found = []
         for number, one in enumerate(blockers):
             if number >= MOST_ADVISED:
-                found.append(Advised(Advice.ADAPT, f"only {MOST_ADVISED} are looked into"))
+                found.append(
+                    Advised(Advice.ADAPT, f"not looked into: only the first {MOST_ADVISED} are")
+                )
             elif not one.sure:
                 found.append(Advised(Advice.ADAPT, "the lines stand elsewhere, too"))
             else:

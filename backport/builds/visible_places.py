@@ -19,6 +19,13 @@ _PARTS = ("bin", "lib", "lib64", "libexec", "include", "share/pipx")
 """Of ~/.local, what programs need: its share/ has keyrings, too."""
 _CACHES = {"CCACHE_DIR": (".cache/ccache", ".ccache"), "SCCACHE_DIR": (".cache/sccache",)}
 _CACHE_SETTINGS = (".config/ccache",)
+_TOOLS = {
+    "RUSTUP_HOME": (".rustup",),
+    "ASDF_DATA_DIR": (".asdf",),
+    "MISE_DATA_DIR": (".local/share/mise",),
+    "PYTHONUSERBASE": (".local/lib",),
+}
+"""Where programs of PATH look for what they run, or load, by a rule of their own."""
 _MOST_LINKS = 4096
 _HOMES = Path("/home")
 _TOO_WIDE = (*map(Path, OWN), Path("/root"))
@@ -38,7 +45,7 @@ def visible_places(
         if folder.startswith("/"):
             found |= dict.fromkeys(_programs(Path(folder), covered))
     home = variables.get("HOME", "")
-    for variable, places in _CACHES.items():
+    for variable, places in (_CACHES | _TOOLS).items():
         if value := variables.get(variable):
             found[Path(value)] = None
         if home.startswith("/"):

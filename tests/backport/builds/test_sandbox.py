@@ -151,6 +151,18 @@ def test_no_socket_is_reached(repo: Path, listening: list[Path]) -> None:
 
 
 @pytest.mark.parametrize(
+    "name", [".rustup/toolchains/x", ".asdf/installs/x", ".local/share/mise/x", ".local/lib/x"]
+)
+def test_what_programs_look_for_by_a_rule_of_their_own_stays(
+    repo: Path, home: Path, name: str
+) -> None:
+    tool = home / name
+    tool.parent.mkdir(parents=True)
+    tool.write_text("needed\n")
+    assert built(repo, "grep -rh needed ~/.[a-z]* > saw-it") == {"saw-it": "needed"}
+
+
+@pytest.mark.parametrize(
     "name", [".ssh/id_ed25519", ".gnupg/secring.gpg", ".netrc", ".config/gh/hosts.yml", ".aws/x"]
 )
 def test_keys_and_configuration_are_out_of_sight(repo: Path, home: Path, name: str) -> None:

@@ -79,6 +79,8 @@ class Boundary:
         """Whether the core has looked at its domain's mode since this was last cleared."""
         self.flag_read = False
         """Whether it has ever looked at the very flag of that, and at nothing beside it."""
+        self._beside: set[tuple[LinearAddr, int]] = set()
+        """(address, size) of accesses near the fields of the mode and not to them."""
         self._mode_fields = tuple(world.mode_fields())
         for begin, end in self._mode_fields:
             cpu.on_access(begin - (WIDEST - 1), end, self._on_mode_access)
@@ -214,9 +216,13 @@ class Boundary:
             )
 
     def _on_mode_access(self, write: bool, address: LinearAddr, size: int) -> None:
+        if (address, size) in self._beside:  # a core may read one in a loop
+            return
         if any(address < end and begin < address + size for begin, end in self._mode_fields):
             self.mode_read = True
             self.flag_read |= (address, address + size) == self._mode_fields[0]
+        else:
+            self._beside.add((address, size))
 
     def _on_borrowed_access(self, area: Area, write: bool, address: LinearAddr, size: int) -> None:
         if (address, size) in self._usual:

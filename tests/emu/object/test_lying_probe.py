@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from emu.errors import LayoutError
@@ -90,6 +92,20 @@ def test_one_whose_other_fields_differ(change: tuple[str, str], what: str) -> No
         assert (report.outcome, report.findings) == (Outcome.CANNOT_TELL, ())
         assert {result.outcome for result in report.results} == {Outcome.CANNOT_TELL}
         assert report.results[0].note.startswith(what)
+
+
+def test_a_lock_may_be_a_field_that_the_profile_names() -> None:
+    """As the domain's own lock is in real trees: here the place where the core's lock is by its own types."""
+    swapped = (
+        "    spinlock_t event_lock;\n    u32 max_vcpus,",
+        "    u32 max_vcpus;\n    spinlock_t event_lock;\n    u32 ",
+    )
+    core, profile = compile_source(mini.source(), flags=BARE), probed(swapped)
+    named = replace(profile, uses={"struct domain": ("max_vcpus",)})
+    lock = "takes a lock at 0x4 of struct domain"
+    for given, doubted in ((profile, True), (named, False)):
+        report = emulate_object(core, given, only="alloc_unbound/64")
+        assert (lock in report.results[0].note) is doubted
 
 
 def test_a_field_that_only_a_failure_leads_to() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _START = re.compile(rb"diff --git |diff -|Index: ")
+_HEADING = re.compile(rb"(?m)^(@@ -[0-9,]+ \+[0-9,]+ @@)([^\r\n]*)")
 _INDEX = re.compile(rb"(?m)^index ([0-9a-f]+)\.\.([0-9a-f]+)")
 
 
@@ -24,7 +25,12 @@ class Section:
     gap: bytes = b""
 
     def with_hunks(self, hunks: bytes, old: str, new: str) -> Section:
-        """With other hunks; the ids of an ``index`` line are those of the new texts, as long as before."""
+        """With other hunks; the ids of an ``index`` line are those of the new texts, as long as before.
+
+        Where no hunk named its function, none does: the packager's tool writes them so.
+        """
+        if not any(heading for _, heading in _HEADING.findall(self.hunks)):
+            hunks = _HEADING.sub(rb"\1", hunks)
 
         def ids(match: re.Match[bytes]) -> bytes:
             one, other = old[: len(match[1])], new[: len(match[2])]

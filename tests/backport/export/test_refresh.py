@@ -115,6 +115,17 @@ def test_each_patch_has_its_fate(repo: Path, tmp_path: Path) -> None:
     pushes(repo, out)
 
 
+def test_hunks_name_their_function_only_where_they_did(repo: Path, tmp_path: Path) -> None:
+    """quilt and plain diff do not: of a patch that has only moved, the numbers alone change."""
+    patch = repo / "debian/patches/moved.patch"
+    plain = patch.read_bytes()
+    for number, heading in enumerate((b"", b" f(void)")):
+        patch.write_bytes(plain.replace(b" @@\n", b" @@" + heading + b"\n"))
+        refresh(repo, "--to", str(tmp_path / str(number)))
+        made = (tmp_path / str(number) / "moved.patch").read_bytes()
+        assert (made.count(b" @@\n") == made.count(b"@@ -")) == (heading == b"")
+
+
 def test_in_its_place_all_at_once(repo: Path) -> None:
     folder = repo / "debian/patches"
     folder.chmod(0o750)

@@ -14,52 +14,11 @@ from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
 
+from backport.gateway.plain_answers import MAIL_OPTIONS, PLAIN_MAILS
 from backport.gateway.repository import Repo
 from backport.store.files import temporary_folder
 from series.model import Oid, Patch
 
-_PLAIN = (
-    *(
-        "diff.noprefix=false",
-        "diff.mnemonicPrefix=false",
-        "diff.context=3",
-        "diff.interHunkContext=0",
-    ),
-    *(
-        "diff.orderFile=/dev/null",
-        "diff.suppressBlankEmpty=false",
-        "diff.relative=false",
-        "core.quotePath=true",
-    ),
-    *(
-        "diff.ignoreSubmodules=none",
-        "diff.submodule=short",
-        "format.headers=",
-        "format.useAutoBase=false",
-    ),
-    *(
-        "format.mboxrd=false",
-        "format.suffix=.patch",
-        "log.showSignature=false",
-        "format.notes=false",
-    ),
-    *(
-        "i18n.logOutputEncoding=UTF-8",
-        "diff.algorithm=histogram",
-        "format.coverFromDescription=default",
-    ),
-)
-_WORDS = (
-    *(
-        "--full-index",
-        "--binary",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-color",
-        "--no-attach",
-    ),
-    *("--no-to", "--no-cc", "--no-from", "--no-thread", "--no-notes", "--encode-email-headers"),
-)
 _SUBJECT, _BLURB = b"*** SUBJECT HERE ***", b"*** BLURB HERE ***"
 """What git leaves to be written in a cover letter."""
 _KEYS = re.compile(
@@ -97,7 +56,7 @@ def write_mails(
 ) -> tuple[tuple[str, bytes], ...]:
     """Each mail with a name for its file, the cover letter first.  Raises `GitFailed`."""
     repo.objects.store()
-    words = [*_WORDS, f"--subject-prefix={shape.prefix}"]
+    words = [*MAIL_OPTIONS, f"--subject-prefix={shape.prefix}"]
     words += ["--numbered"] if len(patches) > 1 or shape.cover else ["--no-numbered"]
     words += [f"--reroll-count={shape.reroll}"] if shape.reroll else []
     words += [f"--base={shape.base}"] if shape.base else []
@@ -105,8 +64,7 @@ def write_mails(
     words += ["--cover-letter"] if shape.cover else ["--no-cover-letter"]
     words += ["-M"] if shape.renames else ["--no-renames"]
     with temporary_folder() as folder:
-        plain = [word for setting in _PLAIN for word in ("-c", setting)]
-        repo.git(*plain, "format-patch", "-q", "-o", str(folder), *words, f"{since}..{tip}")
+        repo.git(*PLAIN_MAILS, "format-patch", "-q", "-o", str(folder), *words, f"{since}..{tip}")
         found = [(file.name, file.read_bytes()) for file in sorted(folder.iterdir())]
     start = 0
     people: dict[str, None] = {}

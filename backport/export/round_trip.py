@@ -18,6 +18,7 @@ from pathlib import Path
 from backport.errors import BackportError, GitFailed, UsageError
 from backport.gateway.changed_paths import changed_paths
 from backport.gateway.commits import commit_patch, read_author
+from backport.gateway.plain_answers import PLAIN_AM
 from backport.gateway.repository import Repo
 from backport.gateway.scratch import Scratch, scratch
 from backport.gateway.trees import EXECUTABLE, SYMLINK
@@ -46,10 +47,10 @@ def applied_again(
             (folder / f"{number:05}").write_bytes(mail)
         boxes = [str(folder / f"{n:05}") for n in range(1 if cover else 0, len(mails))]
         there = _there(repo, since, patches)
-        wrong = _wrong(place, since, there, patches, ("am", "-q", *boxes))
+        wrong = _wrong(place, since, there, patches, (*PLAIN_AM, "am", "-q", *boxes))
         notes: list[str] = []
         if wrong:
-            if _wrong(place, since, there, patches, ("am", "-q", "--keep-cr", *boxes)):
+            if _wrong(place, since, there, patches, (*PLAIN_AM, "am", "-q", "--keep-cr", *boxes)):
                 raise DoesNotReturn(wrong, "nothing was written; `git format-patch` does no better")
             notes.append("lines end in CR LF: it needs `git am --keep-cr`")
         made = place.git("rev-list", "--reverse", f"{since}..HEAD").split()

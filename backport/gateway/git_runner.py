@@ -10,7 +10,7 @@ index version 4.  It costs 60 ms to import and is loaded when first needed.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from backport.environment import Environment
 from backport.errors import GitFailed, NotARepository
+from backport.gateway.plain_answers import PLAIN
 from backport.gateway.word_pattern import any_of
 from series.model import Oid
 
@@ -87,7 +88,7 @@ class GitRunner:
         `GitFailed`; with ``may_fail`` what it has said until then is the answer."""
         extra = {"GIT_INDEX_FILE": str(index)} if index else {}
         done = subprocess.run(
-            ["git", *words],
+            ["git", *self._asked(words, cwd)],
             cwd=cwd or self.top,
             env=self.environment.for_git() | extra,
             input=stdin,
@@ -119,7 +120,7 @@ class GitRunner:
         library = _git_python()
         try:
             return self._runner(cwd).execute(
-                self._command(*words, kept=extra),
+                self._command(words, cwd, kept=extra),
                 env={**self.environment.for_git(), **extra},
                 pass_fds=self.handed_on,
                 **how,
@@ -143,7 +144,7 @@ class GitRunner:
         """Run git with ``data`` as its standard input.  Raises `GitFailed`."""
         extra = {"GIT_INDEX_FILE": str(index)} if index else {}
         process = self._runner(cwd).execute(
-            self._command(*words, kept=extra),
+            self._command(words, cwd, kept=extra),
             env=self.environment.for_git() | extra,
             istream=-1,
             as_process=True,
@@ -189,7 +190,7 @@ class GitRunner:
     def _grep(self, tree: Oid, *how: str) -> list[bytes] | None:
         """The lines of its answer; None where git cannot search like that."""
         status, out, _ = self._runner(self.git_dir).execute(
-            self._command("grep", "-h", "-I", *how, tree),
+            self._command(("grep", "-h", "-I", *how, tree), self.git_dir),
             # Bytes, not letters: a file need not be UTF-8.
             env=self.environment.for_git() | {"LC_ALL": "C"},
             with_extended_output=True,
@@ -202,12 +203,23 @@ class GitRunner:
         runner: Git = _git_python().Git(str(cwd or self.top))
         return runner
 
-    def _command(self, *words: str, kept: Collection[str] = ()) -> list[str]:
+    def _command(
+        self, words: Sequence[str], cwd: Path | None, kept: Collection[str] = ()
+    ) -> list[str]:
         """GitPython adds to the process's environment and takes nothing from it: env(1) does, but for the
         variables ``kept``, which are ours."""
         strays = [name for name in self.environment.strays if name not in kept]
         away = [word for name in strays for word in ("-u", name)]
-        return ["env", *away, "git", *words] if away else ["git", *words]
+        command = ["git", *self._asked(words, cwd)]
+        return ["env", *away, *command] if away else command
+
+    def _asked(self, words: Sequence[str], cwd: Path | None) -> list[str]:
+        """``words``, so that the answer looks as git has it by itself, and is this repository's."""
+        # The configuration itself is read as it is.
+        looks = () if words[:1] == ("config",) else PLAIN
+        # With safe.bareRepository=explicit git does not find a repository without a worktree.
+        named = (f"--git-dir={self.git_dir}",) if (cwd or self.top) == self.git_dir else ()
+        return [*looks, *named, *words]
 
 
 def _portions(names: list[str]) -> Iterator[list[str]]:

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
+from backport.gateway.plain_answers import MAIL_OPTIONS, PLAIN_MAILS
 from backport.gateway.repository import Repo
 from backport.history.recall import statements_of
 from backport.history.statements import Statement, stated
@@ -292,7 +293,14 @@ def run_linter(repo: Repo, command: str, commit: Oid) -> tuple[str, ...]:
 
     It never fails anything: style is for people to judge.
     """
-    mail = repo.git.read("format-patch", "--stdout", "-1", commit)
+    words = (
+        "--stdout",
+        "--subject-prefix=PATCH",
+        "--no-numbered",
+        "--no-signoff",
+        "--no-cover-letter",
+    )
+    mail = repo.git.read(*PLAIN_MAILS, "format-patch", *MAIL_OPTIONS, *words, "-1", commit)
     try:
         done = subprocess.run(
             ["sh", "-c", command],

@@ -7,7 +7,7 @@ them: so what is taken must go on by itself and bring nothing else along.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 from backport.counted import counted
@@ -38,28 +38,31 @@ def advise(
     repo: Repo,
     commit: Oid,
     own: View,
-    mended: Sequence[Statement],
-    pulls: Sequence[Oid],
+    mended: Callable[[], Sequence[Statement]],
+    pulls: Callable[[], Sequence[Oid]],
     on: Sequence[str] = (),
 ) -> Advised:
     """On a commit that a patch cannot do without.
 
-    ``own`` is what would come of the commit by itself, ``mended`` what upstream has done since to mend it or
-    to take it back and the branch lacks, ``pulls`` its own direct blockers, ``on`` the newer branches that
-    have it.
+    ``own`` is what would come of the commit by itself, ``mended`` finds what upstream has done since to mend
+    it or to take it back and the branch lacks, ``pulls`` its own direct blockers, ``on`` are the newer
+    branches that have it.
+
+    Most are ruled out by what is cheap to know.  Only of the rest history is read, and last their lines are
+    blamed, which costs more than all else.
     """
-    if mended:
-        first = mended[-1]
-        what = "reverted" if first.reverts else "mended"
-        because = f"upstream has {what} it since: {first.commit[:12]} {first.subject!r}"
-        return Advised(Advice.WAIT, because)
     wide = len(commit_patch(repo, commit).changes)
     if wide > _WIDE:
         return Advised(Advice.ADAPT, f"it changes {counted(wide, 'file')}")
     if own.fate is not Fate.GOES_ON:
         return Advised(Advice.ADAPT, f"it does not go on by itself: {own.fate}")
-    if pulls:
-        return Advised(Advice.ADAPT, f"it needs {counted(len(pulls), 'commit')} more")
+    if since := mended():
+        first = since[-1]
+        what = "reverted" if first.reverts else "mended"
+        because = f"upstream has {what} it since: {first.commit[:12]} {first.subject!r}"
+        return Advised(Advice.WAIT, because)
+    if needed := pulls():
+        return Advised(Advice.ADAPT, f"it needs {counted(len(needed), 'commit')} more")
     where = f", and {', '.join(on)} took it" if on else ""
     return Advised(Advice.TAKE, f"it goes on by itself and needs nothing else{where}")
 
@@ -125,23 +128,24 @@ class Advisor:
 
     def _advised(self, tree: TreeView, commit: Oid, run: Sequence[Patch]) -> Advised:
         have = {patch.commit for patch in run}
-        try:
-            lineage, carriage = self._lineage, self._carriage
-        except UsageError as error:  # the branches share no history
-            return Advised(Advice.ADAPT, error.message)
-        judge = Judge(
-            self._repo, lineage.tip, lineage.upstream_tip, self._branch, self._siblings, tree, run
-        )
-        mended = [
-            one
-            for one in self._mended.get(commit, ())
-            if one.commit not in have and carriage.is_lacked(one.commit)
-        ]
+
+        def mended() -> list[Statement]:
+            return [
+                one
+                for one in self._mended.get(commit, ())
+                if one.commit not in have and self._carriage.is_lacked(one.commit)
+            ]
+
+        def pulls() -> list[Oid]:
+            digger = Digger(self._repo, self._lineage, self._carriage, tree, run)
+            return [one for one in digger.of_commit(commit) if one not in have]
+
+        top = self._repo.branch_tip(self._upstream)
+        judge = Judge(self._repo, self._onto, top, self._branch, self._siblings, tree, run)
         try:
             view = judge.view(commit, blockers=False)
-            pulls = Digger(self._repo, lineage, carriage, tree, run).of_commit(commit)
-            return advise(
-                self._repo, commit, view, mended, [one for one in pulls if one not in have]
-            )
+            return advise(self._repo, commit, view, mended, pulls)
+        except UsageError as error:  # the branches share no history
+            return Advised(Advice.ADAPT, error.message)
         except (BackportError, SeriesError) as error:
             return Advised(Advice.ADAPT, f"not judged: {error}".split("\n", 1)[0])

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings, newer_branches
@@ -83,8 +84,8 @@ def find_needs(
                 pulls=tuple(digger.of_commit(commit)),
                 on=on,
             )
-            mended = [x for x in since.get(commit, ()) if carriage.is_lacked(x.commit)]
-            needs.append(_advised(need, view, judge.view(commit, blockers=False), repo, mended))
+            own = judge.view(commit, blockers=False)
+            needs.append(_advised(need, view, own, repo, partial(_mended, since, carriage, commit)))
         unknown = () if made_on else (_ONLY_CLASHES,)
         whole, cut = digger.closure(blockers) if closure else (None, False)
         subject = shown(patch.subject)
@@ -102,10 +103,19 @@ def _made_on(repo: Repo, patch: Patch) -> Oid | None:
     return parents[0] if len(parents) == 1 else None
 
 
-def _advised(need: Need, patch: View, own: View, repo: Repo, mended: Sequence[Statement]) -> Need:
+def _mended(
+    since: Mapping[Oid, Sequence[Statement]], carriage: Carriage, commit: Oid
+) -> list[Statement]:
+    """What has mended a commit since, and the branch lacks."""
+    return [one for one in since.get(commit, ()) if carriage.is_lacked(one.commit)]
+
+
+def _advised(
+    need: Need, patch: View, own: View, repo: Repo, mended: Callable[[], Sequence[Statement]]
+) -> Need:
     if patch.fate is Fate.THERE:
         return replace(need, because="the branch has all of the patch")
     if patch.fate is Fate.GOES_ON and Kind.NAMES not in {one.kind for one in need.evidence}:
         return replace(need, because="the patch goes on without it")
-    found = advise(repo, need.commit, own, mended, need.pulls, need.on)
+    found = advise(repo, need.commit, own, mended, lambda: need.pulls, need.on)
     return replace(need, advice=found.advice, because=found.because)

@@ -15,6 +15,7 @@ from backport.run import taking
 from backport.run.journal import RunState
 from backport.run.steps import Reason, Step, StepState
 from backport.run.taking import with_taken
+from backport.survey.digging import Digger, Evidence
 from series.model import Oid
 from tests.backport.trees import (
     Files,
@@ -108,6 +109,22 @@ def test_a_conflict_says_what_to_do_about_each_commit(torn: Path) -> None:
         assert "take: it goes on by itself and needs nothing else" in said
         assert "adapt without it: it does not go on by itself: conflicts" in said
     assert "--prerequisites take` picks" in " ".join(done.output.split())
+
+
+def test_history_is_dug_only_for_what_goes_on_by_itself(
+    torn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conflict that is only reported must not cost a `git blame` for each commit that it names."""
+    asked: list[Oid] = []
+
+    def of_commit(_self: Digger, commit: Oid) -> dict[Oid, tuple[Evidence, ...]]:
+        asked.append(commit)
+        return {}
+
+    monkeypatch.setattr(Digger, "of_commit", of_commit)
+    done = backport(torn, "apply", "--branch", "stable", *WORDS, "report")
+    assert done.exit_code == 3, done.output
+    assert asked == [git(torn, "rev-parse", "master~2")]
 
 
 def test_no_more_are_taken_for_a_patch_than_a_few(

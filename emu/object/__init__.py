@@ -14,6 +14,7 @@ The object and its world:
     values              what a scenario's names stand for there
     doubts              whether that can be
     probe               what the tree itself says of constants and types
+    borrowed            where a core may look in types that the probe alone describes
 
 A call:
     context, models     what happens where it leaves its own code

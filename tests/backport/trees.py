@@ -91,6 +91,7 @@ def branch_with(repo: Path, name: str, start: str, *steps: tuple[str, Files]) ->
     One process makes them all.  What needs a worktree (attributes, ignored files) is for `commit`.
     """
     who = {role: _ident(role) for role in ("AUTHOR", "COMMITTER")}
+    tree = pygit2.Repository(str(repo)).revparse_single(start).peel(pygit2.Tree)
     stream = [f"reset refs/heads/{name}\nfrom {start}^0\n\n".encode()]
     for mark, (message, files) in enumerate(steps, 1):
         stream.append(f"commit refs/heads/{name}\nmark :{mark}\n".encode())
@@ -101,7 +102,8 @@ def branch_with(repo: Path, name: str, start: str, *steps: tuple[str, Files]) ->
             if content is None:
                 stream.append(b"D " + quoted + b"\n")
             else:
-                stream += [b"M 100644 inline " + quoted + b"\n", _data(content)]
+                mode = tree[path].filemode if path in tree else pygit2.enums.FileMode.BLOB
+                stream += [b"M %o inline %b\n" % (mode, quoted), _data(content)]
         stream.append(b"\n")
     stream += [f"get-mark :{mark}\n".encode() for mark in range(1, len(steps) + 1)]
     said = git(

@@ -212,6 +212,7 @@ def test_a_core_without_debug_information() -> None:
     )
     types = mini.source(FIXED).partition("u32 copy_from_user(")[0]
     page = BALLOON.strip().partition("\n")[0].replace("u64 list, count", "u64 list, count_info")
+    page = page.replace("u32 order, pad;", "union { struct { u32 order; } free; } v; u32 pad;")
     answers = read_probe(compile_source(f"{types}\n{page}\n{probe}"), PROFILE)
     core = compile_source(mini.source() + BALLOON, flags=BARE)
     found = emulate_object(core, with_layouts(PROFILE, answers.layouts), only="online_memory")

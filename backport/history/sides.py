@@ -7,7 +7,7 @@ with and without.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from backport.gateway.repository import Repo
@@ -15,6 +15,8 @@ from series.model import Oid
 
 _MOST_NEW = 5000
 """Commits that a history is continued by; beyond that it is walked anew."""
+_MOST_ADDED = 1000
+"""Commits that a branch is continued by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +48,29 @@ def added_in_line(repo: Repo, top: Oid, old: Oid) -> tuple[Oid, ...] | None:
         found.append(at)
         at = parents[0]
     return tuple(found)
+
+
+class Continued:
+    """Which commit of ``known`` each other has come from, where that is one line; each is asked for once."""
+
+    def __init__(self, repo: Repo, known: Container[Oid]) -> None:
+        self._repo = repo
+        self._known = known
+        self._found: dict[Oid, tuple[Oid, tuple[Oid, ...]]] = {}
+
+    def from_known(self, tip: Oid) -> tuple[Oid, tuple[Oid, ...]]:
+        """The known one, and what has come on it, newest first; the commit itself and nothing for none."""
+        if tip not in self._found:
+            self._found[tip] = self._look(tip)
+        return self._found[tip]
+
+    def _look(self, tip: Oid) -> tuple[Oid, tuple[Oid, ...]]:
+        added: list[Oid] = []
+        at = tip
+        while at not in self._known:
+            parents = self._repo.parents(at)
+            if len(parents) != 1 or len(added) == _MOST_ADDED:
+                return tip, ()
+            added.append(at)
+            at = parents[0]
+        return at, tuple(added)

@@ -188,8 +188,8 @@ def change(path: Path, *statements: str) -> None:
         "delete from sides",
         "drop table statement",
         "drop table history",
-        "pragma user_version = 2",
-        "pragma user_version = 4",
+        "pragma user_version = 3",
+        "pragma user_version = 5",
     ],
 )
 def test_what_is_damaged_is_not_believed_and_made_anew(repo: Path, statement: str) -> None:

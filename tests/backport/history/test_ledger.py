@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
-from backport.history import ledger, siblings
+from backport.gateway.repository import Repo
+from backport.history import kept_sides, ledger, siblings
 from backport.history.ledger import Ledger, index_path, read_span
 from backport.history.other_branch import Sibling
+from backport.history.sides import read_sides
 from series.model import Oid
 from tests.backport.survey.stable_repo import answer, make, on, take
 from tests.backport.trees import backport, commit, git, lines, open_repo
@@ -126,13 +128,55 @@ def test_upstream_that_moves_on_costs_no_history(
     def refuse(*_: object) -> None:
         raise AssertionError("history was read")
 
-    monkeypatch.setattr(ledger, "read_span", refuse)
+    monkeypatch.setattr(ledger, "read_entries", refuse)
+    monkeypatch.setattr(Repo, "merge_base", refuse)
     assert answer(repo, "index")["made"] == 2
     monkeypatch.undo()
     assert spans(repo) == ALL
     git(repo, "merge", "-q", "--no-edit", "-s", "ours", "stable-4.10")
     answer(repo, "index")
     assert spans(repo) == ALL
+
+
+def test_a_branch_that_moves_on_costs_what_has_come_to_it(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(repo, "index")
+    on(repo, "stable-4.10", {"b.c": lines((3, "x"))}, "the branch moves on")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("history was read")
+
+    monkeypatch.setattr(ledger, "read_entries", refuse)
+    monkeypatch.setattr(kept_sides, "read_sides", refuse)
+    monkeypatch.setattr(Repo, "merge_base", refuse)
+    assert answer(repo, "index")["made"] == 3
+    monkeypatch.undo()
+    assert spans(repo) == ALL
+
+
+@pytest.mark.parametrize(
+    ("ahead", "behind"),
+    [("stable-4.11", "stable-4.10"), ("stable-4.11", "master"), ("master", "stable-4.10")],
+)
+def test_a_branch_that_moves_on_to_what_another_has(repo: Path, ahead: str, behind: str) -> None:
+    """In a line, and still the two have another merge base than before."""
+    git(repo, "checkout", "-q", ahead)
+    git(repo, "reset", "-q", "--hard", behind)
+    for text in ("1\n", "2\n"):
+        commit(repo, {"d.c": text}, "first here")
+    git(repo, "checkout", "-q", "master")
+    answer(repo, "index")
+    git(repo, "checkout", "-q", behind)
+    git(repo, "merge", "-q", "--ff-only", f"{ahead}~1")
+    commit(repo, {"e.c": "1\n"}, "and then more")
+    git(repo, "checkout", "-q", "master")
+    answer(repo, "index")
+    assert spans(repo).items() >= ALL.items()
+    opened, top = open_repo(repo), tip(repo, "master")
+    for name in ("stable-4.10", "stable-4.11"):
+        found = Ledger(opened).sides(tip(repo, name), top)
+        assert found == read_sides(opened, tip(repo, name), top)
 
 
 def test_a_branch_that_is_rewritten_is_read_anew(repo: Path) -> None:
@@ -237,12 +281,12 @@ def test_one_that_is_killed_leaves_what_was_there(repo: Path) -> None:
     code = (
         "import os, sys, time\n"
         "from backport.history import ledger\n"
-        "real = ledger.read_span\n"
+        "real = ledger._entry\n"
         "def slow(*given):\n"
         "    open(sys.argv[2], 'w').close()\n"
         "    time.sleep(30)\n"
         "    return real(*given)\n"
-        "ledger.read_span = slow\n"
+        "ledger._entry = slow\n"
         "from backport.cli import app\n"
         "app(['index', '--repo', sys.argv[1]])\n"
     )

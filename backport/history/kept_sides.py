@@ -16,8 +16,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress
 
 from backport.gateway.repository import Repo
@@ -39,13 +40,48 @@ _AT_ONCE = 500
 _FLIP = bytes((1, 0))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History:
-    """All that ``top`` reaches; ``sum`` stands for it."""
+    """All that ``top`` reaches, as raw ids; ``sum`` stands for it."""
 
     top: Oid
-    order: tuple[Oid, ...]
+    ids: bytes
     sum: int
+
+    def __len__(self) -> int:
+        return len(self.ids) * 2 // len(self.top)
+
+    @cached_property
+    def order(self) -> tuple[Oid, ...]:
+        """The ids, in the order of a walk.  Cost: 8 ms on Xen, so that a reader does not ask for it."""
+        return _unpacked(self.ids, len(self.top))
+
+    def among(self, chosen: bytes) -> tuple[Oid, ...]:
+        """Those for which there is a 1."""
+        text, width = self.ids.hex(), len(self.top)
+        starts = compress(range(0, len(text), width), chosen)
+        return tuple(Oid(text[at : at + width]) for at in starts)
+
+
+class _Shared(Set[Oid]):
+    """The commits of a history that a tip reaches: most readers ask for a few, some for none."""
+
+    def __init__(self, history: History, lacked: bytes) -> None:
+        self._history = history
+        self._reached = _flipped(lacked)
+
+    @cached_property
+    def _all(self) -> frozenset[Oid]:
+        return frozenset(compress(self._history.order, self._reached))
+
+    def __contains__(self, commit: object) -> bool:
+        return commit in self._all
+
+    def __iter__(self) -> Iterator[Oid]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return self._reached.count(1)
 
 
 def find_history(connection: sqlite3.Connection, top: Oid) -> History | None:
@@ -53,19 +89,18 @@ def find_history(connection: sqlite3.Connection, top: Oid) -> History | None:
     row = connection.execute("select ids, sum from history where top = ?", (top,)).fetchone()
     if row is None or _sum(top, row[0]) != row[1]:
         return None
-    return History(top, _unpacked(row[0], len(top)), row[1])
+    return History(top, row[0], row[1])
 
 
 def find_sides(connection: sqlite3.Connection, tip: Oid, history: History) -> Sides | None:
-    """The sides that are there and sound; may raise `UNREADABLE`.  Cost on Xen: 5 ms."""
+    """The sides that are there and sound; may raise `UNREADABLE`.  Cost on Xen: 2 ms."""
     row = _sides_row(connection, tip, history)
     if row is None:
         return None
     lacked = zlib.decompress(row[1])
-    if len(lacked) != len(history.order):
+    if len(lacked) != len(history):
         return None
-    shared = frozenset(compress(history.order, _flipped(lacked)))
-    return Sides(_unpacked(row[0], len(tip)), tuple(compress(history.order, lacked)), shared)
+    return Sides(_unpacked(row[0], len(tip)), history.among(lacked), _Shared(history, lacked))
 
 
 def _flipped(lacked: bytes) -> bytes:
@@ -177,8 +212,7 @@ def _needed(history: History, rows: Iterable[_Row]) -> dict[Oid, None]:
     for row in rows:
         lacked |= int.from_bytes(row.lacked, "big")
         own |= dict.fromkeys(row.own)
-    size = len(history.order)
-    return own | dict.fromkeys(compress(history.order, lacked.to_bytes(size, "big")))
+    return own | dict.fromkeys(history.among(lacked.to_bytes(len(history), "big")))
 
 
 class _Reaching:
@@ -226,7 +260,7 @@ def _put_history(connection: sqlite3.Connection, top: Oid, order: tuple[Oid, ...
     ids = _packed(order)
     total = _sum(top, ids)
     connection.execute("insert or replace into history values (?, ?, ?)", (top, ids, total))
-    return History(top, order, total)
+    return History(top, ids, total)
 
 
 def _carried_on(
@@ -246,7 +280,7 @@ def _carried_on(
     old = _sound(connection, old_tip, old_history)
     if old is None or not {*added}.isdisjoint((*old.own, *on_tip)):
         return None
-    if on_tip and on_tip[-1] in {*old_history.order}:
+    if on_tip and on_tip[-1] in old_history.order:
         return None
     return _Row((*on_tip, *old.own), bytes((1,)) * len(added) + old.lacked)
 
@@ -290,7 +324,7 @@ def _sound(connection: sqlite3.Connection, tip: Oid, history: History) -> _Row |
         if found is None:
             return None
         row = _Row(_unpacked(found[0], len(tip)), zlib.decompress(found[1]))
-        return row if len(row.lacked) == len(history.order) else None
+        return row if len(row.lacked) == len(history) else None
     except (ValueError, LookupError, TypeError, AttributeError, zlib.error):
         return None
 

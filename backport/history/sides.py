@@ -7,7 +7,7 @@ with and without.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Sequence, Set
 from dataclasses import dataclass
 
 from backport.gateway.repository import Repo
@@ -25,7 +25,7 @@ class Sides:
 
     own: tuple[Oid, ...]
     theirs: tuple[Oid, ...]
-    shared: frozenset[Oid]
+    shared: Set[Oid]
 
 
 def read_sides(repo: Repo, tip: Oid, top: Oid, order: Sequence[Oid] | None = None) -> Sides:

@@ -141,7 +141,10 @@ class Carriage:
 
     def is_lacked(self, commit: Oid) -> bool:
         """Whether upstream has it and the branch does not, under no id."""
-        return commit in self._lineage.upstream_ids and not self.has(commit)
+        if commit not in self._lineage.upstream_ids:
+            return False
+        found = self.of(commit)
+        return found is None or not found.is_there
 
     def _best(self, commit: Oid, key: str, candidates: Iterable[Statement]) -> Carried | None:
         if (commit, key) not in self._found:

@@ -6,6 +6,7 @@ No merge base is asked for, so merges that cross make no difference.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,7 +28,7 @@ class Lineage:
     upstream_tip: Oid
     own: tuple[Statement, ...]
     upstream: tuple[Statement, ...]
-    shared: frozenset[Oid]
+    shared: Set[Oid]
     notes: tuple[str, ...] = ()
 
     @property

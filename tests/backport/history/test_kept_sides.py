@@ -14,6 +14,7 @@ import pytest
 
 from backport.gateway.repository import Repo
 from backport.history import recall
+from backport.history.kept_sides import History
 from backport.history.ledger import Ledger, index_path
 from backport.history.sides import Sides, read_sides
 from backport.history.statements import Statement, stated
@@ -119,6 +120,21 @@ def test_the_same_answers_and_history_is_not_read(
     for name in ("read_sides", "stated"):
         monkeypatch.setattr(recall, name, refuse)
     assert answers(repo) == before
+
+
+def test_what_both_have_is_read_where_it_is_asked_for(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of Xen that is 44,000 ids."""
+    answer(repo, "index")
+    opened, one, top = open_repo(repo), tip(repo, "stable-4.10"), tip(repo, "master")
+    true = read_sides(opened, one, top)
+    monkeypatch.setattr(History, "order", property(refuse))
+    found = Ledger(opened).sides(one, top)
+    assert found is not None
+    assert (found.own, found.theirs, len(found.shared)) == (true.own, true.theirs, len(true.shared))
+    with pytest.raises(AssertionError, match="history was read"):
+        assert one in found.shared
 
 
 @pytest.mark.parametrize("what", ["upstream", "branch", "both"])

@@ -93,7 +93,7 @@ def mend(
     if staged:
         if not targets or found.head() != targets[-1].commit:
             raise UsageError("--staged: what is staged is a change to HEAD", "--range A..HEAD")
-        tree = staged_tree(found, found.environment.get("GIT_INDEX_FILE"))
+        tree = staged_tree(found)
     if not targets:
         raise UsageError("there is no commit to mend")
     with Reporter(validating=True) as progress:

@@ -26,12 +26,14 @@ _FOREIGN = (b"link\0\0", b"sdir\0\0")
 that as well; git then writes the tree of a plain index, which costs a process."""
 
 
-def staged_tree(repo: Repo, index_file: str | None) -> Oid:
-    """The tree that the commit would have; ``index_file`` is the one that git hands to a hook.
+def staged_tree(repo: Repo) -> Oid:
+    """The tree that the commit would have, by the index that git hands to a hook, or the repository's.
 
     Raises `UsageError` where it would have none.
     """
-    file = Path(index_file) if index_file else repo.git_dir / "index"
+    # As git does: .git/index is meant from the top, also by a hook that has gone on to a subfolder.
+    named = repo.environment.get("GIT_INDEX_FILE")
+    file = repo.top / named if named else repo.git_dir / "index"
     try:
         if not file.exists() or _is_plain(file):
             return Oid(str(pygit2.Index(str(file)).write_tree(repo.native)))

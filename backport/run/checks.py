@@ -54,7 +54,7 @@ class Checked:
 def check_staged(repo: Repo, settings: Settings) -> Staged:
     """The patches in what is staged; and the core, where nothing is wrong with them."""
     head = repo.head()
-    tree = TreeView(repo.objects, staged_tree(repo, repo.environment.get("GIT_INDEX_FILE")))
+    tree = TreeView(repo.objects, staged_tree(repo))
     changed = changed_paths(repo, repo.tree(head).id if head else None, tree.id)
     looked = look_at_patches(repo, tree, changed)
     if looked.complaints or not changed:

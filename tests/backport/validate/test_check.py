@@ -152,6 +152,15 @@ def test_a_partial_commit_is_checked_by_its_own_index(repo: Path) -> None:
     assert git(repo, "show", "--name-only", "--format=") == "README"
 
 
+def test_a_hook_may_go_on_to_a_subfolder(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git hands it ``.git/index``, which is meant from the top of the worktree."""
+    stage(repo, {"p/one.patch": "--- a/a.c\n+++ b/a.c\n@@ -1,9 +1,9 @@\n x\n"})
+    monkeypatch.setenv("GIT_INDEX_FILE", ".git/index")
+    done = backport(repo / "p", "check")
+    assert done.exit_code == 1, done.output
+    assert "p/one.patch:3" in done.output
+
+
 def test_a_hook_that_was_there_is_kept_and_runs_first(repo: Path) -> None:
     hook = repo / ".git/hooks/pre-commit"
     hook.parent.mkdir(exist_ok=True)

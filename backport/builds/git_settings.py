@@ -7,10 +7,12 @@ commits needs a name.  Helpers, commands, URLs and tokens stay hidden.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _SHOWN = ("safe.directory", "user.name", "user.email")
+_MOST_LINKS = 40
+"""That Linux follows in one name (path_resolution(7))."""
 
 
 def harmless(config: Mapping[str, tuple[str, ...]]) -> bytes:
@@ -28,6 +30,25 @@ def git_files(variables: Mapping[str, str]) -> tuple[Path, ...]:
     folder = variables.get("XDG_CONFIG_HOME") or f"{home}/.config"
     named = (f"{home}/.gitconfig", f"{folder}/git/config")
     return tuple(Path(name) for name in named if name.startswith("/"))
+
+
+def place_in_build(path: Path, is_hidden: Callable[[Path], bool]) -> Path:
+    """Where an absolute name leads in a build: a link in a hidden folder is not there.
+
+    A manager of dotfiles has ~/.gitconfig or ~/.config lead to a folder of its own, and a home may be a link.
+    """
+    at, rest, links = Path("/"), list(path.parts[1:]), 0
+    while rest:
+        part = rest.pop(0)
+        here = at.parent if part == ".." else at / part
+        if links < _MOST_LINKS and here.is_symlink() and not is_hidden(at):
+            links += 1
+            target = here.readlink()
+            at = Path("/") if target.is_absolute() else at
+            rest[:0] = target.relative_to("/").parts if target.is_absolute() else target.parts
+        else:
+            at = here
+    return at
 
 
 def _quoted(value: str) -> str:

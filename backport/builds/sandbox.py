@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from shutil import which
 
-from backport.builds.git_settings import git_files
+from backport.builds.git_settings import git_files, place_in_build
 from backport.builds.hidden_places import OWN, hidden_places, sockets
 from backport.builds.no_keyrings import program
 from backport.builds.visible_places import visible_places
@@ -104,7 +104,7 @@ def sandboxes(places: BuildPlaces, use: SandboxUse = SandboxUse.AUTO) -> Callabl
     if why:
         return lambda: Sandbox((), why)
     surveyed = _survey(places)
-    seen = ("sandbox-4", *gaps, "", *places.writable, "", *places.readable)
+    seen = ("sandbox-5", *gaps, "", *places.writable, "", *places.readable)
     guard = places.guard if _KEYRINGS not in gaps else None
 
     def made() -> Sandbox:
@@ -140,7 +140,7 @@ def boxed_as(use: SandboxUse, readable: Sequence[str]) -> tuple[str, ...]:
     if use is SandboxUse.OFF:
         return ()
     _, why, gaps = _usable()
-    return () if why else ("sandbox-2", *gaps, "", *readable)
+    return () if why else ("sandbox-3", *gaps, "", *readable)
 
 
 def unusable() -> str:
@@ -160,9 +160,14 @@ def _mounts(places: BuildPlaces, surveyed: Mapping[Path, _Kind]) -> list[str]:
         differs = path.exists() and kinds[path] is not _nearest(path.parent, kinds)
         if differs or path in writable:  # the worktree is perhaps made later
             words += _mount(path, kinds[path], places.nothing)
+
+    def is_hidden(path: Path) -> bool:
+        return _nearest(path, kinds) is _Kind.HIDDEN
+
     for path in git_files(places.variables):
-        if path.is_file() and _nearest(path, kinds) is _Kind.HIDDEN:
-            words += ["--ro-bind", str(_shown_settings(places)), str(path)]
+        place = place_in_build(path, is_hidden)
+        if path.is_file() and is_hidden(place):
+            words += ["--ro-bind", str(_shown_settings(places)), str(place)]
     # The worktree's .git says which repository git works on, with whose configuration and commands.
     pointer = str(places.worktree / ".git")
     words += ["--ro-bind", pointer, pointer]

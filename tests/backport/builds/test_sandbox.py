@@ -69,6 +69,37 @@ def test_git_runs_in_a_build_and_sees_no_secret(
     assert saw["saw-npmrc"] == ""
 
 
+@pytest.mark.parametrize(
+    ("link", "leads_to"),
+    [
+        (".gitconfig", "dotfiles/.gitconfig"),
+        (".gitconfig", ".dotfiles/.gitconfig"),
+        (".config", "dotfiles/config"),
+        (".config/git", "dotfiles/git"),
+        ("", ""),
+    ],
+)
+def test_git_settings_are_found_through_links(
+    repo: Path, home: Path, monkeypatch: pytest.MonkeyPatch, link: str, leads_to: str
+) -> None:
+    """A manager of dotfiles keeps them in a folder of its own."""
+    monkeypatch.delenv("GIT_CONFIG_GLOBAL")
+    if not link:  # the home itself is one
+        monkeypatch.setenv("HOME", str(home.with_name("linked")))
+        home.with_name("linked").symlink_to(home)
+        link, leads_to = ".gitconfig", "dotfiles/.gitconfig"
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    place = home / leads_to
+    (home / link).parent.mkdir(exist_ok=True)
+    file = place / {".config": "git/config", ".config/git": "config"}.get(link, "")
+    file.parent.mkdir(parents=True)
+    file.write_text("[user]\n\tname = A B\n[alias]\n\tx = token\n")
+    (home / link).symlink_to(place)
+    saw = built(repo, "git config user.name > saw-name; git config --list > saw-all")
+    assert saw["saw-name"] == "A B"
+    assert "token" not in saw["saw-all"]
+
+
 def test_a_build_has_no_capability(repo: Path) -> None:
     saw = built(repo, "grep -e Cap -e NoNew /proc/self/status > saw-caps")["saw-caps"]
     assert "NoNewPrivs:\t1" in saw  # what is in the bounding set cannot be had by exec(2), then

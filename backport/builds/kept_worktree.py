@@ -13,12 +13,12 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from backport.builds.build_files import is_build_file
 from backport.builds.leftovers import end_leftovers
-from backport.errors import GitFailed
+from backport.errors import CannotTest, GitFailed
 from backport.gateway.changed_paths import changed_paths
 from backport.gateway.pointers import path_in
 from backport.gateway.repository import Repo
@@ -142,10 +142,17 @@ class KeptWorktree:
                 place = self.folder / one.path
                 place.mkdir(parents=True, exist_ok=True)
                 self._lay_index.unlink(missing_ok=True)
-                where = (f"--git-dir={one.git_dir}", f"--work-tree={place}")
-                words = (*_TRUST_NOTHING, *self._filters(), *where)
+                of = f"--git-dir={one.git_dir}"
+                filters = self._filters(self.repo.git.config_of(one.git_dir))
+                words = (*_TRUST_NOTHING, *filters, of, f"--work-tree={place}")
                 read = ("read-tree", "--reset", "-u", one.commit)
-                self.repo.git(*words, *read, cwd=place, index=self._lay_index)
+                try:
+                    self.repo.git(*words, *read, cwd=place, index=self._lay_index)
+                except GitFailed as error:
+                    raise CannotTest(
+                        f"the submodule {one.path} cannot be laid out: {error}",
+                        "`git submodule update --init --recursive --force` may complete its clone",
+                    ) from error
         self._lay_index.unlink(missing_ok=True)
         self._laid.write_text(self._said_of_submodules(commit))
 
@@ -297,15 +304,17 @@ class KeptWorktree:
         admin = self._admin()
         assert admin is not None
         where = (f"--git-dir={admin}", f"--work-tree={self.folder}")
-        return self.repo.git(*_TRUST_NOTHING, *self._filters(), *where, *words, cwd=self.folder)
+        return self.repo.git(
+            *_TRUST_NOTHING, *self._filters(self.repo.git.config), *where, *words, cwd=self.folder
+        )
 
-    def _filters(self) -> tuple[str, ...]:
+    def _filters(self, config: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
         """The user's filters (gitattributes(5)) have them run where builds do: the tree says which of
         them runs, and on what."""
         if not self.prefix:
             return ()
         found: list[str] = []
-        for key, values in self.repo.git.config.items():
+        for key, values in config.items():
             if _FILTER.fullmatch(key) and values[-1]:
                 script = values[-1].replace("%f", '"$1"')
                 boxed = shlex.join((*self.prefix, "/bin/sh", "-c", script, "sh"))

@@ -69,12 +69,13 @@ class GitRunner:
 
         Section and variable of a key are in lower case; a variable without a value is ``true``.
         """
-        found: dict[str, list[str]] = {}
-        for entry in self.peek("config", "--list", "-z").split("\0"):
-            key, line, value = entry.partition("\n")
-            if key:
-                found.setdefault(key, []).append(value if line else "true")
-        return {key: tuple(values) for key, values in found.items()}
+        return _settings(self.peek("config", "--list", "-z"))
+
+    def config_of(self, git_dir: Path) -> Mapping[str, tuple[str, ...]]:
+        """The same of another repository, such as the clone of a submodule."""
+        # Its own worktree may be gone.
+        where = (f"--git-dir={git_dir}", f"--work-tree={git_dir}")
+        return _settings(self.peek(*where, "config", "--list", "-z"))
 
     def peek(
         self,
@@ -220,6 +221,15 @@ class GitRunner:
         # With safe.bareRepository=explicit git does not find a repository without a worktree.
         named = (f"--git-dir={self.git_dir}",) if (cwd or self.top) == self.git_dir else ()
         return [*looks, *named, *words]
+
+
+def _settings(listed: str) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for entry in listed.split("\0"):
+        key, line, value = entry.partition("\n")
+        if key:
+            found.setdefault(key, []).append(value if line else "true")
+    return {key: tuple(values) for key, values in found.items()}
 
 
 def _portions(names: list[str]) -> Iterator[list[str]]:

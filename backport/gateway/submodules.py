@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pygit2
+from pygit2.enums import RepositoryOpenFlag
 
 from backport.gateway.repository import Repo
 from backport.gateway.trees import GITLINK
@@ -68,12 +69,13 @@ class Submodules:
     def _inside(
         self, tree: _Tree, folders: tuple[Path, ...], top: Path, prefix: str
     ) -> Iterator[Submodule]:
-        for name, path in self._named(tree.modules):
+        for path, names in self._named(tree.modules).items():
             wanted = tree.link(path)
             if wanted is None:
                 continue
             place = top / path
-            clones = (*(folder / "modules" / name for folder in folders), *_checked_out(place))
+            kept = (folder / "modules" / name for name in names for folder in folders)
+            clones = (*kept, *_checked_out(place))
             for clone in clones:
                 if (found := _commit_in(clone, wanted)) is not None:
                     yield Submodule(prefix + path, wanted, clone)
@@ -82,7 +84,9 @@ class Submodules:
             else:
                 yield Submodule(prefix + path, wanted, None)
 
-    def _named(self, modules: bytes) -> Iterator[tuple[str, str]]:
+    def _named(self, modules: bytes) -> dict[str, list[str]]:
+        """The names of each path: one that was removed and added again can have two."""
+        found: dict[str, list[str]] = {}
         words = ("config", "--file", "-", "-z", "--get-regexp", r"^submodule\..*\.path$")
         said = self._repo.git.peek(*words, stdin=modules, may_fail=True) if modules else ""
         for entry in filter(None, said.split("\0")):
@@ -90,13 +94,15 @@ class Submodules:
             name = key.removeprefix("submodule.").removesuffix(".path")
             # Git does not take a name that leads out of its folder either (submodule-config.c).
             if name and not Path(name).is_absolute() and ".." not in re.split(r"[/\\]", name):
-                yield name, path
+                found.setdefault(path, []).append(name)
+        return found
 
 
 def _commit_in(git_dir: Path, wanted: Oid) -> _Tree | None:
     """A commit of a clone; None where there is no such clone, or it has no such commit."""
     try:
-        native = pygit2.Repository(str(git_dir))
+        # As a bare one: its worktree may be gone, as on a branch without the submodule.
+        native = pygit2.Repository(str(git_dir), RepositoryOpenFlag.BARE)
         tree = native[wanted].peel(pygit2.Tree)
     except (pygit2.GitError, KeyError, ValueError):
         return None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,46 @@ def test_a_name_that_leads_out_is_none(tmp_path: Path) -> None:
     git(made, "commit", "-q", "-m", "hostile")
     done = backport(made, "check", "--commit", "HEAD", "--build", "cat lib/g >made")
     assert done.exit_code == 1, done.output
+
+
+def test_a_clone_whose_worktree_is_gone_serves(repo: Path) -> None:
+    """Its core.worktree leads nowhere, as where a branch without the submodule was checked out."""
+    shutil.rmtree(repo / "lib")
+    done = backport(repo, "check", "--commit", "stable~1")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_path_with_two_names_is_one_submodule(repo: Path) -> None:
+    """Who removes a submodule by hand and adds it again can leave the entry of its old name."""
+    modules = repo / ".gitmodules"
+    modules.write_text('[submodule "old"]\n\tpath = lib\n\turl = x\n' + modules.read_text())
+    commit(repo, {}, "two names")
+    done = backport(repo, "check", "--commit", "stable")
+    assert done.exit_code == 1, done.output
+    assert "without" not in done.output
+    shutil.rmtree(repo / "lib")
+    shutil.rmtree(repo / ".git/modules")
+    assert "without 1 submodule (lib)" in backport(repo, "check", "--commit", "stable").output
+
+
+def test_a_clone_that_lacks_files_gives_no_verdict(repo: Path) -> None:
+    """As a partial one does whose remote is gone."""
+    wanted = git(repo / "lib", "rev-parse", "HEAD~1:y.h")
+    (repo / ".git/modules/lib/objects" / wanted[:2] / wanted[2:]).unlink()
+    done = backport(repo, "check", "--commit", "stable~1")
+    assert done.exit_code == 125, done.output
+    assert "the submodule lib cannot be laid out" in done.output
+
+
+def test_a_filter_of_a_clone_runs_in_the_sandbox(repo: Path, tmp_path: Path) -> None:
+    inside = repo / "lib"
+    outside = tmp_path / "ran-outside"
+    git(inside, "config", "filter.own.smudge", f"touch {outside}; cat")
+    git(inside, "config", "filter.own.clean", "cat")
+    commit(inside, {".gitattributes": "*.h filter=own\n", "y.h": "#define Y 1\n"}, "filter")
+    git(inside, "submodule", "--quiet", "update", "--init")
+    outside.unlink(missing_ok=True)
+    commit(repo, {}, "with it")
+    done = backport(repo, "check", "--commit", "stable")
+    assert done.exit_code == 0, done.output
+    assert not outside.exists()

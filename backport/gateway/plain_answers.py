@@ -20,7 +20,6 @@ _ALWAYS = (
     "submodule.recurse=false",
 )
 _MAILS = (
-    *("diff.noprefix=false", "diff.mnemonicPrefix=false"),
     *("diff.context=3", "diff.interHunkContext=0", "diff.algorithm=histogram"),
     *("diff.orderFile=/dev/null", "diff.suppressBlankEmpty=false", "core.quotePath=true"),
     *("diff.ignoreSubmodules=none", "diff.submodule=short"),
@@ -42,6 +41,8 @@ PLAIN_AM = tuple(word for setting in _MAILS_TAKEN for word in ("-c", setting))
 """The same for ``git am``."""
 MAIL_OPTIONS = (
     *("--full-index", "--binary", "--no-ext-diff", "--no-textconv", "--no-color", "--no-attach"),
+    # Over diff.noprefix and its like: an early git takes format.noprefix=false for true.
+    *("--src-prefix=a/", "--dst-prefix=b/"),
     *("--no-to", "--no-cc", "--no-from", "--no-thread", "--no-notes", "--encode-email-headers"),
 )
 """What ``git format-patch`` is told besides, so that others can apply what it writes."""

@@ -105,8 +105,7 @@ def bisect(
                     if number not in known:
                         known[number] = test(number)
             found = search(len(targets), test, known)
-            named = (found.first_bad, found.first_bad - 1) if found.first_bad else ()
-            if all(prover.bears_out(steps[n], verdicts[n]) for n in named if n in verdicts):
+            if all(prover.bears_out(steps[n], verdicts[n]) for n in found.rests_on):
                 break
             known.clear()
             verdicts.clear()

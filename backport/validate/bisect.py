@@ -39,6 +39,13 @@ class Found:
     end_fails: bool = False
     """The last step was tested, and fails."""
 
+    @property
+    def rests_on(self) -> tuple[int, ...]:
+        """The steps by whose answers a patch is named; none where it is the branch itself that fails."""
+        if not self.first_bad:
+            return ()
+        return (self.first_bad,) if self.last_good is None else (self.first_bad, self.last_good)
+
 
 class _Steps:
     def __init__(self, count: int, test: Test, known: dict[int, State]) -> None:

@@ -68,6 +68,7 @@ def test_known_answers_cost_nothing() -> None:
 def test_what_cannot_be_told_is_said() -> None:
     found = search(4, lambda n: [P, P, C, C, F][n])
     assert found.untestable == (2, 3)
+    assert found.rests_on == (4, 1), "not on the step before, which has no answer"
     assert "which could not be tested" in describe(found, ["a", "b", "c", "d"])
 
 

@@ -154,7 +154,10 @@ class KeptWorktree:
                         "`git submodule update --init --recursive --force` may complete its clone",
                     ) from error
         self._lay_index.unlink(missing_ok=True)
-        self._laid.write_text(self._said_of_submodules(commit))
+        if said := self._said_of_submodules(commit):
+            self._laid.write_text(said)
+        else:
+            self._laid.unlink(missing_ok=True)
 
     def _said_of_submodules(self, commit: Oid) -> str:
         return "".join(

@@ -184,9 +184,13 @@ class Judge:
         return run
 
     def _ask_again(self, run: Run, rerun: str, poison: int) -> None:
-        """Whether a failure has been one for good; `run` is not looked at any more after it."""
+        """Whether a failure has been one for good; `run` is not looked at any more after it.
+
+        What goes wrong in a plain run goes wrong in this one too, and is not told again.
+        """
         seen = Observed(self.machine, run)
-        if run.context.strange or not worth_asking_again(seen):
+        plain = any(not finding.failures and not finding.drawn for finding in self.findings)
+        if plain or run.context.strange or not worth_asking_again(seen):
             return
         again = self.machine.ask_again(run, poison)
         if again.no_model or again.ended or run.context.l0.unknown or run.context.strange:

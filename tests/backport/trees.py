@@ -102,8 +102,7 @@ def branch_with(repo: Path, name: str, start: str, *steps: tuple[str, Files]) ->
             if content is None:
                 stream.append(b"D " + quoted + b"\n")
             else:
-                mode = tree[path].filemode if path in tree else pygit2.enums.FileMode.BLOB
-                stream += [b"M %o inline %b\n" % (mode, quoted), _data(content)]
+                stream += [b"M %o inline %b\n" % (_mode(tree, path), quoted), _data(content)]
         stream.append(b"\n")
     stream += [f"get-mark :{mark}\n".encode() for mark in range(1, len(steps) + 1)]
     said = git(
@@ -115,6 +114,15 @@ def branch_with(repo: Path, name: str, start: str, *steps: tuple[str, Files]) ->
         stdin=b"".join(stream) + b"done\n",
     )
     return said.split()
+
+
+def _mode(tree: pygit2.Tree, path: str) -> int:
+    """That of a file which is there, as a worktree keeps it."""
+    try:
+        found = tree[path]
+    except KeyError:
+        return 0o100644
+    return found.filemode if isinstance(found, pygit2.Blob) else 0o100644
 
 
 def _ident(role: str) -> str:

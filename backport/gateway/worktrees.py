@@ -93,7 +93,8 @@ def _is_half_made(entry: Path) -> bool:
 
 
 def refuse_dirty(repo: Repo, ref: str) -> None:
-    """Raise `DirtyWorktree` when the branch is checked out with uncommitted changes."""
+    """Raise `DirtyWorktree` when the branch is checked out with uncommitted changes, or is being rebased."""
+    _refuse_rebased(repo, ref)
     where = checked_out(repo, ref)
     if where is None:
         return
@@ -108,3 +109,16 @@ def refuse_dirty(repo: Repo, ref: str) -> None:
             f" with changes: {', '.join(dirty[:3])}{more}",
             "commit or stash them, or put the result on another branch with --to NAME",
         )
+
+
+def _refuse_rebased(repo: Repo, ref: str) -> None:
+    """HEAD is detached until a rebase moves the branch, or its abort moves it back over what came between."""
+    for folder in (repo.common_dir, *(repo.common_dir / "worktrees").glob("*")):
+        for state in ("rebase-merge", "rebase-apply"):
+            file = folder / state / "head-name"
+            if file.is_file() and file.read_bytes().strip() == os.fsencode(ref):
+                raise DirtyWorktree(
+                    f"{ref.removeprefix('refs/heads/')} is being rebased ({file.parent})",
+                    "`git rebase --continue` or `--abort` ends that; or put the result on another branch"
+                    " with --to NAME",
+                )

@@ -47,6 +47,27 @@ def test_a_copied_tree_whose_files_have_other_times(repo: Path, tmp_path: Path) 
     assert moved(copy)
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_branch_that_is_being_rebased_is_left_alone(
+    repo: Path, tmp_path: Path, *, linked: bool
+) -> None:
+    """The rebase's end would fail, and its abort take the branch back over what was made."""
+    commit(repo, {"README": "x\n"}, "last")
+    before = git(repo, "rev-parse", "stable")
+    where = repo
+    if linked:
+        where = tmp_path / "linked"
+        git(repo, "checkout", "-q", "topic")
+        git(repo, "worktree", "add", "-q", str(where), "stable")
+    git(where, "-c", "sequence.editor=sed -i 1s/pick/edit/", "rebase", "-q", "-i", "stable~1")
+    done = backport(repo, *APPLY)
+    assert done.exit_code == 2, done.output
+    assert "stable is being rebased" in done.output
+    assert git(repo, "rev-parse", "stable") == before
+    git(where, "rebase", "--abort")
+    assert backport(repo, *APPLY).exit_code == 0
+
+
 def test_a_symbolic_ref_stays_one(repo: Path) -> None:
     git(repo, "branch", "-m", "real")
     git(repo, "symbolic-ref", "refs/heads/stable", "refs/heads/real")

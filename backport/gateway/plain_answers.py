@@ -45,4 +45,4 @@ MAIL_OPTIONS = (
     *("--src-prefix=a/", "--dst-prefix=b/"),
     *("--no-to", "--no-cc", "--no-from", "--no-thread", "--no-notes", "--encode-email-headers"),
 )
-"""What ``git format-patch`` is told besides, so that others can apply what it writes."""
+"""Further options of ``git format-patch``, so that others can apply what it writes."""

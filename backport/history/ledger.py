@@ -323,8 +323,11 @@ class _Spans:
         )
 
     def _known(self, tip: Oid, hide: Oid) -> str | None:
-        """The merge base, where the two have come in lines from a pair of which it is known, and neither has
-        reached what came to the other."""
+        """The merge base of the two, where that of earlier ends of both is known and still holds.
+
+        It holds where each end has only gained commits in a line since then, and neither end reaches the
+        commits that the other has gained.  None where that is not so.
+        """
         old_tip, on_tip = self._continued.from_known(tip)
         old_hide, on_hide = self._continued.from_known(hide)
         hidden = self.pairs.get((old_tip, old_hide))

@@ -58,7 +58,7 @@ def assemble(
     """
     judge = judge or Judge(repo, plan, state)
     taker = Taker(repo, plan)
-    first, told = len(state.steps), _Told(on_step, len(state.steps))
+    first, reports = len(state.steps), _Reports(on_step, len(state.steps))
     waiting: Waiting | None = None
     while len(state.steps) < len(state.items):
         item = state.items[len(state.steps)]
@@ -69,7 +69,7 @@ def assemble(
                 commit = commit_tree(repo, state, patch, picked.tree.id, item)
                 step = replace(step, commit=commit)
             state = with_step(state, step)
-            told.take(state, patch, step)
+            reports.add(state, patch, step)
             if waiting is not None and item == waiting.item:
                 waiting = None
             continue
@@ -79,29 +79,29 @@ def assemble(
             waiting = Waiting(state, item, patch, picked, blockers, advised)
         if new and item == waiting.item:
             state = with_taken(repo, state, new)
-            told.rewind(len(state.steps))
+            reports.drop_past(len(state.steps))
             first = min(first, len(state.steps))
             continue
         tried = tuple(taken(state) - taken(waiting.state))
         if tried:
             # What was taken does not carry it: it is as if nothing had been.
             waiting = replace(waiting, advised=waiting.disproven(tried))
-            told.rewind(len(waiting.state.steps))
+            reports.drop_past(len(waiting.state.steps))
         state, item, patch, picked = waiting.state, waiting.item, waiting.patch, waiting.picked
         proposal = judge.proposal(repo.tree(state.tip), state, len(state.steps), picked)
         if proposal is not None and is_accepted(state):
             step = proposed_step(item, proposal)
             commit = commit_tree(repo, state, patch, proposal.tree.id, item)
             state = with_step(state, replace(step, commit=commit))
-            told.take(state, patch, step)
+            reports.add(state, patch, step)
             waiting = None
             continue
-        told.rest(state)
+        reports.finish(state)
         state = examined(repo, plan, state, judge.siblings, first)
         stop = stopped_at(item, patch, picked, waiting.blockers, waiting.advised)
         state = replace(state, phase=Phase.STOPPED, clash=stop)
         return Assembly(state, (patch, picked), waiting.blockers, proposal)
-    told.rest(state)
+    reports.finish(state)
     return Assembly(examined(repo, plan, state, judge.siblings, first))
 
 
@@ -116,28 +116,28 @@ def _lacked(
     return blockers, advised, chosen(blockers, advised)
 
 
-class _Told:
-    """Tells the steps of an assembly: those of what was taken with the patch that they were taken for."""
+class _Reports:
+    """Reports the steps of an assembly: those of what was taken with the patch that they were taken for."""
 
     def __init__(self, on_step: OnStep, done: int) -> None:
         self._on_step = on_step
         self._done = done
         self._waiting: list[tuple[Patch, Step]] = []
 
-    def take(self, state: RunState, patch: Patch, step: Step) -> None:
+    def add(self, state: RunState, patch: Patch, step: Step) -> None:
         """Take note of the newest step of ``state``."""
         self._waiting.append((patch, step))
         if not isinstance(step.item, Taken):
-            self.rest(state)
+            self.finish(state)
 
-    def rest(self, state: RunState) -> None:
-        """Tell what waits."""
+    def finish(self, state: RunState) -> None:
+        """Report what waits."""
         for patch, step in self._waiting:
             self._done += 1
             self._on_step(self._done, len(state.items), patch, step)
         self._waiting.clear()
 
-    def rewind(self, count: int) -> None:
+    def drop_past(self, count: int) -> None:
         """Forget the steps past the first ``count``."""
         del self._waiting[max(0, count - self._done) :]
         self._done = min(self._done, count)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
@@ -70,35 +70,34 @@ def forget(repo: Repo, moved: Collection[RefMove]) -> None:
 
 def moves(repo: Repo) -> tuple[Move, ...]:
     """All that are known, newest last.  Raises `UsageError` where the file is damaged."""
-    path = repo.state_dir / "moves.json"
+    return read_moves(repo.state_dir / "moves.json", "`git reflog` has the moves, too") or ()
+
+
+def _write(repo: Repo, known: list[Move]) -> None:
+    write_moves(repo.state_dir / "moves.json", known[-_MOST:])
+
+
+def read_moves(path: Path, hint: str) -> tuple[Move, ...] | None:
+    """The moves that a file holds; None where there is no file.  Raises `UsageError`, with ``hint`` where
+    the file is damaged."""
     try:
         data = json.loads(path.read_bytes())
         if data["version"] != _VERSION:
             raise UsageError(f"{path} was written by another version of backport")
-        return from_rows(data["moves"])
+        return tuple(
+            Move(str(one["what"]), tuple(RefMove(*ref) for ref in one["refs"]))
+            for one in data["moves"]
+        )
     except FileNotFoundError:
-        return ()
+        return None
     except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise UsageError(
-            f"{path} is damaged: {error}", "`git reflog` has the moves, too"
-        ) from error
+        raise UsageError(f"{path} is damaged: {error}", hint) from error
 
 
-def _write(repo: Repo, known: list[Move]) -> None:
-    data = {"version": _VERSION, "moves": as_rows(known[-_MOST:])}
-    write_atomic(repo.state_dir / "moves.json", json.dumps(data, indent=1).encode())
-
-
-def as_rows(known: Iterable[Move]) -> list[dict[str, Any]]:
-    """As the file has them."""
-    return [
+def write_moves(path: Path, known: Iterable[Move]) -> None:
+    """Write them; the file is whole, or as it was."""
+    rows = [
         {"what": one.what, "refs": [[ref.ref, ref.old, ref.new] for ref in one.refs]}
         for one in known
     ]
-
-
-def from_rows(rows: Iterable[Any]) -> tuple[Move, ...]:
-    """Read them again; raises `ValueError`, `LookupError` or `TypeError` where they are something else."""
-    return tuple(
-        Move(str(one["what"]), tuple(RefMove(*ref) for ref in one["refs"])) for one in rows
-    )
+    write_atomic(path, json.dumps({"version": _VERSION, "moves": rows}, indent=1).encode())

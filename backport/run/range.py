@@ -59,7 +59,7 @@ def read_line(repo: Repo, commits: str) -> Line:
 
 
 def without_merges(repo: Repo, line: Line) -> Line:
-    """``line``, of which each step is a patch.  Raises `UsageError` where one is a merge."""
+    """``line`` itself, where every step is a patch.  Raises `UsageError` where one is a merge."""
     for target in line.targets:
         if len(repo.parents(target.commit)) > 1:
             raise UsageError(

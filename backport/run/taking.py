@@ -42,7 +42,7 @@ class Waiting:
     picked: Picked
     blockers: tuple[Blocker, ...]
     advised: tuple[Advised, ...]
-    """Of each blocker; empty where nobody has asked."""
+    """What to do about each blocker; empty where that was not looked into."""
 
     def disproven(self, tried: Sequence[Oid]) -> tuple[Advised, ...]:
         """The advice, now that the patch does not go on with those either."""

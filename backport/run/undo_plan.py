@@ -7,16 +7,11 @@ there each of these refs may stand at either end: `undo` brings all of them back
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from backport.errors import UsageError
 from backport.gateway.repository import Repo
 from backport.run.journal import UNDO
-from backport.run.last_moves import Move, as_rows, from_rows
-from backport.store.files import write_atomic
-
-_VERSION = 1
+from backport.run.last_moves import Move, read_moves, write_moves
 
 
 def waits(repo: Repo) -> bool:
@@ -26,25 +21,13 @@ def waits(repo: Repo) -> bool:
 
 def read(repo: Repo) -> tuple[Move, ...] | None:
     """The undo that was begun; None where none is.  Raises `UsageError` where the file is damaged."""
-    path = repo.state_dir / UNDO
-    try:
-        data = json.loads(path.read_bytes())
-        if data["version"] != _VERSION:
-            raise UsageError(f"{path} was written by another version of backport")
-        return from_rows(data["moves"])
-    except FileNotFoundError:
-        return None
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise UsageError(
-            f"{path} is damaged: {error}",
-            "`git reflog` shows where the branches were; remove the file",
-        ) from error
+    hint = "`git reflog` shows where the branches were; remove the file"
+    return read_moves(repo.state_dir / UNDO, hint)
 
 
 def write(repo: Repo, chosen: Sequence[Move]) -> None:
     """Note it: from here on refs may go back."""
-    data = {"version": _VERSION, "moves": as_rows(chosen)}
-    write_atomic(repo.state_dir / UNDO, json.dumps(data, indent=1).encode())
+    write_moves(repo.state_dir / UNDO, chosen)
 
 
 def end(repo: Repo) -> None:

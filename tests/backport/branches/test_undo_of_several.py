@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from backport.errors import BranchMoved
+from backport.gateway.repository import Repo
 from backport.run import undoing
+from backport.run.journal import Journal
+from backport.run.last_moves import RefMove
 from tests.backport.trees import backport, commit, git, lines, new_repo, refs
 
 NAMES = ("stable-4.10", "stable-4.11", "stable-4.12")
@@ -140,10 +143,10 @@ def _fail_at(
     """Have the ``at``-th ref that goes back or forth fail, and with ``onwards`` each behind it."""
     real, calls = undoing._set, iter(range(1, 99))
 
-    def failing(*words: object) -> None:
+    def failing(repo: Repo, journal: Journal, ref: RefMove, reason: str) -> None:
         number = next(calls)
         if number == at or (onwards and number > at):
             raise error
-        real(*words)  # type: ignore[arg-type]
+        real(repo, journal, ref, reason)
 
     patch.setattr(undoing, "_set", failing)

@@ -94,7 +94,7 @@ def _is_half_made(entry: Path) -> bool:
 
 def refuse_dirty(repo: Repo, ref: str) -> None:
     """Raise `DirtyWorktree` when the branch is checked out with uncommitted changes, or is being rebased."""
-    _refuse_rebased(repo, ref)
+    refuse_rebased(repo, ref)
     where = checked_out(repo, ref)
     if where is None:
         return
@@ -111,8 +111,11 @@ def refuse_dirty(repo: Repo, ref: str) -> None:
         )
 
 
-def _refuse_rebased(repo: Repo, ref: str) -> None:
-    """HEAD is detached until a rebase moves the branch, or its abort moves it back over what came between."""
+def refuse_rebased(repo: Repo, ref: str) -> None:
+    """Raise `DirtyWorktree` where a worktree is rebasing the branch.
+
+    HEAD is detached until a rebase moves the branch, or its abort moves it back over what came between.
+    """
     for folder in (repo.common_dir, *(repo.common_dir / "worktrees").glob("*")):
         for state in ("rebase-merge", "rebase-apply"):
             file = folder / state / "head-name"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from backport import interrupts
 from backport.counted import counted
 from backport.errors import BackportError, BranchMoved
-from backport.gateway import refs
+from backport.gateway import refs, worktrees
 from backport.gateway.branch import grown
 from backport.gateway.repository import Repo
 from backport.run import moving
@@ -25,6 +25,7 @@ from series.model import Oid
 def check(repo: Repo, journal: Journal, state: RunState) -> None:
     """Raise where the branch could not be moved as things are: before anything is built."""
     refuse_moved(repo, state)
+    worktrees.refuse_rebased(repo, state.target)
     plan = moving.planned(repo, journal, state, "")
     if plan.files is not None:
         plan.files.check()
@@ -51,6 +52,7 @@ def move(repo: Repo, journal: Journal, state: RunState, reason: str = "") -> Non
         if plan.branch.now == state.end:  # cut behind the rename
             return
         refuse_moved(repo, state)
+        worktrees.refuse_rebased(repo, state.target)
         if plan.files is not None and begun is None:
             plan.files.refuse_strangers()
     except BaseException:

@@ -48,6 +48,8 @@ class Regressions:
                 elif name in could:
                     lost.append(name)
         self._could[step.commit] = could
+        # A verdict may have one scenario several times.
+        lost = list(dict.fromkeys(lost))
         lost = [name for name in lost if not is_accepted(f"regression:{name}", self._accepted)]
         if not lost:
             return step

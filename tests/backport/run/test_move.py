@@ -47,6 +47,24 @@ def test_a_copied_tree_whose_files_have_other_times(repo: Path, tmp_path: Path) 
     assert moved(copy)
 
 
+def test_a_rebase_that_began_while_a_run_waits_is_seen(repo: Path) -> None:
+    commit(repo, {"README": "x\n"}, "last")
+    journal = repo / ".git/backport/run/state.json"
+    seen = {}
+
+    def rebase(*_: object) -> None:
+        seen["waits"] = journal.exists()
+        git(repo, "-c", "sequence.editor=sed -i 1s/pick/edit/", "rebase", "-q", "-i", "stable~1")
+
+    before = git(repo, "rev-parse", "stable")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("backport.run.phases.refuse_failed", rebase)
+        done = backport(repo, *APPLY, "--validate", "build", "--build", "cat * >all")
+    assert (done.exit_code, seen) == (2, {"waits": True}), done.output
+    assert "stable is being rebased" in done.output
+    assert git(repo, "rev-parse", "stable") == before
+
+
 @pytest.mark.parametrize("linked", [False, True])
 def test_a_branch_that_is_being_rebased_is_left_alone(
     repo: Path, tmp_path: Path, *, linked: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,16 @@ def test_an_operation_that_was_there_must_not_go() -> None:
     forgiving = Regressions(before, ("regression:object close/*",))
     forgiving.judge(step(1, close="passed"))
     assert not forgiving.judge(step(2, close="absent")).failed
+
+
+def test_a_scenario_that_stands_twice_is_lost_once() -> None:
+    follow = Regressions(before)
+    follow.judge(step(1, close="passed"))
+    (verdict,) = step(2, close="absent").verdicts
+    assert verdict.data is not None
+    twice = {"results": verdict.data["results"] * 2}
+    again = StepVerdict(2, Oid(f"{2:040}"), "s", (replace(verdict, data=twice),))
+    assert follow.judge(again).explain().count("worked at step 1") == 1
 
 
 def test_a_step_loses_only_what_it_had_from_its_parents() -> None:

@@ -38,7 +38,14 @@ from backport.run.phases import (
     take_back,
 )
 from backport.run.refusals import refuse_second, refuse_undo
-from backport.run.request import Progress, Request, Result, Validation, pinned
+from backport.run.request import (
+    Progress,
+    Request,
+    Result,
+    Validation,
+    pinned,
+    refuse_nowhere_to_take_from,
+)
 from backport.run.steps import Reason, Step, StepState
 from backport.store.files import remove
 
@@ -107,17 +114,23 @@ def go_on(
     state = _waiting(journal)
     if state.phase is not Phase.MOVE:
         refuse_moved(repo, state)
+    changed, read = changed or {}, state
     if changed and not moving.has_moved(repo, journal):
         take_back(repo, journal)
         state = replace(state, settings=_with(state.settings, changed))
+    # Before the journal is written: what is refused has changed nothing, its own settings neither.
+    stopped = state.phase is Phase.STOPPED
+    again = stopped and _goes_on(repo, state, changed)
+    if stopped and not again:
+        _refuse_waiting(repo, state, changed)
+    if state is not read:
         journal.write(state)
-    if state.phase is Phase.STOPPED and _goes_on(repo, state, changed or {}):
+    if again:
         state = replace(state, phase=Phase.APPLY, clash=None)
         journal.write(state)
         drop_worktree(repo, state, unresolved=True)
         state = replace(state, worktree=None)
-    elif state.phase is Phase.STOPPED:
-        _refuse_waiting(repo, state, changed or {})
+    elif stopped:
         state = resolved(repo, journal, state, progress)
     return drive(repo, journal, state, validation, progress, together)
 
@@ -125,7 +138,9 @@ def go_on(
 def _with(settings: Settings, changed: Mapping[str, Any]) -> Settings:
     """The settings as changed; what is accepted besides does not take back what was."""
     accept = (*settings.accept, *(changed.get("accept") or ()))
-    return with_options(settings, **{**changed, "accept": accept})
+    settings = with_options(settings, **{**changed, "accept": accept})
+    refuse_nowhere_to_take_from(settings)
+    return settings
 
 
 def _goes_on(repo: Repo, state: RunState, changed: Mapping[str, Any]) -> bool:

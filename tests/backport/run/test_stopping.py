@@ -116,6 +116,32 @@ def test_refused_after_the_stop(repo: Path) -> None:
     assert backport(repo, "continue", "--prerequisites", "stop").exit_code == 0
 
 
+@pytest.mark.parametrize("verb", ["apply", "plan"])
+def test_nothing_is_taken_from_an_upstream_that_nobody_named(repo: Path, verb: str) -> None:
+    given = ("--branch", "stable-1.0", "--series", "master", "--prerequisites", "take")
+    done = backport(repo, verb, *given, *(("--validate", "none") if verb == "apply" else ()))
+    assert done.exit_code == 2, done.output
+    assert "no upstream is known" in done.output and "backport.upstream" in done.output
+    assert not (repo / ".git/backport/run").exists()
+
+
+def test_a_continue_that_is_refused_changes_no_setting(repo: Path) -> None:
+    """What it was refused for is not asked of the next one."""
+    without = ("--branch", "stable-1.0", "--series", "master", "--validate", "none")
+    assert backport(repo, "apply", *without).exit_code == 3
+    journal = repo / ".git/backport/run/state.json"
+    before = journal.read_bytes()
+    refused = backport(repo, "continue", "--prerequisites", "take", "--validate", "build")
+    assert refused.exit_code == 2, refused.output
+    assert journal.read_bytes() == before
+    assert backport(repo, "abort").exit_code == 0
+
+    assert backport(repo, *words()).exit_code == 3
+    before = journal.read_bytes()
+    assert backport(repo, "continue", "--prerequisites", "stop").exit_code == 4
+    assert journal.read_bytes() == before
+
+
 def test_the_bar_counts_what_is_taken(repo: Path) -> None:
     ended = at_a_terminal(words("--prerequisites", "take"), repo, lambda *_: False)
     assert ended.code == 0

@@ -30,6 +30,7 @@ What becomes of it:
     expectations        what a scenario asks for besides
     leaving             what must not depend on the stack
     judging             one case in every way
+    numbers             whether a probe's constants can be the core's
     coverage            what ran
     emulate             an object in, a report out
     facts               what is known of it before

@@ -15,6 +15,7 @@ from emu.object.coverage import Reached, reached, together
 from emu.object.doubts import check_types, doubt
 from emu.object.judging import Depth, Judge
 from emu.object.machine import Machine
+from emu.object.numbers import doubt_of_numbers
 from emu.object.selection import Selection
 from emu.object.share import All, Share
 from emu.profile import Profile
@@ -63,6 +64,8 @@ def emulate_share(
             results = tuple(_doubted(profile, share, selection, why))
         else:
             results = tuple(_results(machine, share, depth, selection, doubts))
+            if any(result.findings for _, result in results) and not doubts:
+                doubts = list(filter(None, [doubt_of_numbers(parsed, profile)]))
         return ShareReport(
             hashlib.sha256(elf).hexdigest(),
             depth,

@@ -21,7 +21,7 @@ from emu.profile.data import (
     World,
 )
 from emu.profile.load import builtin_profiles, load_profile, with_layouts
-from emu.profile.read import parse_profile
+from emu.profile.read import parse_profile, with_constant
 
 __all__ = [
     "PROBE",
@@ -36,5 +36,6 @@ __all__ = [
     "builtin_profiles",
     "load_profile",
     "parse_profile",
+    "with_constant",
     "with_layouts",
 ]

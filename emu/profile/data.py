@@ -162,8 +162,12 @@ class Profile:
     uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Fields of the core's structures, by type, that a core uses and that nothing fills here."""
     accepted: tuple[Accepted, ...] = ()
-    given: frozenset[str] = frozenset()
+    given: Mapping[str, int] = field(default_factory=dict)
     """Constants that the tree itself has said."""
+    own: Mapping[str, int] = field(default_factory=dict)
+    """What the profile has for those of which the tree says something else."""
+    text: bytes = field(default=b"", repr=False, compare=False)
+    """What it was read from."""
     layouts: Described = field(default_factory=Described)
     """What the tree says of types, for a core whose debug information lacks them."""
     origin: str = field(default="", compare=False)

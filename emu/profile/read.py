@@ -35,6 +35,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from emu import abi
@@ -93,7 +94,8 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
     if found != FORMAT:
         raise top.error("format", f"format {found}; this version reads {FORMAT}")
     core = top.table("core")
-    constants = top.integers("constants") | dict(given)
+    own = top.integers("constants")
+    constants = own | dict(given)
     entries = {
         name: _entry(name, table, constants) for name, table in top.tables("entries").items()
     }
@@ -121,12 +123,20 @@ def parse_profile(text: bytes, origin: str, given: tuple[tuple[str, int], ...] =
         aliases=_aliases(top.table("aliases", optional=True)),
         uses=_uses(top.table("uses", optional=True)),
         accepted=tuple(_accepted(item) for item in top.items("accepted")),
-        given=frozenset(name for name, _ in given),
+        given=dict(given),
+        own={name: own[name] for name, value in given if own.get(name, value) != value},
+        text=text,
         origin=origin,
     )
     core.done()
     top.done()
     return profile
+
+
+def with_constant(profile: Profile, name: str, value: int) -> Profile:
+    """The profile for a tree that says the same as this one, but for one constant."""
+    given = tuple(sorted({**profile.given, name: value}.items()))
+    return replace(parse_profile(profile.text, profile.origin, given), layouts=profile.layouts)
 
 
 def _probe(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -181,18 +181,24 @@ class BuildTree:
                 probing=profile is not None and bool(profile.includes),
             )
 
-    def key(self, commit: Oid) -> str:
+    def key(self, commit: Oid, around: str | None = None) -> str:
         """What the answer depends on, as far as that is known before the build."""
         return build_key(
-            self.repo.tree(commit).id, self._around(), self.worktree.submodules.absent(commit)
+            self.repo.tree(commit).id,
+            around or self.around(),
+            self.worktree.submodules.absent(commit),
         )
 
-    def _around(self) -> str:
+    def around(self) -> str:
+        """What answers depend on besides the tree, as it is now."""
         return surroundings(self.command, self.folder, self._env, self._writable, self._boxed_as)
 
-    def known(self, commit: Oid) -> Built | None:
-        """The answer from the cache, with every artefact at hand; None when it must be built."""
-        key = self.key(commit)
+    def known(self, commit: Oid, around: str | None = None) -> Built | None:
+        """The answer from the cache, with every artefact at hand; None when it must be built.
+
+        ``around`` is what `around` has just said: who asks for many looks at the machine's tools once.
+        """
+        key = self.key(commit, around)
         answer = self.cache.get(KIND, key)
         if answer is None:
             return None
@@ -354,7 +360,7 @@ class BuildTree:
         if before is not None and not self.distrusted:
             if self.replay is None:
                 # What another command has left, or another compiler, is no part of this one's build.
-                if self.worktree.is_made_by(self._around()):
+                if self.worktree.is_made_by(self.around()):
                     self.worktree.drop_unmade(before, commit, self.wanted)
                     ended = self._run(Way.INCREMENTAL)
                     if not ended.code:
@@ -397,7 +403,7 @@ class BuildTree:
         self.worktree.begin()
         self.worktree.renew(commit)
         if self.replay is None:
-            self.worktree.make_by(self._around())
+            self.worktree.make_by(self.around())
         ended = self._run(Way.WHOLE, watched=watched)
         if self.replay is not None and watched:
             self.replay.keep(commit, passed=ended.code == 0)

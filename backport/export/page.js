@@ -100,7 +100,9 @@
         if (!off) place.set(n, row++);
       }
       const width = Number(svg.getAttribute("width"));
-      svg.setAttribute("height", String(Math.max(1, row * 22)));
+      const height = Math.max(1, row * 22);
+      svg.setAttribute("height", String(height));
+      svg.setAttribute("viewBox", "0 0 " + width + " " + height);
       for (const path of paths) {
         const a = place.get(path.dataset.a), b = place.get(path.dataset.b);
         if (a === undefined || b === undefined) { path.setAttribute("d", ""); continue; }

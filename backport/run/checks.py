@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backport.config import Settings, level_of
+from backport.counted import counted
 from backport.gateway.changed_paths import changed_paths
 from backport.gateway.index import staged_tree
 from backport.gateway.repository import Repo
@@ -103,8 +104,12 @@ def known_range(repo: Repo, settings: Settings, commits: str) -> Checked:
     targets = read_range(repo, commits)
     settings, phrase = settled(settings, (repo.tree(target.commit) for target in targets))
     with Journal(repo.state_dir).locked(), Prover(repo, settings) as prover:
-        known = [prover.known(target) for target in targets]
-    return Checked(len(targets), tuple(v for v in known if v is not None), (), phrase, targets)
+        known = prover.all_known(targets)
+    if level_of(settings)[0] is not Level.NONE and len(known) < len(targets):
+        count = f"{len(known)} of {counted(len(targets), 'step')}"
+        of_these = f"; of these, {phrase}" if known else ""
+        phrase = f"known from the cache: {count}{of_these}"
+    return Checked(len(targets), known, (), phrase, targets)
 
 
 def _check_core(

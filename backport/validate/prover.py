@@ -217,12 +217,15 @@ class Prover:
 
     def known(self, target: Target) -> StepVerdict | None:
         """The verdict, when it follows from the cache alone."""
+        return next(iter(self.all_known([target])), None)
+
+    def all_known(self, targets: Sequence[Target]) -> tuple[StepVerdict, ...]:
+        """The verdicts that follow from the cache alone, all as of one moment."""
         if self._builder is None:
-            return None
-        built = self._builder.known(target.commit)
-        if built is None:
-            return None
-        return self._begin(target, built)()
+            return ()
+        around = self._builder.around()
+        built = ((target, self._builder.known(target.commit, around)) for target in targets)
+        return tuple(self._begin(target, one)() for target, one in built if one is not None)
 
     def _stream(
         self, targets: Sequence[Target], *, audit: bool = True, ends: bool = True

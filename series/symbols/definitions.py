@@ -41,6 +41,8 @@ _ASM_MACRO = re.compile(rb"\s*\.macro\s+([A-Za-z_]\w*)")
 _ASSIGN = re.compile(rb"\s*(?:PROVIDE\()?([A-Za-z_]\w*)\s*=[^=]")
 _CONFIG = re.compile(rb"\s*(?:menu)?config\s+([A-Za-z0-9_]+)\s*$")
 _IDL = re.compile(rb"\(\s*\"([A-Za-z_]\w*)\"")
+_BODY = re.compile(rb"\b(struct|union|enum)\b[^;()=]*$|\b(struct|union|enum)\b[^;()=]*\{")
+_BRACE = re.compile(rb"[{}]")
 _HEADERS = (b".h", b".hpp", b".inc")
 
 
@@ -136,18 +138,16 @@ class _BodyTracker:
         return self.stack[-1] if self.stack else ""
 
     def feed(self, text: bytes) -> None:
-        match = re.search(
-            rb"\b(struct|union|enum)\b[^;()=]*$|\b(struct|union|enum)\b[^;()=]*\{", text
-        )
+        match = _BODY.search(text)
         if match:
             self.awaiting = (match[1] or match[2]).decode()
         elif b";" in text or b"(" in text:
             self.awaiting = ""
-        for mark in text:
-            if mark == 0x7B:
+        for mark in _BRACE.findall(text):
+            if mark == b"{":
                 self.stack.append(self.awaiting or "code")
                 self.awaiting = ""
-            elif mark == 0x7D and self.stack:
+            elif self.stack:
                 self.stack.pop()
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from itertools import count
+from typing import Literal, NamedTuple
 
 from series.model import FileChange, Hunk, LineOp
 
@@ -55,9 +55,11 @@ def language(path: bytes) -> Language:
     return "idl" if name.endswith(b".idl") else "other"
 
 
-@dataclass(frozen=True, slots=True)
-class CodeLine:
-    """One line of one side of a hunk: cleaned, as it stood, its number, whether the patch made it."""
+class CodeLine(NamedTuple):
+    """One line of one side of a hunk: cleaned, as it stood, its number, whether the patch made it.
+
+    A tuple, since a series has some hundred thousand of them.
+    """
 
     clean: bytes
     raw: bytes
@@ -78,19 +80,29 @@ def code_lines(change: FileChange, side: LineOp = b"+") -> Iterator[tuple[Hunk, 
         lines = [line for line in hunk.lines if line.op != away]
         if not any(line.op == side for line in lines):
             continue
-        raws = [line.text for line in lines]
-        cleaned = clean(b"".join(raws), kind).split(b"\n")
+        text = clean(b"".join([line.text for line in lines]), kind)
+        cleaned = text.split(b"\n")
+        if len(text) > _MAX_LINE:
+            cleaned = [b"" if len(one) > _MAX_LINE else one for one in cleaned]
+        goes_on = [False] * len(lines)
+        if b"\\" in text:
+            goes_on = [False, *(one.rstrip().endswith(b"\\") for one in cleaned)]
         first = hunk.new_start if side == b"+" else hunk.old_start
-        out: list[CodeLine] = []
-        continued = False
-        for index, line in enumerate(lines):
-            if len(cleaned[index]) > _MAX_LINE:
-                cleaned[index] = b""
-            out.append(
-                CodeLine(cleaned[index], raws[index], first + index, line.op == side, continued)
-            )
-            continued = cleaned[index].rstrip().endswith(b"\\")
-        yield hunk, out
+        yield (
+            hunk,
+            [
+                CodeLine(one, line.text, number, line.op == side, continued)
+                for one, line, number, continued in zip(
+                    cleaned, lines, count(first), goes_on, strict=False
+                )
+            ],
+        )
+
+
+def own_text(change: FileChange) -> bytes:
+    """All added lines, as they stand.  A word of their code is a word of this: what is blanked begins and
+    ends beside a word."""
+    return b"".join(line.text for hunk in change.hunks for line in hunk.lines if line.op == b"+")
 
 
 def clean(text: bytes, kind: Language) -> bytes:
@@ -108,7 +120,7 @@ def clean(text: bytes, kind: Language) -> bytes:
 
 
 def _blank(text: bytes) -> bytes:
-    return _NOT_NEWLINE.sub(b" ", text)
+    return _NOT_NEWLINE.sub(b" ", text) if b"\n" in text else b" " * len(text)
 
 
 def _blank_match(match: re.Match[bytes]) -> bytes:

@@ -94,25 +94,27 @@ def _introduced(patches: Sequence[Patch]) -> dict[bytes, list[tuple[int, Definit
     """Name to the patches that introduce it, leaving out what a patch only moves or rewrites."""
     made: dict[bytes, list[tuple[int, Definition]]] = {}
     for index, patch in enumerate(patches):
+        brought = [found for change in patch.changes for found in definitions(change)]
+        if not brought:
+            continue
         removed: dict[bytes, bool] = {}
         gone_texts: set[tuple[bytes, bytes]] = set()
         for change in patch.changes:
             for gone in definitions(change, b"-"):
                 removed[gone.name] = removed.get(gone.name, True) and gone.local
                 gone_texts.add((gone.name, gone.text))
-        for change in patch.changes:
-            for found in definitions(change):
-                if found.kind == "file" or found.name in KEYWORDS or not _telling(found):
+        for found in brought:
+            if found.kind == "file" or found.name in KEYWORDS or not _telling(found):
+                continue
+            # Made global is introduced; defined anew as far as before is not.
+            if found.name in removed and (found.local or not removed[found.name]):
+                if found.kind not in ("function", "macro"):
                     continue
-                # Made global is introduced; defined anew as far as before is not.
-                if found.name in removed and (found.local or not removed[found.name]):
-                    if found.kind not in ("function", "macro"):
-                        continue
-                    if (found.name, found.text) in gone_texts:
-                        continue
-                    # Whoever uses it elsewhere without being converted was written for the new one.
-                    found = replace(found, changed=True)
-                made.setdefault(found.name, []).append((index, found))
+                if (found.name, found.text) in gone_texts:
+                    continue
+                # Whoever uses it elsewhere without being converted was written for the new one.
+                found = replace(found, changed=True)
+            made.setdefault(found.name, []).append((index, found))
     return made
 
 

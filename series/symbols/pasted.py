@@ -12,11 +12,14 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from series.symbols.words import holds
+
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """``prefix`` is put before the one group of ``makers`` and ``users``."""
+    """``prefix`` goes before the one group of ``makers`` and ``users``; ``sign`` is part of all of these."""
 
+    sign: bytes
     prefix: bytes
     kind: Literal["variable", "type"]
     makers: re.Pattern[bytes]
@@ -24,26 +27,29 @@ class _Family:
 
 
 def _family(
-    prefix: bytes, kind: Literal["variable", "type"], makers: bytes, users: bytes
+    sign: bytes, prefix: bytes, kind: Literal["variable", "type"], makers: bytes, users: bytes
 ) -> _Family:
     name = rb"\s*([A-Za-z_]\w*)"
-    return _Family(prefix, kind, re.compile(makers + name), re.compile(users + name))
+    return _Family(sign, prefix, kind, re.compile(makers + name), re.compile(users + name))
 
 
 _FAMILIES = (
     _family(
+        b"cpu",
         b"per_cpu__",
         "variable",
         rb"\b(?:DEFINE|DECLARE)_PER_CPU\w*\s*\([^()]*,",
         rb"\b\w*(?:per_cpu|this_cpu|[gp]et_cpu_var)\w*\s*\(\s*&?",
     ),
     _family(
+        b"GUEST_HANDLE",
         b"__guest_handle_",
         "type",
         rb"\b(?:__)?DEFINE_XEN_GUEST_HANDLE\s*\(",
         rb"\bXEN_GUEST_HANDLE(?:_PARAM|_64)?\s*\(",
     ),
     _family(
+        b"COMPAT_HANDLE",
         b"__compat_handle_",
         "type",
         rb"\b(?:__)?DEFINE_COMPAT_HANDLE\s*\(",
@@ -59,7 +65,12 @@ def pasted_made(text: bytes) -> list[tuple[Literal["variable", "type"], bytes]]:
 
 def pasted_used(text: bytes) -> list[bytes]:
     """The names that a text uses in this way."""
-    return [f.prefix + name for f in _FAMILIES for name in f.users.findall(text)]
+    return [f.prefix + name for f in _FAMILIES if f.sign in text for name in f.users.findall(text)]
+
+
+def may_paste(text: bytes) -> bool:
+    """False where neither a text nor a part of it uses names in this way."""
+    return any(family.sign in text for family in _FAMILIES)
 
 
 def bare(name: bytes) -> bytes:
@@ -75,4 +86,4 @@ def mentions(text: bytes, name: bytes) -> bool:
         return False
     if word != name:
         return name in pasted_used(text) or name in (made for _, made in pasted_made(text))
-    return re.search(rb"\b" + re.escape(name) + rb"\b", text) is not None
+    return holds(text, name)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from series.model import FileChange
-from series.symbols.lexer import DIRECTIVE, KEYWORDS, WORD, CodeLine, code_lines, language
-from series.symbols.pasted import pasted_used
+from series.symbols.lexer import DIRECTIVE, KEYWORDS, WORD, CodeLine, code_lines, language, own_text
+from series.symbols.pasted import may_paste, pasted_used
 
 _NAMED = re.compile(rb"#\s*(?:define|undef|ifdef|ifndef)$")
 _EXPRESSION = re.compile(
@@ -27,6 +27,8 @@ _OBJECT_LINE = re.compile(
     rb"\s*(?:(?:obj|lib|subdir|extra|targets|always|hostprogs|OBJS?)\b|[\w./$()-]+-[yo]\b)[^=]*[:+?]?=(.*)",
     re.IGNORECASE,
 )
+_FILE_WORD = {"c": b"include", "asm": b"include", "kconfig": b"source"}
+"""What a change that names a file must hold."""
 _NOT_A_TYPE = KEYWORDS | frozenset(b"and or not in is".split())
 _QUALIFIERS = frozenset(
     b"static extern const volatile inline struct union enum unsigned signed".split()
@@ -50,6 +52,8 @@ def uses(change: FileChange, wanted: frozenset[bytes] | set[bytes]) -> list[Use]
     """
     path = change.path
     kind = language(path)
+    if kind == "other" or (kind != "kconfig" and _none_of(wanted, own_text(change))):
+        return []
     found: list[Use] = []
     local: set[bytes] = set()
     for _, lines in code_lines(change):
@@ -76,6 +80,11 @@ def uses(change: FileChange, wanted: frozenset[bytes] | set[bytes]) -> list[Use]
                     if name in wanted
                 ]
     return [use for use in found if use.name not in local or use.form not in ("plain", "call")]
+
+
+def _none_of(wanted: frozenset[bytes] | set[bytes], text: bytes) -> bool:
+    """Whether a text surely uses no name of ``wanted``: most changes use none, and need no reading."""
+    return wanted.isdisjoint(WORD.findall(text)) and not may_paste(text)
 
 
 def _local(text: bytes, wanted: frozenset[bytes] | set[bytes]) -> Iterator[bytes]:
@@ -142,6 +151,8 @@ def file_uses(change: FileChange) -> list[Use]:
     """Paths, or ends of paths, that the added lines include, source or build."""
     path = change.path
     kind = language(path)
+    if _FILE_WORD.get(kind, b"") not in own_text(change):
+        return []
     here = path.rsplit(b"/", 1)[0] + b"/" if b"/" in path else b""
     found: list[Use] = []
     for _, lines in code_lines(change):

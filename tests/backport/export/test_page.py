@@ -18,6 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backport.builds import step_build
+from backport.builds.toolchain import surroundings
 from backport.export.html_page import to_html
 from backport.export.page_data import (
     Adapted,
@@ -160,6 +162,7 @@ def test_it_needs_nothing_and_allows_nothing(repo: Path) -> None:
 
 def test_a_report_of_what_is_known_builds_nothing(repo: Path) -> None:
     done, seen = page(repo, *RANGE, verb="report")
+    assert "Known from the cache: 0 of 4 steps" in seen.text
     assert done.exit_code == 0, done.output
     assert "of 4 steps 0 known" in done.output
     assert "4 not proven" in seen.text
@@ -167,6 +170,21 @@ def test_a_report_of_what_is_known_builds_nothing(repo: Path) -> None:
     done, seen = page(repo, *RANGE, verb="report")
     assert "of 4 steps 4 known from the cache, 2 of them failed" in done.output
     assert "Step 2: breaks" in seen.text
+
+
+def test_the_tools_of_the_machine_are_looked_at_once(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def counted_surroundings(command: str, *more: Any) -> str:
+        asked.append(command)
+        return surroundings(command, *more)
+
+    monkeypatch.setattr(step_build, "surroundings", counted_surroundings)
+    done, _ = page(repo, *RANGE, verb="report")
+    assert "of 4 steps" in done.output
+    assert len(asked) == 1
 
 
 def test_several_ranges_have_a_table_of_branches(repo: Path) -> None:

@@ -19,7 +19,7 @@ from backport.gateway.trees import FILE, Entry, TreeView
 from backport.levels import Level, Record
 from backport.planning.given import Source
 from backport.release.changes_since import Contents, gather
-from backport.release.numbers import Bump, bump, ordered, tag_like, version_of
+from backport.release.numbers import Bump, bump, ordered, tag_for, version_of
 from backport.run.checks import check_range, known_range
 from backport.run.last_moves import Move, RefMove, moves, remember, replaced
 from backport.run.life import start
@@ -60,7 +60,7 @@ def plan(
     start_at = repo.commit(last)
     if not repo.reaches(tip, start_at):
         raise UsageError(f"{branch} does not contain {last}", "--since TAG names another")
-    name = tag or tag_like(last, version)
+    name = tag or _tag_name(repo, tip, last, version)
     if repo.native.references.get(f"refs/tags/{name}") is not None:
         raise UsageError(f"there is a tag {name} already", "--tag NAME, or another version")
     commits = f"{start_at}..{tip}"
@@ -145,6 +145,11 @@ def _bumped(repo: Repo, tip: Oid, change: Bump) -> Oid:
     new = _with(repo, repo.tree(tip), change)
     who = repo.committer()
     return repo.write_commit(new.id, tip, who, who, f"{change.subject}\n".encode())
+
+
+def _tag_name(repo: Repo, tip: Oid, last: str, version: str) -> str:
+    listed = (repo.git("tag", "--list", *which).split("\n") for which in (("--merged", tip), ()))
+    return tag_for(version, last, *listed)
 
 
 def _last_tag(repo: Repo, tip: Oid) -> str:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backport.errors import UsageError
@@ -11,6 +13,8 @@ from backport.gateway.trees import TreeView
 from series.model import shown
 
 _VERSION = re.compile(r"\d+(?:\.\d+)*(?:[-.]?rc\d+)?")
+_Form = tuple[str, str]
+"""What stands before the version in the name of a tag, and behind it."""
 _XEN = b"xen/Makefile"
 _XEN_LINE = re.compile(
     rb"(?m)^(export XEN_EXTRAVERSION[ \t]*\?=[ \t]*)([^\n$]*)(\$\(XEN_VENDORVERSION\))?$"
@@ -50,10 +54,57 @@ def version_of(tag: str) -> str:
     return str(dotted[0])
 
 
-def tag_like(last: str, version: str) -> str:
-    """The name of the tag for a version, as the last one was named."""
-    old = version_of(last)
-    return last.replace(old, version, 1)
+def tag_for(
+    version: str, last: str, behind: Sequence[str] = (), everywhere: Sequence[str] = ()
+) -> str:
+    """The name of the tag for a version, as the tree's own tags are named.
+
+    What the newest release below it is called, of the tags ``behind`` the branch and of those ``everywhere``
+    (candidates, where it is one): a tree may have changed its names, or tag releases off the branch.  Of
+    several forms the most frequent is taken, then one that ends with the version, then that of ``last``.
+    Raises `UsageError` where nothing decides.
+    """
+    usual = Counter(form for _, form in _below(version, everywhere))
+    forms = {*_newest(version, behind), *_newest(version, everywhere)}
+    own, most = _form_of(last), max((usual[form] for form in forms), default=0)
+    for prefer in (
+        lambda form: usual[form] == most,
+        lambda form: not form[1],
+        lambda form: own is not None and form == own[1],
+    ):
+        forms = set(filter(prefer, forms)) or forms
+    if len(forms) > 1:
+        names = " and ".join(sorted(f"{before}{version}{after}" for before, after in forms))
+        raise UsageError(f"going by the tags here, it may be {names}", "--tag NAME says which")
+    before, after = forms.pop() if forms else last.split(version_of(last), 1)
+    return f"{before}{version}{after}"
+
+
+def _newest(version: str, tags: Sequence[str]) -> list[_Form]:
+    """How the newest release below a version is called."""
+    found = _below(version, tags)
+    newest = max((ordered(one) for one, _ in found), default=None)
+    return [form for one, form in found if ordered(one) == newest]
+
+
+def _below(version: str, tags: Sequence[str]) -> list[tuple[str, _Form]]:
+    """The releases below a version, or the candidates; with dots as it has."""
+    return [
+        (found, form)
+        for found, form in filter(None, map(_form_of, tags))
+        if ("." in found, "rc" in found) == ("." in version, "rc" in version)
+        and ordered(found) < ordered(version)
+    ]
+
+
+def _form_of(tag: str) -> tuple[str, _Form] | None:
+    """The version in a tag's name, and what stands around it; None where it does not name just one."""
+    try:
+        found = version_of(tag)
+    except UsageError:
+        return None
+    before, after = tag.split(found, 1)
+    return found, (before, after)
 
 
 def bump(tree: TreeView, version: str, configured: str | None) -> Bump | None:

@@ -14,7 +14,7 @@ from backport.sample.mailbox import post, post_first, shuffled, thread
 
 STABLE = "stable-4.10"
 UPSTREAM = "master"
-RELEASE = "v4.10.0"
+RELEASE = "RELEASE-4.10.0"
 
 _RELEASE_COMMIT = b"""\
 commit refs/heads/%s

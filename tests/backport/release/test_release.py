@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from backport.release.numbers import ordered, tag_like, version_of
+from backport.errors import UsageError
+from backport.release.numbers import ordered, tag_for, version_of
 from tests.backport.export.hostile import HOSTILE
 from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo, refs
 
@@ -272,5 +273,47 @@ def test_versions_are_compared_by_their_numbers(less: str, more: str) -> None:
 
 def test_names_of_tags() -> None:
     assert version_of("RELEASE-4.10.0") == "4.10.0"
-    assert tag_like("v252.38", "252.39") == "v252.39"
-    assert tag_like("upstream/1.0", "1.1") == "upstream/1.1"
+    assert tag_for("252.39", "v252.38") == "v252.39"
+    assert tag_for("1.1", "upstream/1.0") == "upstream/1.1"
+
+
+XEN_TAGS = ["RELEASE-4.9.0", "RELEASE-4.10.0", "4.10.0-shim-comet-3", "4.10.0-rc8", "ia64-stable"]
+
+
+@pytest.mark.parametrize(
+    ("version", "last", "behind", "elsewhere", "name"),
+    [
+        ("4.10.1", "4.10.0-shim-comet-3", XEN_TAGS, [], "RELEASE-4.10.1"),
+        ("4.10.0", "4.10.0-rc8", ["4.10.0-rc8"], XEN_TAGS[:1], "RELEASE-4.10.0"),
+        ("4.10.0", "4.10.0-rc8", ["4.9.0-branched", "4.8.0-x"], XEN_TAGS, "RELEASE-4.10.0"),
+        ("4.11.0-rc1", "RELEASE-4.10.0", XEN_TAGS, [], "4.11.0-rc1"),
+        ("4.10.1-rc1", "RELEASE-4.10.0", ["RELEASE-4.10.0"], [], "RELEASE-4.10.1-rc1"),
+        ("254.6", "v254.5", ["v254", "v254.5"], [], "v254.6"),
+        ("255", "v254", ["v253", "v254", "stable-1.0"], [], "v255"),
+        ("254.1", "v254", ["v253", "v254"], [], "v254.1"),
+        # A tree that has changed its names; another project's tags; what is not below it.
+        ("2.1", "RELEASE-2.0", ["v1.0", "v1.1", "RELEASE-2.0"], [], "RELEASE-2.1"),
+        ("2.1", "v2.0", ["v1.0", "v2.0"], ["other-2.0.9"], "v2.1"),
+        ("2.1", "v2.0", ["v2.0", "RELEASE-3.0"], ["RELEASE-2.5"], "v2.1"),
+        # Two names of one release.
+        ("1.2", "foo-1.1", ["v1.0", "v1.1", "foo-1.1"], [], "v1.2"),
+        ("1.2", "v1.1-foo", ["v1.1", "v1.1-foo"], [], "v1.2"),
+        ("1.2", "foo-1.1", ["v1.1", "foo-1.1"], [], "foo-1.2"),
+    ],
+)
+def test_a_tag_is_named_as_those_of_the_tree(
+    version: str, last: str, behind: list[str], elsewhere: list[str], name: str
+) -> None:
+    assert tag_for(version, last, behind, [*behind, *elsewhere]) == name
+
+
+def test_two_forms_that_are_as_good() -> None:
+    tags = ["v1.1", "foo-1.1", "first-0.1"]
+    with pytest.raises(UsageError, match=r"may be foo-1\.2 and v1\.2"):
+        tag_for("1.2", "first-0.1", tags, tags)
+
+
+def test_the_tags_of_the_tree_name_the_next(repo: Path) -> None:
+    git(repo, "tag", "4.10.0-other-3", "stable-4.10~1")
+    assert release(repo, "--dry-run")["tag"] == "RELEASE-4.10.1"
+    assert release(repo, "--dry-run", "--tag", "mine")["tag"] == "mine"

@@ -72,9 +72,9 @@ def test_it_is_ready_for_the_main_job(tmp_path: Path) -> None:
 
 
 def test_stable_names_the_master_commits_that_it_took(sample: SamplePaths) -> None:
-    log = text(sample, "log", "--format=%B", "v4.10.0..stable-4.10")
+    log = text(sample, "log", "--format=%B", "RELEASE-4.10.0..stable-4.10")
     named = re.findall(r"^master commit: ([0-9a-f]{40})$", log, re.MULTILINE)
-    on_master = text(sample, "rev-list", "v4.10.0..master").split()
+    on_master = text(sample, "rev-list", "RELEASE-4.10.0..master").split()
     assert len(named) == 2
     assert set(named) <= set(on_master)
 

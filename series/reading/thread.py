@@ -45,6 +45,7 @@ class _Sorter:
 
     def run(self) -> Choice:
         self.drop_copies()
+        self.find_bare_replies()
         self.tie_threads()
         candidates = self.candidates()
         postings = PostingReader(self.roots, self.findings).read(candidates)
@@ -78,6 +79,16 @@ class _Sorter:
             elif first.digest is None:
                 self.findings.fates[first.index] = Fate.REPEATED, f"the same mail as {letter.name}"
                 seen[letter.message_id] = letter
+
+    def find_bare_replies(self) -> None:
+        """A mail without a diff that answers the patch whose subject it has is a reply without its Re:."""
+        patches = {x.message_id: x for x in self.here() if x.digest is not None}
+        for letter in self.here():
+            if letter.digest is not None or letter.tags.reply:
+                continue
+            answered = next((patches[x] for x in letter.references if x in patches), None)
+            if answered is not None and answered.title[1] == letter.title[1]:
+                self.findings.fates[letter.index] = Fate.REPLY, "a reply"
 
     def tie_threads(self) -> None:
         """Each mail's thread, by replies and by the ids that one sending shares."""

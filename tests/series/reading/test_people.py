@@ -180,26 +180,6 @@ def test_every_mail_is_accounted_for() -> None:
     assert fates(series).count(Fate.OLDER) == 3
 
 
-def test_trailers_that_replies_give() -> None:
-    def reply(to: str, text: str, author: str) -> bytes:
-        return letter("Re: x", body=f"> quoted\n\n{text}\n", author=author, reply=to, msgid="")
-
-    cover = letter("[PATCH 0/2] all", msgid="c1@x")
-    data = cover + series_of(1, (1, 2), total=2)
-    data += reply("1.1@x", "Reviewed-by: B B <b@example.org>", "B B <b@example.org>")
-    data += reply("c1@x", "Acked-by: C C <c@example.org>", "C C <c@example.org>")
-    data += reply("1.2@x", "Tested-by: D D <d@example.org>", "E E <e@example.org>")
-    plain = read_mbox(data, "t")
-    assert not any(b"Reviewed-by" in patch.message for patch in plain.patches)
-    assert "3 trailers are given in replies; --trailers adds them" in plain.notes
-    one, two = read_mbox(data, "t", Rules(trailers=True)).patches
-    assert one.message.endswith(
-        b"\n\nReviewed-by: B B <b@example.org>\nAcked-by: C C <c@example.org>\n"
-    )
-    assert two.message.endswith(b"\n\nAcked-by: C C <c@example.org>\n")
-    assert b"Tested-by" not in two.message
-
-
 @pytest.mark.parametrize(("one", "two"), [("修正一", "修正二"), ("x: a+b", "x: a-b"), ("C", "C++")])
 def test_subjects_that_differ_in_any_letter_are_different(one: str, two: str) -> None:
     data = letter(f"[PATCH] {one}", diff("f")) + letter(f"[PATCH v2] {two}", diff("g"))

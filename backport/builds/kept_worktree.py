@@ -13,7 +13,7 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from backport.builds.build_files import is_build_file
@@ -34,6 +34,8 @@ _TRUST_NOTHING = (
     *("-c", "submodule.recurse=false"),  # they are laid out from clones that are there
 )
 """The worktree is where the tree's own code runs; the user's hooks are not for it either."""
+_AT_ONCE = 500
+"""Paths that one command of git is given."""
 _FILTER = re.compile(r"filter\..+\.(smudge|process)", re.DOTALL)
 
 
@@ -56,6 +58,9 @@ class KeptWorktree:
         self._index = repo.state_dir / "build-aside-index"
         self._root_date = 0
         """The date of the folder itself when it was set aside, in ns."""
+        self._left = repo.state_dir / "build-left"
+        """The files of the tree that lie here as a build has left them."""
+        self._left_aside = repo.state_dir / "build-aside-left"
         self.submodules = Submodules(repo)
         self._lay_index = repo.state_dir / "build-submodule-index"
         self._laid = repo.state_dir / "build-submodules"
@@ -91,6 +96,8 @@ class KeptWorktree:
         admin = self._admin()
         assert admin is not None
         (admin / "index").rename(self._index)
+        if self._left.exists():
+            self._left.rename(self._left_aside)
         mode = self.folder.stat().st_mode
         self._root_date = self.folder.stat().st_mtime_ns
         self.folder.rename(self._aside)
@@ -109,6 +116,9 @@ class KeptWorktree:
         self._aside.rename(self.folder)
         os.utime(self.folder, ns=(self._root_date, self._root_date))
         self._index.rename(admin / "index")
+        self._left.unlink(missing_ok=True)
+        if self._left_aside.exists():
+            self._left_aside.rename(self._left)
         self._date.write_text(str(date))
         self.succeed()
 
@@ -117,6 +127,7 @@ class KeptWorktree:
         if self._aside.exists():
             _remove(self._aside)
         self._index.unlink(missing_ok=True)
+        self._left_aside.unlink(missing_ok=True)
 
     def renew(self, commit: Oid) -> None:
         """Have the commit's files there and nothing else, as in a new worktree.
@@ -132,9 +143,36 @@ class KeptWorktree:
         admin = self._admin()
         assert admin is not None
         (admin / "index").unlink(missing_ok=True)  # it may say that a file need not be looked at
+        self._left.unlink(missing_ok=True)
         self._git("reset", "--hard", "-q", commit)
         self._lay_submodules(commit)
         self._set_dates(commit)
+
+    def leave(self, paths: Collection[str]) -> None:
+        """Have check-outs pass over these files of the tree, which a build has changed or removed, as long as
+        commits do not change them."""
+        self._mark("--skip-worktree", paths)
+        self._note_left(paths)
+
+    def _note_left(self, paths: Collection[str]) -> None:
+        if paths:
+            self._left.write_bytes(b"\0".join(map(os.fsencode, sorted(paths))))
+        else:
+            self._left.unlink(missing_ok=True)
+
+    def _pass_over_no_longer(self, before: Oid, commit: Oid) -> None:
+        """Where a commit changes such a file, it is one like the others again."""
+        if self._left.exists():
+            left = set(map(os.fsdecode, self._left.read_bytes().split(b"\0")))
+            old, new = self.repo.tree(before).id, self.repo.tree(commit).id
+            changed = left.intersection(map(os.fsdecode, changed_paths(self.repo, old, new)))
+            self._mark("--no-skip-worktree", changed)
+            self._note_left(left - changed)
+
+    def _mark(self, how: str, paths: Collection[str]) -> None:
+        names = sorted(paths)
+        for at in range(0, len(names), _AT_ONCE):
+            self._git("update-index", how, "--", *names[at : at + _AT_ONCE])
 
     def _lay_submodules(self, commit: Oid) -> None:
         for one in self.submodules.of(commit):
@@ -228,6 +266,7 @@ class KeptWorktree:
         before = Oid(self._git("rev-parse", "HEAD"))
         if self.suspect:
             return None
+        self._pass_over_no_longer(before, commit)
         dates = self._folder_dates(before, commit)
         try:
             self._git("checkout", "--detach", "--force", "-q", commit)

@@ -8,6 +8,7 @@ them are as they were.  What a file holds is read again only when its signature 
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,11 @@ from pathlib import Path
 ABSENT = ""
 LISTING = "/*"
 """Put behind a folder's path, it stands for the names in that folder."""
+DATE = "/:date"
+"""Put behind a file's path, it stands for the date when it was written."""
+_KERNEL = ("/proc/", "/sys/")
+"""Files without a size and with no date of their own: their texts are read each time."""
+_LONGEST = 1 << 16
 _MOST = 4096
 """Entries of a folder that is an input as a whole."""
 _known: dict[str, tuple[tuple[int, ...], str]] = {}
@@ -24,6 +30,8 @@ def state(path: str) -> str:
     """What is there, without following a last link; `ABSENT` where nothing is."""
     if path.endswith(LISTING):
         return _listing(Path(path.removesuffix(LISTING)))
+    if path.endswith(DATE):
+        return _date(Path(path.removesuffix(DATE)))
     place = Path(path)
     try:
         st = place.lstat()
@@ -33,6 +41,8 @@ def state(path: str) -> str:
     if not stat.S_ISREG(mode):
         target = place.readlink() if stat.S_ISLNK(mode) else ""
         return f"{mode:o} {target}"
+    if path.startswith(_KERNEL):
+        return f"{mode:o} {_text(place)}"
     seen = st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_dev, mode
     if path not in _known or _known[path][0] != seen:
         _known[path] = seen, f"{mode:o} {_digest(place)}"
@@ -74,6 +84,27 @@ def _listing(folder: Path) -> str:
         return ABSENT
     text = "\0".join(names).encode("utf-8", "surrogateescape")
     return hashlib.sha256(text).hexdigest()
+
+
+def _date(path: Path) -> str:
+    try:
+        return str(path.lstat().st_mtime_ns)
+    except OSError:
+        return ABSENT
+
+
+def _text(path: Path) -> str:
+    """What one of the kernel's files says, by its digest."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return "unreadable"
+    try:
+        return hashlib.sha256(os.read(file, _LONGEST)).hexdigest()
+    except OSError:
+        return "unreadable"
+    finally:
+        os.close(file)
 
 
 def _digest(path: Path) -> str:

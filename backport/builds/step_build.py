@@ -389,10 +389,14 @@ class BuildTree:
         return ended
 
     def _judged(self, commit: Oid) -> _Ended:
-        """The whole build, and once more where nothing says that its failure was the tree's doing: without
-        the watcher then, since some programs do not run under one (ptrace(2))."""
+        """The whole build, and once more where it has seen that it is watched, or nothing says that its
+        failure was the tree's doing: without the watcher then, since some programs do not run under one
+        (ptrace(2))."""
+        known = self.replay.seen if self.replay is not None else ""
         ended = self._whole(commit)
-        if ended.code and not ended.fault and not _ERROR_OF_TREE.search(ended.log):
+        if self.replay is not None and self.replay.seen and not known:
+            ended = self._whole(commit, watched=False)
+        elif ended.code and not ended.fault and not _ERROR_OF_TREE.search(ended.log):
             ended = self._whole(commit, watched=False)
             if self.replay is not None and not ended.code:
                 self.replay.turn_off("the build fails where it is watched")
@@ -407,6 +411,7 @@ class BuildTree:
         ended = self._run(Way.WHOLE, watched=watched)
         if self.replay is not None and watched:
             self.replay.keep(commit, passed=ended.code == 0)
+            self.worktree.leave(self.replay.altered)
         return ended
 
     def _probe(self) -> Answers:

@@ -351,9 +351,8 @@ def recordings() -> Sequence[bytes]:
         frozenset({"a.c", "a.h"}), frozenset({"d"}), frozenset({"x.h"}), frozenset({"."})
     )
     run = Run("/usr/bin/gcc", ".", ("gcc", "-c", "a.c"), ("A=b", "C=\udcff"), 0)
-    command = Command(
-        (run,), touched, frozenset({"a.o"}), frozenset({"k"}), frozenset({"d"}), "why"
-    )
+    left = frozenset({"k"}), frozenset({"d"}), frozenset({"t"}), frozenset({"l"})
+    command = Command((run,), touched, frozenset({"a.o"}), *left, "why")
     kept = Recording(
         "key",
         "5" * 40,
@@ -363,6 +362,7 @@ def recordings() -> Sequence[bytes]:
         {"/usr/bin/gcc": "100755 0", "/usr/x.h": "", "/usr/*": "0"},
         frozenset({"log"}),
         frozenset({"a.d"}),
+        frozenset({"v"}),
         frozenset({1}),
         "why",
     )

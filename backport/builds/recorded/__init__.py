@@ -12,6 +12,7 @@ the system calls (`watch.c`), so what each command read, looked for in vain and 
     twins.py          files with two names
     depfiles.py       lists of headers that a make includes
     listing_order.py  whether a folder shows names in the order in which they were made
+    change_times.py   programs that ask when a file was last changed
     unsure.py         why a command may not be run on its own
     derive.py         a log -> commands, and what was looked at to decide on them
     recording.py      those as frozen values
@@ -35,10 +36,16 @@ could not be followed, means a full build from a clean worktree.  There are two 
 only checks whether a file exists and which of two is newer, and in a clean build the tree's files have one
 date; access(2) tells no more than that a file is there, unless it asks whether it may be executed.  Where
 it is not known what a process looked at (a path through /proc/PID/cwd, a program for another processor, a
-FIFO, a file written through a second name), no step is built from the recording.
+FIFO, a file written through a second name), no step is built from the recording.  A build that asks whether
+it is watched (ptrace(2), /proc/PID/status, a listing of /proc) is made once more without the watcher.
 
-Not modelled is what no program can set again: change and access times, inode numbers, sizes of folders, and
-that a folder's date was an earlier one when a command looked at it than at the end of the build.
+Files of the tree that a command changes or removes stay as it left them, and that command is never run on
+its own: `kept_worktree` has check-outs pass over them.
+
+Not modelled is what no program can set again: numbers of processes and inodes, sizes of folders, and that a
+folder's date was an earlier one when a command looked at it than at the end of the build.  Change and access
+times are seen where a program asks for them in particular (`change_times`), not where it has them of stat(2)
+with all the rest.
 
 Incremental builds by make or ninja are never trusted: neither notices a header that now hides another.
 """

@@ -105,6 +105,9 @@ def dirty(recording: Recording, changed: Sequence[Change]) -> frozenset[int] | U
 
 def outputs_changed(recording: Recording, root: str) -> str:
     """The output that is no longer what the build left; "" when all are."""
+    for path in recording.altered - recording.outputs.keys():
+        if os.path.lexists(os.path.join(root, path)):
+            return path
     for path, was in recording.outputs.items():
         if signature(os.path.join(root, path)) != was:
             return path

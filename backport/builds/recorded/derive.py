@@ -17,12 +17,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from backport.builds.recorded.change_times import note_change_times
 from backport.builds.recorded.depfiles import lists_of_headers, needed_by
 from backport.builds.recorded.outside_paths import Event, Paths
 from backport.builds.recorded.recording import Command, Run, Touched
 from backport.builds.recorded.twins import written_through
 from backport.builds.recorded.units import (
     Unit,
+    altered,
     find_drivers,
     find_units,
     image_at,
@@ -30,8 +32,10 @@ from backport.builds.recorded.units import (
     unfit_because,
 )
 from backport.builds.recorded.unsure import Written, shown_names, unsure_because
-from backport.builds.recorded.watch import Process
+from backport.builds.recorded.watch import Image, Process
 
+_SCRIPTS = 6
+"""More scripts that interpret one another than the kernel follows."""
 _DRIVERS = -1
 """The number of all drivers together, as a part of the build."""
 _JOBS = re.compile(r" ?(?:-j\d*|--jobserver-(?:auth|fds)=\S+|--sync-mutex=\S+)")
@@ -48,6 +52,8 @@ class Derived:
     """What the drivers wrote, and the folders that they made."""
     lists: frozenset[str]
     """Lists of headers that the drivers read."""
+    altered: frozenset[str]
+    """Files of the tree that commands changed or removed."""
     unfit: str
     """Why no step may be built from it: something in it could not be followed."""
 
@@ -105,6 +111,7 @@ def plain(word: str) -> str:
 def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str]) -> Derived:
     """The commands of a watched build, and what was looked at to decide on them."""
     by_serial = {process.serial: process for process in processes}
+    note_change_times(processes)
     root = paths.places.root
     driving = find_drivers(processes, by_serial, root)
     units = find_units(processes, by_serial, driving, root)
@@ -119,6 +126,7 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
             number
             for number, kind, _ in process.events
             if kind == "S" and is_make(image_at(process, number), root)
+            if not _loads_objects(process)
         }
     for unit in units:
         number = unit.processes[0].serial
@@ -131,9 +139,14 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
             driver_events += [e for e in unit.events if e[0] < begun and e[1] in "RSPED"]
     paths.left()
     unfit = unfit_because(units, by_serial, driving, driver_events, tracked)
-    _drop_passing(units, root)
+    _drop_passing(units, root, tracked)
     working = []
+    of_the_tree: set[str] = set()
     for unit in units:
+        changed = altered(unit.events, tracked)
+        of_the_tree |= changed
+        if changed:
+            unit.unsure = unit.unsure or f"it changes {min(changed)}, which is a file of the tree"
         unit.unsure = unit.unsure or paths.stray.get(unit.processes[0].serial, "")
         # A recipe that writes nothing is a check: make goes on or not, as it does on every run.
         unit.answers |= not unit.writes and (not unit.under_make or unit.start is None)
@@ -146,6 +159,10 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
     # What a driver wrote and then read it still relied on, for a command may write it too.
     touched |= Touched(reads=frozenset(path for _, kind, path in driver_events if kind in "RA"))
     commands = _commands(working, driver_events, frozenset(driver_writes), root)
+    # Of what a command makes, access(2) tells the mode as well.
+    made_by_commands = frozenset[str]().union(*(command.writes for command in commands))
+    asked = {path for _, kind, path in driver_events if kind == "P"}
+    touched |= Touched(reads=frozenset(asked & made_by_commands))
     lists = lists_of_headers(commands, root)
     read = frozenset(p for p in lists & touched.reads if needed_by(Path(root, p)) is not None)
     depfiles = read | (lists - touched.reads)
@@ -164,10 +181,23 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
     if not unfit and (name := written_through(processes, paths.places)):
         unfit = f"{name} is written to, and has another name"
     made = driver_writes | {path for _, kind, path in driver_events if kind == "M"}
-    return Derived(tuple(commands), drivers, paths.outside, frozenset(made), read, unfit)
+    return Derived(
+        tuple(commands),
+        drivers,
+        paths.outside,
+        frozenset(made),
+        read,
+        frozenset(of_the_tree),
+        unfit,
+    )
 
 
-def _drop_passing(units: Sequence[Unit], root: str) -> None:
+def _loads_objects(process: Process) -> bool:
+    """Whether a make has others' code in it (``load``, Guile), which may look at more than make does."""
+    return any(kind == "R" and path.endswith(".so") for _, kind, path in process.events)
+
+
+def _drop_passing(units: Sequence[Unit], root: str, tracked: Collection[str]) -> None:
     """Forget paths that one unit made and removed and nobody else saw (``.tmp.1234``)."""
     seen: dict[str, int] = {}
     for n, unit in enumerate(units):
@@ -178,7 +208,9 @@ def _drop_passing(units: Sequence[Unit], root: str) -> None:
         passing = {
             path
             for path in unit.writes | made
-            if seen[path] == n and not os.path.lexists(os.path.join(root, path))
+            if seen[path] == n
+            and path not in tracked
+            and not os.path.lexists(os.path.join(root, path))
         }
         if passing:
             unit.events = [event for event in unit.events if event[2] not in passing]
@@ -219,7 +251,10 @@ def _commands(
             for path in {path for _, kind, path in events if kind == "M"}
             if os.path.isdir(os.path.join(root, path))
         )
-        made.append(Command(tuple(runs), touched, frozenset(writes), listed, folders, unsure))
+        gone = frozenset(path for path in writes if path not in written.there)
+        links = frozenset(path for path in writes - gone if Path(root, path).is_symlink())
+        left = listed, folders, gone, links
+        made.append(Command(tuple(runs), touched, frozenset(writes), *left, unsure))
     return made
 
 
@@ -234,14 +269,29 @@ def _run(unit: Unit) -> Run | str:
     exe, argv = start.named or start.exe, start.argv
     if os.path.realpath(exe) != start.exe:
         # The kernel put an interpreter in place: it is for the script to name it, at the next run too.
-        line = _first_line(exe)
+        argv = argv[_interpreter_words(exe, start) :]
+        if argv[:1] != (start.asked or exe,):
+            return f"{exe} is run by another program"
+    outs = (("1", start.stdout), ("2", start.stderr))
+    mute = "".join(number for number, out in outs if out == "/dev/null")
+    status, piped = unit.status or 0, start.stdin != "/dev/null"
+    return Run(start.asked or exe, start.cwd, argv, env, status, piped, mute)
+
+
+def _interpreter_words(script: str, start: Image) -> int:
+    """How many arguments the kernel put before the name of a script: its interpreter and what its first line
+    gives that, and the same again of an interpreter that is a script; 0 where it is something else."""
+    count = 0
+    for _ in range(_SCRIPTS):
+        line = _first_line(script)
         if not line.startswith(b"#!"):
-            return f"{exe} is run by another program"
+            return count if os.path.realpath(script) == start.exe else 0
         words = line[2:].strip().split(None, 1)
-        argv = argv[len(words) :]
-        if not argv:
-            return f"{exe} is run by another program"
-    return Run(exe, start.cwd, argv, env, unit.status or 0, start.stdin != "/dev/null")
+        if not words:
+            return 0
+        count += len(words)
+        script = os.path.join(start.cwd, os.fsdecode(words[0]))
+    return 0
 
 
 def _first_line(path: str) -> bytes:

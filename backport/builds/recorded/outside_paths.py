@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from backport.builds.outside_state import ABSENT, LISTING, state
+from backport.builds.outside_state import ABSENT, DATE, LISTING, state
 from backport.builds.recorded.places import ELSEWHERE, Places
 from backport.builds.recorded.watch import Process
 
@@ -16,6 +16,8 @@ Event = tuple[int, str, str]
 _NOWHERE = ("/dev/", "/proc/", "/sys/")
 _SHARED = ("/dev/shm/", "/dev/mqueue/")
 """What lies there is of the build's own making, as in any other folder."""
+_KERNEL = ("/proc/sys/", "/proc/cmdline/", "/proc/filesystems/", "/proc/version/", "/sys/")
+"""What the kernel says of itself there is as good as a file; of processes and of the moment it is not."""
 _MANY = 0
 """No part's number."""
 _CACHES = ("CCACHE_DIR=", "CCACHE_TEMPDIR=", "SCCACHE_DIR=")
@@ -56,7 +58,7 @@ class Paths:
             for part, below in parts.items()
             for process in below
             for number, kind, path in process.events
-            if kind in "WANM" and not path.startswith(f"{self.places.root}/")
+            if kind in "WANM"
         )
         for number, kind, raw, part in made:
             path = self.places.resolve(raw, follow=kind in "WA", at=number)[0]
@@ -76,7 +78,9 @@ class Paths:
 
     def _is_nowhere(self, path: str) -> bool:
         there = f"{path}/"
-        return there.startswith((*_NOWHERE, *self._caches, "/?")) and not there.startswith(_SHARED)
+        return there.startswith((*_NOWHERE, *self._caches, "/?")) and not there.startswith(
+            (*_SHARED, *_KERNEL)
+        )
 
     def _share(self, part: int, path: str) -> None:
         self.stray[part] = self.stray[self.made[path]] = f"shares {path}"
@@ -119,8 +123,11 @@ class Paths:
         if key in self.outside or path in self.made:
             return
         found = state(key)
-        if found != ABSENT:
-            self.outside[key] = found
+        if found == ABSENT:
+            return
+        self.outside[key] = found
+        if key == path and not path.startswith(_KERNEL) and not Path(path).is_dir():
+            self.outside[path + DATE] = state(path + DATE)
 
     def left(self) -> None:
         """Look at what is still there after the run."""

@@ -37,7 +37,8 @@ class Run:
     """One process to start."""
 
     exe: str
-    """As it was named, so that a script or a link leads where it leads now."""
+    """As it was named, from ``cwd``, so that a script or a link leads where it leads now, and a script is
+    told the same name."""
     cwd: str
     argv: tuple[str, ...]
     env: tuple[str, ...] = field(repr=False)
@@ -45,6 +46,8 @@ class Run:
     status: int = 0
     piped: bool = False
     """Its standard input is an empty pipe, not /dev/null."""
+    mute: str = ""
+    """Which of its standard output (1) and standard error (2) are /dev/null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,10 @@ class Command:
     """Outputs of others that a listing showed it: they are there before it runs."""
     folders: frozenset[str] = frozenset()
     """Folders that it made and left."""
+    gone: frozenset[str] = frozenset()
+    """What of its writes was not there afterwards."""
+    links: frozenset[str] = frozenset()
+    """What of its writes was a link then."""
     unsure: str = ""
     """Why it cannot be run on its own."""
 
@@ -80,6 +87,8 @@ class Recording:
     """Paths that the drivers wrote: at another moment than a command that is run again meets them."""
     lists: frozenset[str] = frozenset()
     """Lists of headers that a make has read: what they say of outputs may not change."""
+    altered: frozenset[str] = frozenset()
+    """Files of the tree that the build changed or removed: they stay as it left them."""
     pending: frozenset[int] = frozenset()
     """Commands (by number) whose outputs a step that failed has left in some other state."""
     unfit: str = ""

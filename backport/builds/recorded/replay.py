@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from backport.builds.outside_state import DATE
 from backport.builds.outside_state import changed as outside_changed
 from backport.builds.recorded import decide, listing_order
 from backport.builds.recorded.contents import Contents
@@ -30,7 +31,7 @@ from backport.gateway.tree_paths import tree_paths
 from backport.store.cache import digest, tool_version
 from series.model import Oid
 
-_FORMAT = "record-6"
+_FORMAT = "record-7"
 _PROCESSOR = ("model name", "flags", "Features", "CPU part")
 """What /proc/cpuinfo says of what a compiler may tune for (``-march=native``)."""
 
@@ -92,6 +93,8 @@ class Replay:
         """Why nothing can be watched here."""
         self.how = ""
         """How the last step was built, for a person."""
+        self.seen = ""
+        """What has shown a whole build that it was watched: it is no answer, and the last one watched."""
         self._key = digest(
             _FORMAT,
             tool_version("backport"),
@@ -120,14 +123,14 @@ class Replay:
 
     @property
     def _watching(self) -> bool:
-        return self._binary is not None and (self.probing or not self._off)
+        return self._binary is not None and not self.seen and (self.probing or not self._off)
 
     @property
     def words(self) -> tuple[str, ...]:
         """What goes before ``-c COMMAND`` in the sandbox, so that it is watched where that is of use."""
         if not self._watching:
             return ("/bin/sh",)
-        return (str(self._binary), str(self._log), str(self.folder), "/bin/sh", "sh")
+        return (str(self._binary), str(self._log), str(self.folder), "", "/bin/sh", "sh")
 
     def turn_off(self, why: str) -> None:
         """Replay nothing more in this run, and keep nothing to go by for another."""
@@ -192,6 +195,7 @@ class Replay:
                 self._contents,
                 self.made,
                 since,
+                lambda path: self.repo.tree(commit).entry(os.fsencode(path)) is not None,
             )
             self._file.unlink(missing_ok=True)  # until it has succeeded there is nothing to go by
             runner.run(first, self.jobs)
@@ -220,7 +224,10 @@ class Replay:
             return
         processes = read_log(self._log)
         self._forget()
-        if not passed:
+        self.seen = next((process.sees for process in processes if process.sees), "")
+        if self.seen:
+            self._off = f"the build asks whether it is watched ({self.seen})"
+        if not passed or self.seen:
             return
         if not processes:
             self._off = self._off or "the log of a watched build was not whole"
@@ -246,15 +253,28 @@ class Replay:
                 derived.outside,
                 derived.written,
                 derived.lists,
+                derived.altered,
                 frozenset(),
                 self._off,
             )
         )
 
     @property
+    def altered(self) -> frozenset[str]:
+        """The files of the tree that the last whole build changed or removed, if steps are built upon it."""
+        return (
+            self._recording.altered
+            if self._recording is not None and not self._off
+            else frozenset()
+        )
+
+    @property
     def outside(self) -> Mapping[str, str]:
-        """What the last build looked at outside of the tree, with its state; empty where it is not known."""
-        return self._recording.outside if self._recording is not None else {}
+        """What the last build looked at outside of the tree, with its state; empty where it is not known.
+
+        Without the dates of files: they are other on each machine, and a clean build seldom goes by them."""
+        found = self._recording.outside if self._recording is not None else {}
+        return {path: was for path, was in found.items() if not path.endswith(DATE)}
 
     def _kept(self) -> Recording | None:
         if not self._loaded:
@@ -272,7 +292,9 @@ class Replay:
             raise Stopped("the build command or its environment changed")
         changed = outside_changed(found.outside)
         if changed:
-            raise Stopped(f"{changed} changed since the build was watched")
+            named = changed.removesuffix(DATE)
+            of = "the date of " if named != changed else ""
+            raise Stopped(f"{of}{named} changed since the build was watched")
         changed = decide.outputs_changed(found, str(self.folder))
         if changed:
             raise Stopped(f"{changed} is not as the build left it")

@@ -10,6 +10,7 @@ output whose bytes are the same stops the change there.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -17,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from backport.builds.process import Stop, run_bounded
+from backport.builds.recorded.change_times import note_change_times
 from backport.builds.recorded.contents import Contents
 from backport.builds.recorded.depfiles import made_of
 from backport.builds.recorded.derive import summarize
@@ -51,8 +53,10 @@ class Runner:
         contents: Contents,
         made: Callable[[str], None],
         since: int,
+        tracked: Callable[[str], bool],
     ) -> None:
-        """``since``: the date of the tree's files, in ns: what a build makes is newer."""
+        """``since``: the date of the tree's files, in ns: what a build makes is newer.  ``tracked``: whether
+        a path is one of them."""
         self.contents = contents
         self.recording = recording
         self.root = root
@@ -62,6 +66,7 @@ class Runner:
         self.timeout = timeout
         self.made = made
         self.since = since
+        self.tracked = tracked
         self._names = frozenset(os.path.basename(path) for path in recording.outputs)
         self.commands = list(recording.commands)
         self.outside: dict[str, str] = {}
@@ -145,6 +150,7 @@ class Runner:
             raise Stopped(command.unsure)
         before = {path: self.contents.of(path) for path in command.writes}
         dates = {path: when for path in before if (when := self._date(path)) is not None}
+        shared = {path for path in before if self._has_other_names(path)}
         lists = {path: self._made_of(path) for path in command.writes & self.recording.lists}
         homes = {os.path.dirname(path) for path in command.writes | command.folders}
         for path in homes | command.folders:
@@ -167,15 +173,35 @@ class Runner:
         self._date_folders(homes | command.folders)
         for path in command.writes:
             self.made(path)
+        for path in sorted(command.writes):
+            if self._is_of_another_kind(path, command):
+                raise Stopped(f"{path} is there and was not, or is something else than it was")
         after = {path: self.contents.of(path) for path in command.writes}
         changed = frozenset(path for path in after if before[path].digest != after[path].digest)
-        changed |= dated
+        changed |= dated | shared
         for path, needed in lists.items():
             if needed is None or self._made_of(path) != needed:
                 raise Stopped(f"{path} changed, which decides what is run")
-        for path in sorted(changed & self.recording.drivers.reads):
+        drivers = self.recording.drivers
+        for path in sorted((changed & drivers.reads) | (dated & drivers.exists)):
             raise Stopped(f"{path} changed, which decides what is run")
         return changed
+
+    def _has_other_names(self, path: str) -> bool:
+        """Whether a file has more names than this (``ln``): made anew, it is not what they stand for."""
+        try:
+            st = (self.root / path).lstat()
+        except OSError:
+            return False
+        return st.st_nlink > 1 and not stat.S_ISDIR(st.st_mode)
+
+    def _is_of_another_kind(self, path: str, command: Command) -> bool:
+        """Whether an output came, went, or became a link or a file: a listing shows it."""
+        try:
+            mode = (self.root / path).lstat().st_mode
+        except OSError:
+            return path not in command.gone
+        return path in command.gone or stat.S_ISLNK(mode) != (path in command.links)
 
     def _date_folders(self, paths: Collection[str]) -> None:
         """Give folders the dates that they had, as what is in them: which is newer stays as in the clean
@@ -229,9 +255,16 @@ class Runner:
         if self._stop.is_set:
             raise Stopped("another command stopped the replay")
         log = self.temporary / f"replay-{os.getpid()}-{name}.log"
-        words = [*self.prefix, str(log), run.cwd, run.exe, *run.argv]
+        given = log.with_suffix(".given")
+        words = [*self.prefix, str(log), run.cwd, str(given), run.exe, *run.argv]
         env = dict(x.split("=", 1) for x in run.env if "=" in x)
-        status, _ = run_bounded(words, self.root, env, self.timeout, self._stop, piped=run.piped)
+        try:
+            # bwrap(1) sets PWD; and a variable can be there twice.
+            given.write_bytes(b"".join(os.fsencode(x) + b"\0" for x in (run.mute, *run.env)))
+            said = run_bounded(words, self.root, env, self.timeout, self._stop, piped=run.piped)
+        finally:
+            given.unlink(missing_ok=True)
+        status = said[0]
         processes = read_log(log)
         if not processes:
             raise Stopped(f"{_name(run)} could not be watched")
@@ -243,7 +276,8 @@ class Runner:
         events = sorted((e for p in processes for e in p.events), key=lambda e: e[0])
         seen = list(paths.sort(events, _PART))
         paths.left()
-        odd = paths.blind or next((p.loose for p in processes if p.loose), "")
+        note_change_times(processes)
+        odd = paths.blind or next((p.loose or p.sees for p in processes if p.loose or p.sees), "")
         if odd:
             raise Stopped(f"{_name(run)}: {odd}")
         if paths.stray:
@@ -261,6 +295,7 @@ class Runner:
             path
             for path in writes - command.writes
             if not os.path.lexists(self.root / path) and path not in self._writer
+            if not self.tracked(path)
         }
         writes -= passing
         if writes != command.writes:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The file that keeps a recording from run to run.
 
-``recording.json``, format 6: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
-"written", "lists", "pending", "unfit", "paths": [...], "environments": [...]}``.  Paths inside commands and
-drivers are indices of ``paths``, since a header is named by hundreds of commands.  Another format, or a
-file that does not read, is no recording: the next build is watched again.
+``recording.json``, format 7: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
+"written", "lists", "altered", "pending", "unfit", "paths": [...], "environments": [...]}``.  Paths inside
+commands and drivers are indices of ``paths``, since a header is named by hundreds of commands.  Another
+format, or a file that does not read, is no recording: the next build is watched again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from backport.builds.recorded.recording import (
 )
 from backport.store.files import write_atomic
 
-FORMAT = 6
+FORMAT = 7
 
 
 class Writer:
@@ -75,6 +75,7 @@ class _Words:
             "outside": _dumped(dict(recording.outside)),
             "written": _dumped(sorted(recording.written)),
             "lists": _dumped(sorted(recording.lists)),
+            "altered": _dumped(sorted(recording.altered)),
             "pending": _dumped(sorted(recording.pending)),
             "unfit": _dumped(recording.unfit),
             "paths": _dumped(list(self.paths)),
@@ -94,6 +95,7 @@ class _Words:
                     numbers.setdefault(run.env, len(numbers)),
                     run.status,
                     int(run.piped),
+                    run.mute,
                 ]
                 for run in command.runs
             ],
@@ -101,6 +103,8 @@ class _Words:
             self._many(command.writes),
             self._many(command.listed),
             self._many(command.folders),
+            self._many(command.gone),
+            self._many(command.links),
             command.unsure,
         ]
 
@@ -141,22 +145,25 @@ def _from_table(table: dict[str, Any]) -> Recording:
         tuple(
             Command(
                 tuple(
-                    Run(exe, cwd, tuple(a), environments[e], rc, bool(piped))
-                    for exe, cwd, a, e, rc, piped in runs
+                    Run(exe, cwd, tuple(a), environments[e], rc, bool(piped), str(mute))
+                    for exe, cwd, a, e, rc, piped, mute in runs
                 ),
                 touched(looked),
                 many(writes),
                 many(listed),
                 many(folders),
+                many(gone),
+                many(links),
                 unsure,
             )
-            for runs, looked, writes, listed, folders, unsure in table["commands"]
+            for runs, looked, writes, listed, folders, gone, links, unsure in table["commands"]
         ),
         touched(table["drivers"]),
         {path: _signature(x) for path, x in table["outputs"].items()},
         {str(path): str(was) for path, was in table["outside"].items()},
         frozenset(map(str, table["written"])),
         frozenset(map(str, table["lists"])),
+        frozenset(map(str, table["altered"])),
         frozenset(map(int, table["pending"])),
         str(table["unfit"]),
     )

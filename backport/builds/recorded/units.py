@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -137,7 +137,7 @@ def _unit(
         unit.unsure = "a part of a shell's own script"
         unit.answers = start is None and not process.events
         return unit
-    made = unit.under_make = is_make(above, root)
+    unit.under_make = is_make(above, root)
     for ours, its in ((start.stdout, above.stdout), (start.stderr, above.stderr)):
         if ours == "/dev/null":
             continue
@@ -151,11 +151,10 @@ def _unit(
             unit.unsure = "make or a shell redirected its output to a file"
     if not _reads_nothing(process, start, by_serial, root):
         unit.unsure = "its input came from above"
-    extra = [name for name in start.inherited if name not in first.inherited]
-    given = _given_to_make(process, by_serial, root) if made and extra else frozenset[str]()
-    if not all(made and name.startswith("pipe:") and name not in given for name in extra):
+    # Also the pipes of make's jobserver: what the command opens gets other numbers behind them.
+    if extra := [name for name in start.inherited if name not in first.inherited]:
         unit.unsure = f"it inherited an open file ({extra[0]})"
-    if start.given != first.given:
+    if start.given not in ("=", first.given):
         unit.unsure = "its umask, limits or ignored signals are not those that the build began with"
     # The program's own path is read at the moment it starts, just before `at`.
     before = [p for n, kind, p in process.events if n < start.at - 1 and kind in "WAR"]
@@ -167,16 +166,6 @@ def _unit(
 def _lists_descriptors(unit: Unit) -> bool:
     events = (event for process in unit.processes for event in process.events)
     return any(kind == "D" and _DESCRIPTORS.fullmatch(path) for _, kind, path in events)
-
-
-def _given_to_make(process: Process, by_serial: Mapping[int, Process], root: str) -> frozenset[str]:
-    """The open files that the outermost make was given: other pipes are its jobserver's."""
-    given: frozenset[str] = frozenset()
-    for above in _line_of(process, by_serial):
-        for image in above.images:
-            if is_make(image, root):
-                given = frozenset(image.inherited)
-    return given
 
 
 def _reads_nothing(
@@ -197,6 +186,11 @@ def _reads_nothing(
     return True
 
 
+def altered(events: Iterable[Event], tracked: Collection[str]) -> set[str]:
+    """The files of the tree that were changed or removed."""
+    return {path for _, kind, path in events if kind in "WANUK" and path in tracked}
+
+
 def unfit_because(
     units: Sequence[Unit],
     by_serial: Mapping[int, Process],
@@ -205,10 +199,9 @@ def unfit_because(
     tracked: Collection[str],
 ) -> str:
     """What of a build is such that no step can be built from a recording of it, or ""."""
-    events = [*driver_events, *(event for unit in units for event in unit.events)]
-    for _, kind, path in events:
-        if kind in "WANUK" and path in tracked:
-            return f"the build changes {path}, which is a file of the tree"
+    answers = (event for unit in units if unit.answers for event in unit.events)
+    for path in sorted(altered((*driver_events, *answers), tracked)):
+        return f"what decides what is run changes {path}, which is a file of the tree"
     first = next(iter(by_serial.values())).images
     own = {first[0].stdout, first[0].stderr, "/dev/null"} if first else set[str]()
     for unit in units:

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * watch LOG CWD EXE ARG0 [ARG...]: run a command and log what every process of it does with files.
+ * watch LOG CWD GIVEN EXE ARG0 [ARG...]: run a command and log what every process of it does with files.
+ *
+ * GIVEN is empty, or a file whose texts each end with a zero byte: which of the command's standard output (1)
+ * and standard error (2) are /dev/null, and then its environment, exactly as it is.
  *
  * ptrace(2) with a seccomp(2) filter, so that only the calls that name a file stop.  A preloaded
  * library was the other way; it misses static programs, what libc does inside fopen() or opendir(),
@@ -16,8 +19,10 @@
  *   F  child process (bytes: serial of the parent)      Q  it ended (exit status; 128+n for a signal)
  *   X  program image in place (bytes: resolved path); then x (the path that was asked for: a script's,
  *      a link's), c (directory), a (arguments), e (environment), 0 1 2 (what these descriptors are),
- *      f (another one that it inherits), u (its umask, the signals that it ignores or holds back, its limits,
- *      the processors that it may use, how it is scheduled, its execution domain)
+ *      f (another one that it inherits), u (who it is, its umask, the signals that it ignores or holds back, its
+ *      limits, the processors that it may use, how it is scheduled, its execution domain), r (the path as it
+ *      was asked for, where that is relative: the kernel hands it to the interpreter of a script).
+ *      Of u, "=" means: as the first
  *   R  opened for reading, executed, or link read       W  made anew, or emptied and written
  *   A  changed in place                                 U  removed
  *   N  a name that now stands for another file         L  it is a link (two texts: path, target)
@@ -28,6 +33,7 @@
  *   K  directory removed                                m  to be made, and there already
  *   V  something that may not happen again, or otherwise: names moved, a process left running
  *   O  something that cannot be followed: what this process looked at is not known
+ *   T  something that shows whether a process is watched: it may have gone another way by it
  * Two texts have a zero byte between them.
  *   Z  last record: the log is whole
  * Exit status: the command's; 250 when it could not be started under watch.
@@ -41,6 +47,7 @@
 #include <link.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -72,7 +79,7 @@
 
 /* What a system call means: which argument is the path, and what it says of it. */
 enum what { OPEN, OPEN2, CREAT, LOOK, LINKREAD, EXEC, RENAME, REMOVE, LINK, SYMLINK, MAKE, MKDIR,
-            CHANGE, MOVE, CONNECT, OPAQUE, RMDIR, FCHANGE };
+            CHANGE, MOVE, CONNECT, OPAQUE, RMDIR, FCHANGE, SETTING, KEPT, TELLING, BEAR };
 
 struct call {
     int nr;
@@ -154,7 +161,7 @@ static const struct call calls[] = {
     { SYS_msgget, OPAQUE, -1, -1, -1 },
     { SYS_mq_open, OPAQUE, -1, -1, -1 },
     { SYS_inotify_add_watch, OPAQUE, -1, -1, -1 },
-    { SYS_ptrace, OPAQUE, -1, -1, -1 },
+    { SYS_ptrace, TELLING, -1, -1, -1 },
     { SYS_chroot, OPAQUE, -1, -1, -1 },
     { SYS_unshare, OPAQUE, -1, -1, -1 },
     { SYS_setns, OPAQUE, -1, -1, -1 },
@@ -174,7 +181,54 @@ static const struct call calls[] = {
     { 433 /* fspick */, OPAQUE, -1, -1, -1 },
     { 438 /* pidfd_getfd */, OPAQUE, -1, -1, -1 },
     { 452 /* fchmodat2 */, CHANGE, 0, 1, 3 },
+    { SYS_setpriority, SETTING, -1, -1, -1 },
+    { SYS_sched_setscheduler, SETTING, -1, -1, -1 },
+    { SYS_sched_setparam, SETTING, -1, -1, -1 },
+    { SYS_sched_setattr, SETTING, -1, -1, -1 },
+    { SYS_sched_setaffinity, SETTING, -1, -1, -1 },
+    { SYS_ioprio_set, SETTING, -1, -1, -1 },
+    { SYS_setrlimit, SETTING, -1, -1, -1 },
+    { SYS_prlimit64, SETTING, -1, -1, -1 },
+    { SYS_personality, SETTING, -1, -1, -1 },
+    { SYS_set_mempolicy, KEPT, -1, -1, -1 },
+    { 446 /* landlock_restrict_self */, KEPT, -1, -1, -1 },
+    { SYS_prctl, KEPT, -1, -1, -1 },
+    { SYS_clone, BEAR, -1, -1, -1 },
+    { SYS_ioctl, OPAQUE, -1, -1, -1 },
 };
+
+/* Calls of which only some are watched: those with such an argument (each is looked at as 32 bits). */
+enum match { IS, NOT, HAS };
+struct choice {
+    int nr;
+    int argument;
+    enum match match;
+    unsigned value;
+};
+
+#define NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+                    CLONE_NEWPID | CLONE_NEWNET)
+
+static const struct choice choices[] = {
+    { SYS_prlimit64, 2, NOT, 0 },            /* it sets one */
+    { SYS_personality, 0, NOT, 0xffffffff }, /* it sets one */
+    { SYS_prctl, 0, IS, PR_GET_SECCOMP },
+    { SYS_prctl, 0, IS, PR_SET_TIMERSLACK },
+    { SYS_prctl, 0, IS, PR_SET_TSC },
+    { SYS_prctl, 0, IS, PR_SET_THP_DISABLE },
+    { SYS_prctl, 0, IS, PR_SET_SPECULATION_CTRL },
+    { SYS_prctl, 0, IS, 62 /* PR_SCHED_CORE */ },
+    { SYS_prctl, 0, IS, 65 /* PR_SET_MDWE */ },
+    { SYS_clone, 0, HAS, NAMESPACES | CLONE_UNTRACED },
+    /* What a descriptor that is open for reading can change. */
+    { SYS_ioctl, 1, IS, FS_IOC_SETFLAGS },
+    { SYS_ioctl, 1, IS, FS_IOC32_SETFLAGS },
+    { SYS_ioctl, 1, IS, FS_IOC_FSSETXATTR },
+    { SYS_ioctl, 1, IS, FS_IOC_SETVERSION },
+    { SYS_ioctl, 1, IS, 0x40806685 /* FS_IOC_ENABLE_VERITY */ },
+    { SYS_ioctl, 1, IS, 0x800c6613 /* FS_IOC_SET_ENCRYPTION_POLICY */ },
+};
+#define CHOICES (sizeof(choices) / sizeof(choices[0]))
 /* The last call that this table knows to be there; which of those up to it say nothing is settled. */
 #define KNOWN 462
 static const struct call unknown = { -1, OPAQUE, -1, -1, -1 }; /* later, or of another table (x32) */
@@ -193,12 +247,14 @@ struct task {
     int existed;
     char *path;
     char *other;
+    char *asked; /* of a program: its path as it was asked for, where that is relative */
     char *folder; /* the process's directory, as of the move number `moves` */
     unsigned long moves;
 };
 
 static struct task *tasks[BUCKETS];
 static unsigned long serials;
+static unsigned long settings; /* changes of what a process hands on to what it starts, by any */
 static unsigned long moves; /* of any process from one directory to another */
 static FILE *out;
 
@@ -247,7 +303,8 @@ static void forget_call(struct task *task)
 {
     free(task->path);
     free(task->other);
-    task->path = task->other = NULL;
+    free(task->asked);
+    task->path = task->other = task->asked = NULL;
     task->call = NULL;
 }
 
@@ -327,16 +384,17 @@ static const char *folder_of(struct task *task)
     return task->folder;
 }
 
-/* A path argument made absolute; NULL where there is none (or it is empty: a descriptor is meant). */
-static char *path_of(struct task *task, int directory, unsigned long from)
+#define LONGEST 4097
+
+/* A text argument, which is `text` of LONGEST; NULL where there is none (or it is empty). */
+static char *text_of(struct task *task, unsigned long from, char *text)
 {
-    char text[4097], *whole;
     size_t size = 0;
     pid_t tid = task->tid;
-    while (size < sizeof(text) - 1) {
+    while (size < LONGEST - 1) {
         size_t step = 256 - (from + size) % 256; /* never across a page that may not be there */
-        if (step > sizeof(text) - 1 - size)
-            step = sizeof(text) - 1 - size;
+        if (step > LONGEST - 1 - size)
+            step = LONGEST - 1 - size;
         ssize_t got = from ? peek(tid, from + size, text + size, step) : -1;
         if (got <= 0) {
             if (from && errno != EFAULT && errno != ESRCH) /* the call fails as well, or is not made */
@@ -347,11 +405,21 @@ static char *path_of(struct task *task, int directory, unsigned long from)
             break;
         size += got;
     }
-    text[sizeof(text) - 1] = 0;
-    if (!text[0])
+    text[LONGEST - 1] = 0;
+    return text[0] ? text : NULL;
+}
+
+/* A path argument made absolute; NULL where there is none (or it is empty: a descriptor is meant). */
+static char *path_of(struct task *task, int directory, unsigned long from)
+{
+    char text[LONGEST], *whole;
+    pid_t tid = task->tid;
+    if (!text_of(task, from, text))
         return NULL;
     if (text[0] == '/')
         return strdup(text);
+    if (task->call->what == EXEC)
+        task->asked = strdup(text);
     char name[32], *base = NULL;
     if (directory != AT_FDCWD) {
         snprintf(name, sizeof(name), "fd/%d", directory);
@@ -381,14 +449,24 @@ static char *file_of(pid_t tid, int fd)
     return NULL;
 }
 
+/* What proc(5) has to say of who traces a process, or of all that run. */
+static int shows_watcher(const char *path)
+{
+    size_t size = strlen(path);
+    return strcmp(path, "/proc") == 0 || strcmp(path, "/proc/") == 0 ||
+           (strncmp(path, "/proc/", 6) == 0 && size > 7 && strcmp(path + size - 7, "/status") == 0);
+}
+
 /* A path through proc(5) or /dev/fd: the file that is meant, and whose process it tells of. */
 static void see_through(struct task *task, int follow)
 {
     int fd = -1, end = 0;
     pid_t other = 0;
     const char *path = task->path;
-    if (strncmp(path, "/proc/", 6) && strncmp(path, "/dev/", 5))
+    if (strncmp(path, "/proc", 5) && strncmp(path, "/dev/", 5))
         return;
+    if (task->call->what != LINKREAD && shows_watcher(path))
+        say('T', task, path);
     if (sscanf(path, "/proc/%d", &other) == 1 && other != group_of(task->tid) && other != task->tid)
         say('O', task, "what another process is");
     if (!follow)
@@ -461,6 +539,8 @@ static int looked(struct task *task)
     unsigned long flags = task->flags;
     struct stat st;
     int follow = 1;
+    if (!task->path)
+        return 1; /* a program that has no name */
     if (what == LOOK)
         follow = task->call->flags != NOFOLLOW && !(flags & AT_SYMLINK_NOFOLLOW);
     else if (what == LINKREAD)
@@ -489,6 +569,7 @@ static int looked(struct task *task)
 static int enter(struct task *task)
 {
     struct __ptrace_syscall_info info;
+    char text[LONGEST];
     forget_call(task);
     if (ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof(info), &info) <= 0)
         return 0;
@@ -503,6 +584,25 @@ static int enter(struct task *task)
     if (!task->call)
         task->call = &unknown;
     const struct call *call = task->call;
+    switch (call->what) {
+    case SETTING: settings++; return 0;
+    case KEPT:
+        settings++;
+        if (info.seccomp.nr == SYS_prctl && args[0] == PR_GET_SECCOMP)
+            say('T', task, "its filters of system calls");
+        else if (info.seccomp.nr != SYS_prctl || args[0] != PR_SET_TIMERSLACK)
+            say('V', task, "a setting that what it starts inherits");
+        return 0;
+    case BEAR: /* its end is not waited for: the child comes first */
+        settings++;
+        if (args[0] & CLONE_UNTRACED)
+            say('T', task, "a process that nobody may trace");
+        if (args[0] & NAMESPACES)
+            say('O', task, "a namespace of its own");
+        return 0;
+    case TELLING: say('T', task, "whether it can be traced"); return 1;
+    default: break;
+    }
     if (call->path >= 0) {
         int directory = call->at < 0 ? AT_FDCWD : (int)args[call->at];
         task->path = path_of(task, directory, args[call->path]);
@@ -512,9 +612,12 @@ static int enter(struct task *task)
         if (task->path)
             see_through(task, call->what != LINKREAD && call->what != EXEC && call->what != RENAME &&
                                   call->what != REMOVE);
-        else if (call->what != LINK)
-            return call->what == EXEC;
+        else if (call->what != LINK && call->what != EXEC)
+            return 0;
     }
+    if (call->what == EXEC && call->at >= 0 && (int)args[call->at] != AT_FDCWD &&
+        (task->asked || !task->path || !(text_of(task, args[call->path], text))))
+        say('V', task, "a program that is started by a descriptor");
     if (call->what == RENAME || call->what == LINK) {
         int far = call->at < 0 ? 1 : 3;
         int directory = call->at < 0 ? AT_FDCWD : (int)args[2];
@@ -541,7 +644,12 @@ static int enter(struct task *task)
     if (call->what == CREAT)
         task->flags = O_CREAT | O_WRONLY | O_TRUNC;
     switch (call->what) {
-    case LOOK: case LINKREAD: case EXEC: return looked(task);
+    case LOOK:
+        if (info.seccomp.nr == SYS_statx && (args[3] & (STATX_ATIME | STATX_CTIME | STATX_BTIME)) &&
+            (args[3] & STATX_BASIC_STATS) != STATX_BASIC_STATS)
+            say('V', task, "it goes by when files were changed or read");
+        return looked(task);
+    case LINKREAD: case EXEC: return looked(task);
     case OPEN: case OPEN2:
         if (!looked(task))
             return 0;
@@ -575,6 +683,12 @@ static void opened(struct task *task, long fd)
         say('S', task, task->path);
         return;
     }
+    if (strncmp(task->path, "/proc/", 6) == 0 || strncmp(task->path, "/sys/", 5) == 0) {
+        if (flags & (O_ACCMODE | O_TRUNC)) {
+            settings++;
+            say('V', task, "a setting of the kernel's");
+        }
+    }
     snprintf(name, sizeof(name), "/proc/%d/fd/%ld", task->tid, fd);
     int known = stat(name, &st) == 0;
     if (known && S_ISFIFO(st.st_mode))
@@ -599,6 +713,11 @@ static void leave(struct task *task)
         info.op != PTRACE_SYSCALL_INFO_EXIT)
         return;
     long result = info.exit.rval;
+    if (call->what == TELLING) {
+        if (result >= 0)
+            say('O', task, "a call that cannot be followed");
+        return;
+    }
     if (call->what == MOVE) {
         moves++;
         if (task->path)
@@ -670,11 +789,70 @@ static void leave(struct task *task)
 
 #define LIBC (3ULL << 31)
 
-/* What else a new program is given: descriptors beyond the first three, its umask, signals and limits,
- * the processors that it may use and how it is scheduled, its execution domain (personality(2)). */
+/* The text of a small file of proc(5). */
+static char *proc_text(pid_t tid, const char *name, char *text, size_t room)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, room - 1);
+    if (fd >= 0)
+        close(fd);
+    text[size < 0 ? 0 : size] = 0;
+    return text;
+}
+
+static char *line_end(char *line)
+{
+    char *end = strchr(line, '\n');
+    return end ? end : line + strlen(line);
+}
+
+/* Of /proc/PID/status what is inherited: libc keeps the signals 32 and 33 for itself, and its posix_spawn()
+ * leaves them ignored. */
+static size_t status_lines(char *given, size_t room, char *status)
+{
+    static const char *const wanted[] = { "Umask:", "Uid:", "Gid:", "Groups:", "Cap", "NoNewPrivs:", "Seccomp",
+                                          "Speculation", "Cpus_allowed:", "Mems_allowed:", "THP_enabled:" };
+    size_t size = 0;
+    for (char *line = status, *end; *line; line = *end ? end + 1 : end) {
+        unsigned long long set;
+        end = line_end(line);
+        if (sscanf(line, "SigBlk: %llx", &set) == 1 || sscanf(line, "SigIgn: %llx", &set) == 1)
+            size += snprintf(given + size, room - size, "%llx ", set & ~LIBC);
+        for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+            if (strncmp(line, wanted[i], strlen(wanted[i])) == 0)
+                size += snprintf(given + size, room - size, "%.*s ", (int)(end - line), line);
+        if (size >= room / 2)
+            break;
+    }
+    return size;
+}
+
+/* What changes only by calls that count as `settings`, by clone3(2), or by what is written to proc(5). */
+static void settled(const struct task *task, char *given, size_t room)
+{
+    static const char *const files[] = { "personality", "oom_score_adj", "coredump_filter", "timerslack_ns" };
+    char text[256];
+    size_t size = 0;
+    for (int kind = 0; kind < RLIM_NLIMITS; kind++) {
+        struct rlimit limit = { 0, 0 };
+        prlimit(task->tid, kind, NULL, &limit);
+        size += snprintf(given + size, room - size, "%lx/%lx ", (long)limit.rlim_cur, (long)limit.rlim_max);
+    }
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+        size += snprintf(given + size, room - size, "%.20s ", proc_text(task->tid, files[i], text, sizeof(text)));
+    snprintf(given + size, room - size, "%d %d %ld", getpriority(PRIO_PROCESS, task->tid),
+             sched_getscheduler(task->tid), syscall(SYS_ioprio_get, 1 /* IOPRIO_WHO_PROCESS */, task->tid));
+}
+
+/* What else a new program is given: descriptors beyond the first three, and what `u` says. */
 static void inherited(const struct task *task)
 {
-    char name[64], line[256], given[4096];
+    static char others[2048];
+    static unsigned long known = -1UL, told;
+    static char *first;
+    char name[64], status[8192], given[12288], *user = link_of(task->tid, "ns/user");
     snprintf(name, sizeof(name), "/proc/%d/fd", task->tid);
     DIR *folder = opendir(name);
     for (struct dirent *entry; folder && (entry = readdir(folder));)
@@ -686,45 +864,17 @@ static void inherited(const struct task *task)
         }
     if (folder)
         closedir(folder);
-    snprintf(name, sizeof(name), "/proc/%d/status", task->tid);
-    FILE *file = fopen(name, "re");
-    unsigned mask = 0;
-    unsigned long long held = 0, ignored = 0;
-    while (file && fgets(line, sizeof(line), file)) {
-        sscanf(line, "Umask: %o", &mask);
-        sscanf(line, "SigBlk: %llx", &held);
-        sscanf(line, "SigIgn: %llx", &ignored);
+    if (known != settings) {
+        settled(task, others, sizeof(others));
+        known = settings ? -1UL : 0; /* once something was set, every process may differ */
     }
-    if (file)
-        fclose(file);
-    /* libc keeps 32 and 33 for itself, and its posix_spawn() leaves them ignored. */
-    size_t size = snprintf(given, sizeof(given), "%o %llx %llx ", mask, held & ~LIBC, ignored & ~LIBC);
-    for (int kind = 0; kind < RLIM_NLIMITS && size < sizeof(given) - 64; kind++) {
-        struct rlimit limit = { 0, 0 };
-        prlimit(task->tid, kind, NULL, &limit);
-        size += snprintf(given + size, sizeof(given) - size, "%lx/%lx ", (long)limit.rlim_cur,
-                         (long)limit.rlim_max);
-    }
-    snprintf(name, sizeof(name), "/proc/%d/personality", task->tid);
-    file = fopen(name, "re");
-    if (file && fgets(line, sizeof(line), file))
-        size += snprintf(given + size, sizeof(given) - size, "%.8s ", line);
-    if (file)
-        fclose(file);
-    size += snprintf(given + size, sizeof(given) - size, "%d %d %ld ",
-                     getpriority(PRIO_PROCESS, task->tid), sched_getscheduler(task->tid),
-                     syscall(SYS_ioprio_get, 1 /* IOPRIO_WHO_PROCESS */, task->tid));
-    snprintf(name, sizeof(name), "/proc/%d/oom_score_adj", task->tid);
-    file = fopen(name, "re");
-    if (file && fgets(line, sizeof(line), file))
-        size += snprintf(given + size, sizeof(given) - size, "%.5s ", line);
-    if (file)
-        fclose(file);
-    unsigned char processors[1024] = { 0 };
-    long known = syscall(SYS_sched_getaffinity, task->tid, sizeof(processors), processors);
-    for (long i = 0; i < known && size < sizeof(given) - 4; i++)
-        size += snprintf(given + size, sizeof(given) - size, "%02x", processors[i]);
-    say('u', task, given);
+    size_t size = status_lines(given, sizeof(given) - sizeof(others) - 256,
+                               proc_text(task->tid, "status", status, sizeof(status)));
+    snprintf(given + size, sizeof(given) - size, "%s %s", others, user);
+    free(user);
+    if (!first)
+        first = strdup(given);
+    say('u', task, first && first != given && strcmp(first, given) == 0 && told++ ? "=" : given);
 }
 
 /* The kernel reads these for a new program: the interpreters of scripts, and the loader of a program. */
@@ -766,6 +916,7 @@ static void executed(struct task *task)
 {
     static const char *const proc[] = { "exe", "cwd", "fd/0", "fd/1", "fd/2" };
     static const char kinds[] = "Xc012";
+    char *program = task->path ? strdup(task->path) : link_of(task->tid, "exe");
     if (task->path)
         say('R', task, task->path);
     for (int i = 0; i < 5; i++) {
@@ -775,6 +926,8 @@ static void executed(struct task *task)
         say(kinds[i], task, where);
         if (i == 0 && task->path)
             say('x', task, task->path);
+        if (i == 0 && task->asked)
+            say('r', task, task->asked);
         if (i == 0 && (!task->path || strcmp(where, task->path))) /* an interpreter, also of a descriptor */
             say('R', task, where);
         free(where);
@@ -782,8 +935,8 @@ static void executed(struct task *task)
     copy_proc('a', task, "cmdline");
     copy_proc('e', task, "environ");
     inherited(task);
-    if (task->path)
-        interpreters(task, task->path);
+    interpreters(task, program);
+    free(program);
     forget_call(task);
 }
 
@@ -812,37 +965,96 @@ static void born(struct task *parent, int event)
     }
 }
 
+#define MOST_CODE 400
+
+static struct sock_filter code[MOST_CODE];
+static size_t lines;
+
+static void put(unsigned short what, unsigned value, unsigned char yes, unsigned char no)
+{
+    if (lines == MOST_CODE)
+        abort();
+    code[lines++] = (struct sock_filter)BPF_JUMP(what, value, yes, no);
+}
+
+#define LOAD(field) put(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field), 0, 0)
+#define RETURN(what) put(BPF_RET | BPF_K, what, 0, 0)
+#define WATCHED RETURN(SECCOMP_RET_TRACE)
+#define UNSEEN RETURN(SECCOMP_RET_ALLOW)
+/* The next `lines` are for this alone. */
+#define IF_EQUAL(value, lines) put(BPF_JMP | BPF_JEQ | BPF_K, value, 0, lines)
+#define IF_NOT_EQUAL(value, lines) put(BPF_JMP | BPF_JEQ | BPF_K, value, lines, 0)
+#define IF_HAS(value, lines) put(BPF_JMP | BPF_JSET | BPF_K, value, 0, lines)
+
 /* Which calls stop.  fstat() is newfstatat() of no path with AT_EMPTY_PATH and nothing else: two stops
  * of five, that would tell nothing.  Whether there is a path is not to be seen from here: with AT_FDCWD
  * there must be one; a program that gives one, a descriptor and this flag alone has not been met. */
 static int filter(void)
 {
-    struct sock_filter code[CALLS + 14];
-    const unsigned char trace = CALLS + 4; /* from behind the sixth line to the last */
-    size_t n = 0;
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                             offsetof(struct seccomp_data, arch));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 0, trace + 4);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                             offsetof(struct seccomp_data, nr));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_newfstatat, 0, 4);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                             offsetof(struct seccomp_data, args[3]));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AT_EMPTY_PATH, 0, trace);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                             offsetof(struct seccomp_data, args[0]));
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)AT_FDCWD,
-                                             trace - 2, trace - 3);
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, KNOWN, trace - 3, 0);
-    for (size_t i = 0; i < CALLS; i++)
-        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].nr,
-                                                 CALLS - i, 0);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
-    struct sock_fprog program = { n, code };
+    LOAD(arch);
+    IF_NOT_EQUAL(NATIVE, 1);
+    WATCHED;
+    LOAD(nr);
+    IF_EQUAL(SYS_newfstatat, 7);
+    LOAD(args[3]);
+    IF_NOT_EQUAL(AT_EMPTY_PATH, 1);
+    WATCHED;
+    LOAD(args[0]);
+    IF_EQUAL((unsigned)AT_FDCWD, 1);
+    WATCHED;
+    UNSEEN;
+    put(BPF_JMP | BPF_JGT | BPF_K, KNOWN, 0, 1);
+    WATCHED;
+    for (size_t i = 0; i < CHOICES;) {
+        size_t end = i;
+        while (end < CHOICES && choices[end].nr == choices[i].nr)
+            end++;
+        IF_EQUAL(choices[i].nr, 3 * (end - i) + 1);
+        for (; i < end; i++) {
+            LOAD(args[choices[i].argument]);
+            switch (choices[i].match) {
+            case IS: IF_EQUAL(choices[i].value, 1); break;
+            case NOT: IF_NOT_EQUAL(choices[i].value, 1); break;
+            case HAS: IF_HAS(choices[i].value, 1); break;
+            }
+            WATCHED;
+        }
+        UNSEEN;
+    }
+    for (size_t i = 0; i < CALLS; i++) {
+        IF_EQUAL(calls[i].nr, 1);
+        WATCHED;
+    }
+    UNSEEN;
+    struct sock_fprog program = { lines, code };
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return -1;
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* What GIVEN says: the environment; standard output and error are put in place. */
+static char **take_given(const char *name, char **environment)
+{
+    if (!name[0])
+        return environment;
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) || st.st_size < 1)
+        return NULL;
+    char *bytes = malloc(st.st_size), **texts = calloc(st.st_size + 1, sizeof(*texts));
+    if (!bytes || !texts || read(fd, bytes, st.st_size) != st.st_size || bytes[st.st_size - 1])
+        return NULL;
+    close(fd);
+    size_t count = 0;
+    for (char *at = bytes; at < bytes + st.st_size; at += strlen(at) + 1)
+        texts[count++] = at;
+    for (const char *at = texts[0]; *at; at++) {
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        if (null < 0 || dup2(null, *at - '0') < 0)
+            return NULL;
+        close(null);
+    }
+    return texts + 1;
 }
 
 static void stopped(pid_t tid, int status)
@@ -871,7 +1083,8 @@ static void stopped(pid_t tid, int status)
         if (thread) {
             forget_call(task);
             task->path = thread->path;
-            thread->path = NULL;
+            task->asked = thread->asked;
+            thread->path = thread->asked = NULL;
             drop(thread);
         }
         executed(task);
@@ -897,7 +1110,7 @@ int main(int argc, char **argv)
     int gate[2], status, code = CANNOT;
     /* When who watches is killed, so is the watcher, and with it (EXITKILL) the whole build. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (argc < 5 || !(out = fopen(argv[1], "we")) || pipe2(gate, O_CLOEXEC))
+    if (argc < 6 || !(out = fopen(argv[1], "we")) || pipe2(gate, O_CLOEXEC))
         return CANNOT;
     pid_t root = fork();
     if (root < 0)
@@ -905,9 +1118,10 @@ int main(int argc, char **argv)
     if (root == 0) {
         char go;
         close(gate[1]);
-        if (read(gate[0], &go, 1) != 1 || chdir(argv[2]) || filter())
+        char **given = take_given(argv[3], environ);
+        if (!given || read(gate[0], &go, 1) != 1 || chdir(argv[2]) || filter())
             _exit(CANNOT);
-        execv(argv[3], argv + 4);
+        execve(argv[4], argv + 5, given);
         _exit(127);
     }
     close(gate[0]);

@@ -17,7 +17,7 @@ from pathlib import Path
 
 _SOURCE = Path(__file__).with_name("watch.c")
 _LOG_LIMIT = 1 << 29
-_KINDS = "FQXxcae012fuRWAUNLHSPEDMmKVOZ"
+_KINDS = "FQXxrcae012fuRWAUNLHSPEDMmKVOTZ"
 
 
 @dataclass(slots=True)
@@ -39,6 +39,8 @@ class Process:
     """Why it is not known what it looked at."""
     loose: str = ""
     """Why it may do otherwise at another run."""
+    sees: str = ""
+    """What shows it that it is watched, so that it may have gone another way."""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,8 @@ class Image:
     exe: str
     named: str = ""
     """The path that was executed: of a script, or a link to ``exe``."""
+    asked: str = ""
+    """That path as it was asked for, where it was a relative one."""
     cwd: str = ""
     stdin: str = ""
     stdout: str = ""
@@ -56,7 +60,8 @@ class Image:
     inherited: tuple[str, ...] = ()
     """What the descriptors beyond these are."""
     given: str = ""
-    """Its umask, the signals that it ignores or holds back, and its limits."""
+    """Who it is, its umask, the signals that it ignores or holds back, its limits; "=" where that is what the
+    first program was given."""
     argv: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
 
@@ -83,7 +88,7 @@ def watcher(folder: Path) -> tuple[Path | None, str]:
 
 def works(binary: Path, prefix: Sequence[str], log: Path) -> str:
     """Why watching is not possible here (a container without ptrace, say); "" when it is."""
-    words = [*prefix, str(binary), str(log), "/", "/bin/sh", "sh", "-c", ":"]
+    words = [*prefix, str(binary), str(log), "/", "", "/bin/sh", "sh", "-c", ":"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode == 0 and any(process.images for process in read_log(log)):
         return ""
@@ -154,10 +159,14 @@ def _note(process: Process, kind: str, text: str, number: int) -> None:
         process.opaque = process.opaque or text
     elif kind == "V":
         process.loose = process.loose or text
+    elif kind == "T":
+        process.sees = process.sees or text
     elif process.images:
         image = process.images[-1]
         if kind == "x":
             image.named = text
+        elif kind == "r":
+            image.asked = text
         elif kind == "c":
             image.cwd = text
         elif kind == "0":

@@ -78,7 +78,7 @@ def test_what_a_program_does_is_told(
     program = f"import os, threading\ntry:\n    {code}\nexcept OSError: pass\n"
     log = tmp_path / "log"
     python = Path(sys.executable).resolve()
-    words = [str(binary), str(log), str(tree), str(python), "python", "-I", "-S", "-c", program]
+    words = [str(binary), str(log), str(tree), "", str(python), "python", "-I", "-S", "-c", program]
     assert subprocess.run(words, check=False).returncode == 0
     prefix = f"{tree.resolve()}/"
     said = {
@@ -92,7 +92,7 @@ def test_what_a_program_does_is_told(
 
 def test_where_links_lead_and_which_names_a_file_has(tmp_path: Path, binary: Path) -> None:
     script = "ln -s one link; mv link other; echo >file; ln file twin"
-    words = [str(binary), str(tmp_path / "log"), str(tmp_path), "/bin/sh", "sh", "-c", script]
+    words = [str(binary), str(tmp_path / "log"), str(tmp_path), "", "/bin/sh", "sh", "-c", script]
     assert subprocess.run(words, check=False).returncode == 0
     found = read_log(tmp_path / "log")
     assert [link[1:] for process in found for link in process.links] == [
@@ -107,7 +107,7 @@ def test_the_interpreters_of_a_script_are_read(tmp_path: Path, binary: Path) -> 
     for name, line in (("script", "#!./middle x"), ("middle", "#! /bin/sh")):
         (tmp_path / name).write_text(f"{line}\n")
         (tmp_path / name).chmod(0o755)
-    words = [str(binary), str(tmp_path / "log"), str(tmp_path), "./script", "script"]
+    words = [str(binary), str(tmp_path / "log"), str(tmp_path), "", "./script", "script"]
     assert subprocess.run(words, check=False).returncode == 0
     read = {
         path
@@ -119,7 +119,7 @@ def test_the_interpreters_of_a_script_are_read(tmp_path: Path, binary: Path) -> 
 
 
 def test_the_command_s_own_end_is_the_watcher_s(tmp_path: Path, binary: Path) -> None:
-    words = [str(binary), str(tmp_path / "log"), "/", "/bin/sh", "sh", "-c"]
+    words = [str(binary), str(tmp_path / "log"), "/", "", "/bin/sh", "sh", "-c"]
     assert subprocess.run([*words, "exit 7"], check=False).returncode == 7
     assert subprocess.run([*words, "kill -9 $$"], check=False).returncode == 128 + 9
 

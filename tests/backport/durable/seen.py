@@ -14,7 +14,16 @@ from tests.backport.trees import git
 Seen = dict[str, str]
 LASTING = (
     *("lock", "moves.json", "cache", "index.sqlite"),
-    *("build", "build-around", "build-date", "build-unclean", "no-keyrings.bpf", "record", "tmp"),
+    *(
+        "build",
+        "build-around",
+        "build-date",
+        "build-left",
+        "build-unclean",
+        "no-keyrings.bpf",
+        "record",
+        "tmp",
+    ),
 )
 """What of the tool's own outlives a run."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from backport.builds.step_build import BuildTree, Built, Way
 from backport.config import Settings, level_of
 from backport.counted import counted
-from backport.errors import UsageError
+from backport.errors import CannotTest, UsageError
 from backport.gateway.repository import Repo
 from backport.levels import Level
 from backport.store.cache import ArtefactGone, Cache
@@ -168,7 +168,12 @@ class Prover:
                 self.note(f"the tree before step {target.number}, {parent[:12]}, fails as well")
 
     def prove_one(self, target: Target, *, audit: bool = True) -> StepVerdict:
-        """Prove a single commit, and where not told otherwise audit how it was built."""
+        """Prove a single commit, and where not told otherwise audit how it was built.
+
+        Raises `CannotTest` where nothing is to be proven: good and bad are then the same.
+        """
+        if self.level is Level.NONE:
+            raise CannotTest(self.why, "--validate build, object or boot says how far")
         *_, last = self._stream([target], audit=audit)
         return last
 

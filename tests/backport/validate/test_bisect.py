@@ -218,6 +218,19 @@ def test_a_tip_that_cannot_be_tested_is_not_called_good(repo: Path) -> None:
     assert "not testable: 4" in done.output
 
 
+@pytest.mark.parametrize(
+    "words", [("bisect", "--range", "stable..topic"), ("check", "--commit", "topic")]
+)
+def test_where_nothing_is_to_be_proven_nothing_can_be_told(
+    repo: Path, words: tuple[str, ...]
+) -> None:
+    git(repo, "checkout", "-q", "topic")
+    git(repo, "config", "backport.validate", "none")
+    done = backport(repo, *words)
+    assert done.exit_code == 125, done.output
+    assert "nothing was proven: --validate none" in done.output
+
+
 def test_a_missing_compiler_is_not_a_bad_patch(repo: Path) -> None:
     words = ("--range", "stable..topic", "--build", "no-such-compiler f.c", "--validate", "build")
     done = backport(repo, "bisect", *words)

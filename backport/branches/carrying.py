@@ -15,15 +15,8 @@ from typing import Any, Protocol
 
 from backport import interrupts
 from backport.branches.choosing import part_name
-from backport.branches.roster import (
-    Cell,
-    CellState,
-    Ending,
-    Outcome,
-    Part,
-    Roster,
-    RosterFile,
-)
+from backport.branches.endings import Halt, halt_of, outcome_of
+from backport.branches.roster import Ending, Outcome, Part, Roster, RosterFile
 from backport.counted import counted
 from backport.errors import BackportError, ExitCode, UsageError
 from backport.gateway.repository import Repo
@@ -36,7 +29,6 @@ from backport.run.move import check, move, put_back, release
 from backport.run.phases import Together, finish
 from backport.run.refusals import refuse_second
 from backport.run.request import Progress, Request, Result, Validation
-from backport.run.steps import StepState
 from series.errors import SeriesError
 from series.model import Oid
 
@@ -72,15 +64,6 @@ class Wish:
     requests: tuple[Request, ...]
     atomic: bool = False
     waits: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """Why a branch that is not over has come no further."""
-
-    error: str = ""
-    hint: str = ""
-    exit_code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,13 +277,13 @@ class _Carrier:
 
     def _halted(self, part: Part, journal: Journal, error: BackportError | SeriesError) -> None:
         if journal.file.exists():
-            self.halts[part.part] = _halt(error)
+            self.halts[part.part] = halt_of(error)
         elif part in self.roster.open:  # it did not come as far as to its phases
             self._failed(part, error)
         self.teller.stopped(part, error)
 
     def _failed(self, part: Part, error: Exception) -> None:
-        halt = _halt(error)
+        halt = halt_of(error)
         old = self.repo.ref(part.target)
         self._over(
             part,
@@ -341,7 +324,7 @@ class _Carrier:
             self._put_back(begun)
             if not isinstance(error, BackportError) or interrupts.came():
                 raise
-            self.halts[at.part] = _halt(error)
+            self.halts[at.part] = halt_of(error)
             self.teller.stopped(at, error)
             return True
         interrupts.finish()
@@ -421,72 +404,6 @@ class _Notes:
     def note(self, text: str) -> None:
         """Something that the user should know."""
         self.teller.note(text)
-
-
-def outcome_of(result: Result) -> Outcome:
-    """A run that has moved its branch, as the roster keeps it."""
-    state = result.state
-    return Outcome(
-        Ending.MOVED,
-        state.old,
-        state.end,
-        result.proven,
-        cells=cells_of(state, result.subjects, result),
-    )
-
-
-_STATES: dict[StepState, CellState] = {
-    StepState.APPLIED: CellState.APPLIED,
-    StepState.RESOLVED: CellState.RESOLVED,
-    StepState.ALREADY: CellState.ALREADY,
-    StepState.SKIPPED: CellState.SKIPPED,
-}
-
-
-def cells_of(
-    state: RunState, subjects: Sequence[str], result: Result | None = None
-) -> tuple[Cell, ...]:
-    """The patches of one branch, as far as its run has come; ``subjects`` are those of its items."""
-    finals = state.finals
-    said = {verdict.commit: verdict for verdict in (result.verdicts if result is not None else ())}
-    found = []
-    for number, (item, subject) in enumerate(zip(state.items, subjects, strict=True)):
-        if number < len(state.steps):
-            step = state.steps[number]
-            verdict = said.get(step.commit) if step.commit else None
-            lines = (
-                tuple(
-                    f"{one.validator}: {one.state.value}, {one.summary}" for one in verdict.verdicts
-                )
-                if verdict is not None
-                else ()
-            )
-            commit = finals[step.commit] if step.commit else None
-            found.append(
-                Cell(
-                    str(item),
-                    subject,
-                    _STATES[step.state],
-                    str(step.how),
-                    commit,
-                    step.notes,
-                    lines,
-                )
-            )
-        elif state.clash is not None and number == len(state.steps):
-            paths = ", ".join(path for path, _ in state.clash.clashes)
-            doubts = "; ".join(state.clash.doubts)
-            stands = CellState.DOUBT if doubts else CellState.CONFLICT
-            found.append(Cell(str(item), subject, stands, doubts or f"in {paths}"))
-        else:
-            found.append(Cell(str(item), subject, CellState.OPEN))
-    return tuple(found)
-
-
-def _halt(error: Exception) -> Halt:
-    code = error.exit_code if isinstance(error, BackportError) else ExitCode.USAGE
-    hint = error.hint if isinstance(error, BackportError) else ""
-    return Halt(str(error), hint, int(code))
 
 
 def _refuse_twice(part: Part, before: Sequence[tuple[Part, RunState]]) -> None:

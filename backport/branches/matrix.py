@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backport.branches.carrying import Halt, cells_of
+from backport.branches.endings import Halt, cells_of
 from backport.branches.roster import Cell, Ending, Part, Roster, RosterFile
 from backport.errors import BackportError, ExitCode
 from backport.gateway.repository import Repo

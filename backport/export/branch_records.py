@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from backport.branches.carrying import Carried, Halt
+from backport.branches.carrying import Carried
+from backport.branches.endings import Halt
 from backport.branches.roster import CellState, Ending, Part
 from backport.errors import (
     BackportError,

@@ -25,9 +25,9 @@ from series.reading.unidiff_hunks import HEADER, read_hunks
 
 _INDEX = re.compile(rb"index ([0-9a-f]{1,64})\.\.([0-9a-f]{1,64})(?: ([0-7]{6}))?\s*\Z")
 _SHORTEST = 4
+"""Digits of an abbreviated id, as for git (core.abbrev); fewer name nothing."""
 _MOST_STRIPPED = 3
 """Context lines at the end of a file that may have been blank: patch(1) puts back as many."""
-"""Digits of an abbreviated id, as for git (core.abbrev); fewer name nothing."""
 _EPOCH = re.compile(
     rb"\t(?:(?:1970-01-01|1969-12-31) \d\d:\d\d:00(?:\.0+)?(?: (?P<zone>[+-]\d{4}))?"
     rb"|Thu Jan +1 00:00:00 1970(?: \+0000)?|Thu, 0?1 Jan 1970 00:00:00 (?:GMT|\+0000)"

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from emu import abi
 from emu.booted.drive import Answer, Drive
-from emu.booted.expectations import REFUSALS
+from emu.booted.expectations import REFUSALS, unseen
 from emu.booted.ground import CannotPrepare, Ground
 from emu.booted.observed import Observed
 from emu.booted.selection import arguments_of
@@ -20,6 +20,7 @@ from emu.l0 import L0Setup
 from emu.profile import Profile
 from emu.profile.scenario import Case, Name, Scenario
 from emu.rules.expected import mapped_frames
+from emu.rules.failures import worth_asking_again
 
 ALLOCATE = b"\xf0\x7f\0\0\0\0\0\0"
 """struct evtchn_alloc_unbound of DOMID_SELF for domain 0."""
@@ -103,10 +104,10 @@ class Attempts:
         seen = replace(seen, listed=listed, mapped=mapped_frames(l0.mapped))
         plan.armed = False
         known = drive.limits()
-        again, later = self._afterwards(case, numbers[0], arguments)
+        again, amiss, later = self._afterwards(seen, numbers[0], arguments)
         if drive.limits(later.end if later is not None else None) != known:
             later = again = None  # what came of it says nothing
-        seen = replace(seen, limits=known, later=later, again=again)
+        seen = replace(seen, limits=known, later=later, again=again, seen_again=amiss)
         return replace(seen, not_taken_back=self._not_taken_back(seen))
 
     def _earlier(self, case: Case) -> None:
@@ -134,19 +135,30 @@ class Attempts:
         )
 
     def _afterwards(
-        self, case: Case, hypercall: int, arguments: list[int]
-    ) -> tuple[int | None, Answer | None]:
+        self, seen: Observed, hypercall: int, arguments: list[int]
+    ) -> tuple[int | None, tuple[str, ...], Answer | None]:
         """The same call again, and one that takes the lock of the event channels: what the first comes to,
-        and the one that does not come back."""
-        drive = self.drive
+        what its guest should have seen otherwise, and the one that does not come back."""
+        drive, case = self.drive, seen.case
         self._ground.fill(case)
+        drive.machine.l0.number_anew()
         again = drive.call(hypercall, arguments)
-        result = again.result
+        result, amiss = again.result, tuple[str, ...]()
         if again.end is None:
+            if worth_asking_again(seen) and not case.scenario.may_lack:
+                amiss = tuple(self._amiss(seen))
             number, operation = abi.numbers("EVTCHNOP_alloc_unbound") or (0, 0)
             drive.machine.linear.write(self._ground.buffer, ALLOCATE)
             again = drive.call(number, (operation, self._ground.buffer))
-        return result, again if again.end is not None else None
+        return result, amiss, again if again.end is not None else None
+
+    def _amiss(self, first: Observed) -> Iterator[str]:
+        """What the guest should see otherwise, now that the call has been made once more."""
+        machine, case = self.drive.machine, first.case
+        page = machine.linear.read(self.drive.kernel.buffer, PAGE)
+        listed = self._listed(case.scenario.frames or 0, case.mode)
+        seen = replace(first, after=page, listed=listed, mapped=mapped_frames(machine.l0.mapped))
+        return unseen(seen)
 
     def _not_taken_back(self, seen: Observed) -> tuple[int, int] | None:
         """The port that the guest was given, and what EVTCHNOP_close of it comes to where that fails; nothing

@@ -25,6 +25,7 @@ from emu.elf import PAGE
 from emu.findings.invariant import Invariant
 from emu.findings.verdict import L0Call
 from emu.hardware.clock import TSC_HZ
+from emu.interactions import Plan
 from emu.l0 import Interactions, L0Setup
 from emu.spaces import LinearAddr
 
@@ -205,6 +206,23 @@ class Drive:
             return attempt()
         finally:
             self.runner.counting = False
+
+
+def count_vcpus(drive: Drive, setup: L0Setup, most: int) -> int:
+    """How many vcpus the guest has: those that the image knows, up to ``most``."""
+    number, operation = abi.numbers("VCPUOP_is_up") or (0, 0)
+
+    def knows(vcpu: int) -> bool:
+        def attempt() -> Answer:
+            drive.restore(Plan(), setup)
+            return drive.call(number, (operation, vcpu, 0))
+
+        return drive.bounded(attempt).result in (0, 1)
+
+    count = 1
+    while count < most and knows(count):
+        count += 1
+    return count
 
 
 def limits(machine: Machine, end: Ended | None = None) -> tuple[str, ...]:

@@ -31,6 +31,11 @@ def unmet(seen: Observed) -> Iterator[str]:
     if scenario.silent and answer.calls:
         yield f"L0 is asked for {answer.calls[0].op}, and should not be"
     yield from _missing(seen.calls, scenario.expect)
+    yield from unseen(seen)
+
+
+def unseen(seen: Observed) -> Iterator[str]:
+    """What the guest sees, and should see otherwise."""
     for name, value in seen.out:
         yield from expected.wrong_field(name, seen.sees(name), value)
     yield from expected.wrong_frames(seen.listed, seen.mapped)

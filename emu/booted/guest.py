@@ -82,16 +82,21 @@ class Guest:
         As it is told in its start info: a shim that keeps its own memory from its guest runs it on a copy.
         """
         linear, mode = self.machine.linear, self.kernel.mode
-        offset, size = abi.PT_BASE[mode]
-        told = int.from_bytes(linear.read(self.drive.start_info + offset, size), "little")
+        told = self.told_of_tables()
         if told:
-            return linear.walk(LinearAddr(told)).physical & -PAGE, True
+            return linear.walk(told).physical & -PAGE, True
         root = linear.cr3() & -PAGE
         if mode is abi.Mode.COMPAT:  # of the guest's own three levels
             root = self.machine.ram.word(PhysAddr(root)) & 0x000FFFFFFFFFF000
         return root, False
 
     # --- what it is given ---
+
+    def told_of_tables(self) -> LinearAddr:
+        """Linear address of its page tables, as its start info has it; 0 where it has none."""
+        offset, size = abi.PT_BASE[self.kernel.mode]
+        raw = self.machine.linear.read(self.drive.start_info + offset, size)
+        return LinearAddr(int.from_bytes(raw, "little"))
 
     def told(self, name: str) -> int:
         """A field of its start info."""

@@ -413,6 +413,10 @@ class Machine:
     def interrupt(self, vcpu: int, vector: int) -> None:
         self.devices.lapics[vcpu].request(vector)
 
+    def runs(self, vcpu: int) -> bool:
+        started = (each for each in self.vcpus if each.activity is not Activity.WAITING)
+        return any(each.number == vcpu for each in started)
+
 
 def _follows(at: LinearAddr, before: list[LinearAddr]) -> bool:
     """Whether an address comes soon after one of these, which are in order."""

@@ -59,8 +59,13 @@ class Observed:
     """A call that the guest made afterwards and that did not come back."""
     again: int | None = None
     """What the same call came to when the guest made it once more."""
+    seen_again: tuple[str, ...] = ()
+    """What the guest saw of it and should have seen otherwise."""
     not_taken_back: tuple[int, int] | None = None
     """(port, result) where the guest cannot close the port that it has just been given."""
+
+    def amiss_again(self) -> Sequence[str]:
+        return self.seen_again
 
     @property
     def result(self) -> int | None:

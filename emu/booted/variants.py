@@ -12,19 +12,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from emu.abi import START_INFO, Mode
-from emu.booted.drive import limits
+from emu.booted.drive import Drive, count_vcpus, limits
 from emu.booted.ending import Ended, OutOfTime
 from emu.booted.paging import NotMapped
-from emu.booted.settings import MIB, Settings
+from emu.booted.settings import MIB, Settings, l0_setup
 from emu.booted.starting import boot, settings_of
 from emu.booted.turns import Runner
 from emu.elf.linked import LinkedImage
 from emu.findings.boot_report import BehaviourRow, Treatment
+from emu.findings.invariant import Invariant
 from emu.findings.verdict import Finding
 from emu.profile import Profile, Variant
 from emu.spaces import LinearAddr
 
 OPERATION = "boot"
+VCPUS = "VCPUOP_is_up"
 SECONDS = 60
 """For all of them, unless the user says otherwise: a real image takes two to six seconds for each."""
 
@@ -33,6 +35,12 @@ def variants(image: LinkedImage, profile: Profile, seconds: float) -> Iterator[B
     """A row for each, within that time: a boot that is not done by then is cut, and none begins."""
     until = time.monotonic() + seconds
     for variant in profile.boot.variants:
+        if variant.symbols and not any(symbol in image.symbols for symbol in variant.symbols):
+            note = f"the image has no {' or '.join(variant.symbols)}"
+            yield BehaviourRow(
+                _name(variant), OPERATION, Mode.NATIVE, Treatment.UNREACHED, None, note=note
+            )
+            continue
         try:
             if time.monotonic() >= until:
                 raise OutOfTime
@@ -64,16 +72,29 @@ def _name(variant: Variant) -> str:
 def _row(image: LinkedImage, profile: Profile, variant: Variant, until: float) -> BehaviourRow:
     runner, end = boot(image, Mode.NATIVE, machine_of(profile, variant), until)
     try:
-        missing = limits(runner.machine, end)
+        missing, wrong = limits(runner.machine, end), ""
         note = "" if missing or end is not None else _entered(runner)
+        if note:
+            vcpus, given = _vcpus(runner), runner.machine.settings.vcpus
+            note += f" and {vcpus} vcpu{'s' * (vcpus > 1)}"
+            wrong = f"the guest has {vcpus} vcpus, L0 has given {given}" if vcpus > given else ""
     finally:
         runner.close()
     name, treatment = _name(variant), Treatment.LOCAL
     findings: tuple[Finding, ...] = ()
     if missing:
         treatment, note = Treatment.UNJUDGED, "; ".join(missing)
+    elif variant.impossible:
+        said = end is not None and end.kind is Invariant.SHUTDOWN
+        treatment = Treatment.REFUSED if said else Treatment.CRASHED
+        note = f"{end.message}" if end is not None else note
+        if not said:
+            wrong = "what it is told cannot be, and it does not say so: " + note
+            findings = (_found(Invariant.EXPECTATION, wrong, OPERATION, name),)
     elif end is not None:
         treatment, note, findings = Treatment.CRASHED, "", (_finding(image, end, name),)
+    elif wrong:
+        findings = (_found(Invariant.VCPUS, wrong, VCPUS, name),)
     result = 0 if treatment is Treatment.LOCAL else None
     return BehaviourRow(name, OPERATION, Mode.NATIVE, treatment, result, (), findings, note)
 
@@ -90,6 +111,16 @@ def _entered(runner: Runner) -> str:
     return f"the guest is entered, with {pages} pages of memory"
 
 
+def _vcpus(runner: Runner) -> int:
+    """How many the guest has; of those that L0 has not given, one is enough to look for."""
+    drive, settings = Drive(runner), runner.machine.settings
+    return count_vcpus(drive, l0_setup(settings), settings.vcpus + 1)
+
+
 def _finding(image: LinkedImage, end: Ended, name: str) -> Finding:
     message = f"the guest is never entered: {end.message}"
-    return Finding(end.kind, message, image.where(end.address), f"{name}/{Mode.NATIVE}")
+    return _found(end.kind, message, image.where(end.address), name)
+
+
+def _found(kind: Invariant, message: str, where: str, name: str) -> Finding:
+    return Finding(kind, message, where, f"{name}/{Mode.NATIVE}")

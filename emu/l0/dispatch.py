@@ -49,6 +49,7 @@ class L0(Domain):
         new.params = dict(self.params)
         new.vcpu_infos = dict(self.vcpu_infos)
         new.upcall_vectors = dict(self.upcall_vectors)
+        new.up = set(self.up)
         new.shared = self.shared.fork() if self.shared is not None else None
         return new
 

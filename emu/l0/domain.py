@@ -52,6 +52,9 @@ class Hardware(Protocol):
     def interrupt(self, vcpu: int, vector: int) -> None:
         """Raise a vector in the local APIC of a vcpu."""
 
+    def runs(self, vcpu: int) -> bool:
+        """Whether a vcpu has been started."""
+
 
 class Interactions(Protocol):
     """Everything that the core asks of the world passes here, so that each can be made to fail."""
@@ -97,6 +100,9 @@ class L0Setup:
     """(start, size, type) as the BIOS would give it: type 1 is RAM, 2 reserved."""
     suspend: int = 0
     """What a suspend answers: 0 when the domain was resumed elsewhere, 1 when it was cancelled."""
+    gives_back_half: bool = False
+    """Of what the domain hands back, L0 takes the first half and answers with that (public memory.h,
+    XENMEM_decrease_reservation)."""
     resumed: tuple[tuple[int, int], ...] = ()
     """Parameters that are others after a resume."""
     resumed_domid: int | None = None
@@ -160,6 +166,8 @@ class Domain:
         """vcpu to (frame, offset), by register_vcpu_info."""
         self.upcall_vectors: dict[int, int] = {}
         """vcpu to the vector of its event upcalls, by set_evtchn_upcall_vector."""
+        self.up: set[int] = {0}
+        """vcpus that are up by VCPUOP_up; the others may be by their local APIC."""
         self.down = False
         """The domain has shut down: the call that did it does not return."""
         self.reason = 0
@@ -171,6 +179,11 @@ class Domain:
         """Have a port open from the start."""
         self.once.add(number)
         self.ports[number] = Port(state, vcpu)
+
+    def number_anew(self) -> None:
+        """Hand out the first port again, if it is free: the lowest is what the next allocation gets."""
+        if self.setup.first_port not in self.ports:
+            self.next_port = self.setup.first_port
 
     @property
     def valid_ports(self) -> int:

@@ -11,12 +11,26 @@ def _asked(request: Request) -> int:
     return request.arguments[1] & 0xFFFFFFFF
 
 
-def _known(l0: Domain, request: Request) -> int:
-    return 0 if _asked(request) < l0.setup.vcpus else -ENOENT
+def _up(l0: Domain, request: Request) -> int:
+    if _asked(request) >= l0.setup.vcpus:
+        return -ENOENT
+    l0.up.add(_asked(request))
+    return 0
+
+
+def _down(l0: Domain, request: Request) -> int:
+    if _asked(request) >= l0.setup.vcpus:
+        return -ENOENT
+    l0.up.discard(_asked(request))
+    return 0
 
 
 def _is_up(l0: Domain, request: Request) -> int:
-    return 1 if _asked(request) < l0.setup.vcpus else -ENOENT
+    """1 for one that is up and 0 for one that is not: a domain begins with its first alone."""
+    vcpu = _asked(request)
+    if vcpu >= l0.setup.vcpus:
+        return -ENOENT
+    return int(vcpu in l0.up or (l0.hardware is not None and l0.hardware.runs(vcpu)))
 
 
 def _register_vcpu_info(l0: Domain, request: Request) -> int:
@@ -39,8 +53,8 @@ def _register_vcpu_info(l0: Domain, request: Request) -> int:
 
 
 OPERATIONS = {
-    "VCPUOP_up": Operation(_known),
-    "VCPUOP_down": Operation(_known),
+    "VCPUOP_up": Operation(_up),
+    "VCPUOP_down": Operation(_down),
     "VCPUOP_is_up": Operation(_is_up, fallible=False),
     "VCPUOP_register_vcpu_info": Operation(_register_vcpu_info),
 }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from emu.abi import Mode
 from emu.elf import PAGE
 from emu.spaces import LinearAddr
 
@@ -27,7 +28,10 @@ COMPAT_FLAG, COMPAT_START = "arch.is_32bit_pv", "arch.hv_compat_vstart"
 """All that makes a domain a 32-bit one."""
 START_INFO_BASE = LinearAddr(0xFFFF82C000000000)
 """Where the core finds the guest's start info page once it has mapped it."""
-START_INFO_FRAME = 0x5000
+START_INFO_FRAME = {Mode.NATIVE: 0x100054321, Mode.COMPAT: 0x54321}
+"""Wider than 16 bits, and a 64-bit guest's wider than 32."""
+RUBBISH = 0xDEADBEEF << 32
+"""In the upper half of a 32-bit guest's registers, where nothing of the guest is (SDM volume 1, 3.4.1.1)."""
 FIRST_HEAP_FRAME = 0x7000
 """A multiple of a page's bytes, so that its `page_info` is at the begin of a page, whatever its size."""
 HEAP_FRAMES = 256

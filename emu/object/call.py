@@ -50,6 +50,8 @@ class Run:
     """How the domain stood when the judged call began, where that is to suspend it."""
     again: int | None = None
     """What the same call came to when it was made once more, with nothing failing."""
+    amiss_again: tuple[str, ...] = ()
+    """What the guest saw of that and should have seen otherwise."""
     registers: tuple[int, ...] = ()
     """Callee-saved registers, rsp and eflags at return."""
     buffer_before: bytes = b""

@@ -30,12 +30,29 @@ def unmet(machine: Machine, run: Run) -> Iterator[str]:
             yield f"port {port.number} {'is not' if port.pending else 'is'} made pending"
     if scenario.masked is not None and not all(run.context.masked):
         yield f"port {scenario.masked} is not masked in L0's shared page before L0 is asked"
-    for name in scenario.called:
-        if name not in run.context.called:
-            yield f"{name} is not called"
+    yield from _called(run)
     for name in scenario.not_called:
         if name in run.context.called:
             yield f"{name} is called"
+
+
+def unmet_again(machine: Machine, run: Run) -> Iterator[str]:
+    """The same of a call that is made once more: what of it was done at first may be left out."""
+    yield from _guest(machine, run)
+    for port in run.case.scenario.after:
+        yield from _port(machine, port)
+
+
+def _called(run: Run) -> Iterator[str]:
+    """In this order; what is called besides, and how often, is the core's own affair."""
+    at, last = 0, ""
+    for name in run.case.scenario.called:
+        if name not in run.context.called:
+            yield f"{name} is not called"
+        elif name not in run.context.called[at:]:
+            yield f"{name} is called before {last}, and should be behind it"
+        else:
+            at, last = run.context.called.index(name, at) + 1, name
 
 
 def _result(machine: Machine, run: Run) -> Iterator[str]:

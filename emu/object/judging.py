@@ -199,6 +199,8 @@ class Judge:
             message = f"asked again, when nothing fails, it does not return: {again.crash.message}"
             self._find(AGAIN.name, message, again.crash.address, run, rerun, again.calls_before)
         run.again = again.result
+        if not self.case.scenario.may_lack:
+            run.amiss_again = tuple(expectations.unmet_again(self.machine, again))
         for message, address, _ in AGAIN.check(seen):
             self._find(AGAIN.name, message, address, run, rerun, again.calls_before)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from emu import abi
+from emu.abi import Mode
 from emu.cpu import LONGEST, Batch, Cpu, Stop, Stopped, TooSlow, unknown_instruction
 from emu.elf import Elf, Image
 from emu.errors import LayoutError, NotThere
@@ -138,6 +139,7 @@ class Machine:
         self.memory.write(BUFFER, self._guest_bytes(run.case))
         run.context.plan.armed = False
         run.context.pending.clear()
+        run.context.l0.number_anew()
         try:
             self._call(again, address, poison)
         except TooSlow:
@@ -151,11 +153,14 @@ class Machine:
         self.memory.restore()
         context = self._prepare(case, plan)
         run = Run(case, context)
-        if any(path.startswith("cpu.") for path, _ in scenario.state):
+        if case.mode is Mode.COMPAT or any(path.startswith("cpu.") for path, _ in scenario.state):
             run.stack_before = bytes(self.world.stack.view)
         missing = [n for n in scenario.needs if n not in self._callees]
         if missing:
             raise NotThere(f"the object does not call {' or '.join(missing)}")
+        others = [n for n in scenario.lacks if n in self._callees]
+        if others:
+            raise NotThere(f"the object calls {' and '.join(others)}: its entry is another")
         before = [Case(self._scenarios[name], case.mode) for name in scenario.before]
         turns = [*before, *[case] * scenario.repeat]
         for turn, this in enumerate(turns):
@@ -297,7 +302,7 @@ class Machine:
         returns = self.profile.entries[run.case.scenario.entry].returns
         if returns == "void":
             return 0
-        return abi.signed(rax, 32 if returns == "int" else 64)
+        return abi.signed(rax & 0xFF if returns == "bool" else rax, 32 if returns == "int" else 64)
 
     def _trap(self, stopped: Stopped) -> int:
         """Bytes of the trap at which it has stopped; 0 for none."""

@@ -42,9 +42,11 @@ class Observed:
 
     @property
     def succeeded(self) -> bool:
-        """As far as it says: what returns nothing claims nothing."""
+        """As far as it says: what returns nothing claims nothing, and what returns no does not."""
         returns = self._machine.profile.entries[self.case.scenario.entry].returns
-        return self.result is not None and self.result >= 0 and returns != "void"
+        if self.result is None or returns == "void":
+            return False
+        return self.result > 0 if returns == "bool" else self.result >= 0
 
     @property
     def failed(self) -> bool:
@@ -66,6 +68,9 @@ class Observed:
     @property
     def again(self) -> int | None:
         return self._run.again
+
+    def amiss_again(self) -> Sequence[str]:
+        return self._run.amiss_again
 
     # --- conventions ---
 

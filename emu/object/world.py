@@ -31,6 +31,7 @@ from emu.object.addresses import (
     HEAP_SIZE,
     LIST,
     LIST_END,
+    RUBBISH,
     STACK_BASE,
     START_INFO_BASE,
     START_INFO_FRAME,
@@ -193,8 +194,14 @@ class World(Fields):
             raise LayoutError("struct cpu_info does not leave room for a stack")
         self.try_set("struct cpu_info", info, "current_vcpu", self.vcpus[0])
         self.try_set("struct cpu_info", info, "processor_id", 0)
-        self.try_set("struct cpu_info", info, "guest_cpu_user_regs.rdx", START_INFO_FRAME)
+        self._set_start_info(info, Mode.NATIVE)
         return info
+
+    def _set_start_info(self, info: LinearAddr, mode: Mode) -> None:
+        """The frame of its start info, as a guest names it."""
+        self.start_info_frame = START_INFO_FRAME[mode]
+        rdx = self.start_info_frame | (RUBBISH if mode is Mode.COMPAT else 0)
+        self.try_set("struct cpu_info", info, "guest_cpu_user_regs.rdx", rdx)
 
     def _domain(self) -> None:
         world = self.profile.world
@@ -261,11 +268,13 @@ class World(Fields):
 
     def set_mode(self, mode: Mode) -> None:
         """Make the domain a 64-bit or a 32-bit one."""
+        self.start_info_frame = START_INFO_FRAME[mode]
         if mode is Mode.COMPAT:
             if not self.knows_compat:
                 raise NotThere("this object has no 32-bit guests")
             self.set("struct domain", self.domain, COMPAT_FLAG, 1)
             self.try_set("struct domain", self.domain, COMPAT_START, COMPAT_HYPERVISOR)
+            self._set_start_info(self.stack_top, mode)
 
     def place(self, path: str) -> tuple[str, LinearAddr, str]:
         """(type, address of the structure, field) of ``domain.domain_id`` or ``vcpu1.pause_flags``."""

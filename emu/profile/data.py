@@ -118,6 +118,10 @@ class Variant:
     hole: tuple[int, int] | None = None
     """(start, size) in MiB of memory that the map calls reserved."""
     map_in_start_info: bool = False
+    impossible: bool = False
+    """An image that knows what it is told has to say that it cannot be, and enters no guest."""
+    symbols: tuple[str, ...] = ()
+    """Functions of which an image has one, if this machine means anything to it; none: it always does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,8 +201,8 @@ def _entry(name: str, table: Table, constants: Mapping[str, int]) -> Entry:
             raise table.error("refusals", f"unknown error {text!r}")
         refusals.append(value)
     returns = table.text("returns", "long")
-    if returns not in ("long", "int", "void"):
-        raise table.error("returns", "expected long, int or void")
+    if returns not in ("long", "int", "bool", "void"):
+        raise table.error("returns", "expected long, int, bool or void")
     table.done()
     return Entry(name, symbols, arguments, tuple(refusals), returns)
 
@@ -262,6 +262,8 @@ def _variant(table: Table, usual: int) -> Variant:
         table.text("command_line", ""),
         (hole[0], hole[1]) if hole is not None else None,
         table.flag("map_in_start_info"),
+        table.flag("impossible"),
+        table.texts("symbols"),
     )
     table.done()
     return found

@@ -123,6 +123,8 @@ class Scenario:
     """Scenarios whose calls prepare the ground, in this order; only their arguments count."""
     needs: tuple[str, ...] = ()
     """Functions without which a core does not do this at all (yet)."""
+    lacks: tuple[str, ...] = ()
+    """Functions that a core calls whose entry of that name is another."""
     l0: L0Setup = field(default_factory=L0Setup)
     first_page: int = FIRST_UNUSED_PAGE
     """Frame number of the first page that the unused-page allocator has."""
@@ -147,7 +149,7 @@ class Scenario:
     start_info: tuple[tuple[str, Value], ...] | None = None
     """The guest's start info page afterwards; None where it is not to be looked at."""
     called: tuple[str, ...] = ()
-    """Undefined functions that the core must have called."""
+    """Undefined functions that the core must have called, in this order."""
     not_called: tuple[str, ...] = ()
     masked: int | None = None
     """A port that must be masked in the page shared with L0 before L0 is asked anything."""
@@ -159,7 +161,7 @@ class Scenario:
     @property
     def staged(self) -> bool:
         """Whether its ground can only be laid from outside: no guest can bring it about."""
-        return bool(self.state or self.before or self.needs or self.data)
+        return bool(self.state or self.before or self.needs or self.lacks or self.data)
 
 
 @dataclass(frozen=True, slots=True)

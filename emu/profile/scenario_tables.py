@@ -112,6 +112,7 @@ class Reader:
             state=self._paths("state"),
             before=table.texts("before"),
             needs=table.texts("needs"),
+            lacks=table.texts("lacks"),
             l0=self._setup(),
             repeat=repeat,
             fail=table.texts("fail"),

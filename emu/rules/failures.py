@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from emu import abi
@@ -91,6 +91,9 @@ class Repeats(Call, Protocol):
         """What the same call comes to afterwards, with nothing failing; None where it was not made, or did
         not return."""
 
+    def amiss_again(self) -> Iterable[str]:
+        """What the guest sees of it, and should see otherwise, where it goes well."""
+
 
 _GUESTS_OWN = ("copy ", "guest ")
 """Failures of the guest's own memory.  Public headers promise nothing to who hands in a bad pointer."""
@@ -111,7 +114,8 @@ def worth_asking_again(seen: Repeats) -> bool:
 
 class GoesWellAgain(Rule[Repeats]):
     """No operation of public event_channel.h, grant_table.h, vcpu.h or sched.h is used up by failing: a guest
-    that gets -ENOMEM or -EBUSY asks again, and so does who shares the hypervisor with it."""
+    that gets -ENOMEM or -EBUSY asks again, and so does who shares the hypervisor with it.  It is told then
+    what it would have been told at first: L0 hands out the lowest number that is free."""
 
     name = Invariant.AGAIN
     forwarding = True
@@ -120,13 +124,22 @@ class GoesWellAgain(Rule[Repeats]):
     )
 
     def check(self, seen: Repeats) -> Iterator[Broken]:
-        if seen.again and worth_asking_again(seen):
+        if seen.again is None or not worth_asking_again(seen):
+            return
+        if seen.again:
             answer = abi.result_name(seen.again)
             yield Broken(f"asked again, when nothing fails, the result is {answer}")
+            return
+        for message in seen.amiss_again():
+            yield Broken(f"asked again, when nothing fails, {message}")
 
 
 class Writes(StructureCall, Protocol):
     """What was written to the guest."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the result is an error."""
 
     @property
     def guest_writes(self) -> Sequence[tuple[LinearAddr, bytes]]:
@@ -135,11 +148,23 @@ class Writes(StructureCall, Protocol):
 
 class Refusal(Rule[Writes]):
     name = Invariant.REFUSAL
-    reason = "an operation that L0 refuses has no answer: nothing may be written as if it were one"
+    reason = "an operation that fails has no answer: nothing may be written as if it were one"
 
     def check(self, seen: Writes) -> Iterator[Broken]:
-        refused = seen.struct is not None and any(refusals(seen))
-        for address, content in seen.guest_writes if refused else ():
-            yield Broken(
-                f"L0 refused, and {len(content)} bytes are written to the guest ({address:#x})"
-            )
+        """A structure with a status of its own may say there what has failed; what was written before the
+        guest's memory ended is its own loss."""
+        if seen.struct is None:
+            return
+        why = ""
+        if any(refusals(seen)):
+            why = "L0 refused"
+        elif seen.failed and seen.struct.member("status") is None and not _copy_failed(seen):
+            why = f"the result is {abi.result_name(seen.result)}"
+        for address, content in seen.guest_writes if why else ():
+            yield Broken(f"{why}, and {len(content)} bytes are written to the guest ({address:#x})")
+
+
+def _copy_failed(seen: Writes) -> bool:
+    """Whether the guest's memory has, or could have by what the core says."""
+    faulted = seen.result == -abi.ERRNO["EFAULT"]
+    return faulted or any(i.kind.startswith(_GUESTS_OWN) for i in seen.plan.injected)

@@ -49,7 +49,9 @@ int snprintf(char *to, u64 size, const char *form, ...);
 void xlat_start_info(struct start_info *si, int which);
 void *consoled_get_ring_addr(void);
 void vcpu_wake(struct vcpu *v);
+void vcpu_sleep_sync(struct vcpu *v);
 long cpu_up_helper(void *cpu);
+long cpu_down_helper(void *cpu);
 extern u64 cpu_online_map;
 
 static inline struct cpu_info *cpu_info(void)
@@ -90,7 +92,8 @@ static void inherit(struct domain *d, u32 port)
 
 static void write_start_info(struct domain *d)
 {
-    struct start_info *si = map_domain_page(cpu_info()->guest_cpu_user_regs.rdx);
+    u64 rdx = cpu_info()->guest_cpu_user_regs.rdx;
+    struct start_info *si = map_domain_page(d->arch.is_32bit_pv ? (u32)rdx : rdx);
 
     snprintf(si->magic, sizeof(si->magic), "xen-3.0-x86_%s", d->arch.is_32bit_pv ? "32p" : "64");
     si->nr_pages = d->tot_pages;
@@ -168,6 +171,18 @@ long pv_shim_cpu_up(struct vcpu *v)
         v->pause_flags &= ~2ul;
         vcpu_wake(v);
     }
+    return 0;
+}
+
+long pv_shim_cpu_down(struct vcpu *v)
+{
+    if ( !(v->pause_flags & 2) )
+    {
+        v->pause_flags |= 2;
+        vcpu_sleep_sync(v);
+    }
+    if ( cpu_online_map & 1ul << v->vcpu_id )
+        cpu_down_helper((void *)(u64)v->vcpu_id);
     return 0;
 }
 """

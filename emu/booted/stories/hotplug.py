@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from emu import abi
 from emu.booted.guest import Guest, NoAnswer
@@ -11,6 +12,7 @@ from emu.booted.stories.arrivals import REFUSALS
 from emu.booted.stories.telling import Came, Story
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
+from emu.l0 import L0Setup
 
 UVMF_INVLPG = 2
 PAGES = 3
@@ -36,8 +38,8 @@ def _unmap(guest: Guest) -> None:
             raise answer.end
 
 
-def _ask(guest: Guest, operation: str, frames: Sequence[int]) -> int:
-    """Extents that were done, of one page each."""
+def _ask(guest: Guest, operation: str, frames: Sequence[int], order: int = 0) -> int:
+    """Extents that were done, of 2 to that power pages each."""
     hypercall, number = abi.numbers(operation) or (0, 0)
     layout = abi.structure(operation, guest.kernel.mode)
     assert layout is not None
@@ -46,6 +48,7 @@ def _ask(guest: Guest, operation: str, frames: Sequence[int]) -> int:
     fields = {
         "extent_start": extents,
         "nr_extents": len(frames),
+        "extent_order": order,
         "domid": abi.CONSTANTS["DOMID_SELF"],
     }
     linear = guest.machine.linear
@@ -74,23 +77,50 @@ def _give(guest: Guest) -> Came:
 
 
 def _take_again(guest: Guest) -> Came:
+    """However many of them L0 has taken: what the guest was told is gone is what it may ask for."""
     frames = _frames(guest)
     _unmap(guest)
     given = _ask(guest, GIVE, frames)
     l0 = guest.machine.l0
-    if given != PAGES or not any(call.op == GIVE for call in l0.calls):
+    half = l0.setup.gives_back_half
+    if (given != PAGES and not half) or not any(call.op == GIVE for call in l0.calls):
         raise NoAnswer(f"{given} of {PAGES} pages were given back before it")
-    done = _ask(guest, TAKE, range(PAGES))
+    if not given:
+        return Came(Treatment.LOCAL, "none is given back")
+    done = _ask(guest, TAKE, range(given))
     wrong: tuple[str, ...] = ()
-    if done != PAGES:
-        wrong = (f"the guest gave {PAGES} pages back, and gets {done} of them again",)
+    if done != given:
+        wrong = (f"the guest gave {given} pages back, and gets {done} of them again",)
     elif l0.given_back:
-        wrong = (f"the guest has its {PAGES} pages again, and L0 keeps {len(l0.given_back)}",)
+        wrong = (f"the guest has its {given} pages again, and L0 keeps {len(l0.given_back)}",)
     asked = any(call.op == TAKE for call in l0.calls)
     return Came(Treatment.FORWARDED if asked else Treatment.LOCAL, "", done, wrong)
+
+
+def _take_pair_again(guest: Guest) -> Came:
+    """Two pages in one extent: public memory.h, struct xen_memory_reservation, extent_order."""
+    frames = _frames(guest)
+    pair = next((one for one in frames[:-1] if one % 2 == 0 and one + 1 in frames), None)
+    if pair is None:
+        raise NoAnswer("no two pages of the guest are one extent")
+    _unmap(guest)
+    given = _ask(guest, GIVE, [pair], 1)
+    if given != 1 or not any(call.op == GIVE for call in guest.machine.l0.calls):
+        raise NoAnswer(f"an extent of two pages is given back with {abi.result_name(given)}")
+    done = _ask(guest, TAKE, [0], 1)
+    wrong = (
+        () if done == 1 else ("the guest gave an extent of two pages back, and gets none again",)
+    )
+    return Came(Treatment.FORWARDED, "", done, wrong)
+
+
+def _half(setup: L0Setup) -> L0Setup:
+    return replace(setup, gives_back_half=True)
 
 
 STORIES = (
     Story("memory given back", GIVE, _give),
     Story("memory given back and taken again", TAKE, _take_again),
+    Story("memory of which L0 takes half back", TAKE, _take_again, _half),
+    Story("two pages in one extent given back and taken again", TAKE, _take_pair_again),
 )

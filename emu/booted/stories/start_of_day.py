@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Iterator
 
 from emu import abi
+from emu.abi import Mode
 from emu.booted.guest import Guest
 from emu.booted.paging import Mapping, NotMapped
 from emu.booted.stories.telling import Came, Story
@@ -54,7 +55,8 @@ def untrue(guest: Guest, *, filled: bool = False) -> Iterator[str]:
 
 def amiss(guest: Guest) -> Iterator[str]:
     """Each ring that is not where the guest looks for it: public xen.h, start-of-day memory layout, 3.
-    (e and f) and 6.  A builder that puts neither of them there does not lay out its guest's memory so."""
+    (e to g) and 6.  A builder that neither puts one of them there nor leaves room for them, before the page
+    tables, does not lay out its guest's memory so."""
     tables, at = guest.machine.linear, guest.drive.start_info & -PAGE
     places = dict(zip(RINGS, (at + PAGE, at + 2 * PAGE), strict=True))
     found: dict[str, Mapping] = {}
@@ -63,7 +65,8 @@ def amiss(guest: Guest) -> Iterator[str]:
             found[name] = tables.walk(place)
     frames = {name: mapping.physical // PAGE for name, mapping in found.items()}
     told = {name: guest.told(name) for name in RINGS}
-    if not any(told[name] and told[name] in frames.values() for name in RINGS):
+    room = guest.told_of_tables() == at + (1 + len(RINGS)) * PAGE
+    if not room and not any(told[name] and told[name] in frames.values() for name in RINGS):
         return
     for name in RINGS:
         if frames.get(name) != told[name]:
@@ -71,6 +74,8 @@ def amiss(guest: Guest) -> Iterator[str]:
             yield f"the page at {places[name]:#x} {there}, and {name} is {told[name]:#x}"
         elif not found[name].writable:
             yield f"the page at {places[name]:#x}, which {name} names, is mapped read-only"
+        elif guest.kernel.mode is Mode.NATIVE and not found[name].user:
+            yield f"the page at {places[name]:#x}, which {name} names, is not mapped for its ring"
 
 
 def scribble(guest: Guest) -> None:

@@ -15,6 +15,8 @@ from emu.object.models.callee import M32, Models
 from emu.spaces import LinearAddr
 
 MODELS = Models()
+PAGE_INFO, OWNER = "struct page_info", "v.inuse._domain"
+"""0 for a page of nobody's: who frees it looks there first (common/page_alloc.c, free_domheap_pages)."""
 
 
 @MODELS.model("long")
@@ -46,6 +48,12 @@ def _free_domheap_pages(ctx: Context, arguments: Sequence[int]) -> int:
     if lost := frames & ctx.l0.given_back:
         ctx.violate(
             Invariant.RESOURCES, f"the heap is given frame {min(lost):#x}, which L0 has taken away"
+        )
+    page = LinearAddr(arguments[0])
+    if ctx.world.has(PAGE_INFO, OWNER) and (owner := ctx.world.get(PAGE_INFO, page, OWNER)):
+        ctx.violate(
+            Invariant.MEMORY,
+            f"the heap is given frame {first:#x} with {owner:#x} where its owner stands",
         )
     ctx.heap_frames -= frames
     return 0

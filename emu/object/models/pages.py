@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from emu import abi
 from emu.findings.invariant import Invariant
-from emu.object.addresses import START_INFO_BASE, START_INFO_FRAME
+from emu.object.addresses import START_INFO_BASE
 from emu.object.context import Context
 from emu.object.models.callee import Models
 from emu.spaces import LinearAddr
@@ -17,7 +17,7 @@ MODELS = Models()
 
 @MODELS.model("long")
 def _map_domain_page(ctx: Context, arguments: Sequence[int]) -> int:
-    if arguments[0] != START_INFO_FRAME:
+    if arguments[0] != ctx.world.start_info_frame:
         ctx.crash(Invariant.MEMORY, f"frame {arguments[0]:#x} is mapped, which nobody asked for")
     ctx.mapped += 1
     return START_INFO_BASE

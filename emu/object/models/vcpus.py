@@ -20,6 +20,14 @@ def _cpu_helper(ctx: Context, arguments: Sequence[int]) -> int:
 
 
 @MODELS.model("void")
+def _told_of_event(ctx: Context, arguments: Sequence[int]) -> int:
+    """Another processor is told to look for events: there is nothing to see for who looks too early."""
+    if not ctx.pending:
+        ctx.violate(Invariant.VCPUS, "a processor is told of an event before there is one")
+    return 0
+
+
+@MODELS.model("void")
 def _vcpu_pause(ctx: Context, arguments: Sequence[int]) -> int:
     vcpu = LinearAddr(arguments[0])
     ctx.paused[vcpu] = ctx.paused.get(vcpu, 0) + 1

@@ -137,6 +137,7 @@ def test_an_l0_failure_can_be_seen_again(profile: Profile) -> None:
         ("console input", Treatment.DELIVERED),
         ("memory given back", Treatment.FORWARDED),
         ("memory given back and taken again", Treatment.FORWARDED),
+        ("memory of which L0 takes half back", Treatment.LOCAL),
         ("suspend that is cancelled", Treatment.FORWARDED),
         ("suspend and resume", Treatment.FORWARDED),
         ("second vcpu", Treatment.LOCAL),

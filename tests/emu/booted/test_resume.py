@@ -18,7 +18,7 @@ CANCELLED = "    if ( rc )\n        goto out;\n    hypervisor_resume();"
 
 def test_a_core_that_resumes() -> None:
     report = resume.report(depth="explore")
-    suspended = [r for r in report.results if r.scenario.startswith(("suspend", "cpu_up"))]
+    suspended = [r for r in report.results if r.scenario.startswith(("suspend", "cpu_"))]
     notes = {r.scenario: r.note for r in suspended if r.outcome is not Outcome.PASSED}
     assert notes == {
         "suspend with a page for end-of-interrupt": (
@@ -106,8 +106,20 @@ def test_a_core_that_does_not_resume_lacks_it() -> None:
         (
             "suspend",
             "memory",
-            "frame 0x5001 is mapped, which nobody asked for",
-            ("map_domain_page(cpu_info()", "map_domain_page(1 + cpu_info()"),
+            "frame 0x54322 is mapped, which nobody asked for",
+            ("map_domain_page(d->arch.is_32bit_pv ? (u32)rdx", "map_domain_page(d ? (u32)rdx + 1"),
+        ),
+        (
+            "suspend",
+            "memory",
+            "frame 0xdeadbeef00054321 is mapped, which nobody asked for",
+            ("d->arch.is_32bit_pv ? (u32)rdx : rdx", "rdx"),
+        ),
+        (
+            "suspend with a far port",
+            "memory",
+            "frame 0x54321 is mapped, which nobody asked for",
+            ("d->arch.is_32bit_pv ? (u32)rdx : rdx", "(u32)rdx"),
         ),
         (
             "suspend",
@@ -183,6 +195,28 @@ def test_a_core_that_does_not_resume_lacks_it() -> None:
             "expectation",
             "vcpu1.pause_flags is 0x2, and should be 0x0",
             ("        v->pause_flags &= ~2ul;\n", ""),
+        ),
+        (
+            "cpu_up",
+            "expectation",
+            "cpu_up_helper is called",
+            ("    if ( !(cpu_online_map & 1ul << v->vcpu_id) )\n    {", "    {"),
+        ),
+        (
+            "cpu_down of an offline processor",
+            "expectation",
+            "cpu_down_helper is called",
+            ("    if ( cpu_online_map & 1ul << v->vcpu_id )\n        cpu_down", "    cpu_down"),
+        ),
+        (
+            "cpu_down",
+            "expectation",
+            "cpu_down_helper is called before vcpu_sleep_sync, and should be behind it",
+            (
+                "    if ( !(v->pause_flags & 2) )\n    {",
+                "    cpu_down_helper((void *)(u64)v->vcpu_id);\n    cpu_online_map = 0;\n"
+                "    if ( !(v->pause_flags & 2) )\n    {",
+            ),
         ),
     ],
 )

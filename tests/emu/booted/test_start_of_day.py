@@ -11,12 +11,14 @@ from emu import abi
 from emu.abi import Mode
 from emu.booted.drive import Drive
 from emu.booted.guest import Guest
+from emu.booted.paging import FRAME_MASK, LARGE, SHIFTS, USER
 from emu.booted.starting import boot_image
 from emu.booted.stories.start_of_day import RINGS, amiss, scribble, untrue
 from emu.elf import PAGE
 from emu.elf.linked import parse_image
 from emu.findings.boot_report import Treatment
 from emu.profile import load_profile
+from emu.spaces import PhysAddr
 from tests.emu.booted.test_boot_wrong import boot
 from tests.emu.images import sample_image
 
@@ -90,6 +92,36 @@ def test_rings_that_are_not_behind_the_start_info(guest: Guest) -> None:
     linear.write(at, before)
 
 
+def test_rings_that_the_guests_ring_does_not_reach(guest: Guest) -> None:
+    """A 64-bit guest's kernel runs in ring 3 (public arch-x86/xen-x86_64.h); a 32-bit one's does not."""
+    linear, ram = guest.machine.linear, guest.machine.ram
+    at = guest.drive.start_info
+    layout, mode = abi.START_INFO[guest.kernel.mode], guest.kernel.mode
+    before = linear.read(at, layout.size)
+    for number, ring in enumerate(RINGS, 1):
+        place = (at & -PAGE) + number * PAGE
+        member = layout.member(ring)
+        assert member is not None
+        frame = linear.walk(place).physical // PAGE
+        linear.write(at + member.offset, frame.to_bytes(member.size, "little"))
+    table = PhysAddr(linear.cr3() & FRAME_MASK)
+    for shift in SHIFTS:
+        entry_at = table + (at >> shift & 511) * 8
+        entry = ram.word(entry_at)
+        table = PhysAddr(entry & FRAME_MASK)
+        if entry & LARGE and shift == 21:
+            break
+    ram.write(entry_at, (entry & ~USER).to_bytes(8, "little"))
+    if shift == 12:  # the pages behind it have entries of their own
+        for number in (1, 2):
+            raw = ram.word(entry_at + 8 * number) & ~USER
+            ram.write(entry_at + 8 * number, raw.to_bytes(8, "little"))
+    said = [told.rpartition(", ")[2] for told in amiss(guest)]
+    assert said == ([] if mode is Mode.COMPAT else ["is not mapped for its ring"] * 2)
+    ram.write(entry_at, entry.to_bytes(8, "little"))
+    linear.write(at, before)
+
+
 def test_what_a_resume_leaves_as_the_guest_had_it_is_seen(guest: Guest) -> None:
     linear, at = guest.machine.linear, guest.drive.start_info
     before = linear.read(at, abi.START_INFO[guest.kernel.mode].size)
@@ -109,3 +141,20 @@ def test_a_store_whose_port_is_refused() -> None:
     (row,) = boot(b"\x48\xc7\xc0\xea\xff\xff\xff\xc3", "start info/64").behaviour  # -EINVAL
     (finding,) = row.findings
     assert finding.message == "the store's port 1 is refused by EVTCHNOP_send: -EINVAL"
+
+
+def test_rings_that_there_is_room_for(guest: Guest) -> None:
+    """Between start info and page tables; whoever leaves it has to fill it."""
+    linear, at = guest.machine.linear, guest.drive.start_info
+    mode = guest.kernel.mode
+    before = linear.read(at, PAGE)
+    offset, size = abi.PT_BASE[mode]
+    room = (at & -PAGE) + 3 * PAGE
+    linear.write(at + offset, room.to_bytes(size, "little"))
+    for name in RINGS:
+        member = abi.START_INFO[mode].member(name)
+        assert member is not None
+        linear.write(at + member.offset, (0x77).to_bytes(member.size, "little"))
+    assert [said.partition(", ")[2] for said in amiss(guest)] == [f"and {n} is 0x77" for n in RINGS]
+    linear.write(at, before)
+    assert list(amiss(guest)) == []

@@ -24,6 +24,9 @@ from emu.hardware.platform import start_info
 from emu.profile import Profile, load_profile, parse_profile
 from emu.spaces import PhysAddr
 from tests.emu import mini
+from tests.emu.booted.test_boot_bad import HYPERCALL_PAGE
+from tests.emu.booted.test_boot_bad import PAGE as MACHINE_PAGE
+from tests.emu.booted.test_boot_wrong import overwritten
 from tests.emu.images import sample_image, shim64
 
 PROFILE = load_profile("xen-pv-shim-4.10")
@@ -50,8 +53,11 @@ def test_the_sample_comes_to_its_guest_on_all_of_them() -> None:
     rows = booted(report)
     assert report.outcome is Outcome.PASSED
     assert [row.scenario for row in rows] == [f"boot: {v.name}" for v in PROFILE.boot.variants]
+    *rows, kept = rows
+    assert (kept.treatment, kept.note) == (Treatment.UNREACHED, "the image has no pv_shim_mem")
     assert {row.treatment for row in rows} == {Treatment.LOCAL}
-    assert {row.note for row in rows} == {"the guest is entered, with 780 pages of memory"}
+    said = "the guest is entered, with 780 pages of memory and"
+    assert {row.note for row in rows} == {f"{said} 1 vcpu", f"{said} 2 vcpus"}
 
 
 def test_only_when_it_is_asked_for() -> None:
@@ -65,6 +71,44 @@ def test_one_that_does_not_bring_its_guest_up() -> None:
     assert finding.scenario == "boot: x/64"
     assert finding.message.startswith("the guest is never entered: halts, ")
     assert finding.where == "end+0x0"
+
+
+@pytest.mark.parametrize("given", [1, 2])
+def test_a_guest_with_a_vcpu_that_l0_has_not_given(given: int) -> None:
+    """A core that takes every machine for one of two processors."""
+    image = parse_image(overwritten(b"\xb8\x02\0\0\0\xc3", "pv_shim_nr_cpus"))
+    (row,) = variants(image, with_variant(name='"x"', vcpus=f"{given}"), 60)
+    wrong = ["the guest has 2 vcpus, L0 has given 1"]
+    assert [finding.message for finding in row.findings] == (wrong if given == 1 else [])
+
+
+SHUTS_DOWN = f"""{HYPERCALL_PAGE}
+        lea     reason(%rip), %rsi
+        mov     $2, %edi
+        call    page + 29 * 32
+reason: .long   3
+{MACHINE_PAGE}"""
+
+
+@pytest.mark.parametrize(
+    ("code", "treatment", "wrong"),
+    [
+        (SHUTS_DOWN, Treatment.REFUSED, ()),
+        ("cli\nend: hlt", Treatment.CRASHED, ("halts, ",)),
+        ("", Treatment.CRASHED, ("the guest is entered, with 780 pages of memory and 2 vcpus",)),
+    ],
+)
+def test_a_machine_that_an_image_has_to_refuse(
+    code: str, treatment: Treatment, wrong: tuple[str, ...]
+) -> None:
+    """It says so and shuts down; to hang, or to enter a guest all the same, is a fault."""
+    image = parse_image(shim64(code) if code else sample_image())
+    (row,) = variants(image, with_variant(name='"x"', vcpus="2", impossible="true"), 60)
+    assert row.treatment is treatment
+    said = "what it is told cannot be, and it does not say so: "
+    assert len(row.findings) == len(wrong)
+    for finding, words in zip(row.findings, wrong, strict=True):
+        assert finding.message.startswith(said + words)
 
 
 def test_one_where_the_emulation_lacks_something() -> None:

@@ -264,6 +264,22 @@ def test_a_cancelled_suspend_changes_nothing() -> None:
     assert set(call.l0.ports) == {70}
 
 
+def test_vcpus_are_up_that_were_brought_up() -> None:
+    """vcpu.h, VCPUOP_is_up: a domain is built with its first alone."""
+    pages = Pages()
+    l0 = L0(OPERATIONS, pages, Plan(), L0Setup(vcpus=2))
+
+    def ask(operation: str, vcpu: int) -> int:
+        hypercall, number = abi.numbers(operation) or (0, 0)
+        return l0.call(hypercall, (number, vcpu, 0, 0, 0), False)
+
+    assert [ask("VCPUOP_is_up", vcpu) for vcpu in range(3)] == [1, 0, ENOENT]
+    assert ask("VCPUOP_up", 1) == 0
+    assert ask("VCPUOP_is_up", 1) == 1
+    assert ask("VCPUOP_down", 1) == 0
+    assert ask("VCPUOP_is_up", 1) == 0
+
+
 @dataclass
 class Machine:
     """A machine that notes what L0 does to it (`emu.l0.Hardware`)."""
@@ -279,6 +295,9 @@ class Machine:
 
     def interrupt(self, vcpu: int, vector: int) -> None:
         self.raised.append((vcpu, vector))
+
+    def runs(self, vcpu: int) -> bool:
+        return vcpu == 0
 
 
 @pytest.fixture

@@ -47,6 +47,36 @@ def test_an_allocation_that_leaves_half_a_state() -> None:
     ]
 
 
+def test_a_frame_that_is_taken_for_mapped() -> None:
+    """What was noted before L0 was asked stays when L0 refuses: the guest is given a frame of nobody's."""
+    early = (
+        "    rc = memory_op(7, &xatp);\n",
+        "    grant_frames[i] = xatp.gpfn;\n    rc = memory_op(7, &xatp);\n",
+    )
+    found = messages(early, only="setup_table/64")
+    assert {message for message, _ in found} == {
+        f"asked again, when nothing fails, grant frame {n} is not mapped in L0"
+        " (when L0 XENMEM_add_to_physmap fails)"
+        for n in range(2)
+    }
+
+
+def test_a_port_whose_number_is_not_told_anew() -> None:
+    """Success, and the port of the first time: nobody has opened it since."""
+    told = (
+        "        rc = event_op(6, &op);\n        if ( rc )\n            return rc;\n",
+        "        if ( once )\n            return 0;\n        rc = event_op(6, &op);\n"
+        "        if ( rc )\n        {\n            once = 1;\n            return rc;\n        }\n",
+    )
+    found = messages((FLAG[1], FLAG[0]), told, only="alloc_unbound/64")
+    assert [message for message, _ in found] == [
+        "asked again, when nothing fails, the guest sees port untouched, not 12"
+        " (when L0 EVTCHNOP_alloc_unbound fails)",
+        "asked again, when nothing fails, port 12 is in state 0, and should be reserved"
+        " (when L0 EVTCHNOP_alloc_unbound fails)",
+    ]
+
+
 @pytest.mark.parametrize("only", ["alloc_unbound", "setup_table", "close", "status"])
 def test_one_that_forgets_what_failed(only: str) -> None:
     assert messages(only=only) == []

@@ -114,6 +114,20 @@ def test_a_core_that_does_it(scenario: str) -> None:
             "the heap is given frame 0x7000, which L0 has taken away",
         ),
         (
+            "offline_memory",
+            ("        done += rc > 0 ? rc : 0;", "        done += rc > 0 ? (long)op.nr : 0;"),
+            "frame 0x7001 is taken from the heap, and neither the heap nor L0 has it"
+            " (when L0 XENMEM_decrease_reservation, in part, fails)",
+        ),
+        (
+            "online_memory of larger extents",
+            (
+                "u32 order, pad; u64 owner; };",
+                "union { u32 order; union { struct { u32 _domain; } inuse; } v; }; u64 owner; };",
+            ),
+            "the heap is given frame 0x7003 with 0x2 where its owner stands",
+        ),
+        (
             "online_memory",
             (PLAIN, "    for ( u32 i = 0; i < n; i++ )"),
             "the heap is given frame 0x7000, which L0 has taken away"

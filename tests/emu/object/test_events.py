@@ -152,6 +152,17 @@ def test_a_core_that_hands_events_on(text: str, scenarios: int) -> None:
         ),
         (
             BY_NUMBER,
+            (
+                "    evtchn_set_pending(d->vcpu[vcpu], port);\n    if ( vcpu != 0 )\n"
+                "        send_event_check(vcpu);\n",
+                "    if ( vcpu != 0 )\n        send_event_check(vcpu);\n"
+                "    evtchn_set_pending(d->vcpu[vcpu], port);\n",
+            ),
+            "vcpus",
+            "a processor is told of an event before there is one",
+        ),
+        (
+            BY_NUMBER,
             ("if ( vcpu != 0 )", "if ( vcpu == 0 )"),
             "expectation",
             "send_event_check is not called",

@@ -145,6 +145,14 @@ BROKEN: list[tuple[str, str, tuple[Change, ...]]] = [
         (COPY_BACK, COPY_BACK.replace("!rc && ", "")),
     ),
     _row(
+        "refusal",
+        "the result is -EBUSY, and 8 bytes are written to the guest (0xa00100)",
+        (
+            "            return give_back(op.port, rc);\n",
+            "            return __copy_to_user_ll(arg, &op, sizeof(op)), give_back(op.port, rc);\n",
+        ),
+    ),
+    _row(
         "shared page",
         "port 13 is masked in L0's shared page, which nobody asked for",
         ("1ul << op.port % 64", "3ul << op.port % 64"),

@@ -81,7 +81,7 @@ def test_missing_file_names_the_built_in_ones() -> None:
             'symbols = ["f"]',
             'symbols = ["f"]\nreturns = "short"',
             "entries.op.returns",
-            "long, int or void",
+            "long, int, bool or void",
         ),
         (
             'symbols = ["f"]',

@@ -158,7 +158,7 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
     touched, driver_writes, _ = summarize(driver_events, make)
     # What a driver wrote and then read it still relied on, for a command may write it too.
     touched |= Touched(reads=frozenset(path for _, kind, path in driver_events if kind in "RA"))
-    commands = _commands(working, driver_events, frozenset(driver_writes), root)
+    commands = _commands(working, driver_events, frozenset(driver_writes), root, of_the_tree)
     # Of what a command makes, access(2) tells the mode as well.
     made_by_commands = frozenset[str]().union(*(command.writes for command in commands))
     asked = {path for _, kind, path in driver_events if kind == "P"}
@@ -222,10 +222,11 @@ def _commands(
     driver_events: Sequence[Event],
     driver_writes: frozenset[str],
     root: str,
+    of_the_tree: Collection[str],
 ) -> list[Command]:
     groups = _merge(units)
     made: list[Command] = []
-    written = Written(groups, driver_events, root)
+    written = Written(groups, driver_events, root, of_the_tree)
     for n, group in enumerate(groups):
         group.sort(key=lambda unit: unit.processes[0].serial)
         events = sorted((e for unit in group for e in unit.events), key=lambda e: e[0])

@@ -40,6 +40,8 @@ class Paths:
         """The folders that these lie in, with the part that made something there."""
         self.stray: dict[int, str] = {}
         """Parts that left or shared something outside."""
+        self._settled: set[tuple[str, str]] = set()
+        """What has been looked at outside in the same way: 9 of 10 events of a build."""
         self.blind = ""
         """Why it is not known what a part looked at."""
 
@@ -88,13 +90,17 @@ class Paths:
     def sort(self, events: Iterable[Event], unit: int) -> Iterator[Event]:
         """The events in the worktree, by relative path; notes the others."""
         for number, kind, raw in events:
+            if (kind, raw) in self._settled:
+                continue
             # What is not there may be the end of a link that is.
             path, links = self.places.resolve(raw, follow=kind in "RWASPED", at=number)
             if ELSEWHERE.match(path) or (kind == "D" and ELSEWHERE.match(f"{path}/")):
                 self.blind = f"a path through {path}"
+            through_tree = False
             for link in links:
                 inside = self.places.inside(link)
                 if inside is not None:
+                    through_tree = True
                     yield number, "R", inside
                 elif not self._is_nowhere(link):
                     self._look(link, link)
@@ -103,6 +109,9 @@ class Paths:
                 yield number, kind, inside
             elif not self._is_nowhere(path):
                 self._elsewhere(kind, path, unit)
+                lasting = not (through_tree or self.places.some_links_turned)
+                if lasting and kind in "RSPE" and path not in self.made:
+                    self._settled.add((kind, raw))
 
     def _elsewhere(self, kind: str, path: str, unit: int) -> None:
         if path in self.made:

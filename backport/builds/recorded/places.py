@@ -52,6 +52,11 @@ class Places:
                 insort(made[path], (number, ""))
                 self._settle(path, made[path])
 
+    @property
+    def some_links_turned(self) -> bool:
+        """Whether some links were not always what they are now: what a path leads to depends on when."""
+        return bool(self._then)
+
     def _settle(self, path: str, turns: list[tuple[int, str]]) -> None:
         if len(turns) > 1 or _target(path) != turns[0][1]:
             self._then[path] = turns

@@ -32,6 +32,9 @@ from backport.store.cache import digest, tool_version
 from series.model import Oid
 
 _FORMAT = "record-7"
+_PATIENCE = 2
+"""Recordings in a row that serve no step before builds go unwatched: that takes a tenth to a half more."""
+_LONGEST_REST = 8
 _PROCESSOR = ("model name", "flags", "Features", "CPU part")
 """What /proc/cpuinfo says of what a compiler may tune for (``-march=native``)."""
 
@@ -87,6 +90,10 @@ class Replay:
         self._loaded = False
         self._held: Recording | None = None
         """What to go on from when the whole build of a step fails as well."""
+        self._unused = 0
+        """Recordings in a row that have served no step."""
+        self._rest = 0
+        """Whole builds that will not be watched, since the recordings before served no step."""
         self._off = ""
         """Why nothing is replayed any more in this run."""
         self._blocked = ""
@@ -123,7 +130,9 @@ class Replay:
 
     @property
     def _watching(self) -> bool:
-        return self._binary is not None and not self.seen and (self.probing or not self._off)
+        if self._binary is None or self.seen:
+            return False
+        return self.probing or not (self._off or self._rest)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -210,6 +219,7 @@ class Replay:
             self._forget()
             raise
         self._settle(runner, tree)
+        self._unused = 0
         self.tally = replace(
             self.tally,
             replayed=self.tally.replayed + 1,
@@ -221,6 +231,7 @@ class Replay:
     def keep(self, commit: Oid, *, passed: bool) -> None:
         """Take the recording of the whole build that has just run from a clean worktree."""
         if not self._watching:
+            self._rest = max(0, self._rest - 1)
             return
         processes = read_log(self._log)
         self._forget()
@@ -243,6 +254,9 @@ class Replay:
             commands = tuple(map(_unsure_of_order, commands))
         written = frozenset[str]().union(*(command.writes for command in commands))
         self.tally = replace(self.tally, clean=self.tally.clean + 1)
+        self._unused += 1
+        if self._unused > _PATIENCE:
+            self._rest = min(1 << (self._unused - _PATIENCE - 1), _LONGEST_REST)
         self._store(
             Recording(
                 self._key,
@@ -286,6 +300,8 @@ class Replay:
         if self._off:
             raise Stopped(self._off)
         found = self._kept()
+        if found is None and self._unused > _PATIENCE:
+            raise Stopped(f"not watched, as {counted(self._unused, 'recording')} served no step")
         if found is None or found.unfit:
             raise Stopped("no build has been watched yet")
         if found.key != self._key:
@@ -362,9 +378,11 @@ def _given() -> str:
         status = Path("/proc/self/status").read_text().splitlines()
         known += (x for x in status if x.startswith(("Umask:", "SigIgn:", "Cpus_allowed:")))
         known += (str(os.getpriority(os.PRIO_PROCESS, 0)), str(os.sched_getscheduler(0)))
-        for name in ("limits", "personality", "oom_score_adj"):
+        for name in ("limits", "personality", "oom_score_adj", "coredump_filter", "timerslack_ns"):
             known.append(Path("/proc/self", name).read_text())
         described = Path("/proc/cpuinfo").read_text().splitlines()
+        memory = Path("/proc/meminfo").read_text().splitlines()
+        known += (x for x in memory if x.startswith(("MemTotal:", "SwapTotal:")))
     except OSError:
         return "\n".join(known)
     return "\n".join(known + sorted({x for x in described if x.startswith(_PROCESSOR)}))

@@ -309,7 +309,7 @@ class Runner:
         )
         if touched.reads & writes:
             raise Stopped(f"{name} changes {min(touched.reads & writes)} in place")
-        for path in sorted(touched.absent - writes):
+        for path in sorted(touched.absent - writes - self.recording.altered):
             if path in self._writer:
                 raise Stopped(f"{name} looked for {path} while that was being made")
         new = self._makers(touched) - self._above[n] - {n}

@@ -26,8 +26,13 @@ class Written:
     """When the paths of a build were written, and by which group (drivers: -1)."""
 
     def __init__(
-        self, groups: Sequence[Sequence[Unit]], drivers: Sequence[Event], root: str
+        self,
+        groups: Sequence[Sequence[Unit]],
+        drivers: Sequence[Event],
+        root: str,
+        altered: Collection[str],
     ) -> None:
+        self._altered = altered
         self.first: dict[str, int] = {}
         self.last: dict[str, int] = {}
         self.ended: dict[str, int] = {}
@@ -51,6 +56,10 @@ class Written:
         self.last[path] = max(self.last.get(path, number), number)
         self.ended[path] = max(self.ended.get(path, 0), ended)
         self.by[path] = n
+
+    def is_settled(self, path: str, number: int) -> bool:
+        """Whether it was a file of the tree and had been removed: no command that does so runs again."""
+        return path in self._altered and 0 < self.ended[path] < number
 
     def others(self, folder: str, n: int) -> list[str]:
         """What other groups wrote in a folder."""
@@ -84,7 +93,7 @@ def unsure_because(
             continue
         if kind in "RSPE" and written.first[path] > number:
             return f"it looked for {path} before that was made"
-        if kind in "RSPE" and path not in written.there:
+        if kind in "RSPE" and path not in written.there and not written.is_settled(path, number):
             return f"it looked for {path}, which another command removes"
         if kind == "R" and not 0 < written.ended[path] < number:
             return f"it read {path} while that was being made"

@@ -742,6 +742,8 @@ static void leave(struct task *task)
         /* Of a rename or link that fails it is not known which side was absent: both are told. */
         if (is_absent(-result))
             say('E', task, task->path);
+        else if (result == -ENOTEMPTY && !task->other)
+            say('D', task, task->path);
         else
             say('S', task, task->path);
         if (task->other)

@@ -314,6 +314,15 @@ FILES = [
         build="make",
     ),
     Case(
+        "a file of the tree that is moved before others look for it",
+        _tree(
+            "all: one two\nconf: w\n\tmv x x.old; cp x.old d/x; touch conf\n"
+            "one two: conf v\n\tcat x d/x v > $@ 2> /dev/null || true",
+        )
+        + "echo 1 > x",
+        ["echo 2 > v", "echo 2 > x", "echo 3 > v", "echo 3 > w", "echo 4 > v; echo 1 > y"],
+    ),
+    Case(
         "a file of the tree that a script comes to remove",
         _tree("out: gen v\n\tsh gen", gen="cat v > out") + "echo 1 > x; echo 1 > y",
         ["echo 'cat v > out; rm x; : > y; rm y' > gen", "echo 3 > w", "echo 3 > v"],
@@ -488,7 +497,74 @@ MAKES = [
         ["echo 2 > v", "echo 2 > w"],
     ),
 ]
-ALL = [*CALLED, *INHERITED, *FILES, *MAKES]
+ALTERED = [
+    Case(
+        "a script of the tree that is made executable, and another that gets a date",
+        _tree(
+            "out: gen v\n\tchmod +x gen; touch d/keep; ./gen out\nall: out two\ntwo: out w\n\tcat w > two",
+            gen="#!/bin/sh\ncat v > $1",
+        ),
+        ["echo 2 > w", "chmod +x gen", "echo 3 > w", "echo 2 > v", "echo 4 > w"],
+        build="make all",
+    ),
+    Case(
+        "a link of the tree that is set anew",
+        _tree("all: a out\na: x\n\tln -sfn w l; touch a\nout: a z\n\tcat l z > out")
+        + "ln -s v l; echo 1 > z; echo 1 > x",
+        ["echo 2 > z", "echo 2 > w", "ln -sfn z l", "echo 3 > z", "echo 3 > v"],
+    ),
+    Case(
+        "a file of the tree that the build's own shell has changed",
+        _tree("all: out two\nout: v\n\tcp v out\ntwo: w\n\tcp w two"),
+        ["echo 2 > w", "echo 5 > v", "echo 3 > w"],
+        build="sed -i s/1/9/ v; make",
+    ),
+    Case(
+        "a folder of the tree that is removed",
+        _tree(
+            "all: a out\na: x\n\trm -r d; touch a\nout: a w\n\t(ls -d d || echo none; cat w) > out"
+        )
+        + "echo 1 > x",
+        ["echo 2 > w", "touch d/more", "echo 3 > w", "git rm -q d/keep; echo 4 > w"],
+    ),
+    Case(
+        "a file of the tree that is changed, and a step that does not build",
+        _tree(
+            "all: a out\na: x\n\techo more >> y; touch a\nout: a w\n\ttest $$(cat w) != 2; cat w y > out"
+        )
+        + "echo 1 > x; echo 1 > y",
+        ["echo 2 > w", "echo 3 > w", "echo 2 > w; echo 5 > y", "echo 4 > w", "echo 5 > w"],
+    ),
+    Case(
+        "a script whose first line has words, in a folder below",
+        _tree("all:\n\t$(MAKE) -C s out\n", m="out: gen ../v\n\t./gen out")
+        + "mkdir s; mv m s/Makefile\ncat > s/gen <<'EOT'\n#!/usr/bin/env -S sh -e -u\n"
+        'echo "$0 $# $-" > $1; cat ../v >> $1\nEOT\nchmod +x s/gen',
+        ["echo 2 > v", "echo 3 > v"],
+    ),
+    Case(
+        "standard error that is nothing",
+        _tree(
+            "out: v p.py\n\tpython3 p.py",
+            p_py="import os\nf = open('out', 'w')\n"
+            "print(*[oct(os.fstat(n).st_mode) for n in (1, 2)], open('v').read(), file=f)",
+        ),
+        ["echo 2 > v"],
+        build="make 2> /dev/null",
+    ),
+    Case(
+        "a folder that is full",
+        _tree("out: v\n\trmdir d 2> /dev/null && echo 1 > out || echo 2 > out; cat v >> out"),
+        ["echo 2 > v", "touch d/n", "echo 3 > v"],
+    ),
+    Case(
+        "what the kernel says of itself",
+        _tree("out: v\n\tcat /proc/sys/kernel/random/uuid > uuid; cp v out"),
+        ["echo 2 > v", "echo 2 > w"],
+        ignore="uuid",
+    ),
+]
+ALL = [*CALLED, *INHERITED, *FILES, *ALTERED, *MAKES]
 
 
 ALWAYS = {

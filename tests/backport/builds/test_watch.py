@@ -46,6 +46,7 @@ CASES: list[tuple[str, str, set[str]]] = [
     ("nowhere", "os.chdir('none')", {"E none"}),
     ("mode of what is open", "os.fchmod(os.open('file', os.O_RDONLY), 0o600)", {"R file", "A file"}),
     ("folder removed", "os.mkdir('there'); os.rmdir('there')", {"M there", "K there"}),
+    ("folder that is not empty", "os.rmdir('sub')", {"D sub"}),
     ("folder renamed", "os.rename('sub', 'other')",
      {"R sub", "U sub", "N other"}),
     ("back again", "d = os.open('.', 0); os.chdir('sub'); os.fchdir(d); open('file')",

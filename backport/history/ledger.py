@@ -4,14 +4,14 @@
 To read what a branch has and another does not costs a merge base, a walk and every message: 45 ms for a newer
 stable branch of Xen, and a pick asks four of them.  Here it is a row.
 
-Format 4 (``PRAGMA user_version``); a file of another version is not read, and built anew.
+Format 5 (``PRAGMA user_version``); a file of another version is not read, and built anew.
 
 ``pair``   of two commits ``tip`` and ``hide`` their merge base ``hidden``, empty where there is none
 ``span``   what ``tip`` reaches and ``hidden`` does not, newest first.  ``referring`` is a JSON list of
            ``[place, commit, second, origins, reverts]`` of those that name others, ``plain`` zlib of one of
            ``[place, commit, second, subject]`` of all.
            Each row has a CRC-32, a span one of each part, which holds for the key as well.
-           What else there is, kept_sides has.
+           What else there is, kept_sides and kept_answers have.
 ``meta``   ``edge``: the CRC-32 of what moves the edge of a shallow clone, and of grafts
 
 A span is a pure function of two commits, so a branch that moves or is rewritten makes new spans, and old
@@ -29,7 +29,7 @@ import contextlib
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -38,6 +38,7 @@ from typing import Any, TypeVar
 
 from backport.errors import NotStored, UsageError
 from backport.gateway.repository import Repo
+from backport.history.kept_answers import TABLE, find_answer, keep_answers
 from backport.history.kept_sides import (
     TABLES,
     UNREADABLE,
@@ -56,7 +57,7 @@ from backport.history.statements import Statement
 from series.model import Oid
 
 T = TypeVar("T")
-VERSION = 4
+VERSION = 5
 MOST_COMMITS = 5000
 """Of one span, newest first."""
 _PATIENCE = 60.0
@@ -197,6 +198,35 @@ class Ledger:
         except UNREADABLE:
             return {}
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is an index that can be read."""
+        return self._connection() is not None
+
+    def answer(self, key: bytes) -> str | None:
+        """An answer that is kept; see kept_answers."""
+        connection = self._connection()
+        try:
+            return find_answer(connection, key) if connection is not None else None
+        except UNREADABLE:
+            return None
+
+    def keep_answers(self, fresh: Mapping[bytes, str], asked: Iterable[bytes]) -> None:
+        """Keep answers; where another process is writing, or the file cannot be written, nothing is kept."""
+        path = index_path(self._repo)
+        if not path.is_file():
+            return
+        try:
+            with contextlib.closing(
+                sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_BRIEFLY)
+            ) as connection:
+                connection.execute("begin immediate")
+                if _is_of_now(connection, self._repo):
+                    keep_answers(connection, fresh, asked)
+                    connection.commit()
+        except sqlite3.Error:
+            return
+
     def _row(self, columns: str, tip: Oid, hide: Oid) -> tuple[Any, ...] | None:
         connection = self._connection()
         if connection is None:
@@ -225,14 +255,21 @@ class Ledger:
 def _opened(repo: Repo, path: Path) -> sqlite3.Connection | None:
     try:
         found = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BRIEFLY)
-        version = found.execute("pragma user_version").fetchone()[0]
-        edge = found.execute("select value from meta where key = 'edge'").fetchone()
+        if _is_of_now(found, repo):
+            return found
     except sqlite3.Error:
         return None
-    if version != VERSION or edge is None or edge[0] != _edge(repo):
-        found.close()
-        return None
-    return found
+    found.close()
+    return None
+
+
+def _is_of_now(connection: sqlite3.Connection, repo: Repo) -> bool:
+    """Whether an index is of this version, and of the history as it is."""
+    version = connection.execute("pragma user_version").fetchone()[0]
+    if version != VERSION:
+        return False
+    edge = connection.execute("select value from meta where key = 'edge'").fetchone()
+    return edge is not None and edge[0] == _edge(repo)
 
 
 def _sum(tip: str, hidden: str, data: bytes) -> int:
@@ -446,13 +483,13 @@ def _writing(path: Path, repo: Repo) -> Iterator[tuple[sqlite3.Connection, str]]
         connection.execute("begin immediate")
         try:
             if not connection.execute("pragma user_version").fetchone()[0]:
-                for statement in filter(str.strip, (_TABLES + TABLES).split(";")):
+                for statement in filter(str.strip, (_TABLES + TABLES + TABLE).split(";")):
                     connection.execute(statement)
                 connection.execute(f"pragma user_version = {VERSION}")
             before = connection.execute("select value from meta where key = 'edge'").fetchone()
             if before is not None and before[0] != edge:
                 why = "the edge of the shallow clone has moved"
-                for table in ("pair", "span", "history", "sides", "statement"):
+                for table in ("pair", "span", "history", "sides", "statement", "answer"):
                     connection.execute(f"delete from {table}")
             connection.execute("insert or replace into meta values ('edge', ?)", (edge,))
             yield connection, why
@@ -476,7 +513,7 @@ def _unsound(path: Path) -> str:
             found = connection.execute("pragma quick_check(1)").fetchone()[0]
             if version:
                 connection.execute(
-                    "select 1 from pair, span, meta, history, sides, statement limit 1"
+                    "select 1 from pair, span, meta, history, sides, statement, answer limit 1"
                 )
             return "" if found == "ok" else f"it was damaged: {found}"
     except sqlite3.OperationalError as error:

@@ -22,6 +22,7 @@ from backport.history.statements import Statement, by_origin
 from backport.history.taken_back import Left
 from backport.pick.outcome import How, Picked
 from backport.pick.patch import pick_patch
+from backport.survey.answers import answers_of
 from backport.survey.holding import Holding, Holdings
 from backport.survey.lineage import Lineage
 from series.errors import SeriesError
@@ -94,6 +95,7 @@ class Carriage:
     def __init__(self, repo: Repo, lineage: Lineage, *, believing: bool = False) -> None:
         """``believing``: messages are, and no tree is read."""
         self._repo = repo
+        self._answers = answers_of(repo)
         self._lineage = lineage
         self._believing = believing
         self.holdings = Holdings(repo, lineage.tip, lineage.own, believing=believing)
@@ -176,21 +178,32 @@ class Carriage:
         """
         if len(self._repo.parents(own)) != 1 or len(self._repo.parents(origin)) != 1:
             return Share.ALL
+        alone = ("share", own, origin)
+        on_tip = (*alone, self._lineage.tip)
+        kept = self._answers.get(*alone) or self._answers.get(*on_tip)
+        if kept is not None:
+            return Share(kept)
+        found, by_words = self._read_share(own, origin)
+        self._answers.put(found.value, *(alone if by_words else on_tip))
+        return found
+
+    def _read_share(self, own: Oid, origin: Oid) -> tuple[Share, bool]:
+        """The same, read; and whether the two commits say it, wherever the branch stands."""
         here, there = commit_patch(self._repo, own), commit_patch(self._repo, origin)
         if fingerprint(here.changes) == fingerprint(there.changes):
-            return Share.ALL
+            return Share.ALL, True
         theirs = telling_lines(there)
         missing = theirs - telling_lines(here)
         if theirs and not missing:
-            return Share.ALL
+            return Share.ALL, True
         objects, tree = self._repo.objects, self._repo.tree(self._lineage.tip)
         picked = pick_patch(objects, tree, there, lambda: self._repo.made_on(there))
         if not picked.clean or picked.already:
-            return Share.ALL
+            return Share.ALL, False
         if theirs and all(line not in missing for line in self._edits(picked)):
-            return Share.ALL
+            return Share.ALL, False
         has_some = any(one.had or one.how is How.ALREADY for one in picked.changes)
-        return Share.PART if has_some or missing != theirs else Share.NONE
+        return (Share.PART if has_some or missing != theirs else Share.NONE), False
 
     def _edits(self, picked: Picked) -> Iterator[tuple[bytes, bytes]]:
         """The lines that a pick would change on the branch."""

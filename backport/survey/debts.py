@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings, newer_branches
+from backport.survey.answers import answers_of
 from backport.survey.lineage import read_lineage
 from backport.survey.outlooks import Fate, Judge, View
 from backport.survey.owed import Account, Owed, find_owed
@@ -69,6 +70,7 @@ def look_up_debts(
         view = judge.view(one.commit, blockers=strong) if judged and because is None else None
         debts.append(Debt(one, view, because))
         on_judged(number, len(account.owed))
+    answers_of(repo).store()
     believed = ("messages are believed (--quick)",) if not judged else ()
     notes = (*lineage.notes, *looked.notes, *believed)
     names = tuple(one.name for one in newer)

@@ -16,6 +16,7 @@ from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.history.statements import Statement, with_takers
 from backport.history.taken_back import Left, added_and_gone, is_taken_back, what_is_left
+from backport.survey.answers import answers_of
 from series.errors import SeriesError
 from series.model import FileChange, Oid
 
@@ -58,6 +59,7 @@ class Holdings:
         each commit, and upstream has thousands.
         """
         self._repo = repo
+        self._answers = answers_of(repo)
         self._tip = tip
         self._said = {one.commit: by for one, by in with_takers(own)}
         self._believing = believing
@@ -82,11 +84,55 @@ class Holdings:
         if self._believing or len(self._repo.parents(commit)) != 1:
             return stated
         try:
-            changes = commit_patch(self._repo, commit).changes
-            return self._asked(commit, changes, said) if changes else stated
+            return self._kept(commit, said) or self._read(commit, said, stated)
         except (BackportError, SeriesError) as error:
             self.unread[commit] = str(error).split("\n", 1)[0]
             return stated
+
+    def _read(self, commit: Oid, said: Oid | None, stated: Holding) -> Holding:
+        """What the trees say, kept for the next time."""
+        changes = commit_patch(self._repo, commit).changes
+        if not changes:
+            return stated
+        found = self._asked(commit, changes, said)
+        names = [[_text(one.old_path), _text(one.new_path)] for one in changes]
+        rests_on, is_history = self._rests_on(commit, said, names)
+        # Who took it back, the commits between say.
+        if is_history or found.by not in (None, said):
+            rests_on = (*rests_on, self._tip)
+        self._answers.put(names, "names", commit)
+        self._answers.put(
+            [found.left.value, found.by, found.void, [*map(_text, found.emptied)]], *rests_on
+        )
+        return found
+
+    def _kept(self, commit: Oid, said: Oid | None) -> Holding | None:
+        """The same, where it is known and all that it rests on is as it was."""
+        names = self._answers.get("names", commit)
+        if names is None:
+            return None
+        rests_on, is_history = self._rests_on(commit, said, names)
+        found = None if is_history else self._answers.get(*rests_on)
+        found = found or self._answers.get(*rests_on, self._tip)
+        if found is None:
+            return None
+        left, by, void, emptied = found
+        return Holding(Left(left), by, void, tuple(x.encode("latin-1") for x in emptied))
+
+    def _rests_on(
+        self, commit: Oid, said: Oid | None, names: Sequence[Sequence[str | None]]
+    ) -> tuple[tuple[str, ...], bool]:
+        """What is asked, with what the files are now; and whether that is not all: one has no such name."""
+        tree = self._repo.tree(self._tip)
+        files: list[str] = []
+        is_history = False
+        for old, new in names:
+            entries = [
+                tree.entry(x.encode("latin-1")) if x is not None else None for x in (old, new)
+            ]
+            files += (f"{one.mode:o} {one.oid}" if one is not None else "" for one in entries)
+            is_history |= new is not None and entries[1] is None
+        return ("holding", commit, said or "", str(self._following), *files), is_history
 
     def _asked(self, commit: Oid, changes: Sequence[FileChange], said: Oid | None) -> Holding:
         now = Left.MOVED_ON
@@ -146,3 +192,7 @@ class Holdings:
                 next(one for one in others if self._repo.reaches(one, commit)) if reached else first
             )
         return line
+
+
+def _text(path: bytes | None) -> str | None:
+    return path.decode("latin-1") if path is not None else None

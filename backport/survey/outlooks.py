@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from backport.errors import BackportError
 from backport.gateway.commits import commit_patch
@@ -17,9 +18,10 @@ from backport.history.ledger import ledger_of
 from backport.history.missing_names import Suspect
 from backport.history.other_branch import AsBranch, Sibling
 from backport.history.siblings import Siblings, Versions
-from backport.history.upstream import Blocker, find_blockers
+from backport.history.upstream import Blocker, Deed, find_blockers
 from backport.pick.outcome import Picked
 from backport.planning.items import Posted
+from backport.survey.answers import answers_of
 from series.errors import SeriesError
 from series.model import Oid, Patch, shown
 
@@ -70,6 +72,10 @@ class Judge:
         self._run = run
         self._upstream = upstream
         self._branch = branch
+        siblings = tuple(siblings)
+        self._answers = answers_of(repo) if tree is None and not run else None
+        """Of a run that is at work nothing is kept."""
+        self._rests_on = (tip, branch, repr(siblings))
         versions = Versions(repo, ledger_of(repo))
         self._siblings = Siblings(repo, tip, siblings, (), versions=versions)
 
@@ -77,10 +83,17 @@ class Judge:
         """What would come of a commit; ``blockers``: also what it waits for, at some 0.5 s a conflict."""
         if len(self._repo.parents(commit)) != 1:
             return View(Fate.NOT_JUDGED, "a merge, or a root commit")
+        history = (self._upstream,) if blockers else ()
+        rests_on = ("view", commit, *self._rests_on, *history)
+        if self._answers is not None and (kept := self._answers.get(*rests_on)) is not None:
+            return _from_json(kept)
         try:
-            return self.view_of(commit_patch(self._repo, commit), blockers=blockers)
+            found = self.view_of(commit_patch(self._repo, commit), blockers=blockers)
         except (BackportError, SeriesError) as error:
             return View(Fate.NOT_JUDGED, str(error).split("\n", 1)[0])
+        if self._answers is not None:
+            self._answers.put(_to_json(found), *rests_on)
+        return found
 
     def view_of(self, patch: Patch, *, blockers: bool = True) -> View:
         """What would come of a patch."""
@@ -115,6 +128,40 @@ class Judge:
         suspects = [Suspect(number, patch, where)]
         found = doubted(self._repo, tree, suspects, [*self._run, patch], self._branch)
         return found.get(number, ())
+
+
+def _to_json(view: View) -> list[Any]:
+    blockers = [
+        [
+            x.commit,
+            x.subject,
+            x.path.decode("latin-1"),
+            [y.decode("latin-1") for y in x.lines],
+            x.deed.value,
+            x.sure,
+        ]
+        for x in view.blockers
+    ]
+    return [view.fate.value, view.how, blockers]
+
+
+def _from_json(found: list[Any]) -> View:
+    fate, how, blockers = found
+    return View(
+        Fate(fate),
+        how,
+        tuple(
+            Blocker(
+                Oid(commit),
+                subject,
+                path.encode("latin-1"),
+                tuple(line.encode("latin-1") for line in lines),
+                Deed(deed),
+                sure,
+            )
+            for commit, subject, path, lines, deed, sure in blockers
+        ),
+    )
 
 
 def _clashes(picked: Picked) -> str:

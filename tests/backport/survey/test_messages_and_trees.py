@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from backport.survey.answers import Answers
 from tests.backport.survey.stable_repo import answer, make, on, take
 from tests.backport.trees import backport, commit, git, lines
 
@@ -27,7 +28,13 @@ def repo(tmp_path: Path) -> Path:
 
 
 def rows(repo: Path, *words: str) -> dict[str, Any]:
-    document = answer(repo, "owed", *words)
+    """What is owed; the index keeps answers of what the repository was before, and gives no other ones."""
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(Answers, "get", lambda *_: None)
+        document = answer(repo, "owed", *words)
+    answer(repo, "index")
+    for _ in range(2):
+        assert answer(repo, "owed", *words) == document
     account = document["account"]
     parts = ("carried", "by_subject", "reverted", "base_fixes", "nothing")
     own = [one for one in document["owed"] if one["on"] is None]

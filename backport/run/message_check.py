@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commits that a message names, checked before it is a commit itself.
 
-Do they exist, are they on upstream, and is the subject that is quoted theirs?  Looked at are ``Fixes:``, and
-where a commit was picked from (``cherry picked from commit``, ``master commit:``, ``commit … upstream.``).
+Do they exist, are they where others have them, and is the subject that is quoted theirs?  Looked at are
+``Fixes:``, and where a commit was picked from (``cherry picked from commit``, ``master commit:``,
+``commit … upstream.``).  Others have what is on upstream or on any branch of a remote: a fix of a stable
+branch alone names that branch's commits, also when it is picked to an older one.  Where there is no remote,
+what the branch itself has counts as well.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backport.errors import UnknownRevision
@@ -35,7 +38,14 @@ def check_message(repo: Repo, message: bytes, upstream: str | None) -> MessageCh
     """Check the message that an editor has left; ``upstream`` is ``backport.upstream``."""
     branches = tuple(_branches(repo, upstream))
     named = tuple(_named(_without_comments(repo, message)))
-    wrong = tuple(line for each in named for line in _wrong(repo, *each, branches))
+    # Picked from branch to branch, it names each of them; not all need be here.
+    known = any(key in _ORIGINS and repo.find_commit(sha) is not None for key, sha, _ in named)
+    looked = [
+        each
+        for each in named
+        if not (known and each[0] in _ORIGINS and repo.find_commit(each[1]) is None)
+    ]
+    wrong = tuple(line for each in looked for line in _wrong(repo, *each, branches))
     return MessageCheck(len(named), tuple(name for name, _ in branches), wrong)
 
 
@@ -76,9 +86,31 @@ def _wrong(
     if commit is None:
         yield f"{key} {named}: no such commit here"
         return
-    subject = repo.message(commit).split(b"\n", 1)[0]
-    if quoted is not None and quoted.split() != subject.split():
+    text = repo.message(commit)
+    subject = b" ".join(text.split(b"\n\n", 1)[0].split())
+    # Old importers wrote a line of their own above it.
+    lines = [subject, *text.split(b"\n")]
+    if quoted is not None and _words(quoted) not in map(_words, lines):
         yield f"{key} {named}: its subject is {shown(subject)!r}, not {shown(quoted)!r}"
-    tips = [tip for _, tip in branches]
-    if tips and not any(tip == commit or repo.merge_base(tip, commit) == commit for tip in tips):
+    if branches and not _is_public(repo, commit, [tip for _, tip in branches]):
         yield f"{key} {named}: not on {' or '.join(name for name, _ in branches)}"
+
+
+def _words(subject: bytes) -> list[bytes]:
+    """A subject as people quote it: on several lines, without the full stop at its end."""
+    return subject.rstrip(b" .").split()
+
+
+def _is_public(repo: Repo, commit: Oid, upstream: Sequence[Oid]) -> bool:
+    """Whether others have it."""
+    if any(_holds(repo, tip, commit) for tip in upstream):
+        return True
+    remote = ("for-each-ref", "--count=1", "refs/remotes")
+    if repo.git(*remote):
+        return bool(repo.git(*remote, "--contains", commit))
+    head = repo.head()
+    return head is not None and _holds(repo, head, commit)
+
+
+def _holds(repo: Repo, tip: Oid, commit: Oid) -> bool:
+    return tip == commit or repo.merge_base(tip, commit) == commit

@@ -46,7 +46,14 @@ def named(repo: Path, revision: str) -> str:
     [
         ('Fixes: {master} ("x86: a real fix")', "", True),
         ("(cherry picked from commit {whole})", "", False),
+        ('Fixes: {master} ("x86: a real\n fix.")', "", False),
         ("no id at all", "", False),
+        ("(cherry picked from commit 0123456789abcdef)", "no such commit here", False),
+        (
+            "(cherry picked from commit 0123456789abcdef)\n(cherry picked from commit {whole})",
+            "",
+            False,
+        ),
         ('Fixes: {master} ("x86: another fix")', "its subject is 'x86: a real fix'", True),
         ('Fixes: 0123456789ab ("x86: a real fix")', "no such commit here", False),
         ('Fixes: {apart} ("never sent")', "not on master", False),
@@ -73,6 +80,24 @@ def test_a_message_is_taken_or_not(repo: Path, trailer: str, said: str, hooked: 
     assert (done.returncode != 0) == bool(said), done.stdout + done.stderr
     assert said in done.stdout + done.stderr
     assert (git(repo, "rev-parse", "HEAD") == before) == bool(said)
+
+
+def test_a_fix_of_a_stable_branch_names_that_branch(repo: Path) -> None:
+    """It is on a branch of the remote, though not on upstream; what nobody else has is named."""
+    message = repo.parent / "message"
+    message.write_text(f'subject\n\nFixes: {named(repo, "apart")} ("never sent")\n')
+    words = ("check", "--message", str(message))
+    git(repo, "update-ref", "refs/remotes/origin/stable-2", "master")
+    assert backport(repo, *words).exit_code == 1
+    git(repo, "update-ref", "refs/remotes/origin/stable-2", "apart")
+    assert backport(repo, *words).exit_code == 0
+
+
+def test_where_there_is_no_remote_the_branch_itself_counts(repo: Path) -> None:
+    git(repo, "checkout", "-q", "apart")
+    message = repo.parent / "message"
+    message.write_text(f'subject\n\nFixes: {named(repo, "apart")} ("never sent")\n')
+    assert backport(repo, "check", "--message", str(message)).exit_code == 0
 
 
 def test_without_an_upstream_that_is_said(repo: Path) -> None:

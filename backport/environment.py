@@ -82,6 +82,12 @@ class Environment:
             if name.startswith("GIT_") and not _FOR_THE_USER.fullmatch(name)
         )
 
+    @property
+    def strays_hint(self) -> str:
+        """What to do where a library that reads them itself finds no repository; empty without strays."""
+        names = " ".join(sorted(self.strays))
+        return f"`unset {names}`: that is in the environment" if names else ""
+
     def for_git(self) -> dict[str, str]:
         """For git: without the strays, and in English."""
         strays = set(self.strays)

@@ -51,7 +51,9 @@ class GitRunner:
         try:
             found: Repo = library.Repo(str(self.git_dir), expand_vars=False)
         except (library.InvalidGitRepositoryError, library.NoSuchPathError) as error:
-            raise NotARepository(f"the repository at {self.git_dir} cannot be opened") from error
+            raise NotARepository(
+                f"the repository at {self.git_dir} cannot be opened", self.environment.strays_hint
+            ) from error
         # GitPython takes a stray GIT_COMMON_DIR of the process for any repository's.
         found._common_dir = str(self.common_dir)
         return found

@@ -299,7 +299,7 @@ def open_repo(path: Path | None, environment: Environment) -> Repo:
             native = pygit2.Repository(str(common))
         return Repo(native, environment)
     except pygit2.GitError as error:
-        hint = ""
+        hint = environment.strays_hint
         if "not owned by" in str(error):
             hint = f"if you trust it: `git config --global --add safe.directory {start}`"
         raise NotARepository(

@@ -35,16 +35,27 @@ def worktrees(repo: Repo) -> tuple[Worktree, ...]:
 
 
 def checked_out(repo: Repo, ref: str) -> Worktree | None:
-    """The worktree in which the branch is checked out, if any."""
+    """The worktree in which the branch is checked out, if any.
+
+    Raises `DirtyWorktree` where its folder is not there: its index would show the move as changes of the
+    user's when it comes back.
+    """
     # The common case, asked of libgit2: nothing but the main worktree.
     if not (repo.common_dir / "worktrees").is_dir():
         if repo.native.workdir and resolve(repo, "HEAD") == ref:
             return Worktree(Path(repo.native.workdir), ref)
         return None
-    return next(
+    found = next(
         (tree for tree in worktrees(repo) if tree.branch and resolve(repo, tree.branch) == ref),
         None,
     )
+    if found is not None and not found.path.is_dir():
+        raise DirtyWorktree(
+            f"{ref.removeprefix('refs/heads/')} is checked out in {found.path}, which is not there",
+            "`git worktree prune` forgets it (behind `git worktree unlock` where it is locked); or put the"
+            " result on another branch with --to NAME",
+        )
+    return found
 
 
 def forget_worktree(repo: Repo, folder: Path) -> None:

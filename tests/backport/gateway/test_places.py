@@ -77,6 +77,43 @@ def test_what_cannot_be_fetched_is_named(partial: Path) -> None:
     assert "did not give it" in done.output
 
 
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_worktree_whose_folder_is_not_there(tmp_path: Path, locked: bool) -> None:
+    """Its branch is not moved, nor moved back: it would show that as the user's changes one day."""
+    repo, away = with_topic(tmp_path / "repo"), tmp_path / "away"
+    git(repo, "checkout", "-q", "topic")
+    git(repo, "worktree", "add", "-q", str(away), "stable")
+    before = git(repo, "rev-parse", "stable")
+    done = backport(repo, *APPLY, "--record", "cherry", "--validate", "none")
+    assert done.exit_code == 0, done.output
+    if locked:
+        git(repo, "worktree", "lock", str(away))
+    away.rename(tmp_path / "elsewhere")
+    for words in (("undo",), ("apply", "-b", "stable", "topic", "--validate", "none")):
+        done = backport(repo, *words)
+        assert done.exit_code == 2, done.output
+        assert "is not there" in done.output and "git worktree prune" in done.output
+    (tmp_path / "elsewhere").rename(away)
+    assert backport(repo, "undo").exit_code == 0
+    assert git(repo, "rev-parse", "stable") == before
+    assert git(away, "status", "--porcelain") == ""
+
+
+def test_what_sends_git_elsewhere_is_named(tmp_path: Path) -> None:
+    repo = with_topic(tmp_path / "repo")
+    git(repo, "branch", "stable-1.0", "stable")  # of which newer ones are looked for
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "backport", "plan", "-b", "stable-1.0", "topic"],
+        cwd=repo,
+        env={**os.environ, "GIT_OBJECT_DIRECTORY": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "`unset GIT_OBJECT_DIRECTORY`" in done.stderr
+
+
 def test_where_a_shallow_clone_ends_is_no_root(tmp_path: Path) -> None:
     full = with_topic(tmp_path / "full")
     found = tmp_path / "shallow"

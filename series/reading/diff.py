@@ -459,8 +459,8 @@ class _Parser:
         """
         lines, here = self.lines, self.at
         while at < len(lines) and lines[at][:1] in (b" ", b"+", b"-"):
-            if lines[at].rstrip(b"\r\n") in (b"-- ", b"--"):
-                return  # a mail's signature
+            if lines[at].rstrip(b"\r\n") in (b"-- ", b"--") or self.ruled_off(at):
+                return  # a mail's signature, TopGit's line
             self.at = at
             starts = lines[at].startswith(b"--- ") and self.plain_starts()
             self.at = here
@@ -471,6 +471,14 @@ class _Parser:
                     f"hunk {number} counts fewer lines than it has: this one is left over", at
                 )
             at += 1
+
+    def ruled_off(self, at: int) -> bool:
+        """Whether ``---`` stands there with words below, as TopGit's ``tg: (base..) branch``: no line that
+        is taken away, since neither a hunk nor another one goes on behind it."""
+        follows = self.lines[at + 1 : at + 2]
+        return self.lines[at].rstrip() == b"---" and any(
+            re.match(rb"[A-Za-z]", line) for line in follows
+        )
 
     def damaged(self, number: int, old_left: int, new_left: int) -> NoReturn:
         """Name the line at which a hunk is not what its header says."""

@@ -428,6 +428,14 @@ def test_lines_left_over_behind_a_hunk_stop() -> None:
         only(letter("[PATCH] a", "diff --git a/f b/f\n"))
 
 
+def test_what_topgit_writes_below_a_diff_is_no_removed_line() -> None:
+    below = b"---\ntg: (9a079e2..) t/thread-cancel (depends on: baseline)\n"
+    assert quilted(b"Fix it\n\n" + DIFF + below).changes == quilted(b"Fix it\n\n" + DIFF).changes
+    for more in (b"---\n", b"---\n c\n", b"---\n-d\n", b"---\n+d\n"):
+        with pytest.raises(DiffError, match="left over"):
+            quilted(b"Fix it\n\n" + DIFF + more)
+
+
 @pytest.mark.parametrize("mark", [b"", b"\1\1\1\1\n"])
 def test_mails_one_behind_the_other_without_separators(mark: bytes) -> None:
     two = letter("[PATCH] two", diff("g"), separator="")[1:]

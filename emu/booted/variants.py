@@ -84,6 +84,8 @@ def _row(image: LinkedImage, profile: Profile, variant: Variant, until: float) -
     findings: tuple[Finding, ...] = ()
     if missing:
         treatment, note = Treatment.UNJUDGED, "; ".join(missing)
+    elif end is not None and variant.any_end:
+        note = f"no guest is entered: {end.message}"
     elif variant.impossible:
         said = end is not None and end.kind is Invariant.SHUTDOWN
         treatment = Treatment.REFUSED if said else Treatment.CRASHED

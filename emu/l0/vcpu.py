@@ -12,9 +12,13 @@ def _asked(request: Request) -> int:
 
 
 def _up(l0: Domain, request: Request) -> int:
-    if _asked(request) >= l0.setup.vcpus:
+    """ "Fails if the VCPU has not been initialised": by a startup message, or as the first."""
+    vcpu = _asked(request)
+    if vcpu >= l0.setup.vcpus:
         return -ENOENT
-    l0.up.add(_asked(request))
+    if vcpu and not _runs(l0, vcpu):
+        return -EINVAL
+    l0.up.add(vcpu)
     return 0
 
 
@@ -30,7 +34,11 @@ def _is_up(l0: Domain, request: Request) -> int:
     vcpu = _asked(request)
     if vcpu >= l0.setup.vcpus:
         return -ENOENT
-    return int(vcpu in l0.up or (l0.hardware is not None and l0.hardware.runs(vcpu)))
+    return int(vcpu in l0.up or _runs(l0, vcpu))
+
+
+def _runs(l0: Domain, vcpu: int) -> bool:
+    return l0.hardware is not None and l0.hardware.runs(vcpu)
 
 
 def _register_vcpu_info(l0: Domain, request: Request) -> int:

@@ -75,6 +75,9 @@ class Boundary:
         for region in memory.regions:
             if region.user:
                 cpu.on_access(region.base, region.end, self._on_guest_access)
+        self._own = next((r for r in memory.regions if r.name == "data"), None)
+        if self._own is not None:
+            cpu.on_access(self._own.base, self._own.end, self._on_own_access)
         self.mode_read = False
         """Whether the core has looked at its domain's mode since this was last cleared."""
         self.flag_read = False
@@ -214,6 +217,17 @@ class Boundary:
                 Invariant.PORTS_AGREE,
                 f"port {port} is unmasked in L0 while it is free in the core: an event that waits is lost",
             )
+
+    def _on_own_access(self, write: bool, address: LinearAddr, size: int) -> None:
+        """Of the core's variables: which of its own locks it holds meanwhile."""
+        ctx, own = self._context, self._own
+        assert ctx is not None
+        assert own is not None
+        held = next((lock for lock in ctx.locks if own.base <= lock < own.end), None)
+        if held is None and not ctx.alone:
+            ctx.bare.add(address)
+        elif held is not None and write:
+            ctx.own_locks[address] = held
 
     def _on_mode_access(self, write: bool, address: LinearAddr, size: int) -> None:
         if (address, size) in self._beside:  # a core may read one in a loop

@@ -62,6 +62,10 @@ class Context:
     guest_writes: list[tuple[LinearAddr, bytes]] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
+    own_locks: dict[LinearAddr, LinearAddr] = field(default_factory=dict)
+    """Address of a variable of the core to the lock under which it was written."""
+    bare: set[LinearAddr] = field(default_factory=set)
+    """Addresses of its variables that were used under no lock of its own while others could run."""
     watched: int | None = None
     """Port whose mask in the page shared with L0 is looked at."""
     masked: list[bool] = field(default_factory=list)

@@ -98,6 +98,11 @@ class Observed:
             ):
                 yield f"the lock of port {port.number}"
 
+    def unguarded(self) -> Iterator[str]:
+        context = self._run.context
+        for address in sorted(context.bare & context.own_locks.keys()):
+            yield self._machine.lock_name(context.own_locks[address])
+
     def paused_vcpus(self) -> Iterator[str]:
         return map(self._machine.world.vcpu_name, self._run.context.paused)
 
@@ -220,6 +225,7 @@ AFTER_RETURN: tuple[Rule[Observed], ...] = (
     conventions.GuestPointers(),
     conventions.Registers(),
     conventions.PausedVcpus(),
+    conventions.Guarded(),
     failures.RefusalReported(),
     failures.FailureReported(),
     failures.ErrorCode(),

@@ -120,6 +120,8 @@ class Variant:
     map_in_start_info: bool = False
     impossible: bool = False
     """An image that knows what it is told has to say that it cannot be, and enters no guest."""
+    any_end: bool = False
+    """Whether it comes to a guest there is the image's own affair."""
     symbols: tuple[str, ...] = ()
     """Functions of which an image has one, if this machine means anything to it; none: it always does."""
 

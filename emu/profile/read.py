@@ -263,6 +263,7 @@ def _variant(table: Table, usual: int) -> Variant:
         (hole[0], hole[1]) if hole is not None else None,
         table.flag("map_in_start_info"),
         table.flag("impossible"),
+        table.flag("any_end"),
         table.texts("symbols"),
     )
     table.done()

@@ -39,6 +39,26 @@ class PausedVcpus(Rule[HoldsLocks]):
             yield Broken(f"{vcpu} is still paused at return")
 
 
+class UsesVariables(Protocol):
+    """The core's own variables and locks."""
+
+    def unguarded(self) -> Iterable[str]:
+        """The lock of each variable that was written under it and used without it while others could run, in
+        this call or in those before it."""
+
+
+class Guarded(Rule[UsesVariables]):
+    """What is written under a lock here, another vcpu may write there at the same moment (Savage et al.,
+    Eraser, 1997; here for a few calls in a row)."""
+
+    name = Invariant.LOCKS
+    reason = "what is looked at without the lock may be another's by the time that it is used"
+
+    def check(self, seen: UsesVariables) -> Iterator[Broken]:
+        for lock in dict.fromkeys(seen.unguarded()):
+            yield Broken(f"a variable that is written under {lock} is used without it")
+
+
 class ReturnState(Protocol):
     """The processor when the function has returned."""
 

@@ -111,6 +111,14 @@ def test_a_machine_that_an_image_has_to_refuse(
         assert finding.message.startswith(said + words)
 
 
+def test_a_machine_that_promises_nothing() -> None:
+    """Without the option an image may be another hypervisor, which needs more than this machine has."""
+    values = with_variant(name='"x"', vcpus="2", any_end="true")
+    (row,) = variants(parse_image(shim64("cli\nend: hlt")), values, 60)
+    assert (row.treatment, row.findings) == (Treatment.LOCAL, ())
+    assert row.note.startswith("no guest is entered: halts, ")
+
+
 def test_one_where_the_emulation_lacks_something() -> None:
     code = "new: .byte 0x66,0x0f,0xae,0x30"
     (row,) = variants(parse_image(shim64(code)), with_variant(name='"x"', vcpus="3"), 60)

@@ -265,7 +265,7 @@ def test_a_cancelled_suspend_changes_nothing() -> None:
 
 
 def test_vcpus_are_up_that_were_brought_up() -> None:
-    """vcpu.h, VCPUOP_is_up: a domain is built with its first alone."""
+    """vcpu.h, VCPUOP_is_up: a domain is built with its first alone, and VCPUOP_up initialises no other."""
     pages = Pages()
     l0 = L0(OPERATIONS, pages, Plan(), L0Setup(vcpus=2))
 
@@ -274,10 +274,11 @@ def test_vcpus_are_up_that_were_brought_up() -> None:
         return l0.call(hypercall, (number, vcpu, 0, 0, 0), False)
 
     assert [ask("VCPUOP_is_up", vcpu) for vcpu in range(3)] == [1, 0, ENOENT]
-    assert ask("VCPUOP_up", 1) == 0
-    assert ask("VCPUOP_is_up", 1) == 1
-    assert ask("VCPUOP_down", 1) == 0
-    assert ask("VCPUOP_is_up", 1) == 0
+    assert [ask("VCPUOP_up", vcpu) for vcpu in range(3)] == [0, EINVAL, ENOENT]
+    assert ask("VCPUOP_down", 0) == 0
+    assert ask("VCPUOP_is_up", 0) == 0
+    assert ask("VCPUOP_up", 0) == 0
+    assert ask("VCPUOP_is_up", 0) == 1
 
 
 @dataclass

@@ -129,6 +129,16 @@ def test_a_core_that_does_it(scenario: str) -> None:
         ),
         (
             "online_memory",
+            (
+                "    u32 n = 0, kept = 0, done;\n",
+                "    u32 n = 0, kept = 0, done;\n\n    _spin_lock(&grant_lock);\n"
+                "    nr_balloon |= 0;\n    *(volatile u32 *)&nr_balloon = nr_balloon;\n"
+                "    _spin_unlock(&grant_lock);\n",
+            ),
+            "a variable that is written under grant_lock is used without it",
+        ),
+        (
+            "online_memory",
             (PLAIN, "    for ( u32 i = 0; i < n; i++ )"),
             "the heap is given frame 0x7000, which L0 has taken away"
             " (when L0 XENMEM_populate_physmap fails)",

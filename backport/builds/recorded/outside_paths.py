@@ -18,6 +18,8 @@ _SHARED = ("/dev/shm/", "/dev/mqueue/")
 """What lies there is of the build's own making, as in any other folder."""
 _KERNEL = ("/proc/sys/", "/proc/cmdline/", "/proc/filesystems/", "/proc/version/", "/sys/")
 """What the kernel says of itself there is as good as a file; of processes and of the moment it is not."""
+_WITH_DATES = ("100", "120")
+"""What the states of regular files and of links begin with: their modes."""
 _MANY = 0
 """No part's number."""
 _CACHES = ("CCACHE_DIR=", "CCACHE_TEMPDIR=", "SCCACHE_DIR=")
@@ -135,7 +137,7 @@ class Paths:
         if found == ABSENT:
             return
         self.outside[key] = found
-        if key == path and not path.startswith(_KERNEL) and not Path(path).is_dir():
+        if found.startswith(_WITH_DATES) and not path.startswith(_KERNEL):
             self.outside[path + DATE] = state(path + DATE)
 
     def left(self) -> None:

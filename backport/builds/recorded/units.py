@@ -93,6 +93,8 @@ def _is_handed_on(child: Process, parent: Process, root: str) -> bool:
     above = image_at(parent, start.at)
     if above is None or not (is_make(above, root) or os.path.basename(above.exe) in SHELLS):
         return False
+    if not is_make(above, root) and start.stdin != above.stdin and start.stdin.startswith(_PIPES):
+        return False  # its rules come through a pipe (config.status does so)
     pairs = ((start.stdout, above.stdout), (start.stderr, above.stderr))
     return all(ours == its or not ours.startswith(_PIPES) for ours, its in pairs)
 

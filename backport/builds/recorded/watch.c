@@ -457,6 +457,21 @@ static int shows_watcher(const char *path)
            (strncmp(path, "/proc/", 6) == 0 && size > 7 && strcmp(path + size - 7, "/status") == 0);
 }
 
+/* A name for a descriptor that the process has: a pipe behind it is its own. */
+static int is_descriptor(const char *path)
+{
+    return strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/dev/std", 8) == 0 ||
+           (strncmp(path, "/proc/", 6) == 0 && strstr(path, "/fd/"));
+}
+
+/* A file of the kernel's that sets something when it is written to: not a descriptor, nor a thread's name. */
+static int is_setting(const char *path)
+{
+    size_t size = strlen(path);
+    return (strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/sys/", 5) == 0) && !strstr(path, "/fd/") &&
+           (size < 5 || strcmp(path + size - 5, "/comm"));
+}
+
 /* A path through proc(5) or /dev/fd: the file that is meant, and whose process it tells of. */
 static void see_through(struct task *task, int follow)
 {
@@ -465,7 +480,7 @@ static void see_through(struct task *task, int follow)
     const char *path = task->path;
     if (strncmp(path, "/proc", 5) && strncmp(path, "/dev/", 5))
         return;
-    if (task->call->what != LINKREAD && shows_watcher(path))
+    if ((task->call->what == OPEN || task->call->what == OPEN2) && shows_watcher(path))
         say('T', task, path);
     if (sscanf(path, "/proc/%d", &other) == 1 && other != group_of(task->tid) && other != task->tid)
         say('O', task, "what another process is");
@@ -559,7 +574,7 @@ static int looked(struct task *task)
     case EXEC: return 1;
     default:
         say(S_ISDIR(st.st_mode) ? 'D' : 'R', task, task->path);
-        if (S_ISFIFO(st.st_mode))
+        if (S_ISFIFO(st.st_mode) && !is_descriptor(task->path))
             say('O', task, "a FIFO");
         return 0;
     }
@@ -683,15 +698,13 @@ static void opened(struct task *task, long fd)
         say('S', task, task->path);
         return;
     }
-    if (strncmp(task->path, "/proc/", 6) == 0 || strncmp(task->path, "/sys/", 5) == 0) {
-        if (flags & (O_ACCMODE | O_TRUNC)) {
-            settings++;
-            say('V', task, "a setting of the kernel's");
-        }
+    if (flags & (O_ACCMODE | O_TRUNC) && is_setting(task->path)) {
+        settings++;
+        say('V', task, "a setting of the kernel's");
     }
     snprintf(name, sizeof(name), "/proc/%d/fd/%ld", task->tid, fd);
     int known = stat(name, &st) == 0;
-    if (known && S_ISFIFO(st.st_mode))
+    if (known && S_ISFIFO(st.st_mode) && !is_descriptor(task->path))
         say('O', task, "a FIFO");
     if (known && S_ISDIR(st.st_mode))
         say('D', task, task->path);

@@ -346,7 +346,12 @@ def test_one_commit_is_said_to_be_built_as_a_range_says_it(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "ask", ["answer=$(make -s -f probe.mk)", "timeout 60 make -s -f probe.mk >answer"]
+    "ask",
+    [
+        "answer=$(make -s -f probe.mk)",
+        "timeout 60 make -s -f probe.mk >answer",
+        "exec 6>&1; cat probe.mk | make -s -f -",
+    ],
 )
 def test_a_make_that_only_gives_an_answer_drives_nothing(tmp_path: Path, ask: str) -> None:
     """As a configure script and CMake run one to try the compiler."""
@@ -655,6 +660,18 @@ def test_the_sample_series_gives_the_objects_of_clean_builds(sample: Path) -> No
         if number % 8 == 7 or number == len(steps) - 1:
             bench.same(commit)
     assert (bench.tally.replayed, bench.tally.full) == (len(steps) - 1, ())
+
+
+def test_a_build_that_asks_whether_there_is_a_proc_is_followed(tmp_path: Path) -> None:
+    recipe = "test -d /proc && test -e /proc/self/status && echo x > /proc/self/fd/2; "
+    recipe += "echo y > /dev/stderr; cat in | cat /dev/stdin > out"
+    folder = new_repo(tmp_path / "tree", {"Makefile": f"out: in\n\t{recipe}\n", "in": "1\n"})
+    branch_with(folder, "next", "stable", ("next", {"in": "2\n"}))
+    bench = Bench.of(folder, "make -s")
+    for revision in ("stable", "next"):
+        assert bench.build(revision).verdict.state is State.PASSED
+    bench.same("next")
+    assert (bench.tally.clean, bench.tally.replayed) == (1, 1)
 
 
 def test_recordings_that_serve_no_step_are_taken_less_often(tmp_path: Path) -> None:

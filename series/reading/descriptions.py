@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What stands before a diff that did not come as a mail: author, date, subject, text.
 
-The forms: Mercurial's ``# HG changeset patch``, the output of ``git show`` and ``git log -p``, DEP-3
-headers (https://dep-team.pages.debian.net/deps/dep3/), dpatch's ``# DP:`` lines, and plain text.
+The forms: Mercurial's ``# HG changeset patch``, the output of ``git show`` and ``git log -p``, a commit's
+page of cgit copied out, DEP-3 headers (https://dep-team.pages.debian.net/deps/dep3/), dpatch's ``# DP:``
+lines, and plain text.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _COMMIT = re.compile(
     rb"^commit ([0-9a-f]{7,64})(?: \([^\n]*\))?\r?\n(?=(?:[A-Z][A-Za-z]+|tree|parent|author|log size):? )",
     re.MULTILINE,
 )
+_CGIT = re.compile(rb"(author|committer|commit|tree|parent|download)\t(.*)", re.DOTALL)
+_LINK = re.compile(rb"https?://\S+\Z")
 _FIELD = re.compile(rb"([A-Za-z][A-Za-z0-9/-]*):(?:[ \t]+(.*)|)\Z", re.DOTALL)
 _FROM_LINE = re.compile(rb"From ([0-9a-f]{40,64}) Mon Sep 17 00:00:00 2001\s*\Z")
 _DP = re.compile(rb"^#+ ?DP: ?(.*)$", re.MULTILINE)
@@ -60,6 +63,8 @@ def describe(head: bytes) -> Description:
         return _mercurial(text[match.end() :])
     if match := _COMMIT.search(text):
         return _git_show(match[1].decode(), text[match.end() :])
+    if text.lstrip().startswith(b"author\t"):
+        return _cgit(text.lstrip())
     if _DP.search(text):
         return _dpatch(text)
     return _fields_or_text(text)
@@ -120,6 +125,32 @@ def _git_author(value: bytes) -> tuple[Identity, When | None]:
     if match:
         return parse_author(match[1]), parse_date(match[2])
     return parse_author(value), None
+
+
+# -- cgit
+
+
+def _cgit(text: bytes) -> Description:
+    """The table of a commit's page: fields and their parts with tabs between, then the message.  Where
+    it was found may stand between the two, and is no title."""
+    lines = text.split(b"\n")
+    headers = [found for line in lines if (found := _CGIT.match(line.rstrip()))]
+    headers = headers[: next((at for at, line in enumerate(lines) if not _CGIT.match(line)), None)]
+    fields = {found[1]: found[2].split(b"\t") for found in reversed(headers)}
+    who, *when = fields[b"author"]
+    commit = re.match(rb"[0-9a-f]{7,64}\b", fields.get(b"commit", [b""])[0])
+    said = lines[len(headers) :]
+    links = [line.strip() for line in said if _LINK.match(line.strip())]
+    title, body = _title([line for line in said if not _LINK.match(line.strip())])
+    if not title:
+        title, links = b" ".join(links[:1]), links[1:]
+    return Description(
+        parse_author(who),
+        parse_date(when[0]) if when else None,
+        title,
+        b"\n\n".join(part for part in (body, b"\n".join(links)) if part),
+        commit[0].decode() if commit else None,
+    )
 
 
 # -- Debian

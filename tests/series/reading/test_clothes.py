@@ -428,6 +428,38 @@ def test_lines_left_over_behind_a_hunk_stop() -> None:
         only(letter("[PATCH] a", "diff --git a/f b/f\n"))
 
 
+CGIT = b"author\tAnna B <a@b.c>\t2021-07-23 10:11:12 +0300\ncommitter\tBen <b@b.c>\t2021-07-24\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "subject", "rest", "commit"),
+    [
+        (b"", b"Fix it", b"Since it broke.", None),
+        (
+            b"commit\t" + b"5" * 40 + b" (patch)\ntree\t123\n",
+            b"Fix it",
+            b"Since it broke.",
+            "5" * 40,
+        ),
+        (b"\nhttps://x.org/?id=1\n", b"Fix it", b"Since it broke.\n\nhttps://x.org/?id=1", None),
+    ],
+)
+def test_the_page_of_a_commit_copied_out(
+    head: bytes, subject: bytes, rest: bytes, commit: str | None
+) -> None:
+    patch = quilted(CGIT + head + b"\n* Fix it\n\nSince it broke.\n\n" + DIFF)
+    assert (patch.author.name, patch.author.email) == (b"Anna B", b"a@b.c")
+    assert patch.date is not None and patch.date.offset == 180
+    assert patch.message == subject + b"\n\n" + rest + b"\n"
+    assert patch.commit == commit
+
+
+def test_words_that_begin_with_author_are_a_title() -> None:
+    assert quilted(b"author fields are read\n\n" + DIFF).subject == b"author fields are read"
+    alone = quilted(b"author\tAnna <a@b.c>\n\nhttps://x.org/1\n\n" + DIFF)
+    assert (alone.author.name, alone.subject) == (b"Anna", b"https://x.org/1")
+
+
 def test_what_topgit_writes_below_a_diff_is_no_removed_line() -> None:
     below = b"---\ntg: (9a079e2..) t/thread-cancel (depends on: baseline)\n"
     assert quilted(b"Fix it\n\n" + DIFF + below).changes == quilted(b"Fix it\n\n" + DIFF).changes

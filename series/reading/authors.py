@@ -24,7 +24,7 @@ def parse_author(value: bytes) -> Identity:
         text = text[: hidden.start()] + hidden[1] + b"@" + hidden[2] + text[hidden.end() :]
         at = text.find(b"@")
     if at < 0:
-        return _bogus_author(value)
+        return _bogus_author(text)
     start = at
     while start > 0 and text[start - 1 : start] not in (b" ", b"\t", b"\n", b"\r", b"<"):
         start -= 1

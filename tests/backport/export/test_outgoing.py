@@ -100,6 +100,32 @@ def test_an_mbox_is_what_git_am_takes(repo: Path, tmp_path: Path) -> None:
     assert git(repo, "log", FORM, "RELEASE-4.10.0..again") == wanted
 
 
+@pytest.mark.parametrize("form", ["--mbox", "--folder"])
+def test_an_author_without_an_address_comes_back(repo: Path, tmp_path: Path, form: str) -> None:
+    git(repo, "checkout", "-q", "stable-4.10")
+    (repo / "a.c").write_text("another\n")
+    git(
+        repo,
+        "-c",
+        "user.name=x",
+        "commit",
+        "-q",
+        "-a",
+        "-m",
+        "by two",
+        "--author",
+        "A, 'b' and C <>",
+    )
+    out = tmp_path / "out"
+    code, said = export(repo, form, str(out))
+    assert code == 0, said
+    done = backport(repo, "apply", "-b", "RELEASE-4.10.0", "-s", str(out), "--to", "back")
+    assert done.exit_code == 0, done.output
+    wanted = git(repo, "log", FORM, "RELEASE-4.10.0..stable-4.10")
+    assert git(repo, "log", FORM, "RELEASE-4.10.0..back") == wanted
+    assert "A, 'b' and C" in wanted
+
+
 def test_a_folder_comes_into_being_as_a_whole(repo: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     assert export(repo, "--folder", str(folder))[0] == 0

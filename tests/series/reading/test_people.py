@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from series.model import Fate, Series
+from series.model import Fate, Identity, Series
+from series.reading.authors import parse_author
 from series.reading.mail import MailError, read_mbox
 from series.reading.rules import Rules
 from series.reading.subject import parse_tags
@@ -186,3 +187,18 @@ def test_subjects_that_differ_in_any_letter_are_different(one: str, two: str) ->
     assert subjects(read_mbox(data, "t")) == [one, two]
     same = letter(f"[PATCH] {one}", diff("f")) + letter(f"[PATCH v2] {one.lower()}.", diff("g"))
     assert len(read_mbox(same, "t").patches) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "email"),
+    [
+        (b'"A, B" <>', b"A, B", b""),
+        (b'"A \\"q\\" B" <>', b'A "q" B', b""),
+        (b'"A, B" <nowhere>', b"A, B", b"nowhere"),
+        (b'"A B"', b"A B", b""),
+        (b"A B <>", b"A B", b""),
+    ],
+)
+def test_a_quoted_name_without_an_address(line: bytes, name: bytes, email: bytes) -> None:
+    """As ``git format-patch`` writes an author whose name has a comma, and whose address is empty."""
+    assert parse_author(line) == Identity(name, email)

@@ -245,10 +245,18 @@ def _refreshed(repo: Repo, entry: QuiltEntry, data: bytes, turns: Sequence[_Turn
 
 def _stands(tree: TreeView, change: FileChange) -> bool:
     """Whether all of a change fits at the very lines that it names."""
+    there = tree.entry(change.path)
     if change.kind == "create":
-        return tree.entry(change.path) is None
+        return there is None
+    if change.kind in ("rename", "copy"):
+        if there is not None:
+            return False
+        there = tree.entry(change.old_path or change.path)
     text = tree.read(change.old_path or change.path)
-    if text is None or change.binary or change.kind not in ("modify", "delete"):
+    if text is None or there is None or change.binary:
+        return False
+    changes_mode = change.kind != "delete" and change.old_mode != change.new_mode
+    if changes_mode and there.mode != change.old_mode:
         return False
     lines = split_lines(text)
     for hunk in change.hunks:
@@ -267,9 +275,10 @@ def _sections(
 ) -> Iterator[Section]:
     for section, change in zip(sections, changes, strict=True):
         path = change.path
-        one, other = old.entry(change.old_path or path), new.entry(path)
-        if (one, other) == (None, None) or one == other:
+        paths = [p for p in (change.old_path, change.new_path) if p is not None]
+        if all(old.entry(p) == new.entry(p) for p in paths):
             continue  # the release has this part
+        one, other = old.entry(change.old_path or path), new.entry(path)
         if _stands(old, change):
             yield section
         elif one is None or other is None or change.kind != "modify":
@@ -300,6 +309,9 @@ def _anew(
             head += b"deleted file mode %o\n" % one.mode
         elif one is not None and other is not None and one.mode != other.mode:
             head += b"old mode %o\nnew mode %o\n" % (one.mode, other.mode)
+        if one is not None and other is not None and one.oid == other.oid:
+            yield Section(head, b"")  # its mode alone
+            continue
         head += f"index {ids[0]}..{ids[1]}\n".encode()
         head += b"--- a/%s\n" % path if one else b"--- /dev/null\n"
         head += b"+++ b/%s\n" % path if other else b"+++ /dev/null\n"

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _START = re.compile(rb"diff --git |diff -|Index: ")
+_GIT = b"diff --git "
+_EXTENDED = re.compile(
+    rb"(?:old mode|new mode|deleted file mode|new file mode|copy from|copy to|rename from|rename to"
+    rb"|similarity index|dissimilarity index|index) "
+)
 _HEADING = re.compile(rb"(?m)^(@@ -[0-9,]+ \+[0-9,]+ @@)([^\r\n]*)")
 _INDEX = re.compile(rb"(?m)^index ([0-9a-f]+)\.\.([0-9a-f]+)")
 
@@ -61,7 +66,7 @@ def cut_patch_file(data: bytes) -> PatchFile:
     sections: list[Section] = []
     at = 0
     while at < len(lines):
-        start = _header(lines, at)
+        start = _header(lines, at) or _bare(lines, at)
         if start is None:
             if sections:
                 last = sections[-1]
@@ -86,6 +91,8 @@ def _header(lines: list[bytes], at: int) -> int | None:
         ):
             if _START.match(lines[look]) and not lines[look].startswith(b"diff "):
                 break
+            if lines[look].startswith(_GIT) and lines[at].startswith(_GIT):
+                break
             look += 1
     if (
         look + 2 < len(lines)
@@ -95,6 +102,17 @@ def _header(lines: list[bytes], at: int) -> int | None:
     ):
         return look + 2
     return None
+
+
+def _bare(lines: list[bytes], at: int) -> int | None:
+    """The same of a file without hunks: renamed, copied, of another mode, or empty."""
+    if not lines[at].startswith(_GIT):
+        return None
+    look = at + 1
+    while look < len(lines) and _EXTENDED.match(lines[look]):
+        look += 1
+    has_more = look < len(lines) and lines[look].startswith((b"--- ", b"GIT binary ", b"Binary "))
+    return None if look == at + 1 or has_more else look
 
 
 def _hunks(lines: list[bytes], at: int) -> int:

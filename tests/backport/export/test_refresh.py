@@ -115,6 +115,42 @@ def test_each_patch_has_its_fate(repo: Path, tmp_path: Path) -> None:
     pushes(repo, out)
 
 
+RENAMED = "diff --git a/d.c b/e.c\nsimilarity index 100%\nrename from d.c\nrename to e.c\n"
+MODE = "diff --git a/d.c b/d.c\nold mode 100644\nnew mode 100755\n"
+
+
+@pytest.mark.parametrize("bare", [RENAMED, MODE])
+def test_a_file_without_hunks_is_carried(repo: Path, tmp_path: Path, bare: str) -> None:
+    """It stays as it is, alone and beside one that has moved."""
+    folder = repo / "debian/patches"
+    (folder / "series").write_text("alone.patch\nbeside.patch\n")
+    (folder / "alone.patch").write_text(HEADER.format("alone") + bare)
+    back = bare.replace("d.c", "c.c").replace("e.c", "f.c")
+    moved = diff("a.c", lines(), lines((20, "twenty")), "git")
+    (folder / "beside.patch").write_text(HEADER.format("beside") + back + moved)
+    out = tmp_path / "out"
+    fates = refresh(repo, "--to", str(out))
+    assert fates == {"alone.patch": "kept", "beside.patch": "refreshed"}
+    assert (out / "alone.patch").read_bytes() == (folder / "alone.patch").read_bytes()
+    text = (out / "beside.patch").read_text()
+    assert text.startswith(HEADER.format("beside") + back + "diff --git a/a.c b/a.c\n")
+    pushes(repo, out)
+
+
+def test_a_rename_whose_file_has_moved_on_is_made_anew(repo: Path, tmp_path: Path) -> None:
+    folder = repo / "debian/patches"
+    (folder / "series").write_text("renamed.patch\n")
+    hunk = diff("a.c", lines(), lines((20, "twenty"))).split("\n", 2)[2]
+    head = "diff --git a/a.c b/e.c\nsimilarity index 95%\nrename from a.c\nrename to e.c\n"
+    text = f"{head}--- a/a.c\n+++ b/e.c\n{hunk}"
+    (folder / "renamed.patch").write_text(HEADER.format("renamed") + text)
+    out = tmp_path / "out"
+    assert refresh(repo, "--to", str(out)) == {"renamed.patch": "refreshed"}
+    made = (out / "renamed.patch").read_text()
+    assert made.startswith(HEADER.format("renamed")) and made.count("rename from") == 0
+    git(repo, "show", f"{pushes(repo, out)}:e.c")
+
+
 def test_hunks_name_their_function_only_where_they_did(repo: Path, tmp_path: Path) -> None:
     """quilt and plain diff do not: of a patch that has only moved, the numbers alone change."""
     patch = repo / "debian/patches/moved.patch"
@@ -303,6 +339,9 @@ def test_strangers_headers_stay(repo: Path, tmp_path: Path, text: str) -> None:
                 b"\n",
                 b"@@ -1,999999 +1 @@\n",
                 b"index 1..2\n",
+                b"rename from a\n",
+                b"new mode 100755\n",
+                b"GIT binary patch\n",
                 b"x",
             )
         ),

@@ -38,6 +38,7 @@ UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, zlib.error, sq
 """What reading a damaged row may raise."""
 _AT_ONCE = 500
 _FLIP = bytes((1, 0))
+_DECODE = json.JSONDecoder().decode
 
 
 @dataclass(frozen=True)
@@ -372,7 +373,7 @@ def _statement(commit: Oid, data: bytes) -> Statement:
     second, _, subject = head.decode("utf-8", "surrogateescape").partition(" ")
     if not named:
         return Statement(commit, int(second), subject)
-    origins, reverts, fixes, amends, asks = json.loads(named.decode())
+    origins, reverts, fixes, amends, asks = _DECODE(named.decode())
     return Statement(
         commit,
         int(second),

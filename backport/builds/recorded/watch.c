@@ -234,6 +234,9 @@ static const struct choice choices[] = {
 static const struct call unknown = { -1, OPAQUE, -1, -1, -1 }; /* later, or of another table (x32) */
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
+/* What a task has asked for lately: a compiler asks for the folders above each header, again and again. */
+#define SEEN 128
+
 struct task {
     struct task *next;
     pid_t tid;
@@ -250,12 +253,14 @@ struct task {
     char *asked; /* of a program: its path as it was asked for, where that is relative */
     char *folder; /* the process's directory, as of the move number `moves` */
     unsigned long moves;
+    struct seen { char *path; char kind; unsigned long since; } seen[SEEN];
 };
 
 static struct task *tasks[BUCKETS];
 static unsigned long serials;
 static unsigned long settings; /* changes of what a process hands on to what it starts, by any */
 static unsigned long moves; /* of any process from one directory to another */
+static unsigned long changes; /* of files, by any */
 static FILE *out;
 
 static void record(char kind, unsigned long serial, const void *bytes, size_t size)
@@ -267,6 +272,7 @@ static void record(char kind, unsigned long serial, const void *bytes, size_t si
 
 static void say(char kind, const struct task *task, const char *text)
 {
+    changes += strchr("SEPRD", kind) == NULL;
     record(kind, task->serial, text, strlen(text));
 }
 
@@ -276,6 +282,7 @@ static void say_two(char kind, const struct task *task, const char *one, const c
     int size = asprintf(&both, "%s%c%s", one, 0, other);
     if (size < 0)
         abort();
+    changes++;
     record(kind, task->serial, both, size);
     free(both);
 }
@@ -315,6 +322,8 @@ static void drop(struct task *gone)
         at = &(*at)->next;
     *at = gone->next;
     forget_call(gone);
+    for (size_t i = 0; i < SEEN; i++)
+        free(gone->seen[i].path);
     free(gone->folder);
     free(gone);
 }
@@ -547,6 +556,21 @@ static char met(const struct task *task)
     }
 }
 
+/* Whether this task has asked for this path in this way when all files were as they are now: then that is in
+ * the log. */
+static int has_seen(struct task *task, char kind)
+{
+    unsigned hash = 5381;
+    for (const char *at = task->path; *at; at++)
+        hash = hash * 33 + (unsigned char)*at;
+    struct seen *seen = &task->seen[(hash ^ kind) % SEEN];
+    if (seen->path && seen->kind == kind && seen->since == changes && strcmp(seen->path, task->path) == 0)
+        return 1;
+    free(seen->path);
+    *seen = (struct seen){ strdup(task->path), kind, changes };
+    return 0;
+}
+
 /* A call that only looks: told by what is there now.  Returns whether its end matters all the same. */
 static int looked(struct task *task)
 {
@@ -562,6 +586,8 @@ static int looked(struct task *task)
         follow = 0;
     else if (what != EXEC && (flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_NOFOLLOW)))
         return 1;
+    if ((what == LOOK || what == LINKREAD) && has_seen(task, what == LINKREAD ? 'l' : met(task) + follow))
+        return 0;
     if (fstatat(AT_FDCWD, task->path, &st, follow ? 0 : AT_SYMLINK_NOFOLLOW)) {
         if (errno == ENAMETOOLONG)
             say('O', task, "a path that is too long");

@@ -192,3 +192,26 @@ def test_a_process_without_a_true_parent_voids_the_log(tmp_path: Path, forged: b
 @pytest.mark.parametrize("data", [b"", ROOT, ROOT + END[:-1], ROOT + END + b"x"])
 def test_a_log_that_is_cut_short_is_no_log(tmp_path: Path, data: bytes) -> None:
     assert logged(tmp_path, data) == 0
+
+
+def test_what_is_asked_again_is_told_once_until_something_changes(
+    tmp_path: Path, binary: Path
+) -> None:
+    asked = "os.path.exists('new'); os.path.exists('new')\n"
+    program = f"import os\n{asked}open('new', 'w').close()\n{asked}os.unlink('new')\n{asked}"
+    python = Path(sys.executable).resolve()
+    words = [
+        str(binary),
+        str(tmp_path / "log"),
+        str(tmp_path),
+        "",
+        str(python),
+        "python",
+        "-I",
+        "-S",
+        "-c",
+    ]
+    assert subprocess.run([*words, program], check=False).returncode == 0
+    new = str(tmp_path / "new")
+    events = [event for process in read_log(tmp_path / "log") for event in process.events]
+    assert [kind for _, kind, path in events if path == new] == ["E", "W", "S", "U", "E"]

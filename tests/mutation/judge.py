@@ -21,7 +21,7 @@ from typing import Protocol
 from emu.booted.emulate import BootReport, emulate_image
 from emu.booted.variants import variants
 from emu.elf.linked import parse_image
-from emu.findings.boot_report import BehaviourRow
+from emu.findings.boot_report import BehaviourRow, Treatment
 from emu.findings.verdict import Finding, ObjectReport, Outcome
 from emu.object import Depth, emulate_object
 from emu.profile import Profile
@@ -174,9 +174,13 @@ def _objections(report: ObjectReport, base: Original) -> Iterator[tuple[str, str
 
 
 def _boot_objections(report: BootReport, base: Original) -> Iterator[tuple[str, str]]:
-    """What the booted level says that it does not say of the original."""
+    """What the booted level says that it does not say of the original.
+
+    Where that crashes, it goes by whatever lies there, and any change moves it.
+    """
+    lost = {row.title for row in base.booted.behaviour if row.treatment is Treatment.CRASHED}
     for finding in report.findings:
-        if key_of(finding) not in base.known:
+        if key_of(finding) not in base.known and finding.scenario not in lost:
             yield f"boot: {finding.invariant}", f"{finding.scenario}: {finding.message}"
     for now, then in zip(report.ladder, base.booted.ladder, strict=False):
         if then.reached and not now.reached:
@@ -184,6 +188,8 @@ def _boot_objections(report: BootReport, base: Original) -> Iterator[tuple[str, 
         elif now != then:
             yield "boot: ladder", f"{now.name}: {now.detail}, not {then.detail}"
     for row, was in zip(report.behaviour, base.booted.behaviour, strict=False):
+        if row.title in lost:
+            continue
         if (row.title, row.treatment, row.result) != (was.title, was.treatment, was.result):
             yield "boot: behaviour", f"{row.title}: {row.treatment.value} {row.shown_result}"
 

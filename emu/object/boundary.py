@@ -223,11 +223,14 @@ class Boundary:
         ctx, own = self._context, self._own
         assert ctx is not None
         assert own is not None
-        held = next((lock for lock in ctx.locks if own.base <= lock < own.end), None)
-        if held is None and not ctx.alone:
+        if ctx.locks:
+            held = next((lock for lock in ctx.locks if own.base <= lock < own.end), None)
+            if held is not None:
+                if write:
+                    ctx.own_locks[address] = held
+                return
+        if not ctx.paused or not ctx.alone:
             ctx.bare.add(address)
-        elif held is not None and write:
-            ctx.own_locks[address] = held
 
     def _on_mode_access(self, write: bool, address: LinearAddr, size: int) -> None:
         if (address, size) in self._beside:  # a core may read one in a loop

@@ -96,14 +96,14 @@ class BuildPlaces:
 def sandboxes(places: BuildPlaces, use: SandboxUse = SandboxUse.AUTO) -> Callable[[], Sandbox]:
     """What makes the sandbox of each build in ``places.worktree``.
 
-    Homes and PATH are looked through once (0.3 s on some machines), sockets each time.
+    Homes and PATH are looked through once, at the first build (0.3 s on some machines), sockets each time.
     """
     if use is SandboxUse.OFF:
         return lambda: Sandbox((), "switched off by backport.sandbox")
     flags, why, gaps = _usable()
     if why:
         return lambda: Sandbox((), why)
-    surveyed = _survey(places)
+    surveyed = cache(lambda: _survey(places))
     seen = ("sandbox-5", *gaps, "", *places.writable, "", *places.readable)
     guard = places.guard if _KEYRINGS not in gaps else None
 
@@ -111,7 +111,7 @@ def sandboxes(places: BuildPlaces, use: SandboxUse = SandboxUse.AUTO) -> Callabl
         _have(places.nothing, b"")
         _have(_shown_settings(places), places.git_settings)
         words = _guarded(flags, guard) if guard is not None else flags
-        return Sandbox((*words, *_mounts(places, surveyed), "--"), gaps=gaps, identity=seen)
+        return Sandbox((*words, *_mounts(places, surveyed()), "--"), gaps=gaps, identity=seen)
 
     return made
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from backport.builds.audit import Difference, built_files, different
@@ -150,7 +151,6 @@ class BuildTree:
         )
         self._box = sandboxes(places, boxed)
         self._boxed_as = boxed_as(boxed, readable)
-        self.sandbox: Sandbox = self._box()
         if boxed is SandboxUse.REQUIRED and (said := self.sandbox.complaints):
             raise UsageError(
                 f"nothing is built: {'; '.join(said)}",
@@ -180,6 +180,11 @@ class BuildTree:
                 made=self._made,
                 probing=profile is not None and bool(profile.includes),
             )
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """Of the build at work; made when it is first asked for, since what is known needs none."""
+        return self._box()
 
     def key(self, commit: Oid, around: str | None = None) -> str:
         """What the answer depends on, as far as that is known before the build."""

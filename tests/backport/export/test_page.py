@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backport.builds import step_build
+from backport.builds import sandbox, step_build
 from backport.builds.toolchain import surroundings
 from backport.export.html_page import to_html
 from backport.export.page_data import (
@@ -182,6 +182,7 @@ def test_the_tools_of_the_machine_are_looked_at_once(
         return surroundings(command, *more)
 
     monkeypatch.setattr(step_build, "surroundings", counted_surroundings)
+    monkeypatch.setattr(sandbox, "_survey", lambda _: pytest.fail("no build, and no sandbox"))
     done, _ = page(repo, *RANGE, verb="report")
     assert "of 4 steps" in done.output
     assert len(asked) == 1

@@ -20,7 +20,7 @@ def version_lines() -> Iterator[str]:
     """
     yield f"{DISTRIBUTION} {_installed(DISTRIBUTION)}"
     yield f"git {_git()}"
-    yield f"libgit2 {_libgit2()}"
+    yield f"libgit2 {libgit2_version()}"
     yield f"Unicorn {_installed('unicorn')}"
     yield f"Python {platform.python_version()} ({platform.python_implementation()})"
     yield f"system {platform.platform()}"
@@ -41,7 +41,8 @@ def _git() -> str:
     return done.stdout.strip().removeprefix("git version ") or f"exit {done.returncode}"
 
 
-def _libgit2() -> str:
+def libgit2_version() -> str:
+    """The versions of libgit2 and of its binding, or why it cannot be loaded."""
     try:
         from pygit2 import LIBGIT2_VERSION
     except ImportError as error:

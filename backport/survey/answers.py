@@ -12,8 +12,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
-import pygit2
-
+from backport.distribution import libgit2_version
 from backport.gateway.repository import Repo
 from backport.history.ledger import ledger_of
 from backport.store.cache import digest, tool_version
@@ -59,5 +58,5 @@ class Answers:
     def _key(self, rests_on: tuple[str, ...]) -> bytes:
         if not self._code:
             parts = (tool_version("backport"), tool_version("series"))
-            self._code = digest(*parts, pygit2.LIBGIT2_VERSION)
+            self._code = digest(*parts, libgit2_version())
         return bytes.fromhex(digest(self._code, *rests_on))[:16]

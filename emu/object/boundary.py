@@ -76,8 +76,6 @@ class Boundary:
             if region.user:
                 cpu.on_access(region.base, region.end, self._on_guest_access)
         self._own = next((r for r in memory.regions if r.name == "data"), None)
-        if self._own is not None:
-            cpu.on_access(self._own.base, self._own.end, self._on_own_access)
         self.mode_read = False
         """Whether the core has looked at its domain's mode since this was last cleared."""
         self.flag_read = False
@@ -111,6 +109,8 @@ class Boundary:
     def begin(self, context: Context, poison: int) -> None:
         """What happens from here on belongs to ``context``; callees leave ``poison`` on the stack."""
         self._context = context
+        if self._own is not None:
+            context.watch(self._own)
         context.borrowed = self._borrowed
         self._poison = bytes((poison,)) * SCRUBBED
         self._undo = None
@@ -125,6 +125,7 @@ class Boundary:
         """Note what was written to the guest directly."""
         ctx = self._context
         assert ctx is not None
+        ctx.note_variables()
         for written, size in self._direct_writes:
             ctx.guest_writes.append((written, self.memory.read(written, size)))
 
@@ -217,20 +218,6 @@ class Boundary:
                 Invariant.PORTS_AGREE,
                 f"port {port} is unmasked in L0 while it is free in the core: an event that waits is lost",
             )
-
-    def _on_own_access(self, write: bool, address: LinearAddr, size: int) -> None:
-        """Of the core's variables: which of its own locks it holds meanwhile."""
-        ctx, own = self._context, self._own
-        assert ctx is not None
-        assert own is not None
-        if ctx.locks:
-            held = next((lock for lock in ctx.locks if own.base <= lock < own.end), None)
-            if held is not None:
-                if write:
-                    ctx.own_locks[address] = held
-                return
-        if not ctx.paused or not ctx.alone:
-            ctx.bare.add(address)
 
     def _on_mode_access(self, write: bool, address: LinearAddr, size: int) -> None:
         if (address, size) in self._beside:  # a core may read one in a loop

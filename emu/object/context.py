@@ -12,7 +12,7 @@ from emu.interactions import Crash, Plan
 from emu.l0 import L0
 from emu.object.addresses import FIRST_HEAP_FRAME, HEAP_BASE, HEAP_SIZE
 from emu.object.borrowed import Area
-from emu.object.regions import Memory
+from emu.object.regions import Memory, Region
 from emu.object.world import World
 from emu.profile.scenario import FIRST_UNUSED_PAGE
 from emu.spaces import NOWHERE, LinearAddr
@@ -65,7 +65,11 @@ class Context:
     own_locks: dict[LinearAddr, LinearAddr] = field(default_factory=dict)
     """Address of a variable of the core to the lock under which it was written."""
     bare: set[LinearAddr] = field(default_factory=set)
-    """Addresses of its variables that were used under no lock of its own while others could run."""
+    """Addresses of its variables that were written under no lock of its own while others could run."""
+    _own: Region | None = None
+    """The core's variables."""
+    _last: bytes = b""
+    """How they stood when they were last looked at: a hook on each access would cost a tenth of all."""
     watched: int | None = None
     """Port whose mask in the page shared with L0 is looked at."""
     masked: list[bool] = field(default_factory=list)
@@ -134,11 +138,35 @@ class Context:
         """Whether no other vcpu can run: then nobody is there to be locked out."""
         return all(vcpu in self.paused for vcpu in self.world.vcpus[1:])
 
+    def watch(self, own: Region) -> None:
+        """A call begins; ``own`` are the core's variables."""
+        self._own, self._last = own, bytes(own.view)
+
+    def note_variables(self) -> None:
+        """Which variables were written since this was last asked, and under which lock of the core's own.
+
+        To be asked before who may write them changes: a lock is taken or let go, a vcpu paused or let run.
+        """
+        own = self._own
+        if own is None or own.view == self._last:
+            return
+        now = bytes(own.view)
+        held = next((lock for lock in self.locks if own.base <= lock < own.end), None)
+        for at in range(0, len(now), 8):
+            if now[at : at + 8] == self._last[at : at + 8]:
+                continue
+            if held is not None:
+                self.own_locks[own.base + at] = held
+            elif not self.alone:
+                self.bare.add(own.base + at)
+        self._last = now
+
     def take_lock(self, lock: LinearAddr, *, recursive: bool = False) -> None:
         self._know_lock(lock)
         held = self.locks.get(lock, 0)
         if held and not recursive:
             self.crash(Invariant.LOCKS, f"deadlock: {self.lock_name(lock)} is already held")
+        self.note_variables()
         self.locks[lock] = held + 1
 
     def _know_lock(self, lock: LinearAddr) -> None:
@@ -151,6 +179,7 @@ class Context:
         held = self.locks.get(lock, 0)
         if not held:
             self.crash(Invariant.LOCKS, f"unlock of {self.lock_name(lock)}, which is not held")
+        self.note_variables()
         if held == 1:
             del self.locks[lock]
         else:

@@ -43,8 +43,8 @@ class UsesVariables(Protocol):
     """The core's own variables and locks."""
 
     def unguarded(self) -> Iterable[str]:
-        """The lock of each variable that was written under it and used without it while others could run, in
-        this call or in those before it."""
+        """The lock of each variable that was written under it, and without it while others could run, in this
+        call or in those before it."""
 
 
 class Guarded(Rule[UsesVariables]):
@@ -52,11 +52,11 @@ class Guarded(Rule[UsesVariables]):
     Eraser, 1997; here for a few calls in a row)."""
 
     name = Invariant.LOCKS
-    reason = "what is looked at without the lock may be another's by the time that it is used"
+    reason = "what is written without the lock, another may be writing under it"
 
     def check(self, seen: UsesVariables) -> Iterator[Broken]:
         for lock in dict.fromkeys(seen.unguarded()):
-            yield Broken(f"a variable that is written under {lock} is used without it")
+            yield Broken(f"a variable that is written under {lock} is written without it, too")
 
 
 class ReturnState(Protocol):

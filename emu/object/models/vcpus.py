@@ -29,6 +29,7 @@ def _told_of_event(ctx: Context, arguments: Sequence[int]) -> int:
 
 @MODELS.model("void")
 def _vcpu_pause(ctx: Context, arguments: Sequence[int]) -> int:
+    ctx.note_variables()
     vcpu = LinearAddr(arguments[0])
     ctx.paused[vcpu] = ctx.paused.get(vcpu, 0) + 1
     return 0
@@ -36,6 +37,7 @@ def _vcpu_pause(ctx: Context, arguments: Sequence[int]) -> int:
 
 @MODELS.model("void")
 def _vcpu_unpause(ctx: Context, arguments: Sequence[int]) -> int:
+    ctx.note_variables()
     vcpu = LinearAddr(arguments[0])
     times = ctx.paused.pop(vcpu, 0)
     if not times:

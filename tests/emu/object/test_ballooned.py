@@ -130,12 +130,10 @@ def test_a_core_that_does_it(scenario: str) -> None:
         (
             "online_memory",
             (
-                "    u32 n = 0, kept = 0, done;\n",
-                "    u32 n = 0, kept = 0, done;\n\n    _spin_lock(&grant_lock);\n"
-                "    nr_balloon |= 0;\n    *(volatile u32 *)&nr_balloon = nr_balloon;\n"
-                "    _spin_unlock(&grant_lock);\n",
+                "    nr_balloon = kept;\n",
+                "    _spin_lock(&grant_lock);\n    nr_balloon = kept;\n    _spin_unlock(&grant_lock);\n",
             ),
-            "a variable that is written under grant_lock is used without it",
+            "a variable that is written under grant_lock is written without it, too",
         ),
         (
             "online_memory",

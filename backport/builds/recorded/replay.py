@@ -219,7 +219,7 @@ class Replay:
             self._forget()
             raise
         self._settle(runner, tree)
-        self._unused = 0
+        self._unused = self._rest = 0
         self.tally = replace(
             self.tally,
             replayed=self.tally.replayed + 1,

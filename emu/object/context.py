@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -18,6 +18,7 @@ from emu.profile.scenario import FIRST_UNUSED_PAGE
 from emu.spaces import NOWHERE, LinearAddr
 
 FREED = b"\x5a"
+BLOCK, WORD = 512, 8
 
 
 class NoModel(Exception):
@@ -26,6 +27,16 @@ class NoModel(Exception):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+def _changed(before: bytes, now: bytes) -> Iterator[int]:
+    """Offsets of the words that differ."""
+    for block in range(0, len(now), BLOCK):
+        if now[block : block + BLOCK] == before[block : block + BLOCK]:
+            continue
+        for at in range(block, min(block + BLOCK, len(now)), WORD):
+            if now[at : at + WORD] != before[at : at + WORD]:
+                yield at
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +159,13 @@ class Context:
         To be asked before who may write them changes: a lock is taken or let go, a vcpu paused or let run.
         """
         own = self._own
-        if own is None or own.view == self._last:
+        if own is None:
             return
-        now = bytes(own.view)
+        now = bytes(own.view)  # compared as bytes: a view is compared item by item
+        if now == self._last:
+            return
         held = next((lock for lock in self.locks if own.base <= lock < own.end), None)
-        for at in range(0, len(now), 8):
-            if now[at : at + 8] == self._last[at : at + 8]:
-                continue
+        for at in _changed(self._last, now):
             if held is not None:
                 self.own_locks[own.base + at] = held
             elif not self.alone:

@@ -26,8 +26,8 @@ class Observed:
 
     def __init__(self, machine: Machine, run: Run) -> None:
         self._machine = machine
+        self._variables: list[bytes] | None = None
         self._run = run
-        self._variables: bytes | None = None
         context, case = run.context, run.case
         self.case = case
         self.result = run.result
@@ -138,9 +138,9 @@ class Observed:
     def remembers(self, value: int) -> bool:
         memory, needle = self._machine.memory, value.to_bytes(8, "little")
         if self._variables is None:
-            regions = (r for r in memory.regions if r.name in _VARIABLES)
-            self._variables = b"".join(bytes(region.view) for region in regions)
-        return needle in self._variables or any(
+            regions = (region for region in memory.regions if region.name in _VARIABLES)
+            self._variables = [bytes(region.view) for region in regions]
+        return any(needle in part for part in self._variables) or any(
             needle in memory.read(at, size) for at, size in self.blocks.items() if at != value
         )
 

@@ -37,15 +37,8 @@ from backport.run.phases import (
     resolved,
     take_back,
 )
-from backport.run.refusals import refuse_second, refuse_undo
-from backport.run.request import (
-    Progress,
-    Request,
-    Result,
-    Validation,
-    pinned,
-    refuse_nowhere_to_take_from,
-)
+from backport.run.refusals import NO_UPSTREAM, refuse_second, refuse_undo
+from backport.run.request import Progress, Request, Result, Validation, pinned
 from backport.run.steps import Reason, Step, StepState
 from backport.store.files import remove
 
@@ -138,9 +131,7 @@ def go_on(
 def _with(settings: Settings, changed: Mapping[str, Any]) -> Settings:
     """The settings as changed; what is accepted besides does not take back what was."""
     accept = (*settings.accept, *(changed.get("accept") or ()))
-    settings = with_options(settings, **{**changed, "accept": accept})
-    refuse_nowhere_to_take_from(settings)
-    return settings
+    return with_options(settings, **{**changed, "accept": accept})
 
 
 def _goes_on(repo: Repo, state: RunState, changed: Mapping[str, Any]) -> bool:
@@ -149,6 +140,11 @@ def _goes_on(repo: Repo, state: RunState, changed: Mapping[str, Any]) -> bool:
     stop = state.clash
     assert stop is not None
     if changed.get("prerequisites") is Prerequisites.TAKE:
+        if state.settings.upstream is None:
+            raise UsageError(
+                f"--prerequisites take: {NO_UPSTREAM}",
+                "`backport abort`, and apply again with --upstream REF; or resolve the conflict",
+            )
         if not stop.missing:
             raise UsageError(
                 "--prerequisites take: no commit of upstream was found that the patch waits for",

@@ -11,7 +11,7 @@ from backport.counted import counted
 from backport.errors import CannotTest, Conflict, RunInProgress, StepFailed
 from backport.gateway import refs
 from backport.gateway.repository import Repo
-from backport.levels import Phase
+from backport.levels import Phase, Prerequisites
 from backport.run import proposing
 from backport.run.doubting import ACCEPT
 from backport.run.journal import SEVERAL, UNDO, Journal, RunState
@@ -20,6 +20,7 @@ from backport.verdicts import State, StepVerdict, Validator
 from series.model import Patch, shown
 
 REJECTED_REF = "refs/backport/rejected"
+NO_UPSTREAM = "no upstream is known to take from (--upstream REF, or git config backport.upstream)"
 
 
 def refuse_second(journal: Journal) -> None:
@@ -60,6 +61,8 @@ def conflict_error(state: RunState, patch: Patch, folder: Path, later: Iterable[
     assert state.clash is not None
     branch = state.branch.removeprefix("refs/heads/")
     reasons = "".join(f"\n{line}" for line in help_lines(state.clash, branch))
+    if state.settings.prerequisites is Prerequisites.TAKE and state.settings.upstream is None:
+        reasons += f"\n  --prerequisites take: {NO_UPSTREAM}"
     subject = shown(patch.subject)
     if state.clash.doubts:
         return Conflict(

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from backport.config import Settings
-from backport.errors import UsageError
 from backport.gateway.repository import Repo
-from backport.levels import Prerequisites
 from backport.planning.given import Source
 from backport.planning.plan import Plan
 from backport.run.accounting import Tally
@@ -78,14 +76,4 @@ class Request:
 
 def pinned(repo: Repo, settings: Settings) -> Settings:
     """The settings with the commit that ``base`` names now: a run that is carried on means the same one."""
-    refuse_nowhere_to_take_from(settings)
     return replace(settings, base=repo.commit(settings.base)) if settings.base else settings
-
-
-def refuse_nowhere_to_take_from(settings: Settings) -> None:
-    """Raise `UsageError` where prerequisites are to be taken from an upstream that nobody has named."""
-    if settings.prerequisites is Prerequisites.TAKE and settings.upstream is None:
-        raise UsageError(
-            "--prerequisites take: no upstream is known to take from",
-            "--upstream REF, or `git config backport.upstream REF`",
-        )

@@ -66,7 +66,8 @@ class Taker:
         from backport.survey.advisor import Advisor
 
         upstream = state.settings.upstream
-        assert upstream is not None
+        if upstream is None:  # the conflict says so
+            return ()
         repo, branch = self._repo, state.branch.removeprefix("refs/heads/")
         advisor = Advisor(repo, branch, state.onto, upstream, state.siblings)
         advised = advisor.advise(repo.tree(state.tip), blockers, self._put_on(state))

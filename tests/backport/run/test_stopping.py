@@ -116,13 +116,15 @@ def test_refused_after_the_stop(repo: Path) -> None:
     assert backport(repo, "continue", "--prerequisites", "stop").exit_code == 0
 
 
-@pytest.mark.parametrize("verb", ["apply", "plan"])
-def test_nothing_is_taken_from_an_upstream_that_nobody_named(repo: Path, verb: str) -> None:
+def test_nothing_is_taken_from_an_upstream_that_nobody_named(repo: Path) -> None:
+    """The run stops as on any conflict, and says why nothing was taken."""
     given = ("--branch", "stable-1.0", "--series", "master", "--prerequisites", "take")
-    done = backport(repo, verb, *given, *(("--validate", "none") if verb == "apply" else ()))
-    assert done.exit_code == 2, done.output
-    assert "no upstream is known" in done.output and "backport.upstream" in done.output
-    assert not (repo / ".git/backport/run").exists()
+    assert backport(repo, "plan", *given).exit_code == 3
+    done = backport(repo, "apply", *given, "--validate", "none")
+    assert done.exit_code == 3, done.output
+    assert "no upstream is known to take from" in done.output
+    again = backport(repo, "continue", "--prerequisites", "take")
+    assert again.exit_code == 2 and "no upstream is known" in again.output, again.output
 
 
 def test_a_continue_that_is_refused_changes_no_setting(repo: Path) -> None:

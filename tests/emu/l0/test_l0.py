@@ -129,7 +129,7 @@ def test_closing_frees_a_port(call: Caller) -> None:
     ],
 )
 def test_refusals(call: Caller, op: str, fields: dict[str, int], result: int) -> None:
-    at = 1 if op == "VCPUOP_up" else KERNEL
+    at = 0 if op == "VCPUOP_up" else KERNEL
     assert call(op, at, False, **fields) == result
 
 

@@ -111,14 +111,15 @@ def test_rings_that_the_guests_ring_does_not_reach(guest: Guest) -> None:
         table = PhysAddr(entry & FRAME_MASK)
         if entry & LARGE and shift == 21:
             break
-    ram.write(entry_at, (entry & ~USER).to_bytes(8, "little"))
-    if shift == 12:  # the pages behind it have entries of their own
-        for number in (1, 2):
-            raw = ram.word(entry_at + 8 * number) & ~USER
-            ram.write(entry_at + 8 * number, raw.to_bytes(8, "little"))
+    # Of small pages those behind it have entries of their own.
+    entries = [entry_at + 8 * number for number in range(3 if shift == 12 else 1)]
+    were = [ram.word(one) for one in entries]
+    for one, word in zip(entries, were, strict=True):
+        ram.write(one, (word & ~USER).to_bytes(8, "little"))
     said = [told.rpartition(", ")[2] for told in amiss(guest)]
     assert said == ([] if mode is Mode.COMPAT else ["is not mapped for its ring"] * 2)
-    ram.write(entry_at, entry.to_bytes(8, "little"))
+    for one, word in zip(entries, were, strict=True):
+        ram.write(one, word.to_bytes(8, "little"))
     linear.write(at, before)
 
 

@@ -168,7 +168,7 @@ class Prover:
                 self.note(f"the tree before step {target.number}, {parent[:12]}, fails as well")
 
     def prove_one(self, target: Target, *, audit: bool = True) -> StepVerdict:
-        """Prove a single commit, and where not told otherwise audit how it was built.
+        """Prove a single commit; audit how it was built, unless ``audit`` is false.
 
         Raises `CannotTest` where nothing is to be proven: good and bad are then the same.
         """

@@ -82,7 +82,7 @@ def thread_trailers(pieces: Sequence[Piece], choice: Choice) -> Given:
                 continue
             patches = answered.by(index) if patches is None else patches
             if _AGAINST.match(line):
-                given.against.append(f"{pieces[index].name} is against the patch: '{shown(line)}'")
+                given.against.append(f"{pieces[index].name} is against it: '{shown(line)}'")
                 continue
             if isinstance(patches, str):
                 given.refuse(pieces[index], line, patches)

@@ -37,8 +37,7 @@ class Run:
     """One process to start."""
 
     exe: str
-    """As it was named, from ``cwd``, so that a script or a link leads where it leads now, and a script is
-    told the same name."""
+    """As it was named, from ``cwd``: a link leads where it leads now, and a script gets the same ``$0``."""
     cwd: str
     argv: tuple[str, ...]
     env: tuple[str, ...] = field(repr=False)

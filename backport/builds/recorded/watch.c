@@ -197,7 +197,7 @@ static const struct call calls[] = {
     { SYS_ioctl, OPAQUE, -1, -1, -1 },
 };
 
-/* Calls of which only some are watched: those with such an argument (each is looked at as 32 bits). */
+/* Calls that are watched only with certain arguments; of an argument the lower 32 bits are compared. */
 enum match { IS, NOT, HAS };
 struct choice {
     int nr;
@@ -637,7 +637,7 @@ static int enter(struct task *task)
     case BEAR: /* its end is not waited for: the child comes first */
         settings++;
         if (args[0] & CLONE_UNTRACED)
-            say('T', task, "a process that nobody may trace");
+            say('T', task, "a process that cannot be traced");
         if (args[0] & NAMESPACES)
             say('O', task, "a namespace of its own");
         return 0;
@@ -891,7 +891,7 @@ static void settled(const struct task *task, char *given, size_t room)
 static void inherited(const struct task *task)
 {
     static char others[2048];
-    static unsigned long known = -1UL, told;
+    static unsigned long known = -1UL, repeated;
     static char *first;
     char name[64], status[8192], given[12288], *user = link_of(task->tid, "ns/user");
     snprintf(name, sizeof(name), "/proc/%d/fd", task->tid);
@@ -915,7 +915,7 @@ static void inherited(const struct task *task)
     free(user);
     if (!first)
         first = strdup(given);
-    say('u', task, first && first != given && strcmp(first, given) == 0 && told++ ? "=" : given);
+    say('u', task, first && first != given && strcmp(first, given) == 0 && repeated++ ? "=" : given);
 }
 
 /* The kernel reads these for a new program: the interpreters of scripts, and the loader of a program. */

@@ -134,5 +134,5 @@ def test_who_is_against_a_patch_is_named_and_not_added(key: str) -> None:
     """Also where trailers are not asked for."""
     data = posted(1, "b", "b") + reply("1.1@x", f"{key}: {WHO}")
     for series in (read(data), read_mbox(data, "t")):
-        assert any(f"is against the patch: '{key}: {WHO}'" in note for note in series.notes)
+        assert any(f"is against it: '{key}: {WHO}'" in note for note in series.notes)
         assert not any(b"B B" in patch.message for patch in series.patches)

@@ -255,9 +255,6 @@ def _stands(tree: TreeView, change: FileChange) -> bool:
     text = tree.read(change.old_path or change.path)
     if text is None or there is None or change.binary:
         return False
-    changes_mode = change.kind != "delete" and change.old_mode != change.new_mode
-    if changes_mode and there.mode != change.old_mode:
-        return False
     lines = split_lines(text)
     for hunk in change.hunks:
         first = hunk.old_start - 1 if hunk.old_count else hunk.old_start

@@ -17,7 +17,7 @@ from backport.survey.carriage import Carriage
 from backport.survey.holding import Holdings
 from backport.survey.outlooks import Judge
 from tests.backport.survey.stable_repo import answer, make, on, take
-from tests.backport.trees import commit, lines
+from tests.backport.trees import commit, git, lines
 
 LOOKS: tuple[tuple[type, str], ...] = (
     (Holdings, "_read"),
@@ -99,6 +99,19 @@ def test_an_answer_is_that_of_the_tree_as_it_is(repo: Path) -> None:
     answer(repo, "index", "--drop")
     assert answer(repo, "owed") == kept
     assert "whole" in {row["subject"] for row in kept["owed"]}
+
+
+def test_a_newer_branch_that_has_adapted_it_since_is_asked(repo: Path) -> None:
+    answer(repo, "index")
+    before = answer(repo, "owed")
+    message = f"clash\n\n(cherry picked from commit {git(repo, 'rev-parse', 'master')})"
+    on(repo, "stable-4.11", {"a.c": lines((3, "whole"), (4, "beside"))}, message)
+    kept = answer(repo, "owed")
+    (old,) = (row for row in before["owed"] if row["subject"] == "clash")
+    (new,) = (row for row in kept["owed"] if row["subject"] == "clash")
+    assert old != new and "stable-4.11" in str(new)
+    answer(repo, "index", "--drop")
+    assert answer(repo, "owed") == kept
 
 
 def test_other_code_gives_its_own_answers(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

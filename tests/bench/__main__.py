@@ -140,11 +140,12 @@ def _booted(image: Path, runs: int) -> None:
 
 def _mutants(folder: Path, limit: int) -> None:
     from tests.mutation.report import lines
-    from tests.mutation.run import measure, sample_tree
+    from tests.mutation.run import chosen_of, measure, sample_tree
 
     where = folder / "mutation"
     where.mkdir()
-    print("\n" + "\n".join(lines(*measure(sample_tree(where), limit))))
+    tree = sample_tree(where)
+    print("\n" + "\n".join(lines(*measure(tree, chosen_of(tree, limit, None)))))
 
 
 def _table(title: str, samples: dict[str, Sample], reference: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,6 +86,14 @@ def select(found: Sequence[Mutant], limit: int | None) -> list[Mutant]:
         order.append((by_operator[operator], index))
         by_operator[operator] += 1
     return [found[index] for index in sorted(index for _, index in sorted(order)[:limit])]
+
+
+def draw(found: Sequence[Mutant], limit: int | None, seed: int) -> list[Mutant]:
+    """``limit`` of them, each as likely as another; in the order of the source."""
+    if limit is None or len(found) <= limit:
+        return list(found)
+    chosen = sorted(random.Random(seed).sample(range(len(found)), limit))
+    return [found[index] for index in chosen]
 
 
 def world_of(texts: Sequence[str]) -> World:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.mutation.build import Tree
 from tests.mutation.judge import Built, Judged, explained, judge_all
-from tests.mutation.mutants import select
+from tests.mutation.mutants import Mutant, draw, select
 from tests.mutation.reasons import FILE, read_reasons
 
 JOBS = 2
@@ -33,15 +33,19 @@ def sample_tree(folder: Path) -> Tree:
     return Tree.at(where)
 
 
+def chosen_of(tree: Built, limit: int | None, seed: int | None, only: str = "") -> list[Mutant]:
+    """``limit`` mutants (None: all) of those whose name has ``only`` in it: in turn, or drawn."""
+    found = [mutant for mutant in tree.mutants() if only in mutant.name]
+    return select(found, limit) if seed is None else draw(found, limit, seed)
+
+
 def measure(
     tree: Built,
-    limit: int | None,
+    chosen: Sequence[Mutant],
     tell: Callable[[Judged], None] = lambda one: None,
-    only: str = "",
     *,
     outside: bool = False,
 ) -> tuple[list[Judged], float]:
-    """Judge ``limit`` mutants (None: all), or those whose name has ``only`` in it."""
-    found = [mutant for mutant in tree.mutants() if only in mutant.name]
-    judged, seconds = judge_all(tree, select(found, limit), JOBS, tell, outside=outside)
+    """Judge mutants, and how many seconds it took."""
+    judged, seconds = judge_all(tree, chosen, JOBS, tell, outside=outside)
     return explained(judged, read_reasons(FILE.read_text())), seconds

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.mutation.mutants import changed, mutants, select, world_of
+from tests.mutation.mutants import changed, draw, mutants, select, world_of
 from tests.mutation.operators import OPERATORS
 from tests.mutation.source import Source
 
@@ -185,3 +185,12 @@ def test_a_selection_is_the_same_every_time_and_takes_every_operator_first() -> 
     assert {m.operator for m in chosen} == operators
     assert chosen == select(found, len(operators))
     assert select(found, None) == found
+
+
+def test_mutants_drawn_with_a_seed() -> None:
+    source = Source("core.c", "int f(int rc)\n{\nif ( rc < 3 ) return -EINVAL; return rc + 1;\n}\n")
+    found = list(mutants([source], world_of([HEADER])))
+    chosen = draw(found, 3, 7)
+    assert chosen == draw(found, 3, 7) == [one for one in found if one in chosen]
+    assert len({tuple(m.name for m in draw(found, 3, seed)) for seed in range(9)}) > 1
+    assert draw(found, None, 7) == found

@@ -361,7 +361,6 @@ class _Carrier:
         if tuple(state.settings.sibling) == (NONE,):
             return ()
         own: list[Sibling] = []
-        names: set[str] = set()
         for newer in self.roster.parts:
             if newer.part == part.part:
                 break
@@ -369,11 +368,9 @@ class _Carrier:
             if found is None:
                 continue
             tip, made = found
-            names |= {newer.short, newer.branch}
             kept = made if newer.group == part.group else ()
-            own.insert(0, Sibling(newer.short, tip, made=kept))
-        others = find_siblings(self.repo, state.branch, state.settings.sibling).siblings
-        return (*own, *(one for one in others if one.name not in names))
+            own.insert(0, Sibling(newer.short, tip, made=kept, worked_on=newer.branch))
+        return find_siblings(self.repo, state.branch, state.settings.sibling, own).siblings
 
     def _result(self, part: Part) -> tuple[Oid, tuple[tuple[str, Oid], ...]] | None:
         """Where a newer branch stands now, and what was made there; None where its run came to nothing."""
@@ -448,7 +445,7 @@ def _note_moves(repo: Repo, roster: Roster) -> None:
     """Note for `undo` what this command has moved so far, as one move.  Raises `OSError`."""
     ends = [(part.target, part.result) for part in roster.parts]
     moved = tuple(
-        last_moves.RefMove(target, end.old, end.new)
+        last_moves.RefMove(target, end.old, end.new, end.is_bare)
         for target, end in ends
         if end is not None
         and end.ending is Ending.MOVED

@@ -50,6 +50,12 @@ class Column:
     waits_for: str | None = None
 
     @property
+    def is_bare(self) -> bool:
+        """Whether the branch was made, and nothing was put on it."""
+        made = self.standing is Standing.MOVED and self.old is None
+        return made and not any(cell.commit for cell in self.cells)
+
+    @property
     def short(self) -> str:
         """The branch that moves, for a person."""
         return self.target.removeprefix("refs/heads/")

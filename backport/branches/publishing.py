@@ -17,7 +17,8 @@ def push_commands(repo: Repo, columns: Iterable[Column], *, atomic: bool) -> tup
     """A command for each remote that the branches are pushed to; none where there is no remote."""
     by_remote: dict[str, list[Column]] = {}
     for column in columns:
-        if column.standing is Standing.MOVED and column.new != column.old:
+        moved = column.standing is Standing.MOVED and column.new != column.old
+        if moved and not column.is_bare:
             remote = _remote(repo, column.short)
             if remote is not None:
                 by_remote.setdefault(remote, []).append(column)

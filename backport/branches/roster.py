@@ -84,6 +84,11 @@ class Outcome:
     exit_code: int = 0
     cells: tuple[Cell, ...] = ()
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether the branch was made, and nothing was put on it."""
+        return self.old is None and not any(cell.commit for cell in self.cells)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

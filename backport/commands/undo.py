@@ -37,14 +37,18 @@ def undo(
         {
             "undone": [
                 {"ref": ref.ref, "from": ref.new, "to": ref.old, "what": one.what}
-                for one in done
+                for one in done.moves
                 for ref in one.refs
-            ]
+            ],
+            "already": [{"ref": ref.ref, "from": ref.new, "to": ref.old} for ref in done.already],
         },
     )
     if json == "-":
         return
-    for one in done:
+    for ref in done.already:
+        was = f"was at {ref.old[:12]}" if ref.old else "was gone"
+        say(f"{ref.name} {was} already")
+    for one in done.moves:
         for ref in one.refs:
             back = f"is back at {ref.old[:12]}" if ref.old else "is removed again"
             say(f"{ref.name} {back}; `git show {ref.new[:12]}` has what it was ({one.what})")

@@ -21,6 +21,8 @@ class Sibling:
     made: tuple[tuple[str, Oid], ...] = ()
     """What this very command has made there: items, as journals have them, and their commits.  They count
     also where no message names an origin, as that of a mail does not."""
+    worked_on: str = ""
+    """The branch that this very command has worked on, be it with other patches; empty for any other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ The words, author and date stay the patch's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -114,13 +114,16 @@ class Looked:
     notes: tuple[str, ...] = ()
 
 
-def find_siblings(repo: Repo, branch: str, wanted: Sequence[str]) -> Looked:
+def find_siblings(
+    repo: Repo, branch: str, wanted: Sequence[str], worked_on: Iterable[Sibling] = ()
+) -> Looked:
     """The branches to look into.
 
     ``wanted``: ``auto`` takes the next newer ones whose names differ from ``branch`` in the version
     alone, ``none`` none; else branches by name.  Raises `UnknownRevision` for one that is not there.
 
-    Of a local branch and remote ones of its name the fresher counts.
+    Of a local branch and remote ones of its name the fresher counts.  ``worked_on`` are those that the very
+    command that asks has worked on: they come first, and that they differ from a remote's is no news.
     """
     if tuple(wanted) == (NONE,):
         return Looked(())
@@ -131,14 +134,44 @@ def find_siblings(repo: Repo, branch: str, wanted: Sequence[str]) -> Looked:
                 "name branches, or one of the two words",
             )
         named = tuple(Sibling(name, repo.branch_tip(name)) for name in wanted)
-        return Looked(named, tuple(_stale(repo, named)))
-    short = branch.removeprefix("refs/heads/")
+        return _behind(worked_on, named, tuple(_stale(repo, named)))
+    names = list(_names(repo))
+    short = _local_name(branch, names)
     family = _family(short)
     if family is None:
-        why = f"no newer branch was looked for: {short!r} names no version, or more than one"
-        return Looked((), (f"{why}; --sibling NAME names one, --sibling none says there is none",))
-    chosen, notes = _nearest(repo, family, list(_names(repo)))
-    return Looked(chosen, notes)
+        return _behind(worked_on, (), (_unlooked(f"{short!r} names no version, or more than one"),))
+    if not any(_is_of(family, local) for local, _ in names):
+        return _behind(worked_on, (), (_unlooked(f"no branch is named as {short!r} is"),))
+    ours = {name for one in worked_on for name in (one.name, one.worked_on)}
+    return _behind(worked_on, *_nearest(repo, family, names, ours))
+
+
+def _behind(
+    worked_on: Iterable[Sibling], found: Sequence[Sibling], notes: tuple[str, ...]
+) -> Looked:
+    """What was found, behind what the command itself has made."""
+    first = tuple(worked_on)
+    names = {name for one in first for name in (one.name, one.worked_on)}
+    return Looked((*first, *(one for one in found if one.name not in names)), notes)
+
+
+def _unlooked(why: str) -> str:
+    return (
+        f"no newer branch was looked for: {why};"
+        " --sibling NAME names one, --sibling none says there is none"
+    )
+
+
+def _local_name(branch: str, names: Iterable[tuple[str, str]]) -> str:
+    """A branch's name as it is, or would be, here: that of a remote one is without its remote."""
+    short = branch.removeprefix("refs/").removeprefix("heads/").removeprefix("remotes/")
+    found = [local for local, name in names if name == short]
+    return short if short in found or not found else found[0]
+
+
+def _is_of(family: tuple[str, tuple[int, ...]], name: str) -> bool:
+    one = _family(name)
+    return one is not None and one[0] == family[0]
 
 
 def sibling_pairs(repo: Repo) -> Iterator[tuple[Oid, Oid]]:
@@ -159,9 +192,13 @@ def branch_tips(repo: Repo) -> tuple[Oid, ...]:
 
 
 def _nearest(
-    repo: Repo, family: tuple[str, tuple[int, ...]], names: Sequence[tuple[str, str]]
+    repo: Repo,
+    family: tuple[str, tuple[int, ...]],
+    names: Sequence[tuple[str, str]],
+    ours: Collection[str] = (),
 ) -> tuple[tuple[Sibling, ...], tuple[str, ...]]:
-    """The next newer and older branches, and what the user should know of how they were found."""
+    """The next newer and older branches, and what the user should know of how they were found; nothing is
+    said where one of a name is among ``ours``."""
     own, others = family[1], _others(names, family)
     versions = sorted(others)
     newer = [version for version in versions if version > own][:_NEAREST]
@@ -173,17 +210,19 @@ def _nearest(
         ]
         fresher, note = _fresher(repo, same)
         chosen.append(fresher)
-        notes += [note] if note and version > own else []
+        known = any(one.name in ours for one in same)
+        notes += [note] if note and version > own and not known else []
     return tuple(chosen), tuple(notes)
 
 
 def newer_branches(repo: Repo, branch: str) -> tuple[Sibling, ...]:
     """All newer branches of the family, nearest first; of one name the freshest."""
-    family = _family(branch.removeprefix("refs/heads/"))
-    others = _others(list(_names(repo)), family) if family is not None else {}
+    names = list(_names(repo))
+    family = _family(_local_name(branch, names))
+    others = _others(names, family) if family is not None else {}
     return tuple(
-        _fresher(repo, [Sibling(name, repo.branch_tip(name)) for name in names])[0]
-        for version, names in sorted(others.items())
+        _fresher(repo, [Sibling(name, repo.branch_tip(name)) for name in same])[0]
+        for version, same in sorted(others.items())
         if family is not None and version > family[1]
     )
 

@@ -84,6 +84,10 @@ def _standing(column: Column) -> str:
         case Standing.MOVED if column.new == column.old:
             skipped = any(cell.state is CellState.SKIPPED for cell in column.cells if cell)
             return "nothing applied" if skipped else "nothing to do, it has all of them already"
+        case Standing.MOVED if column.is_bare:
+            skipped = any(cell.state is CellState.SKIPPED for cell in column.cells if cell)
+            why = "nothing applied" if skipped else f"{column.branch} has all of them already"
+            return f"made at {(column.new or '')[:12]}: {why}"
         case Standing.MOVED:
             old = column.old[:12] if column.old else "new"
             return f"{old} -> {(column.new or '')[:12]}; {column.proven}"

@@ -32,10 +32,13 @@ def summary(result: Result, seconds: float) -> str:
     done = [step for step in state.steps if step.commit]
     lines: list[str] = []
     if any(step.state is StepState.SKIPPED for step in state.steps) and not done:
-        lines.append(f"{branch}: nothing was applied ({seconds:.1f} s)")
+        lines.append(f"{branch}: {_made(state)}nothing was applied ({seconds:.1f} s)")
     elif not done:
         all_of = "the patch" if len(state.steps) == 1 else f"all {len(state.steps)} patches"
-        lines.append(f"{branch}: nothing to do, it has {all_of} already ({seconds:.1f} s)")
+        nothing = f"nothing to do, it has {all_of} already"
+        if state.old is None:
+            nothing = f"{state.branch.removeprefix('refs/heads/')} has {all_of} already"
+        lines.append(f"{branch}: {_made(state)}{nothing} ({seconds:.1f} s)")
     else:
         at = f"{state.onto[:12]} -> {state.end[:12]}"
         lines.append(f"{branch}: {counted(len(done), 'patch')} applied, {at} ({seconds:.1f} s)")
@@ -187,6 +190,11 @@ def to_json(result: Result, seconds: float) -> dict[str, Any]:
             )
         ],
     }
+
+
+def _made(state: RunState) -> str:
+    """A new branch is made also where nothing goes onto it: who asked for it goes on with it."""
+    return f"made at {state.end[:12]}, " if state.old is None else ""
 
 
 def _picked(result: Result, item: Item) -> bool:

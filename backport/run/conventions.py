@@ -9,6 +9,7 @@ from backport.config import Settings
 from backport.gateway.identity import Signature
 from backport.gateway.repository import Repo
 from backport.history.convention import find_convention, on_master
+from backport.history.other_branch import Sibling
 from backport.history.siblings import find_siblings, is_named
 from backport.levels import Prerequisites, Record
 from backport.planning.given import Source
@@ -29,8 +30,16 @@ def convention_of(
     return found
 
 
-def sibling_notes(repo: Repo, branch: str, settings: Settings, series: Series) -> tuple[str, ...]:
-    """How newer branches were looked for, where one could have a patch of the series."""
+def sibling_notes(
+    repo: Repo,
+    branch: str,
+    settings: Settings,
+    series: Series,
+    siblings: Iterable[Sibling] = (),
+) -> tuple[str, ...]:
+    """How newer branches were looked for, where one could have a patch of the series; ``siblings`` are those
+    that the run has."""
     if not any(map(is_named, series.patches)):
         return ()
-    return find_siblings(repo, branch, settings.sibling).notes
+    worked_on = tuple(one for one in siblings if one.worked_on)
+    return find_siblings(repo, branch, settings.sibling, worked_on).notes

@@ -11,7 +11,8 @@ Format 4, in ``.git/backport/run/``, or in ``.git/backport/branches/PART/run/`` 
     ``branch``     full name of the stable branch; ``target`` the ref that will move
     ``onto``       the commit the series goes on; ``old`` where ``target`` was, null when it is new
     ``siblings``   name and commit of each other branch whose version of a patch counts, whether it
-                   is an older one, and what the same command has made of each item there (see siblings)
+                   is an older one, what the same command has made of each item there (see siblings), and
+                   the branch that it was made on
     ``committer``  name and email (latin-1 of the raw bytes), seconds, offset, and zone where it is
                    spelled in another way: every commit carries it, which is what makes the objects of a
                    continued run the same
@@ -288,7 +289,8 @@ def left(state_dir: Path) -> Iterator[Journal]:
 def _read_sibling(data: list[Any]) -> Sibling:
     name, tip, *more = data  # before older branches counted there were two
     made = tuple((item, commit) for item, commit in more[1]) if len(more) > 1 else ()
-    return Sibling(name, tip, older=bool(more and more[0]), made=made)
+    worked_on = more[2] if len(more) > 2 else ""
+    return Sibling(name, tip, older=bool(more and more[0]), made=made, worked_on=worked_on)
 
 
 def _to_json(state: RunState) -> dict[str, Any]:
@@ -334,7 +336,13 @@ def _to_json(state: RunState) -> dict[str, Any]:
         "clash": state.clash.to_json() if state.clash else None,
         "worktree": state.worktree,
         "siblings": [
-            [one.name, one.tip, one.older, [list(pair) for pair in one.made]]
+            [
+                one.name,
+                one.tip,
+                one.older,
+                [list(pair) for pair in one.made],
+                *([one.worked_on] if one.worked_on else []),
+            ]
             for one in state.siblings
         ],
         "signed": list(state.signed),

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The last moves of refs, for `undo`: ``.git/backport/moves.json``.
 
-``version`` 1; ``moves`` newest last, each with ``what`` it was and its ``refs``: name, ``old`` (null where it
-was made), ``new``.  It is written behind the move, before the run's journal goes.
+``version`` 2; ``moves`` newest last, each with ``what`` it was and its ``refs``: name, ``old`` (null where it
+was made), ``new``, whether it is ``bare`` (1 had no such).  It is written behind the move, before the run's
+journal goes.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from backport.errors import UsageError
@@ -17,7 +18,8 @@ from backport.gateway.repository import Repo
 from backport.store.files import write_atomic
 from series.model import Oid
 
-_VERSION = 1
+_VERSION = 2
+_READ = (1, _VERSION)
 _MOST = 50
 
 
@@ -28,6 +30,8 @@ class RefMove:
     ref: str
     old: Oid | None
     new: Oid
+    bare: bool = False
+    """Made, and nothing was put on it: what it names was another branch's before."""
 
     @property
     def name(self) -> str:
@@ -82,7 +86,7 @@ def read_moves(path: Path, hint: str) -> tuple[Move, ...] | None:
     the file is damaged."""
     try:
         data = json.loads(path.read_bytes())
-        if data["version"] != _VERSION:
+        if data["version"] not in _READ:
             raise UsageError(f"{path} was written by another version of backport")
         return tuple(
             Move(str(one["what"]), tuple(RefMove(*ref) for ref in one["refs"]))
@@ -96,8 +100,5 @@ def read_moves(path: Path, hint: str) -> tuple[Move, ...] | None:
 
 def write_moves(path: Path, known: Iterable[Move]) -> None:
     """Write them; the file is whole, or as it was."""
-    rows = [
-        {"what": one.what, "refs": [[ref.ref, ref.old, ref.new] for ref in one.refs]}
-        for one in known
-    ]
+    rows = [{"what": one.what, "refs": [list(astuple(ref)) for ref in one.refs]} for one in known]
     write_atomic(path, json.dumps({"version": _VERSION, "moves": rows}, indent=1).encode())

@@ -131,7 +131,8 @@ def note_move(repo: Repo, state: RunState) -> None:
 
 def ref_move(state: RunState) -> last_moves.RefMove:
     """From where to where the target goes."""
-    return last_moves.RefMove(state.target, state.old, state.end)
+    bare = state.old is None and state.end == state.onto
+    return last_moves.RefMove(state.target, state.old, state.end, bare)
 
 
 def _waits(journal: Journal, error: Exception) -> bool:
@@ -184,7 +185,7 @@ def _planned(
     refuse_undeclared(missing, state)
     progress.phase("order", len(series.patches))
     plan = make_plan(series, repo.tree(state.onto), state.settings.only)
-    looked = sibling_notes(repo, state.branch, state.settings, series)
+    looked = sibling_notes(repo, state.branch, state.settings, series, state.siblings)
     said = tuple(
         f"declared, and neither in the series nor on the branch: {line}" for line in missing
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an undo is about to take back, written down before it begins: ``.git/backport/undoing.json``.
 
-Format 1: ``version``; ``moves`` as in moves.json, each cut down to the refs that go back.  While the file is
+``version`` and ``moves`` are as in moves.json, each cut down to the refs that go back.  While the file is
 there each of these refs may stand at either end: `undo` brings all of them back, `abort` none.
 """
 

@@ -9,7 +9,7 @@ After a kill `undo` finishes the whole, `abort` takes it back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from backport import interrupts
 from backport.config import Settings
@@ -29,8 +29,16 @@ _BACK = "backport: undo"
 _FORTH = "backport: undo taken back"
 
 
-def undo(repo: Repo, branches: Sequence[str] = ()) -> tuple[Move, ...]:
-    """Take back the last move, or of the last one of each of ``branches`` that branch; what was taken back.
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What was taken back, and which refs of the same moves were back already."""
+
+    moves: tuple[Move, ...]
+    already: tuple[RefMove, ...] = ()
+
+
+def undo(repo: Repo, branches: Sequence[str] = ()) -> Undone:
+    """Take back the last move, or of the last one of each of ``branches`` that branch.
 
     Raises `BranchMoved`, `DirtyWorktree`, `GitFailed`, `NotStored` or `UsageError`: no ref is moved then.
     """
@@ -57,7 +65,8 @@ def undo(repo: Repo, branches: Sequence[str] = ()) -> tuple[Move, ...]:
         interrupts.finish()
         forget(repo, _refs(chosen))
         undo_plan.end(repo)
-        return chosen
+        back = _refs(begun)
+        return Undone(begun, tuple(ref for ref in _refs(chosen) if ref not in back))
 
 
 def take_back_undo(repo: Repo) -> tuple[RefMove, ...]:
@@ -128,6 +137,19 @@ def _refuse_one(repo: Repo, ref: RefMove, ours: set[str]) -> None:
         )
     if ref.ref.startswith("refs/tags/"):
         return
+    if not ref.bare:
+        _refuse_built_on(repo, ref, ours)
+    where_out = worktrees.checked_out(repo, ref.ref) if ref.old is None else None
+    if where_out is not None:
+        raise UsageError(
+            f"{ref.name} is checked out in {where_out.path} and cannot be removed: nothing was undone",
+            "check out another branch there",
+        )
+    worktrees.refuse_dirty(repo, ref.ref)
+
+
+def _refuse_built_on(repo: Repo, ref: RefMove, ours: set[str]) -> None:
+    """Raise where a ref that is not among ``ours`` holds what this one moved to."""
     out = repo.git("for-each-ref", "--format=%(refname)", f"--contains={ref.new}")
     others = [
         name
@@ -142,13 +164,6 @@ def _refuse_one(repo: Repo, ref: RefMove, ours: set[str]) -> None:
             if ref.old
             else f"to remove it all the same: `git branch -D {ref.name}`",
         )
-    where_out = worktrees.checked_out(repo, ref.ref) if ref.old is None else None
-    if where_out is not None:
-        raise UsageError(
-            f"{ref.name} is checked out in {where_out.path} and cannot be removed: nothing was undone",
-            "check out another branch there",
-        )
-    worktrees.refuse_dirty(repo, ref.ref)
 
 
 def _now(repo: Repo, ref: str) -> Oid | None:

@@ -450,3 +450,37 @@ def test_ctrl_c_between_branches_leaves_the_rest_to_be_continued(repo: Path) -> 
     document = run(repo, "continue", "--build", "cp a.c a.o")
     assert states(document) == dict.fromkeys(NAMES, "moved")
     assert left(repo)[0].startswith(("build", "cache"))
+
+
+def test_that_a_result_of_its_own_differs_from_the_remotes_is_no_news(repo: Path) -> None:
+    git(repo, "checkout", "-q", NAMES[2])
+    published = commit(repo, {"pub": "p\n"}, "published meanwhile")
+    git(repo, "update-ref", f"refs/remotes/origin/{NAMES[2]}", published)
+    git(repo, "reset", "-q", "--hard", "HEAD~")
+    git(repo, "checkout", "-q", "master")
+    done = backport(repo, *MANY, "master")
+    assert done.exit_code == 0, done.output
+    assert "diverged" not in done.output and "and counts" not in done.output
+    assert "diverged" in backport(repo, "plan", "--branch", NAMES[1], "master~1").output
+
+
+def test_new_branches_are_made_also_where_nothing_goes_onto_them(repo: Path) -> None:
+    """Who names them goes on with them; there is nothing to push, and `undo` removes them again."""
+    assert backport(repo, *MANY, "master").exit_code == 0
+    before = refs(repo)
+    git(repo, "remote", "add", "origin", "/nowhere")
+    done = backport(repo, *MANY, "--to", "wip/{branch}", "master")
+    assert done.exit_code == 0, done.output
+    assert "stable-4.12 has all of them already" in done.output
+    assert "git push" not in done.output
+    for name in NAMES:
+        assert git(repo, "rev-parse", f"wip/{name}") == git(repo, "rev-parse", name)
+    undone = backport(repo, "undo")
+    assert undone.exit_code == 0, undone.output
+    assert refs(repo) == before
+    alone = backport(
+        repo, "apply", "--branch", NAMES[0], "--to", "wip", "--validate", "none", "master"
+    )
+    assert "wip: made at" in alone.output and "stable-4.10 has the patch already" in alone.output
+    assert backport(repo, "undo").exit_code == 0
+    assert refs(repo) == before

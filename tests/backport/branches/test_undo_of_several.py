@@ -150,3 +150,23 @@ def _fail_at(
         real(repo, journal, ref, reason)
 
     patch.setattr(undoing, "_set", failing)
+
+
+def test_a_branch_that_is_gone_already_is_not_said_to_be_removed(repo: Path) -> None:
+    before = refs(repo)
+    assert backport(repo, *MANY, "--to", "wip/{branch}").exit_code == 0
+    git(repo, "branch", "-q", "-D", "wip/stable-4.11")
+    done = backport(repo, "undo")
+    assert done.exit_code == 0, done.output
+    assert "wip/stable-4.11 was gone already" in done.output
+    assert done.output.count("is removed again") == len(NAMES) - 1
+    assert refs(repo) == before
+
+
+def test_json_tells_what_was_back_already(repo: Path) -> None:
+    old = git(repo, "rev-parse", NAMES[0])
+    assert backport(repo, *MANY).exit_code == 0
+    git(repo, "branch", "-f", NAMES[0], old)
+    document = json.loads(backport(repo, "undo", "--json", "-").stdout)
+    assert [one["ref"] for one in document["already"]] == [f"refs/heads/{NAMES[0]}"]
+    assert len(document["undone"]) == len(NAMES) - 1

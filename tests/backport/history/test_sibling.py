@@ -335,6 +335,29 @@ def test_a_name_without_a_version_is_said(repo: Path, words: tuple[str, ...], sa
         assert ("--sibling NAME names one" in " ".join(output.split())) is said
 
 
+@pytest.mark.parametrize("name", ["origin/stable-4.10", "refs/remotes/origin/stable-4.10"])
+def test_a_remote_branch_has_the_newer_branches_of_its_name(repo: Path, name: str) -> None:
+    """The branch itself need not be here: its own remote's, and local ones, are newer than it."""
+    made = adapt(repo, "stable-4.11", ADAPTED)
+    git(repo, "update-ref", "refs/remotes/origin/stable-4.10", "stable-4.10")
+    where = ("--branch", name, "--to", "wip", "--series", "master~1..master")
+    done = backport(repo, "apply", *where, "--validate", "none")
+    assert done.exit_code == 0, done.output
+    assert f"stable-4.11 has it as {made[:12]}" in done.output
+    assert git(repo, "show", "wip:a.c") + "\n" == ADAPTED["a.c"]
+    owed = backport(repo, "owed", "--branch", name, "--upstream", "master", "--json", "-")
+    found = json.loads(owed.stdout)
+    assert {one["why"] for row in found["owed"] for one in row["claims"]} == {"newer"}
+
+
+def test_a_name_that_no_branch_has_is_said(repo: Path) -> None:
+    git(repo, "tag", "RELEASE-4.10.0", "stable-4.10")
+    where = ("--branch", "RELEASE-4.10.0", "--to", "wip", "--series", "master~1..master")
+    output = backport(repo, "apply", *where).output
+    said = "no newer branch was looked for: no branch is named as 'RELEASE-4.10.0' is"
+    assert said in " ".join(output.split())
+
+
 def test_an_older_branch_counts_where_nothing_else_goes_on(repo: Path) -> None:
     """Adapted on stable-4.9 first: the patch clashes on stable-4.10, no newer branch has it."""
     made = adapt(repo, "stable-4.9", ADAPTED)

@@ -13,7 +13,7 @@ watchdog       a bound in time, which only says what is to be done again
 """
 
 from emu.cpu.engine import INSTRUCTIONS, Batch, Stop, Stopped
-from emu.cpu.flat import Cpu, TooSlow
+from emu.cpu.flat import WIDEST, Cpu, TooSlow
 from emu.cpu.system import Saved, System, Table
 from emu.cpu.trial import native_cpuid
 from emu.cpu.unknown import LONGEST, unknown_instruction
@@ -21,6 +21,7 @@ from emu.cpu.unknown import LONGEST, unknown_instruction
 __all__ = [
     "INSTRUCTIONS",
     "LONGEST",
+    "WIDEST",
     "Batch",
     "Cpu",
     "Saved",

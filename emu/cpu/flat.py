@@ -21,6 +21,8 @@ from emu.cpu.watchdog import Watchdog
 from emu.elf import Perm
 from emu.spaces import LinearAddr
 
+WIDEST = 8
+"""Bytes of an access that a hook is told of: the library makes a wider one in parts."""
 SECONDS = 0.5
 """Until an uncounted call is given up; the longest seen takes some milliseconds."""
 

@@ -10,7 +10,7 @@ import re
 from functools import partial
 
 from emu import abi
-from emu.cpu import INSTRUCTIONS, Batch, Cpu, native_cpuid
+from emu.cpu import INSTRUCTIONS, WIDEST, Batch, Cpu, native_cpuid
 from emu.elf import PAGE, Perm
 from emu.findings.invariant import Invariant
 from emu.hardware.platform import Cpuid
@@ -28,8 +28,6 @@ from emu.spaces import LinearAddr
 UNMASK = "EVTCHNOP_unmask"
 SCRUBBED = 512
 """Bytes of stack that a callee may have used."""
-WIDEST = 64
-"""Bytes that one access may read."""
 _MSRS = {b"\x0f\x30": "wrmsr", b"\x0f\x32": "rdmsr"}
 _MSR = re.compile(rb"\x0f[\x30\x32]")
 CLOBBERED = ("rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from emu.elf import PAGE
 from emu.errors import LayoutError, NotThere
 from emu.object.fields import Fields
@@ -83,6 +85,21 @@ class Channels:
         """``state`` of a port; None for one that is not valid."""
         channel = self.find(port)
         return None if channel is None else self._fields.get("struct evtchn", channel, "state")
+
+    def in_use(self) -> Iterator[tuple[int, int]]:
+        """(port, state) of each valid port whose state is not zero.
+
+        Most pages of channels are as they were made, and are not looked at port by port.
+        """
+        end = min(self.valid, self.per_page * POINTERS_PER_PAGE) if self.size else 0
+        for first in range(0, end, self.per_page or 1):
+            page = LinearAddr(self._memory.read_int(self._group + 8 * (first // self.per_page), 8))
+            here = self._memory.covering(page, PAGE) is not None
+            if here and self._memory.read(page, PAGE) == self._buckets.get(first):
+                continue
+            for port in range(first, min(first + self.per_page, end)):
+                if state := self.state(port):
+                    yield port, state
 
     def port_at(self, channel: LinearAddr) -> int | None:
         """The port whose ``struct evtchn`` is at an address; None where no valid one's is."""

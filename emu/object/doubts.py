@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import partial
 
 from emu.abi import Mode, structure
+from emu.cpu import WIDEST
 from emu.elf import Elf
 from emu.errors import LayoutError, NotThere
 from emu.interactions import Plan
@@ -27,8 +28,6 @@ from emu.spaces import LinearAddr
 CONTROL = "EVTCHNOP_status"
 _FIRST = ("struct cpu_info.current_vcpu", "struct vcpu.domain")
 _PORTS = ("struct domain.valid_evtchns", "struct evtchn.state")
-WIDEST = 64
-"""Bytes that one access may read."""
 
 
 def check_types(layout: Layout, profile: Profile) -> None:

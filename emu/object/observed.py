@@ -139,7 +139,8 @@ class Observed:
         memory, needle = self._machine.memory, value.to_bytes(8, "little")
         if self._variables is None:
             regions = (region for region in memory.regions if region.name in _VARIABLES)
-            self._variables = [bytes(region.view) for region in regions]
+            # What was taken in this call can only stand where something has changed.
+            self._variables = [part for region in regions for part in memory.touched(region)]
         return any(needle in part for part in self._variables) or any(
             needle in memory.read(at, size) for at, size in self.blocks.items() if at != value
         )

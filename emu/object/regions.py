@@ -19,6 +19,7 @@ from emu.elf import PAGE, Perm
 from emu.spaces import LinearAddr
 
 MAX_TOTAL = 128 << 20
+WORD = 8
 _NONZERO = re.compile(rb"[^\0]+")
 
 
@@ -154,6 +155,17 @@ class Memory:
         By way of a copy: comparing a memoryview goes item by item, a hundred times slower.
         """
         return bytes(region.view[start:end]) == (since or region.saved)[start:end]
+
+    @staticmethod
+    def touched(region: Region) -> Iterator[bytes]:
+        """Its pages that are not as in the snapshot, those side by side as one, and a word on either side."""
+        now, start = bytes(region.view), None
+        for at in range(0, region.size + PAGE, PAGE):
+            if now[at : at + PAGE] != region.saved[at : at + PAGE]:
+                start = at if start is None else start
+            elif start is not None:
+                yield now[max(start - WORD, 0) : at + WORD]
+                start = None
 
     def changes(self, region: Region, since: bytes = b"") -> Iterator[tuple[LinearAddr, int]]:
         """(address, length) of each run of bytes that differs from ``since``, or from the snapshot."""

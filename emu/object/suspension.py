@@ -16,10 +16,8 @@ def stands(world: World, l0: L0) -> Standing:
     """As it is now."""
     below = standing(l0)
     other = dict(below.other)
-    for port in range(world.channels.valid if world.channels.size else 0):
-        state = world.channels.state(port)
-        if state:
-            other[f"port {port} of the core"] = f"in state {state}"
+    for port, state in world.channels.in_use():
+        other[f"port {port} of the core"] = f"in state {state}"
     masked = ", ".join(map(str, sorted(world.masked_ports())))
     other["the mask in L0's shared page"] = f"set for {masked or 'no port'}"
     paused = (f"vcpu{number}.pause_flags" for number in range(len(world.vcpus)))

@@ -18,15 +18,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from backport.errors import BackportError
+from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.history.other_branch import Sibling
 from backport.history.presence import ABBREVIATED
 from backport.history.statements import Statement
-from backport.history.taken_back import Left
-from backport.survey.carriage import Carriage
+from backport.history.taken_back import Left, added_and_gone, what_is_left
+from backport.survey.carriage import Carriage, Carried, Share
 from backport.survey.elsewhere import Elsewhere
 from backport.survey.holding import Holding, Holdings
 from backport.survey.lineage import Lineage
+from series.errors import SeriesError
 from series.model import Oid
 
 
@@ -166,6 +169,7 @@ class _Search:
     def __init__(
         self, repo: Repo, lineage: Lineage, newer: Sequence[Sibling], believing: bool
     ) -> None:
+        self._repo = repo
         self._lineage = lineage
         self._carriage = Carriage(repo, lineage, believing=believing)
         self._there = Holdings(
@@ -189,7 +193,7 @@ class _Search:
             if alike is not None and (alike.is_there or carried is None):
                 carried, how = alike, "subject"
         if carried is not None and carried.is_there:
-            if not carried.is_whole:
+            if not carried.is_whole and not self._is_so_upstream(one.commit, carried):
                 self.in_part.append(InPart(one.commit, one.subject, carried.explain()))
             return how or "carried"
         ids: list[tuple[Oid, str]] = []
@@ -208,6 +212,34 @@ class _Search:
         remarks += self._upstream(back, stated=stated_back)
         self.found[one.commit] = replace(owed, remarks=(*remarks, *owed.remarks))
         return ""
+
+    def _is_so_upstream(self, commit: Oid, carried: Carried) -> bool:
+        """Whether upstream has no more of it than the branch: what is gone is gone there as well.
+
+        The branch lost it by a backport of what changed it upstream, or upstream has no line of it either.
+        """
+        lost, lineage = carried.holding, self._lineage
+        if carried.share is not Share.ALL or len(self._repo.parents(commit)) != 1:
+            return False
+        try:
+            changes = commit_patch(self._repo, commit).changes
+            if lost.left is Left.PART:
+                taker = self._by_id.get(lost.by) if lost.by is not None else None
+                origins = taker.origins if taker is not None else ()
+                takers = [one for short in origins for one in lineage.ids.find(short)]
+                return any(
+                    what_is_left(self._repo, self._repo.tree(one), one, commit, changes)
+                    in (Left.PART, Left.NONE)
+                    for one in takers
+                    if lineage.is_upstream(one)
+                )
+            gone = added_and_gone(self._repo, self._repo.tree(lineage.upstream_tip), changes)
+        except (
+            BackportError,
+            SeriesError,
+        ):  # the branch's own commit was judged, and is what counts
+            return False
+        return set(lost.emptied) <= set(gone)
 
     def _may_be_owed(self, one: Statement) -> bool:
         """Whether there may be a reason for it, as far as messages go."""

@@ -63,7 +63,10 @@ def _sane_name(name: bytes, email: bytes) -> bytes:
 
 
 def _unquote_pairs(value: bytes) -> bytes:
-    """Resolve RFC 2822 quoted strings and the backslashes in comments."""
+    """Resolve RFC 2822 quoted strings and the backslashes in comments.
+
+    A quote that nothing closes is a letter: git writes names with one as they are.
+    """
     out = bytearray()
     quoted = False
     depth = at = 0
@@ -79,7 +82,7 @@ def _unquote_pairs(value: bytes) -> bytes:
             if not quoted:
                 depth += (byte == 0x28) - (byte == 0x29 and depth > 0)
             out.append(byte)
-    return bytes(out)
+    return bytes(out) if not quoted else value
 
 
 def author_behind_list(outer: dict[bytes, bytes]) -> Identity | None:

@@ -55,6 +55,8 @@ class MailInfo:
     """The mail's own headers, decoded, in their order."""
     attached: tuple[bytes, ...] = ()
     """Whole mails that it carries: forwarded ones, and files of git format-patch."""
+    posted: bytes = b""
+    """The subject of its header, which ``subject`` is but where the body has another."""
 
 
 def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
@@ -110,5 +112,6 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
         notes=tuple(dict.fromkeys(decoder.notes)),
         faults=tuple(dict.fromkeys(decoder.faults)),
         attached=tuple(decoder.attached),
+        posted=one_space(outer.get(b"subject", b"")),
         fields=tuple((key, outer.get(key.lower(), value)) for key, value in headers),
     )

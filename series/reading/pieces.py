@@ -112,7 +112,7 @@ def _pieces(raw: RawMail, name: str, rules: Rules, depth: int = 0) -> Iterator[P
             # A letter around patches: its words are not theirs.
             yield from inner
             return
-        yield Piece(name, name, raw.line, info, parse_tags(info.subject), raw.commit)
+        yield Piece(name, name, raw.line, info, _tags(info, raw.commit is not None), raw.commit)
         yield from inner
         return
     from series.reading.descriptions import starts_commit
@@ -129,6 +129,17 @@ def _pieces(raw: RawMail, name: str, rules: Rules, depth: int = 0) -> Iterator[P
         line += data.count(b"\n", seen, start)
         seen = start
         yield _plain(data[start:end], name, line)
+
+
+def _tags(info: MailInfo, by_git: bool) -> Tags:
+    """Those of the subject: a subject in the body, which is the commit's, seldom has the posting's.
+
+    ``by_git``: a file of git format-patch, which is no reply, whatever its commit's subject begins with.
+    """
+    own = parse_tags(info.subject)
+    posted = own if info.posted == info.subject else parse_tags(info.posted)
+    found = posted if posted.numbering is not None and own.numbering is None else own
+    return replace(found, reply=False) if by_git else found
 
 
 def _with_changeset(info: MailInfo) -> MailInfo:

@@ -178,6 +178,28 @@ def test_what_is_carried_in_part_is_named(repo: Path, left_out: str) -> None:
     assert "carried only in part: 1" in " ".join(backport(repo, "owed").output.split())
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_what_upstream_has_no_more_of_than_the_branch_is_no_part(repo: Path, named: bool) -> None:
+    """Both lost it by one change: the branch took that over, too.  Where its commit names no origin, it is
+    not known that this is the same change."""
+    files = {"a.c": FEATURE + "fix\n" + "more\n", "b.c": lines((3, "wanted"))}
+    wanted = commit(repo, files, "wanted\n\nBackport: 4.10")
+    line = f"wanted\n\n(cherry picked from commit {wanted})"
+    on(repo, "stable-4.10", {"a.c": FEATURE + "more\n", "b.c": lines((3, "wanted"))}, line)
+    tidied = commit(repo, {"a.c": FEATURE + "fix\n"}, "tidy")
+    origin = f"\n\n(cherry picked from commit {tidied})" if named else ""
+    on(repo, "stable-4.10", {"a.c": FEATURE}, f"tidy it{origin}")
+    assert [one["commit"] for one in answer(repo, "owed")["in_part"]] == ([] if named else [wanted])
+
+
+def test_added_lines_that_upstream_has_no_more_either_are_no_part(repo: Path) -> None:
+    wanted = commit(repo, {"b.c": lines((3, "line 3\nnew\nand more"))}, "wanted\n\nBackport: 4.10")
+    take(repo, "stable-4.10", wanted)
+    on(repo, "stable-4.10", {"b.c": lines((2, "two"), (4, "four"))}, "b.c: tidy")
+    commit(repo, {"b.c": lines((1, "one"), (2, "zwei"), (4, "vier"))}, "b.c: tidy otherwise")
+    assert answer(repo, "owed")["in_part"] == []
+
+
 def test_a_backport_with_names_of_its_own_is_there_in_part(repo: Path) -> None:
     """No line is the origin's, but the line that it moves is gone from where it was."""
 

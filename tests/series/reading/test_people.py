@@ -202,3 +202,9 @@ def test_subjects_that_differ_in_any_letter_are_different(one: str, two: str) ->
 def test_a_quoted_name_without_an_address(line: bytes, name: bytes, email: bytes) -> None:
     """As ``git format-patch`` writes an author whose name has a comma, and whose address is empty."""
     assert parse_author(line) == Identity(name, email)
+
+
+def test_a_quote_that_nothing_closes_is_a_letter_of_the_name() -> None:
+    """As git format-patch writes the name of a commit's author in the body."""
+    found = parse_author(b'O"Quote, Jr <q@example.org>')
+    assert (found.name, found.email) == (b'O"Quote, Jr', b"q@example.org")

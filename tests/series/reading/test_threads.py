@@ -77,3 +77,23 @@ def test_the_cost_of_a_large_mailbox_grows_with_it(tag: str, threads: bool) -> N
 
     # Eight times as many take sixty-four times as long where pairs are looked at.
     assert min(seconds(8000), seconds(8000)) < 24 * max(seconds(1000), 0.02)
+
+
+def test_a_file_of_format_patch_is_no_reply() -> None:
+    """Its commit's subject begins so; in a mailbox of a list it is a reply."""
+    separator = f"From {'0' * 40} Mon Sep 17 00:00:00 2001"
+    made = letter("Re: look again", diff("f"), separator=separator)
+    assert [one.subject for one in read_mbox(made, "x").patches] == [b"look again"]
+    series = read_mbox(letter("Re: look again", diff("f")) + letter("[PATCH] b", diff("g")), "x")
+    assert [one.subject for one in series.patches] == [b"b"]
+
+
+def test_a_subject_in_the_body_leaves_the_place_in_the_series() -> None:
+    """git am takes it for the commit's; the number stands in the mail's own."""
+    mails = [
+        letter(f"[PATCH {at}/3] title {at}", diff(f"f{at}"), body=f"Subject: own {at}\n\nWhy.\n")
+        for at in (3, 1, 2)
+    ]
+    series = read_mbox(b"".join(mails), "x")
+    places = [(one.subject, one.numbering and one.numbering.number) for one in series.patches]
+    assert places == [(b"own 3", 3), (b"own 1", 1), (b"own 2", 2)]

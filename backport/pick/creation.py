@@ -57,10 +57,18 @@ def create(work: Work, change: FileChange) -> Done | Clash:
     if there is None:
         notes = post_image_notes(made.oid, change) if made.mode != GITLINK else ()
         return Done(Change(path, How.EXACT, notes), ((path, made),))
+    if _is_empty(work, there) and change.new_mode is None:
+        # A plain diff may mean that the file is made, or that it was empty: patch(1) takes both.
+        note = "existed, and was empty"
+        return Done(Change(path, How.EXACT, (note,)), ((path, replace(made, mode=there.mode)),))
     if there.oid == made.oid and type_of(there.mode) == type_of(made.mode):
         note = f"existed with mode {there.mode:o}; now has the patch's, {made.mode:o}"
         return Done(Change(path, How.MERGED, (note,)), ((path, made),))
     return taken(work, path, there, made)
+
+
+def _is_empty(work: Work, there: Entry) -> bool:
+    return there.mode in (FILE, EXECUTABLE) and not work.objects.size(there.oid)
 
 
 def misplaced(work: Work, path: bytes, made: Entry) -> Done | Clash | None:

@@ -62,7 +62,15 @@ def pick_patch(
             if source is not None:
                 clashes.setdefault(source.path, source)
             continue
-        done = _apart(work, change, _pick_change(work, change), clashes)
+        done = _pick_change(work, change)
+        if change.kind == "create" and isinstance(done, Clash):
+            before = clashes.get(done.path)
+            if (
+                before is not None and before.deleted
+            ):  # a change of type, of a file with another name here
+                clashes[done.path] = _also(objects, before, change)
+                continue
+        done = _apart(work, change, done, clashes)
         pair = pair_at(done, unmarked)
         if isinstance(done, Clash):
             clashes.setdefault(done.path, done if pair is None else pair.of_clash(done))
@@ -139,12 +147,19 @@ def _apart(
 
     Two files of the patch may be one here: what is laid out for the first would hide the second.
     """
-    made = (done.path,) if isinstance(done, Clash) else (x for x, entry in done.edits if entry)
-    taken_by = next((path for path in made if path in clashes), None)
+    paths = (done.path,) if isinstance(done, Clash) else (x for x, entry in done.edits if entry)
+    taken_by = next((path for path in paths if path in clashes), None)
     if taken_by is None:
         return done
-    absent = absent_file(work, change)
     word = f"it is {shown(taken_by)} here, where another change of the patch is open"
+    if change.old_path is None:
+        made = created(work.objects, change)
+        if isinstance(made, Clash):
+            return made
+        content = work.objects.blob(made.oid) if made.mode in (FILE, EXECUTABLE) else None
+        reason = f"the patch makes it; {word}"
+        return Clash(change.path, reason, theirs=made.oid, mode=made.mode, content=content)
+    absent = absent_file(work, change)
     return replace(absent, reason=f"{absent.reason}; {word}")
 
 

@@ -41,7 +41,8 @@ class MessageAndDiff:
                         self._flush()
                         in_head = False
                     continue
-                in_head = self._inbody(text)
+                # An author's name in the body is of the body's charset.
+                in_head = self._inbody(self._recoded(text, line.charset))
                 if in_head:
                     continue
             text = self._recoded(text, line.charset)

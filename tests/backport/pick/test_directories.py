@@ -148,3 +148,49 @@ def test_it_stops_and_is_laid_out_at_the_place(tmp_path: Path) -> None:
     git(folder, "add", "-A")
     assert backport(repo, "continue").exit_code == 0
     assert git(repo, "show", "stable:inc/asm-x86/new.h") == "#define NEW"
+
+
+def test_a_change_of_type_there_is_one_conflict(tmp_path: Path) -> None:
+    """It is written as a deletion and a creation, and both lead to the file that has another name here."""
+    repo, _ = make(tmp_path / "r", moved(NEW))
+    git(repo, "checkout", "-q", "up")
+    (repo / NEW / "a.h").unlink()
+    (repo / NEW / "a.h").symlink_to("b.h")
+    git(repo, "commit", "-q", "-a", "-m", "a.h is b.h")
+    git(repo, "checkout", "-q", "stable")
+    for series in ("up~..up", str(repo / "s.mbox")):
+        (repo / "s.mbox").write_bytes(mbox(repo, "up~..up"))
+        words = ("--branch", "stable", "--series", series, "--validate", "none")
+        done = backport(repo, "apply", *words)
+        assert done.exit_code == 3, done.output
+        assert "inc/asm-x86/a.h: the patch replaces it with another" in " ".join(
+            done.output.split()
+        )
+        folder = repo / ".git/backport/conflict"
+        staged = git(folder, "ls-files", "-u").splitlines()
+        assert [line.split()[0] for line in staged] == ["100644", "100644", "120000"]
+        assert backport(repo, "abort").exit_code == 0
+
+
+def test_a_new_file_does_not_hide_the_conflict_of_the_one_that_has_its_place(
+    tmp_path: Path,
+) -> None:
+    """Upstream has the branch's a.h as aaa/aa.h, and makes another a.h beside the others."""
+    move = {**moved(NEW), "aaa/aa.h": header("a")}
+    move.pop(f"{NEW}/a.h")
+    changed = header("a").replace("a_3 3", "a_3 33")
+    repo, _ = make(tmp_path / "r", move, {"aaa/aa.h": changed, f"{NEW}/a.h": "#define NEW\n"})
+    own = header("a").replace("a_3 3", "a_3 333")
+    git(repo, "checkout", "-q", "stable")
+    (repo / "inc/asm-x86/a.h").write_text(own)
+    git(repo, "commit", "-q", "-a", "-m", "own")
+    words = ("--branch", "stable", "--series", "up~..up", "--validate", "none")
+    done = backport(repo, "apply", *words)
+    assert done.exit_code == 3, done.output
+    assert "where another change of the patch is open" in " ".join(done.output.split())
+    folder = repo / ".git/backport/conflict"
+    assert git(folder, "status", "--porcelain").splitlines() == [
+        f"UA {NEW}/a.h",
+        "UU inc/asm-x86/a.h",
+    ]
+    assert (folder / NEW / "a.h").read_text() == "#define NEW\n"

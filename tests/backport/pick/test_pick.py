@@ -429,3 +429,16 @@ def test_a_file_without_a_place_is_open_and_not_done(tmp_path: Path) -> None:
     picked = given.pick()
     assert [clash.path for clash in picked.clashes] == [b"a"]
     assert [change.path for change in picked.changes] == [b"g"]
+
+
+@pytest.mark.parametrize("old", [b"a/f", b"/dev/null"])
+def test_a_plain_diff_fills_an_empty_file(tmp_path: Path, old: bytes) -> None:
+    """Whether it makes the file or changes an empty one it does not say, and patch(1) takes both."""
+    repo = new_repo(tmp_path / "r", {"f": b"", "g": b"g\n"})
+    (repo / "f").chmod(0o755)
+    commit(repo, {}, "executable")
+    picked = plain(repo, b"--- " + old + b"\n+++ b/f\n@@ -0,0 +1 @@\n+one\n").pick()
+    assert picked.clean and picked.how is How.EXACT
+    entry = picked.tree.entry(b"f")
+    assert entry is not None and entry.mode == 0o100755
+    assert not plain(repo, b"--- /dev/null\n+++ b/g\n@@ -0,0 +1 @@\n+one\n").pick().clean

@@ -112,6 +112,14 @@ MAILS = {
         HEAD + b"Content-Type: text/plain; charset=ISO-8859-1\nContent-Transfer-Encoding: 8bit\n",
         b"K\xf6rper.\n",
     ),
+    "latin-1 in-body author": _mail(
+        HEAD + b"Content-Type: text/plain; charset=ISO-8859-1\nContent-Transfer-Encoding: 8bit\n",
+        b"From: J\xf6rg <j@example.org>\n\nK\xf6rper.\n",
+    ),
+    "utf-8 in-body author": _mail(
+        HEAD + b"Content-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n",
+        "From: Jörg <j@example.org>\n\nKörper.\n".encode(),
+    ),
     "old date": _mail(HEAD.replace(b"Thu, 11 Jan 2018 17:48:00 +0100", b"1515689280 +0100")),
     "no weekday": _mail(HEAD.replace(b"Thu, 11 Jan", b"11 Jan")),
     "zone name": _mail(HEAD.replace(b"+0100", b"GMT")),
@@ -153,6 +161,16 @@ def test_what_git_refuses_or_changes_is_kept() -> None:
     assert patch.message.endswith("Körper.\n".encode())  # as git am, which takes it for Latin-1
     (patch,) = read_mbox(_mail(body=b"As in:\n\n" + SEPARATOR + b"and so on.\n"), "x").patches
     assert patch.message.endswith(SEPARATOR + b"and so on.\n")
+
+
+def test_an_author_in_the_body_is_of_its_charset() -> None:
+    """git am takes the name for Latin-1, and the message for what it is."""
+    head = HEAD + b"Content-Type: text/plain; charset=KOI8-R\nContent-Transfer-Encoding: 8bit\n"
+    name = b"\xe9\xd7\xc1\xce"
+    mail = _mail(head, b"From: " + name + b" <i@example.org>\n\n" + name + b".\n")
+    (patch,) = read_mbox(mail, "x").patches
+    assert patch.author.name == "Иван".encode()
+    assert patch.message.endswith("Иван.\n".encode())
 
 
 def test_patch_to_a_crlf_file(tmp_path: Path) -> None:

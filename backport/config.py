@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from backport.accepted import accept_error
 from backport.errors import UsageError
@@ -59,8 +61,7 @@ _SANDBOX_BEFORE = {
 _BUILT_IN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?<!\.toml)")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What a run needs to know; None where nobody said."""
 
     branch: str | None = None

@@ -7,15 +7,15 @@ stands here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from backport.levels import Allow, Level, Prerequisites, Record, SandboxUse
 from series.reading.choices import Keep, QuotedCr
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """One key; ``field`` is the setting's name in `config.Settings`."""
 
     name: str

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from backport.counted import counted
 from backport.merged_findings import merge_findings
@@ -64,8 +65,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Defect:
+class Defect(Struct, frozen=True):
     """``shown``: the findings, each distinct one once with its scenarios, the plainest first."""
 
     takes: Takes

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import Struct
 
 _FOR_THE_USER = re.compile(
     r"GIT_(AUTHOR|COMMITTER|CONFIG|SSH|SSL|HTTP|PROXY|ASKPASS|TRACE|CEILING|EXEC_PATH|EDITOR|PAGER"
@@ -58,8 +59,7 @@ _ENGLISH = {"LANGUAGE": "C", "LC_ALL": "C"}
 """Messages of git that are shown, or searched, do not depend on the user's language."""
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """The variables of a process, by name."""
 
     variables: Mapping[str, str]

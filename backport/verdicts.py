@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from series.model import Oid
 
@@ -35,8 +36,7 @@ class Validator(StrEnum):
     """What an earlier step could do and this one cannot."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """One validator's answer.  ``lines`` say why: the compiler's words, the findings."""
 
     validator: Validator
@@ -56,8 +56,7 @@ class Verdict:
         return self.state is State.FAILED
 
 
-@dataclass(frozen=True, slots=True)
-class StepVerdict:
+class StepVerdict(Struct, frozen=True):
     """All verdicts on one step."""
 
     number: int

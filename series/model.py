@@ -8,9 +8,10 @@ provenance demands that it comes out as it went in.  Decoding happens on the way
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple, NewType, Protocol
+
+from msgspec import Struct
 
 Oid = NewType("Oid", str)
 """A git object id in hex; possibly abbreviated where it was read from an ``index`` line."""
@@ -29,8 +30,7 @@ class HunkLine(NamedTuple):
     text: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Hunk:
+class Hunk(Struct, frozen=True):
     """One ``@@`` block.  Starts are 1-based line numbers as git writes them (0 for an empty side)."""
 
     old_start: int
@@ -51,8 +51,7 @@ class Hunk:
         return tuple(line.text for line in self.lines if line.op != b"-")
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True):
     """One side of a ``GIT binary patch``: inflated, either the whole content or a git delta."""
 
     kind: Literal["literal", "delta"]
@@ -60,8 +59,7 @@ class Binary:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
+class FileChange(Struct, frozen=True):
     """What one patch does to one path.  ``old_path`` is None for a creation, ``new_path`` for a deletion."""
 
     kind: ChangeKind
@@ -89,26 +87,23 @@ class FileChange:
         return path
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """An author as git writes him in a commit: raw name and e-mail."""
 
     name: bytes
     email: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(Struct, frozen=True):
     """A moment as a commit stores it: seconds since the epoch and the author's UTC offset in minutes."""
 
     seconds: int
     offset: int
-    zone: bytes = field(default=b"", compare=False)
+    zone: bytes = b""
     """The offset as the commit spells it, where that is not ``+hhmm`` of its minutes: ``-0000``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Numbering:
+class Numbering(Struct, frozen=True):
     """``[PATCH v2 03/27]``: ``number`` 3 of ``total`` 27 of ``version`` 2; 0 is the cover letter."""
 
     number: int
@@ -116,8 +111,7 @@ class Numbering:
     version: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Trailer:
+class Trailer(Struct, frozen=True):
     """One ``Key: value`` of the last paragraph of a message, or a line with the same standing,
     such as ``(cherry picked from commit …)`` and Xen's ``master commit:`` (key as spelled there)."""
 
@@ -125,8 +119,7 @@ class Trailer:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(Struct, frozen=True):
     """One commit to be: who, when, why, and the changes to each path."""
 
     name: str
@@ -163,8 +156,7 @@ class Patch:
         return self.message.split(b"\n", 1)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
+class Cover(Struct, frozen=True):
     """The cover letter, for the report; nothing of it is applied."""
 
     subject: bytes
@@ -186,8 +178,7 @@ class Fate(StrEnum):
     NO_PATCH = "no patch"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """One mail or file of a source, and what became of it; ``reason`` is a phrase for a person."""
 
     name: str
@@ -196,8 +187,7 @@ class Account:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """Patches in the order of their source, with what the source says of itself."""
 
     patches: tuple[Patch, ...]
@@ -210,7 +200,7 @@ class Series:
     """``Depends-on:`` and ``prerequisite-message-id:`` lines: key and value."""
     ordered: bool = False
     """The source itself fixes the order (a git range, a quilt series file)."""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     """What the reader noticed and the user should know: replies ignored, older versions, gaps."""
     accounts: tuple[Account, ...] = ()
     """Every mail and file that the source holds; those with the fate PATCH are ``patches``, in order."""

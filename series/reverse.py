@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from series.model import ChangeKind, FileChange, Hunk, HunkLine, LineOp
 

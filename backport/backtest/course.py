@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
+
+from msgspec import Struct
 
 from backport.backtest.engine import DAY, Answer, Engine, Outcome
 from backport.backtest.tasks import LeftOut, Task
@@ -27,8 +28,7 @@ _PORTION = 64
 _OID = re.compile(r"[0-9a-f]{40}")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One task: what the engine made of it, what it would have with old versions only, and git."""
 
     task: Task

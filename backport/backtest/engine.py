@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import resource
 import time
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.backtest.tasks import Task
 from backport.gateway.commits import commit_patch
@@ -40,8 +42,7 @@ class Outcome(StrEnum):
     CONFLICT = "conflict"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The engine's answer to one task."""
 
     outcome: Outcome

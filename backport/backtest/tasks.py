@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
@@ -15,8 +16,7 @@ from backport.history.presence import origins
 from series.model import Oid
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """What a maintainer did: on ``branch`` he committed ``backport``, which is ``upstream`` there."""
 
     branch: str
@@ -24,8 +24,7 @@ class Task:
     upstream: Oid
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True):
     """A task that cannot be done again, and why."""
 
     task: Task

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backport import interrupts
 from backport.branches.choosing import part_name
@@ -57,8 +59,7 @@ _NOT_CLEARED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What the user asks for: a request for each branch, newest first."""
 
     requests: tuple[Request, ...]
@@ -66,8 +67,7 @@ class Wish:
     waits: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(Struct, frozen=True):
     """How far one command came: the roster, and why each open part stopped, by its name."""
 
     roster: Roster
@@ -140,8 +140,7 @@ def skip(repo: Repo, validation: Validation, teller: Teller, branch: str | None)
         return _Carrier(repo, file, roster, validation, teller).carry(part)
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(Struct, frozen=True):
     """What `abort` did: by part, whether its branch had moved and was put back; None for one over before."""
 
     roster: Roster
@@ -180,8 +179,7 @@ def abort(repo: Repo, branch: str | None) -> Dropped:
         return Dropped(roster, tuple(done))
 
 
-@dataclass(slots=True)
-class _Carrier:
+class _Carrier(Struct):
     """Works on the open parts, newest first."""
 
     repo: Repo
@@ -387,8 +385,7 @@ class _Carrier:
         return state.end, tuple(made)
 
 
-@dataclass(frozen=True, slots=True)
-class _Notes:
+class _Notes(Struct, frozen=True):
     """A run's progress where nothing goes on yet: its notes."""
 
     teller: Teller

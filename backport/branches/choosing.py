@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
@@ -63,8 +64,7 @@ def target_name(to: str | None, branch: str, *, several: bool) -> str | None:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """What the user names as patches: for every branch, or for one alone."""
 
     everywhere: tuple[str, ...]

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.branches.roster import Cell, CellState, Ending, Outcome
 from backport.errors import BackportError, ExitCode
@@ -13,8 +14,7 @@ from backport.run.request import Result
 from backport.run.steps import StepState
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(Struct, frozen=True):
     """Why a branch that is not over has come no further."""
 
     error: str = ""

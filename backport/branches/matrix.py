@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from backport.branches.endings import Halt, cells_of
 from backport.branches.roster import Cell, Ending, Part, Roster, RosterFile
@@ -31,8 +32,7 @@ class Standing(StrEnum):
     """For a newer branch, or with ``--atomic`` for the others; or it was interrupted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One branch: the ref that moves from ``old`` to ``new``, and its patches."""
 
     branch: str
@@ -61,8 +61,7 @@ class Column:
         return self.target.removeprefix("refs/heads/")
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(Struct, frozen=True):
     """The branches, newest first, and how to publish those that have moved."""
 
     columns: tuple[Column, ...]

@@ -20,9 +20,11 @@ killed at any instant, each branch is either in its journal or over, and never b
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
@@ -57,8 +59,7 @@ class CellState(StrEnum):
     """Not come to yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """One patch on one branch."""
 
     item: str
@@ -71,8 +72,7 @@ class Cell:
     """What each validator said, a line each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a run came to that is over; ``old`` is None for a branch that did not exist."""
 
     ending: Ending
@@ -90,8 +90,7 @@ class Outcome:
         return self.old is None and not any(cell.commit for cell in self.cells)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One branch."""
 
     branch: str
@@ -111,8 +110,7 @@ class Part:
         return self.result is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Roster:
+class Roster(Struct, frozen=True):
     """The branches of one command, newest first."""
 
     parts: tuple[Part, ...]
@@ -149,7 +147,7 @@ class RosterFile:
 
     def write(self, roster: Roster) -> None:
         """Replace it."""
-        document = {"version": VERSION, **asdict(roster)}
+        document = {"version": VERSION, **to_builtins(roster)}
         write_atomic(self.file, json.dumps(document, indent=1).encode())
 
     def read(self) -> Roster | None:

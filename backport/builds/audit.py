@@ -6,12 +6,12 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+
+class Difference(Struct, frozen=True):
     """A file that a step's build left otherwise than the whole build; ``path`` is empty where that fails."""
 
     path: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _ERROR = re.compile(
     r":\d+(?::\d+)?: (?:fatal )?[Ee]rror: |: undefined reference to |: multiple definition of "
@@ -38,8 +39,7 @@ _UNKNOWN = (
 """What compilers and linkers say of a name that nothing has introduced."""
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """An error of a compiler or a linker, with its place as that program names it."""
 
     path: str

@@ -18,11 +18,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from shutil import which
+
+from msgspec import Struct, field
 
 from backport.builds.git_settings import git_files, place_in_build
 from backport.builds.hidden_places import OWN, hidden_places, sockets
@@ -54,8 +55,7 @@ _GUARDED = ("/bin/sh", "-c", 'exec 9<"$0"; exec "$@"')
 """Opens the file that comes next as descriptor 9, and becomes the command behind that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sandbox:
+class Sandbox(Struct, frozen=True):
     """``prefix`` is put before a command; ``why`` says why there is none."""
 
     prefix: tuple[str, ...]
@@ -73,8 +73,7 @@ class Sandbox:
         return tuple(f"the sandbox is not complete: {gap}" for gap in self.gaps)
 
 
-@dataclass(frozen=True, slots=True)
-class BuildPlaces:
+class BuildPlaces(Struct, frozen=True):
     """The folders that a build works in, and those that it needs or may write besides."""
 
     worktree: Path

@@ -16,10 +16,12 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.builds.audit import Difference, built_files, different
 from backport.builds.compiler_errors import compiler_errors
@@ -75,8 +77,7 @@ class Way(Enum):
     """By the tree's own makefiles, upon what an earlier step left."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
+class _Ended(Struct, frozen=True):
     """How the build command ended; ``fault`` is why that says nothing about the tree."""
 
     way: Way
@@ -85,8 +86,7 @@ class _Ended:
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(Struct, frozen=True):
     """A build's answer; ``artefacts`` are the files asked for, by path, as SHA-256 in the cache."""
 
     verdict: Verdict

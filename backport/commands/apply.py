@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import Struct
 
 from backport import interrupts
 from backport.commands import options as opt
@@ -434,8 +434,7 @@ def _proof(keep_going: bool) -> Proof:
     return Proof(keep_going)
 
 
-@dataclass(frozen=True, slots=True)
-class _Out:
+class _Out(Struct, frozen=True):
     """Where the result goes besides the screen; ``name`` is the branch as the user has named it."""
 
     ctx: typer.Context

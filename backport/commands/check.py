@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from backport.commands import options as opt
 from backport.commands.for_ci import Reports
@@ -147,14 +147,14 @@ def _since(begun: float) -> float:
 
 
 def _check_message(repo: Repo, file: Path, settings: Settings, json: str | None) -> None:
-    from dataclasses import asdict
+    from msgspec import to_builtins
 
     from backport.report.checked import show_message
     from backport.report.out import write_json
     from backport.run.message_check import check_message
 
     done = check_message(repo, file.read_bytes(), settings.upstream)
-    write_json(json, asdict(done))
+    write_json(json, to_builtins(done))
     if json != "-":
         show_message(done)
     _exit_with(wrong=bool(done.wrong))

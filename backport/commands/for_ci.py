@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
+from msgspec import Struct
 
 from backport.levels import Forge
 
@@ -25,8 +25,7 @@ _LINES = "backport.annotations"
 """Where they wait in the context of the command line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reports:
+class Reports(Struct, frozen=True):
     """The files that the user wants besides ``--json``."""
 
     junit: str | None = None

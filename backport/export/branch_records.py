@@ -8,7 +8,8 @@ has: what an earlier command came to, or that it waits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backport.branches.carrying import Carried
 from backport.branches.endings import Halt

@@ -14,7 +14,8 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.config import Settings, level_of
 from backport.errors import GitFailed
@@ -33,8 +34,7 @@ _LINE = re.compile(r"([a-z][a-z ]{0,30}): (.*)")
 _CC = re.compile(r"(?:^|\s)CC=(\S+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """What is noted of a commit; ``lines`` of key and value, or ``text`` in another form."""
 
     lines: tuple[tuple[str, str], ...]

@@ -8,9 +8,10 @@ nothing about the patch; what was not there yet or was not reached is skipped.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from xml.etree import ElementTree as Xml
+
+from msgspec import Struct
 
 from backport.export.run_record import Fortune, RunRecord, StepRecord
 from backport.verdicts import State, Verdict
@@ -26,8 +27,7 @@ class _Kind(Enum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Struct, frozen=True):
     name: str
     kind: _Kind
     message: str = ""

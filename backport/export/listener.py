@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from backport.errors import BackportError
 from backport.export.run_record import Fortune, Place, RunRecord, StepRecord, Trouble, fortune_of

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
+
+from msgspec import Struct
 
 from backport.gateway.plain_answers import MAIL_OPTIONS, PLAIN_MAILS
 from backport.gateway.repository import Repo
@@ -27,16 +28,14 @@ _KEYS = re.compile(
 _PERSON = re.compile(rb"\s*\"?([^<>\"]*?)\"?\s*<([!-;=?-~]+@[!-;=?-~]+)>.*")
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
+class Cover(Struct, frozen=True):
     """Subject and text of a cover letter."""
 
     subject: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """How the mails are to look."""
 
     prefix: str = "PATCH"

@@ -11,9 +11,11 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.config import Settings
 from backport.counted import counted
@@ -42,8 +44,7 @@ class Form(StrEnum):
     QUILT = "quilt"
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What the user wants of one branch; ``where`` and ``since`` have no pattern in them any more."""
 
     branch: str
@@ -61,8 +62,7 @@ class Wish:
     """The source that was posted before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """What was written, and what it does not carry."""
 
     branch: str

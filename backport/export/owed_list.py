@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from backport.errors import UsageError
 
@@ -21,8 +22,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class OwedRow:
+class OwedRow(Struct, frozen=True):
     """A commit; ``aside``: why the maintainer does not take it."""
 
     commit: str
@@ -33,8 +33,7 @@ class OwedRow:
     aside: str
 
 
-@dataclass(frozen=True, slots=True)
-class OwedList:
+class OwedList(Struct, frozen=True):
     """All of one branch.  ``counts`` add up to the commits that were looked at."""
 
     branch: str

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.counted import counted
 from backport.export.run_record import Fortune, RunRecord, StepRecord, Trouble
@@ -30,16 +32,14 @@ _MOST_ADAPTED = 400
 """Lines that are shown of one adaptation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Lines of a file around an error: number, text, whether it is the one."""
 
     path: str
     lines: tuple[tuple[int, str, bool], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """A step that went wrong, as the first thing that a reader looks for."""
 
     step: StepRecord
@@ -53,8 +53,7 @@ class Failure:
     """Steps after it that fail in the same way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """Step ``user`` needs step ``maker``."""
 
     maker: int
@@ -63,8 +62,7 @@ class Edge:
     evidence: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Adapted:
+class Adapted(Struct, frozen=True):
     """A patch that differs from the commit it is from: rows of left, right, and whether they differ."""
 
     step: StepRecord
@@ -73,8 +71,7 @@ class Adapted:
     cut: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HeatRow:
+class HeatRow(Struct, frozen=True):
     """One line of a heat map: a cell a column, as (class, text); and what stands behind it."""
 
     name: str
@@ -82,8 +79,7 @@ class HeatRow:
     details: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Heat:
+class Heat(Struct, frozen=True):
     """A table of steps by milestones or operations."""
 
     title: str
@@ -96,8 +92,7 @@ class Heat:
         return tuple(dict.fromkeys(cell for row in self.rows for cell in row.cells))
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that the emulation found: where, after which calls, how to see it again."""
 
     step: StepRecord
@@ -109,8 +104,7 @@ class Finding:
     rerun: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
+class RunView(Struct, frozen=True):
     """One record with all that belongs to it."""
 
     record: RunRecord

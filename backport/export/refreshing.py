@@ -12,10 +12,12 @@ import ctypes
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.config import Settings
 from backport.errors import Conflict, UsageError
@@ -54,8 +56,7 @@ class Fare(StrEnum):
     """The release has all of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refreshed:
+class Refreshed(Struct, frozen=True):
     """One patch file: what became of it, why, and what the release has of it already."""
 
     name: str
@@ -65,8 +66,7 @@ class Refreshed:
     data: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
+class _Turn(Struct, frozen=True):
     """A patch, and the trees before and after it; ``why`` where nothing of it is left."""
 
     patch: Patch

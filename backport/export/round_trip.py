@@ -12,8 +12,9 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backport.errors import BackportError, GitFailed, UsageError
 from backport.gateway.changed_paths import changed_paths
@@ -81,8 +82,7 @@ def _wrong(
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Back:
+class _Back(Struct, frozen=True):
     """What stands beside the changes of a patch, as it came back."""
 
     message: bytes

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.errors import BackportError, ExitCode
 from backport.run.steps import PickClass, Step, StepState
@@ -35,8 +37,7 @@ _FORTUNES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A file of the tree, and a line in it where one is known."""
 
     path: str
@@ -44,8 +45,7 @@ class Place:
     column: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """Something that is wrong with a step: who says so, what, and where in the tree."""
 
     validator: Validator | None
@@ -58,8 +58,7 @@ class Trouble:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(Struct, frozen=True):
     """One patch or commit: what came of it, how, and what its validation said."""
 
     number: int
@@ -83,8 +82,7 @@ class StepRecord:
         return self.verdict.state if self.verdict is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True):
     """The whole of it.  ``error`` is what ended it before its end, None where it came there."""
 
     verb: str

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.errors import GitFailed
 from backport.gateway import refs
@@ -23,16 +25,14 @@ from series.model import Oid
 _NOWHERE = Oid("0" * 40)
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(Struct, frozen=True):
     """A reflog, and how long it was before; None where there was none."""
 
     path: Path
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class BranchMove:
+class BranchMove(Struct, frozen=True):
     """A ref that goes from ``old`` (None: is not there) to ``new``, with ``entry`` in its reflogs."""
 
     repo: Repo

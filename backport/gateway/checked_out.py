@@ -14,10 +14,10 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pygit2
+from msgspec import Struct
 
 from backport.counted import counted
 from backport.errors import DirtyWorktree, GitFailed
@@ -30,16 +30,14 @@ from series.model import Oid, shown
 _QUIET = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
+class _Side(Struct, frozen=True):
     """A file as a commit or the index has it; ``mode`` 0 where it has none."""
 
     mode: int
     oid: Oid
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedOut:
+class CheckedOut(Struct, frozen=True):
     """The worktree at ``top``, between two commits; ``copy`` is where the new index is made."""
 
     repo: Repo

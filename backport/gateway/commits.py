@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import cast
 
 import pygit2
+from msgspec.structs import replace
 
 from backport.errors import MissingObject, UnfitCommit
 from backport.gateway.identity import zone_of

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from backport.environment import Environment
 from backport.errors import GitFailed, NotARepository
@@ -31,8 +32,7 @@ _MOST_LETTERS = 50_000
 """Of the names in one pattern of git grep, which must fit a word of a command line (128 KiB)."""
 
 
-@dataclass(frozen=True)
-class GitRunner:
+class GitRunner(Struct, frozen=True, dict=True):
     """Runs git in one repository: in ``top``, the worktree's top, or ``git_dir`` where there is none.  A
     call may name another folder."""
 

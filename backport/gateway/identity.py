@@ -6,15 +6,15 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.errors import UsageError
 from backport.gateway.git_runner import GitRunner
 from series.model import Identity, When
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """An identity at a moment, as a commit holds it."""
 
     who: Identity

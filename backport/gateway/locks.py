@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backport.errors import GitFailed
 from backport.store.files import remove, sync_folder
@@ -20,8 +21,7 @@ _PATIENCE = 15
 """Tenths of a second that we wait for another git, which holds a lock for less."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """The lock of ``path``.  ``content`` is what it holds, and ``also`` what one of ours may hold that an
     earlier run has left."""
 

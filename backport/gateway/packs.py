@@ -17,10 +17,11 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Literal
+
+from msgspec import Struct
 
 from backport.store.files import write_atomic
 from series.model import Oid
@@ -46,8 +47,7 @@ _FAR = 1 << 31
 """Offsets from here on stand in the index's second table."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
+class Fresh(Struct, frozen=True):
     """A new object: its content, and another one that it was made from, if any.
 
     ``edits`` made it of that; none where they are not known.
@@ -102,8 +102,7 @@ def write_pack(folder: Path, objects: Sequence[tuple[Oid, Stored]], kept: bytes 
     return path
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """An object as it stands in the pack: itself, or a delta to ``base``."""
 
     kind: Kind

@@ -11,8 +11,9 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backport.gateway.repository import Repo
 from backport.store.files import own_folder
@@ -31,8 +32,7 @@ _SEALED = (
 """The settings of somebody who has set none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scratch:
+class Scratch(Struct, frozen=True):
     """The folder of its worktree."""
 
     repo: Repo

@@ -10,9 +10,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from backport.errors import GitFailed, UsageError
 from backport.gateway.identity import Signature
@@ -38,8 +39,7 @@ class Format(StrEnum):
 _PROGRAM = {Format.OPENPGP: "gpg", Format.X509: "gpgsm", Format.SSH: "ssh-keygen"}
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(Struct, frozen=True):
     """Signs with one key; ``literal`` where the key itself stands in the configuration."""
 
     repo: Repo

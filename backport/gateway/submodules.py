@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import pygit2
+from msgspec import Struct
 from pygit2.enums import RepositoryOpenFlag
 
 from backport.gateway.repository import Repo
@@ -20,8 +20,7 @@ from series.model import Oid
 _FILE = ".gitmodules"
 
 
-@dataclass(frozen=True, slots=True)
-class Submodule:
+class Submodule(Struct, frozen=True):
     """What a commit has at ``path``: the ``commit`` of another repository."""
 
     path: str
@@ -30,8 +29,7 @@ class Submodule:
     """A clone that has it; None where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Tree:
+class _Tree(Struct, frozen=True):
     """What is asked of a commit: the bytes of its ``.gitmodules``, and the submodule at a path."""
 
     modules: bytes

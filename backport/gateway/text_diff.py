@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pygit2
+from msgspec import Struct
 
 from series.lines import split_lines
 
 
-@dataclass(frozen=True, slots=True)
-class LineEdit:
+class LineEdit(Struct, frozen=True):
     """``count`` lines of the old text from ``start`` on (0-based) become ``lines``."""
 
     start: int

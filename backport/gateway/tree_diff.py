@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
 
 import pygit2
+from msgspec import Struct
 from pygit2.enums import DeltaStatus
 
 from backport.gateway.objects import Objects
@@ -17,8 +17,7 @@ from series.model import Oid
 _FILES = (FILE, EXECUTABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Apart:
+class Apart(Struct, frozen=True):
     """Files by path: ``gone`` are those that only the old tree has, ``new`` those of the new one alone."""
 
     gone: Mapping[bytes, Entry]

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from series.model import Oid
 
@@ -27,8 +28,7 @@ _MOST_SPLICED = 16
 """Entries that are replaced in the bytes of a tree, one after the other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A blob in a tree (or a directory, or a submodule's commit)."""
 
     oid: Oid
@@ -44,8 +44,7 @@ class InTheWay(Exception):
         self.obstacle = obstacle
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """One tree object: its bytes, and its entries by name (not to be changed)."""
 
     raw: bytes

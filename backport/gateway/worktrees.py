@@ -7,16 +7,16 @@ import contextlib
 import os
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backport.errors import DirtyWorktree
 from backport.gateway.refs import resolve
 from backport.gateway.repository import Repo
 
 
-@dataclass(frozen=True, slots=True)
-class Worktree:
+class Worktree(Struct, frozen=True):
     """A worktree of the repository and the branch that is checked out there, if any."""
 
     path: Path

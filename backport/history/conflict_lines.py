@@ -10,7 +10,8 @@ places themselves are looked for, however common they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.gateway.objects import Objects
 from backport.gateway.text_diff import line_edits
@@ -24,8 +25,7 @@ _NEAR = 1
 """Lines between a hunk and an edit of the branch that still clash."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """``missing`` lines are expected by the patch; ``extra`` ones stand where it works."""
 
     missing: tuple[bytes, ...]

@@ -17,9 +17,10 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
+
+from msgspec import Struct
 
 from backport.gateway.repository import Repo
 from backport.history.sides import Continued, Sides, added_in_line, read_sides
@@ -41,8 +42,7 @@ _FLIP = bytes((1, 0))
 _DECODE = json.JSONDecoder().decode
 
 
-@dataclass(frozen=True)
-class History:
+class History(Struct, frozen=True, dict=True):
     """All that ``top`` reaches, as raw ids; ``sum`` stands for it."""
 
     top: Oid
@@ -139,8 +139,7 @@ def find_statements(connection: sqlite3.Connection, commits: Sequence[Oid]) -> d
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """What an update did: branches and commits that were read, and all of both."""
 
     read: int = 0
@@ -154,8 +153,7 @@ Reach = Callable[[Oid, Oid], bool | None]
 """Whether a tip reaches a commit; None where that is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """The sides of a tip, as they are kept: its own commits, and a byte for each commit of the history."""
 
     own: tuple[Oid, ...]

@@ -30,11 +30,12 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from backport.errors import NotStored, UsageError
 from backport.gateway.repository import Repo
@@ -79,16 +80,14 @@ create table span (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One commit of a span: its second, and what it says of others; of its message the subject alone."""
 
     references: References
     when: int
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """What one commit reaches and another does not, newest first."""
 
     tip: Oid
@@ -97,8 +96,7 @@ class Span:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Updated:
+class Updated(Struct, frozen=True):
     """What an update did."""
 
     kept: int

@@ -15,7 +15,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
@@ -32,8 +33,7 @@ _SHOWN = 4
 _Members = tuple[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """Where a patch was put: the branch before and after, and upstream before and after."""
 
     branch: TreeView
@@ -43,8 +43,7 @@ class Setting:
     """None where the repository does not have the patch as it was posted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suspect:
+class Suspect(Struct, frozen=True):
     """A patch that was not made for this very tree."""
 
     number: int

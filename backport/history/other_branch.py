@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from series.model import Oid
 
 
-@dataclass(frozen=True, slots=True)
-class Sibling:
+class Sibling(Struct, frozen=True):
     """Another stable branch, where it stood when the run began."""
 
     name: str
@@ -25,8 +24,7 @@ class Sibling:
     """The branch that this very command has worked on, be it with other patches; empty for any other."""
 
 
-@dataclass(frozen=True, slots=True)
-class AsBranch:
+class AsBranch(Struct, frozen=True):
     """A step on which the version of another branch went on."""
 
     branch: str

@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
+
+from msgspec import Struct
 
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
@@ -45,8 +46,7 @@ _SHORTEST = 7
 _REVERT = re.compile(rb"^This reverts commit ([0-9a-f]{%d,40})\b" % _SHORTEST, re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """The branch may have a patch: ``why`` for a person; ``sure`` when there is nothing to decide."""
 
     commit: Oid
@@ -64,8 +64,7 @@ class Claim:
         return f"{self.why}, and has taken it back"
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
+class _Index(Struct, frozen=True):
     """The commits whose messages were read: by subject, by origin, and by what reverts them."""
 
     subjects: Mapping[bytes, Sequence[Oid]]
@@ -166,8 +165,7 @@ def _contains(commit: Oid) -> Claim:
     return Claim(commit, f"the branch contains that very commit, {commit[:12]}", False)
 
 
-@dataclass(frozen=True, slots=True)
-class References:
+class References(Struct, frozen=True):
     """What the message of a commit says of other commits."""
 
     commit: Oid

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
@@ -40,8 +42,7 @@ _NEAREST = 2
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class _Branch:
+class _Branch(Struct, frozen=True):
     """What the commits of a branch say of others; each with its place (newest first) and its second."""
 
     naming: dict[str, list[tuple[int, int, References]]]
@@ -82,8 +83,7 @@ class Versions:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A patch as a sibling has it: its content, under the patch's own words."""
 
     patch: Patch
@@ -95,8 +95,7 @@ class Version:
     """Where the sibling stands; None where that is not to be looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """What goes on: ``how`` for the step (None: as the pick itself says), and what the user should know."""
 
     picked: Picked
@@ -106,8 +105,7 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """The branches to look into, nearest first, and what the user should know of how they were found."""
 
     siblings: tuple[Sibling, ...]

@@ -8,7 +8,8 @@ with and without.
 from __future__ import annotations
 
 from collections.abc import Container, Sequence, Set
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.gateway.repository import Repo
 from series.model import Oid
@@ -19,8 +20,7 @@ _MOST_ADDED = 1000
 """Commits that a branch is continued by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
+class Sides(Struct, frozen=True):
     """``own``: what the tip alone reaches, ``theirs``: what upstream alone does, both newest first."""
 
     own: tuple[Oid, ...]

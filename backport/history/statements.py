@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from backport.history.presence import References, read_references, with_reverts
 from series.model import Oid, shown
@@ -22,8 +23,7 @@ _FIXES = re.compile(
 _ASKS = re.compile(rb"^[ \t]*Backport:[ \t]*(\d+(?:\.\d+)+)[ \t]*(\+?)", re.M | re.I)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """``Backport: 4.17+``: the version, and whether later ones are meant, too."""
 
     version: tuple[int, ...]

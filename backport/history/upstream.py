@@ -10,8 +10,10 @@ parent on upstream is a blocker like any other.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
@@ -37,8 +39,7 @@ class Deed(Enum):
     DELETES = "deletes"
 
 
-@dataclass(frozen=True, slots=True)
-class Blocker:
+class Blocker(Struct, frozen=True):
     """An upstream commit that a patch needs: it writes (or removes) ``lines`` of ``path``."""
 
     commit: Oid

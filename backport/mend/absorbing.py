@@ -7,7 +7,8 @@ changes, or lines beside them.  What can be moved before all of them belongs to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.gateway.repository import Repo
 from backport.mend.lineup import Lineup, carried
@@ -15,8 +16,7 @@ from backport.mend.pieces import Piece, in_words, pieces_of, with_pieces
 from series.model import Oid
 
 
-@dataclass(frozen=True, slots=True)
-class Absorbed:
+class Absorbed(Struct, frozen=True):
     """The lineup with all that found its commit; what each got, and what is left, in words."""
 
     lineup: Lineup

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backport.gateway.changed_paths import changed_paths
 from backport.gateway.repository import Repo
@@ -23,8 +24,7 @@ _INCLUDE = re.compile(rb"^[ \t]*#[ \t]*include[ \t]*[<\"]([^>\"\n]+)[>\"]", re.M
 _HEADER = (b".h", b".hh", b".hpp", b".inc")
 
 
-@dataclass(slots=True)
-class Headers:
+class Headers(Struct):
     """The headers of trees; each tree is listed once."""
 
     repo: Repo

@@ -9,7 +9,9 @@ before, by construction and by a check.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.gateway.commits import commit_changes
 from backport.gateway.repository import Repo
@@ -22,8 +24,7 @@ from series.model import Identity, Oid, Patch
 _NOBODY = Identity(b"", b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """One step: the commit whose author and message it has, its tree, and what was done to it."""
 
     source: Oid
@@ -39,8 +40,7 @@ class Stage:
         return f"step {self.number} '{self.subject}'" if self.number else f"'{self.subject}'"
 
 
-@dataclass(frozen=True, slots=True)
-class Lineup:
+class Lineup(Struct, frozen=True):
     """The steps upon ``start``, a tree."""
 
     start: Oid

@@ -8,7 +8,9 @@ search: what a machine's fault looks like is no error of a patch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.config import Settings
 from backport.errors import CannotTest, StepFailed, Unaccounted, UsageError
@@ -35,8 +37,7 @@ from series.model import Oid
 _GOOD = (State.PASSED, State.ABSENT)
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """A step that did not build, why, and what became of it."""
 
     number: int
@@ -48,8 +49,7 @@ class Broken:
     advice: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
+class Mended(Struct, frozen=True):
     """The series as it was and as it is now; ``commits`` are those of the new one, in order."""
 
     start: Oid

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.counted import counted
 from backport.gateway.changed_paths import changed_paths
@@ -26,8 +27,7 @@ _QUOTED = 60
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """One part of what leads from a tree to another; without ``edit`` it is the whole file."""
 
     path: bytes

@@ -16,7 +16,8 @@ step, and one of each step between for what repairs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from backport.gateway.commits import commit_changes
 from backport.mend.lineup import Lineup, moved_up, shifted, with_commit
@@ -45,8 +46,7 @@ class _Exhausted(Exception):
     """No further try for this step."""
 
 
-@dataclass(slots=True)
-class Search:
+class Search(Struct):
     """Repairs the steps of a lineup, one at a time."""
 
     suspects: Suspects
@@ -55,7 +55,7 @@ class Search:
     """The first place behind another whose step builds; may build those between."""
     tries: Callable[[str], None]
     """Gets what is tried next, in words."""
-    tried: int = field(default=0)
+    tried: int = 0
 
     def mend(self, lineup: Lineup, at: int, verdict: StepVerdict) -> Lineup | None:
         """The lineup with the step at ``at`` repaired; None where no way is found."""

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from backport.builds.compiler_errors import Diagnostic, diagnostics
 from backport.errors import GitFailed
@@ -27,8 +28,7 @@ _NEAR = 2
 """Lines between an error and a change that concerns it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """What a step's build complains of."""
 
     errors: tuple[Diagnostic, ...]
@@ -59,17 +59,14 @@ def complaint_of(verdict: StepVerdict) -> Complaint:
     return Complaint(diagnostics(lines))
 
 
-@dataclass(slots=True)
 class Suspects:
     """The steps of a lineup by what they bring; each change is read once."""
 
-    repo: Repo
-    _pieces: dict[tuple[Oid, Oid], tuple[Piece, ...]] = field(default_factory=dict)
-    _made: dict[tuple[Oid, Oid], frozenset[bytes]] = field(default_factory=dict)
-    _headers: Headers = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._headers = Headers(self.repo)
+    def __init__(self, repo: Repo) -> None:
+        self.repo = repo
+        self._pieces: dict[tuple[Oid, Oid], tuple[Piece, ...]] = {}
+        self._made: dict[tuple[Oid, Oid], frozenset[bytes]] = {}
+        self._headers = Headers(repo)
 
     def pieces(self, lineup: Lineup, at: int) -> tuple[Piece, ...]:
         """The parts of a step."""
@@ -192,8 +189,7 @@ def _by_header(suspects: Suspects, lineup: Lineup, at: int, complaint: Complaint
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Lead:
+class Lead(Struct, frozen=True):
     """The commit of upstream that first had names which nothing in the series brings."""
 
     commit: Oid

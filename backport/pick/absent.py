@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from backport.gateway.trees import FILE, SYMLINK
 from backport.pick.content import expected, from_base

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(Struct, frozen=True):
     """``fuzz`` is how many outer lines of a hunk's context may differ (see series/placement/fuzz.py).
 
     ``binary_stub`` leaves a binary file as it is where the patch says only that it differs.

@@ -9,7 +9,9 @@ tree as it goes along: a patch meets there what those before it have made.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backport.gateway.objects import Objects
 from backport.gateway.trees import Entry, InTheWay, TreeView
@@ -19,8 +21,7 @@ from series.model import FileChange, Hunk, Patch, shown
 from series.placement.hunks import Placed, PlaceError, apply_change
 
 
-@dataclass(frozen=True, slots=True)
-class Based:
+class Based(Struct, frozen=True):
     """A patch whose changes name the blobs that they are for; ``made_on`` gives its own tree.
 
     ``notes`` name the files whose hunks do not fit there: these go on by context.
@@ -31,8 +32,7 @@ class Based:
     notes: tuple[str, ...] = ()
 
 
-@dataclass
-class BaseTree:
+class BaseTree(Struct):
     """The tree of ``--base`` as the patches so far have left it; nothing is written but blobs."""
 
     objects: Objects

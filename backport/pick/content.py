@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.counted import counted
 from backport.gateway.objects import Objects
@@ -53,8 +55,7 @@ NO_DATA = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """A content, how it came about, and what is worth the user's eye."""
 
     blob: Oid

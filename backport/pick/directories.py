@@ -10,8 +10,9 @@ the one that most of its files have moved to.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from backport.pick.renamed import Renames
 
@@ -19,8 +20,7 @@ _MOST_FILES = 500
 """Files of one directory that are followed; past that those have said enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """``folder`` of the patch's tree is ``names`` here: several where as many files went to each."""
 
     folder: bytes

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.counted import counted
 from backport.gateway.text_diff import changed_lines, line_edits
@@ -58,8 +59,7 @@ def _listed(numbers: Sequence[int], hunks: Sequence[Hunk], what: str) -> str:
     return f"{word} {few} of {len(hunks)} {verb} {what}"
 
 
-@dataclass(frozen=True, slots=True)
-class LooksApplied:
+class LooksApplied(Struct, frozen=True):
     """For the message of a clash: which of its hunks look applied, and where; ``wholly`` if all do."""
 
     words: str

@@ -11,9 +11,8 @@ wrong results, not more right ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pygit2
+from msgspec import Struct
 from pygit2.enums import MergeFavor, MergeFileFlag, MergeFlag
 
 from backport.gateway.objects import Objects
@@ -25,8 +24,7 @@ _MATCHING = MergeFileFlag.DIFF_PATIENCE
 _MARKED = _MATCHING | MergeFileFlag.STYLE_DIFF3 | MergeFileFlag.ACCEPT_CONFLICTS
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(Struct, frozen=True):
     """``blob`` is the result, None when the sides conflict; ``marked`` then has diff3 markers."""
 
     blob: Oid | None

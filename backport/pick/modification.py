@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from backport.gateway.trees import EXECUTABLE, FILE, GITLINK, Entry
 from backport.pick import submodule

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from backport.gateway.trees import TreeView
 from series.model import Oid, Patch
@@ -31,8 +32,7 @@ class How(StrEnum):
     """A conflict for git; the changes of both sides do not touch each other, and the step was built."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One path, done.  ``notes`` are worth the user's eye: an offset, an ambiguous place."""
 
     path: bytes
@@ -46,8 +46,7 @@ SKIPPABLE = ": `backport skip` leaves it out"
 """The end of a reason, at the first clash of a patch that looks applied as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
+class Clash(Struct, frozen=True):
     """One path that does not go on; ``reason`` leaves the path out, whoever prints it names it.
 
     ``content`` is the file with diff3 markers where one can be made; the three ids are the index
@@ -80,8 +79,7 @@ class Clash:
         return self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Picked:
+class Picked(Struct, frozen=True):
     """A patch on a tree: the tree that results, and where not everything fitted, the clashes."""
 
     tree: TreeView

@@ -14,7 +14,8 @@ files can swap their names; and a path that the patch takes away is free for wha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backport.errors import UsageError
 from backport.gateway.objects import Objects

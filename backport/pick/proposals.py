@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.gateway.objects import Objects
 from backport.gateway.trees import Entry, TreeView
@@ -13,8 +14,7 @@ from backport.pick.region_merge import Finer, resolve
 from series.symbols.lexer import language
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """A tree without the conflict, and how finely the sides had to be taken apart."""
 
     tree: TreeView

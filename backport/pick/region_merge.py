@@ -22,10 +22,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
 from itertools import pairwise
+
+from msgspec import Struct
 
 _TOKEN = re.compile(rb"[A-Za-z_]\w*|\d\w*|[ \t]+|\n|[^\w\s]", re.ASCII)
 _MARKER = re.compile(rb"^(?:<<<<<<< |\|{7} |>>>>>>> |=======\r?$)", re.MULTILINE)
@@ -45,8 +46,7 @@ Part = Sequence[bytes]
 """Lines, or words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(Struct, frozen=True):
     """A conflict, as lines with their ends."""
 
     base: Part
@@ -54,8 +54,7 @@ class Region:
     theirs: Part
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Edit:
+class _Edit(Struct, frozen=True, order=True):
     """Of the base, [start, end) and what stands there instead."""
 
     start: int

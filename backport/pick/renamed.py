@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
+
+from msgspec import Struct, field
 
 from backport.gateway.objects import Objects
 from backport.gateway.tree_diff import Apart, compare_trees
@@ -42,8 +43,7 @@ class TooMany(Exception):
         self.count = count
 
 
-@dataclass(frozen=True, slots=True)
-class Renamed:
+class Renamed(Struct, frozen=True):
     """A path of the branch, and how much of its content is the patch's file (0 to 1)."""
 
     path: bytes
@@ -51,8 +51,7 @@ class Renamed:
     likeness: float
 
 
-@dataclass
-class Renames:
+class Renames(Struct, dict=True):
     """The files that have other names in ``ours`` than in ``made_on``, the tree that a patch was made on;
     of a tree that is not known (None) no file is known to have the same name.
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.gateway.objects import Objects
 from backport.gateway.text_diff import unified
@@ -32,8 +34,7 @@ _MOST_PAIRS = 10_000
 """Compared: a patch that replaces hundreds of files by hundreds of others is taken as it is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unmarked:
+class Unmarked(Struct, frozen=True):
     """A rename that stands for a deletion and a creation of the patch."""
 
     deletion: FileChange

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backport.gateway.objects import Objects
 from backport.gateway.trees import GITLINK, SYMLINK, Entry, TreeView
@@ -24,16 +25,14 @@ def unknown() -> None:
     """A `MadeOn` that does not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """A change that went on, and what it makes of which path (None: nothing is left there)."""
 
     change: Change
     edits: tuple[tuple[bytes, Entry | None], ...] = ()
 
 
-@dataclass(slots=True)
-class Work:
+class Work(Struct):
     """The tree as the changes so far have left it."""
 
     objects: Objects

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from series.model import Oid
 
 Kind = Literal["mbox", "folder", "quilt", "range"]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One ``--series`` as it was found: ``files`` by name, or for a range its two commits."""
 
     kind: Kind

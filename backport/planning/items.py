@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from series.model import Oid
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(Struct, frozen=True):
     """Patch ``position`` (from 0) of the series as it was given."""
 
     position: int
@@ -20,8 +20,7 @@ class Posted:
         return f"p{self.position}"
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """A prerequisite that is picked from upstream."""
 
     commit: Oid

@@ -6,8 +6,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backport.config import Settings
 from backport.counted import counted
@@ -35,8 +37,7 @@ _AUTHOR = re.compile(r"\s*[^<>\s][^<>]*<[^<>\s]+>\s*")
 _BY_MERGE, _BY_CONTEXT = 1, 3
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A series in the order in which it goes on.
 
     ``reasons`` say why each of the ``items`` stands where it does.

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.config import Settings
 from backport.gateway.commits import commit_patch, patch_id
@@ -25,8 +26,7 @@ _MOST = 20
 """Owed commits that are named; `owed` has all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One change."""
 
     commit: Oid
@@ -42,8 +42,7 @@ class Entry:
     """None where nothing has judged it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """All of it.  ``debts`` are lines for a person, of what is nowhere upstream and what is owed."""
 
     branch: str

@@ -8,7 +8,9 @@ The tag is noted for `undo` before a ref names it, so at no instant is there a t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.config import Settings
 from backport.counted import counted
@@ -28,8 +30,7 @@ from backport.run.request import Progress, Request
 from series.model import Oid
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """A release as it would be made; ``bump`` is None where no line of the tree says the version."""
 
     branch: str

@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.errors import UsageError
 from backport.gateway.trees import TreeView
@@ -22,8 +23,7 @@ _XEN_LINE = re.compile(
 _XEN_NUMBER = rb"(?m)^export XEN_%s[ \t]*=[ \t]*(\d+)[ \t]*$"
 
 
-@dataclass(frozen=True, slots=True)
-class Bump:
+class Bump(Struct, frozen=True):
     """The file that says the version, as it is to be; ``said`` is what the line becomes."""
 
     path: bytes

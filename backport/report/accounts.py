@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from backport.run.accounting import Tally
 from series.model import Account, shown

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from backport.report.out import FORMAT
 from series.graph.evidence import Dependency, Need
@@ -41,8 +42,7 @@ _LEGEND = "; an arc leads down from a patch to one that needs it"
 _TOP = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """What is drawn: the patches as nodes, in their order, with their places in the whole plan."""
 
     graph: nx.DiGraph[int]

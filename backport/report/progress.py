@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, replace
 from threading import Timer
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.report.page import colour_system, fold, page_width, step_text
 from backport.run.steps import Step, StepState
@@ -49,8 +51,7 @@ _DETAIL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _UnderWay:
+class _UnderWay(Struct, frozen=True):
     """The step at work, since a moment of the monotonic clock."""
 
     number: int

@@ -6,8 +6,9 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import asdict
 
 from backport.branches.matrix import Column, Matrix, Standing
 from backport.branches.roster import Cell, CellState

@@ -8,7 +8,8 @@ series; each patch of the series has one step, or was left out by ``--only``.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.counted import counted
 from backport.errors import Unaccounted
@@ -18,8 +19,7 @@ from backport.run.steps import Step, StepState
 from series.model import Account, Fate
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """How many of what.  ``fates`` counts mails and files; the other numbers count patches."""
 
     fates: dict[Fate, int]

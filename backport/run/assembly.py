@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.errors import MissingPrerequisite
 from backport.gateway.identity import Signature
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
 OnStep = Callable[[int, int, Patch, Step], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Assembly:
+class Assembly(Struct, frozen=True):
     """How far it came: the state with its steps, and what it stopped on.
 
     With ``blockers`` upstream has what the patch waits for, and it may not be taken unasked.

@@ -10,8 +10,9 @@ it is said to follow from the one that stopped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from backport.gateway.repository import Repo
 from backport.gateway.trees import Entry, InTheWay, TreeView
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from backport.pick.proposals import Proposal
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(Struct, frozen=True):
     """One patch from where the run stops on; without a ``step`` it stops, too, on ``picked``."""
 
     item: Item

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.config import Settings
 from backport.errors import Conflict, MissingPrerequisite
@@ -21,8 +22,7 @@ from backport.verdicts import State, StepVerdict
 from series.model import Oid, shown
 
 
-@dataclass(frozen=True, slots=True)
-class Bisection:
+class Bisection(Struct, frozen=True):
     """``steps`` begin with the tree before the first patch; ``verdicts`` are by their number."""
 
     found: Found

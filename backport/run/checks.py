@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from backport.config import Settings, level_of
 from backport.counted import counted
@@ -24,8 +24,7 @@ from backport.verdicts import State, StepVerdict
 from series.model import Oid
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(Struct, frozen=True):
     """``changed`` paths are staged; without a ``verdict``, ``why`` says why the core was not built."""
 
     changed: int
@@ -39,8 +38,7 @@ class Staged:
         return self.verdict is not None and self.verdict.state is State.FAILED
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """Of ``total`` commits those that were reached; and what is wrong with patches in them."""
 
     total: int

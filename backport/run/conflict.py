@@ -17,9 +17,10 @@ import os
 import re
 import shutil
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from backport.errors import Conflict, UsageError
 from backport.gateway.repository import Repo
@@ -39,8 +40,7 @@ _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 """The user's hooks are for what he does there himself (docs/git.md)."""
 
 
-@dataclass(frozen=True, slots=True)
-class LaidOut:
+class LaidOut(Struct, frozen=True):
     """The worktree's folder, each file that is open in it, and what the user should know."""
 
     folder: Path
@@ -170,8 +170,7 @@ def unresolved(repo: Repo, folder: Path) -> tuple[str, ...]:
     return _paths(repo, folder, "diff", "--name-only", "--diff-filter=U")
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(Struct, frozen=True):
     """The tree that the user made, and what he should know of it."""
 
     tree: Oid

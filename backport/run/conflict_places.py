@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backport.gateway.trees import TreeView
 from backport.pick.outcome import Clash, Picked

@@ -9,8 +9,9 @@ nothing can be missing there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from backport.config import level_of
 from backport.gateway.repository import Repo

@@ -7,7 +7,7 @@ encoding the commit stays UTF-8, which is right in any repository; git would wri
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from backport.errors import UsageError
 from backport.gateway.identity import Signature

@@ -43,9 +43,11 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from backport.config import Settings
 from backport.errors import RunInProgress, UsageError
@@ -72,8 +74,7 @@ _PATIENCE = 60
 """Seconds for a git that a killed run had started to come to its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
+class RunState(Struct, frozen=True):
     """The whole journal of a run, as a value; see the module's docstring."""
 
     phase: Phase

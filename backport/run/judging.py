@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.counted import counted
 from backport.errors import Unaccounted
@@ -34,8 +36,7 @@ if TYPE_CHECKING:
 _MOST_NAMED = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """The step that an item comes to, without its commit; None where it stops on ``picked``."""
 
     patch: Patch

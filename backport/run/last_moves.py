@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import astuple, replace
 
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
@@ -23,8 +25,7 @@ _READ = (1, _VERSION)
 _MOST = 50
 
 
-@dataclass(frozen=True, slots=True)
-class RefMove:
+class RefMove(Struct, frozen=True):
     """A ref that went from ``old`` (None: it was made) to ``new``."""
 
     ref: str
@@ -39,8 +40,7 @@ class RefMove:
         return self.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """What one command did."""
 
     what: str

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.config import Settings, with_options
 from backport.counted import counted
@@ -217,8 +219,7 @@ def leave_out(repo: Repo, journal: Journal) -> RunState:
     return state
 
 
-@dataclass(frozen=True, slots=True)
-class Aborted:
+class Aborted(Struct, frozen=True):
     """A run that was dropped: its state, None where that could not be read; whether its branch had moved
     already, and was put back."""
 

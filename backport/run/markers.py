@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from backport.gateway.text_diff import line_edits
 from series.lines import split_lines
@@ -29,8 +30,7 @@ class Style(StrEnum):
     ZDIFF3 = "zdiff3"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """One place where the sides differ; ``end`` is the line end of its markers."""
 
     ours: tuple[bytes, ...]

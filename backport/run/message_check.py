@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.errors import UnknownRevision
 from backport.gateway.repository import Repo
@@ -25,8 +26,7 @@ _SCISSORS = re.compile(rb"^. -+ >8 -+$", re.M)
 _ORIGINS = (PICKED, UPSTREAM, "master commit")
 
 
-@dataclass(frozen=True, slots=True)
-class MessageCheck:
+class MessageCheck(Struct, frozen=True):
     """``named`` commits were looked up on ``upstream`` (names of branches); what is ``wrong`` with them."""
 
     named: int

@@ -8,7 +8,8 @@ taken back, and is where it fails; the run is done with that rename.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backport import interrupts
 from backport.counted import counted

@@ -8,8 +8,10 @@ two ends; with it, either end is reached (docs/run.md).  It goes with the run.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.errors import UsageError
 from backport.gateway import worktrees
@@ -20,8 +22,7 @@ from backport.run.journal import Journal, RunState
 from backport.store.files import write_atomic
 
 
-@dataclass(frozen=True, slots=True)
-class Moving:
+class Moving(Struct, frozen=True):
     """The branch that moves, and the files of the worktree that has it out, if any."""
 
     branch: BranchMove

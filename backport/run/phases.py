@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport import interrupts
 from backport.config import level_of
@@ -45,8 +47,7 @@ def note_nothing(_: object) -> None:
     """One branch alone: its run is over when its journal is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Together:
+class Together(Struct, frozen=True):
     """What differs where the run is one of several.
 
     ``moved`` and ``failed`` note its end: the journal goes after that.  ``holds``: the branch does not move

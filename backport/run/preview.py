@@ -7,7 +7,9 @@ Nothing is written: new objects stay in memory (see pick/objects.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.config import Settings
 from backport.errors import ExitCode
@@ -30,8 +32,7 @@ from backport.run.request import pinned
 from series.model import Oid, Patch
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(Struct, frozen=True):
     """The plan, what would come of each step, and what would stop the run."""
 
     plan: Plan

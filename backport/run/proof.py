@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from backport.config import level_of
 from backport.gateway.repository import Repo
@@ -16,8 +16,7 @@ from backport.verdicts import StepVerdict
 from series.model import shown
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """Proves every commit that a run has made."""
 
     keep_going: bool = False

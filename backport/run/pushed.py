@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.gateway.repository import Repo
 from series.model import Oid
 
 
-@dataclass(frozen=True, slots=True)
-class Pushed:
+class Pushed(Struct, frozen=True):
     """A branch that is pushed, and what is new of it as ``A..B``; None where nothing shows what is new."""
 
     branch: str

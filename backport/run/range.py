@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.errors import UnknownRevision, UsageError
 from backport.gateway.repository import Repo
@@ -15,8 +16,7 @@ from series.model import Oid, shown
 _UPSTREAM = "@{upstream}"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """``targets``, oldest first and numbered from 1, stand one on the other, the first on ``start``."""
 
     start: Oid

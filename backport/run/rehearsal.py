@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.builds.sandbox import boxed_as
 from backport.builds.step_build import KIND, build_key
@@ -24,8 +25,7 @@ _MOST = 50
 """Earlier builds that an estimate is made from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsed:
+class Rehearsed(Struct, frozen=True):
     """One step: ``cached`` where its build is known."""
 
     number: int
@@ -33,8 +33,7 @@ class Rehearsed:
     cached: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
+class Rehearsal(Struct, frozen=True):
     """``steps`` would make commits; ``each`` is the median of ``builds`` earlier builds, in seconds."""
 
     outlook: Outlook

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from series.graph.dependencies import Premature
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(Struct, frozen=True):
     """What the patches of a run need of each other.
 
     ``graph`` has them as nodes, in their order; ``places`` their places in it, from 1.

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.config import Settings
 from backport.gateway.repository import Repo
@@ -36,8 +38,7 @@ class Progress(Protocol):
         """Something that the user should know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """A run that came to its end."""
 
     state: RunState
@@ -64,8 +65,7 @@ class Validation(Protocol):
     ) -> tuple[tuple[StepVerdict, ...], str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What the user asked for."""
 
     branch: str

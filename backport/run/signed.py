@@ -9,7 +9,8 @@ moves the branch to the same ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backport.gateway import refs
 from backport.gateway.repository import Repo

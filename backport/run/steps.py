@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from backport.history.other_branch import AsBranch
 from backport.pick.outcome import How
@@ -36,8 +37,7 @@ class PickClass(StrEnum):
     """It conflicts, and could be resolved so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why a step came out as it did, for a person."""
 
     text: str
@@ -50,8 +50,7 @@ Way = How | AsBranch | Reason
 """How a patch went on by itself, that another branch's version did, or why none of it was needed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One item of the order, done; ``commit`` is None where there is nothing to commit."""
 
     item: Item

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.counted import counted
 from backport.pick.outcome import Clash, Picked
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from backport.survey.advice import Advised
 
 
-@dataclass(frozen=True, slots=True)
-class Lacked:
+class Lacked(Struct, frozen=True):
     """A commit of upstream that the patch waits for, and what it does to the file."""
 
     commit: str
@@ -32,8 +33,7 @@ class Lacked:
     because: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Laid:
+class Laid(Struct, frozen=True):
     """A file as it was laid out: its content's id; ``known`` where rerere had a resolution for it."""
 
     path: str
@@ -47,8 +47,7 @@ class Laid:
     """What that makes of the branch's file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """Where a run stopped: the item, and for each path why.
 
     ``hunks`` say which of them are done; ``missing`` what upstream has and the branch lacks; ``laid``

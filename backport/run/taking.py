@@ -12,8 +12,10 @@ blockers the maintainer took 49, of the 18 that are advised 11, and of the 5 tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.gateway.repository import Repo
 from backport.pick.outcome import Picked
@@ -32,8 +34,7 @@ MOST_TAKEN = 40
 """Commits that are taken in one run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A patch that does not go on, before anything was taken for it, and what it waits for."""
 
     state: RunState

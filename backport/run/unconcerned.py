@@ -8,8 +8,9 @@ conflict in the index, settings of the tree) it answers nothing: then `checks.ch
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backport.config_keys import KEYS
 from backport.gateway.stage import Stage
@@ -26,16 +27,14 @@ _DEFAULT = "xen-pv-shim-4.10"
 _TREE_FILE = b"backport.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Unconcerned:
+class Unconcerned(Struct, frozen=True):
     """So many paths are staged, and why none of them is looked at."""
 
     changed: int
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Code:
+class _Code(Struct, frozen=True):
     """What is staged, as `reach.Files`."""
 
     stage: Stage

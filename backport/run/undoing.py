@@ -9,7 +9,9 @@ After a kill `undo` finishes the whole, `abort` takes it back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport import interrupts
 from backport.config import Settings
@@ -29,8 +31,7 @@ _BACK = "backport: undo"
 _FORTH = "backport: undo taken back"
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(Struct, frozen=True):
     """What was taken back, and which refs of the same moves were back already."""
 
     moves: tuple[Move, ...]

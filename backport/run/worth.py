@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 
 class Worth(StrEnum):
@@ -20,8 +21,7 @@ class Worth(StrEnum):
     NEEDED = "needed"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What the branch has already of one file of a patch; ``hunks`` says which, empty for all of it."""
 
     path: str

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _SEPARATOR = b"From %s Mon Sep 17 00:00:00 2001\n"
 _AUTHOR = b"Ada Holt <ada.holt@example.org>"
@@ -41,8 +42,7 @@ _V1 = "Only the parts that do not depend on being a guest; the rest follows.\n"
 _V2 = "Changes since v1:\n * the shim itself\n * ports go back to L0 on every error path\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(Struct, frozen=True):
     """One version of the series as mails: the cover letter, and the patches by number."""
 
     cover: bytes

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backport.errors import UsageError
 from backport.sample.data import VARIANTS, patches, release_files, variant
@@ -36,8 +37,7 @@ _CONFIG = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SamplePaths:
+class SamplePaths(Struct, frozen=True):
     """Where everything lies after `write_sample`."""
 
     directory: Path

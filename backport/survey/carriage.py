@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from backport.errors import BackportError
 from backport.gateway.commits import commit_patch
@@ -42,8 +43,7 @@ class Share(StrEnum):
     NONE = "nothing of it"
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(Struct, frozen=True):
     """What stands for a commit of upstream: ``here`` is the commit of the branch."""
 
     here: Statement

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings, newer_branches
@@ -15,8 +16,7 @@ from backport.survey.owed import Account, Owed, find_owed
 from backport.survey.remembered import ignored
 
 
-@dataclass(frozen=True, slots=True)
-class Debt:
+class Debt(Struct, frozen=True):
     """One commit; ``because``: why the maintainer does not take it."""
 
     owed: Owed
@@ -29,8 +29,7 @@ class Debt:
         return self.view is not None and self.view.fate is Fate.THERE
 
 
-@dataclass(frozen=True, slots=True)
-class Debts:
+class Debts(Struct, frozen=True):
     """All of them, the oldest first."""
 
     branch: str

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.gateway.repository import Repo
 from backport.history.siblings import find_siblings, newer_branches
@@ -22,8 +24,7 @@ from series.model import Oid, Patch, shown
 _ONLY_CLASHES = "no commit of it is known here: only what clashes was looked for"
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """A direct blocker; ``pulls`` are its own direct blockers."""
 
     commit: Oid
@@ -36,8 +37,7 @@ class Need:
     """Newer stable branches that have it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """What one patch needs: ``view`` is what comes of it as it is."""
 
     subject: str

@@ -8,8 +8,9 @@ percentile 331).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
@@ -37,16 +38,14 @@ class Kind(StrEnum):
     """It brought a name that the patch uses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """One thing that points to a blocker, in words."""
 
     kind: Kind
     text: str
 
 
-@dataclass
-class Digger:
+class Digger(Struct):
     """Finds blockers for one branch; what was found of a commit is kept."""
 
     repo: Repo

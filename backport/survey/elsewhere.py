@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.gateway.repository import Repo
 from backport.history.other_branch import Sibling
@@ -16,8 +17,7 @@ from backport.survey.lineage import Lineage
 from series.model import Oid
 
 
-@dataclass(frozen=True, slots=True)
-class _Newer:
+class _Newer(Struct, frozen=True):
     """One of them: what it has that upstream does not reach, by origin, newest first."""
 
     name: str

@@ -9,7 +9,8 @@ or along with something else, is gone all the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.errors import BackportError
 from backport.gateway.commits import commit_patch
@@ -21,8 +22,7 @@ from series.errors import SeriesError
 from series.model import FileChange, Oid
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """How much of a commit its branch still has, and which later commit ``by`` took the rest back."""
 
     left: Left

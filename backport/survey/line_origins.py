@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backport.gateway.repository import Repo
 from series.model import FileChange, Oid, Patch
@@ -18,8 +19,7 @@ _MOST_RANGES = 200
 """Of hunks of one file that are asked for at once; a command line has its limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenLine:
+class WrittenLine(Struct, frozen=True):
     """A line that ``commit`` wrote, at a place where the patch works."""
 
     commit: Oid

@@ -7,8 +7,9 @@ No merge base is asked for, so merges that cross make no difference.
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from backport.errors import UsageError
 from backport.gateway.repository import Repo
@@ -18,8 +19,7 @@ from backport.history.statements import Abbreviations, Statement
 from series.model import Oid
 
 
-@dataclass(frozen=True)
-class Lineage:
+class Lineage(Struct, frozen=True, dict=True):
     """``own`` and ``upstream`` are newest first; ``shared`` is what both have."""
 
     branch: str

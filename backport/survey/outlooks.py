@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from backport.errors import BackportError
 from backport.gateway.commits import commit_patch
@@ -43,8 +44,7 @@ class Fate(StrEnum):
     NOT_JUDGED = "not judged"
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """What would come of one commit: ``how`` it goes on or where it clashes, and what it waits for."""
 
     fate: Fate

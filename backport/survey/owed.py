@@ -15,8 +15,10 @@ counted, and listed when asked for: most are for code that nobody complains of.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backport.errors import BackportError
 from backport.gateway.commits import commit_patch
@@ -45,8 +47,7 @@ class Why(StrEnum):
     """What the branch had before it left upstream."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """One reason: ``of`` is the commit that is mended, or a word: a version, names of branches."""
 
     why: Why
@@ -63,8 +64,7 @@ class Claim:
         return list(Why).index(Why.NEWER if self.weak else self.why)
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(Struct, frozen=True):
     """A commit of upstream, or (``on``) one that a newer branch alone has."""
 
     commit: Oid
@@ -93,8 +93,7 @@ class Owed:
         return all(claim.why is Why.FIXES_BASE for claim in self.claims)
 
 
-@dataclass(frozen=True, slots=True)
-class InPart:
+class InPart(Struct, frozen=True):
     """A commit of upstream of which the branch has a part: ``text`` says which part it has not."""
 
     commit: Oid
@@ -102,8 +101,7 @@ class InPart:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """All that was looked at: the numbers add up to the commits of upstream that the branch lacks."""
 
     owed: tuple[Owed, ...]

@@ -10,8 +10,10 @@ from __future__ import annotations
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.errors import UsageError
 from backport.gateway.commits import commit_patch
@@ -54,8 +56,7 @@ class Whence(StrEnum):
     MERGE = "a merge"
 
 
-@dataclass(frozen=True, slots=True)
-class Adapted:
+class Adapted(Struct, frozen=True):
     """How much a commit differs from its origin: lines that only one of the two changes, of all."""
 
     lines: int
@@ -69,8 +70,7 @@ class Adapted:
         return self.lines == 0
 
 
-@dataclass(frozen=True, slots=True)
-class Descent:
+class Descent(Struct, frozen=True):
     """One commit of the branch."""
 
     commit: Oid
@@ -99,8 +99,7 @@ class Descent:
         return self.left is Left.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Pedigree:
+class Pedigree(Struct, frozen=True):
     """The commits of a branch, oldest first."""
 
     branch: str

@@ -7,10 +7,13 @@ and says so.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.verdicts import State, StepVerdict, Validator
 from emu.booted.emulate import BootReport
@@ -24,8 +27,7 @@ _STYLE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """One step: its report, and what is different from the step ``since``."""
 
     number: int
@@ -83,7 +85,7 @@ def _look(verdict: StepVerdict, last: Seen | None) -> Seen:
             return replace(bare, state="does not build", error=error)
         return replace(bare, state=why or verdict.state.value)
     if last is None or last.report is None:
-        nothing = replace(report, ladder=(), behaviour=(), boot_findings=())
+        nothing = dataclasses.replace(report, ladder=(), behaviour=(), boot_findings=())
         changes = compare(nothing, report) if verdict.number else ()
         return replace(bare, changes=changes)
     changes = compare(last.report, report)

@@ -11,8 +11,10 @@ Cost: log2(n) tests where the end fails, up to n where nothing does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.counted import counted
 from backport.verdicts import State
@@ -21,8 +23,7 @@ Test = Callable[[int], State]
 """Answers for step ``n`` of ``0..count``; 0 is the tree before the first patch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """``first_bad`` fails and ``last_good``, the nearest testable step before it, does not.
 
     ``untested`` are steps before ``last_good`` that were not tried, ``untestable`` lie between the

@@ -11,10 +11,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
+
+from msgspec import Struct
 
 from backport.accepted import is_accepted
 from backport.counted import counted
@@ -37,8 +38,7 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class EmulationLevel:
+class EmulationLevel(Struct, frozen=True):
     """One level of emulation: how it is run in parts, kept and read."""
 
     name: Validator
@@ -52,8 +52,7 @@ class EmulationLevel:
     judge: Callable[[Any, Sequence[str], bool], Verdict]
 
 
-@dataclass(frozen=True, slots=True)
-class Emulation:
+class Emulation(Struct, frozen=True):
     """One file's emulation, under way or known."""
 
     level: EmulationLevel

@@ -11,13 +11,15 @@ import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from multiprocessing import active_children, parent_process
 from pathlib import Path
 from signal import SIG_BLOCK, SIG_SETMASK, SIGINT, pthread_sigmask
 from tempfile import TemporaryDirectory
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.config import Settings
 from backport.store.cache import Cache
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
     from emu.object.probe import Answers
 
 
-@dataclass(frozen=True, slots=True)
-class _Oracles:
+class _Oracles(Struct, frozen=True):
     """Those for one tree: with what it says, and where that is not what the profile says."""
 
     answers: Answers | None

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.builds.step_build import BuildTree, Built, Way
 from backport.config import Settings, level_of
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
     from emu.profile import Profile
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One commit to prove, with its number in the series and its subject."""
 
     number: int

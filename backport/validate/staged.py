@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from backport.gateway.repository import Repo
 from backport.gateway.trees import DIRECTORY, TreeView
@@ -29,16 +30,14 @@ from series.reading.rules import Rules
 _ANYBODY = Rules(author=Identity(b"nobody", b""), partial=True, guards=frozenset())
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """One thing that is wrong with what is staged."""
 
     path: str
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What was looked at and what is wrong."""
 
     patches: int
@@ -61,8 +60,7 @@ def look_at_patches(repo: Repo, tree: TreeView, changed: dict[bytes, bool]) -> L
     return Looked(len(patches), len(known), tuple(complaints))
 
 
-@dataclass(frozen=True, slots=True)
-class TreeFiles:
+class TreeFiles(Struct, frozen=True):
     """A tree's files, as `reach.Files`."""
 
     tree: TreeView

@@ -8,8 +8,9 @@ the series; where they point backwards they are premature uses to report, not a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from series.graph.edges import add_evidence, dependencies_of, new_graph
 from series.graph.evidence import Dependency, SymbolUse
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from networkx import DiGraph
 
 
-@dataclass(frozen=True, slots=True)
-class Premature:
+class Premature(Struct, frozen=True):
     """Node ``user`` comes before node ``maker`` although it needs what that one brings."""
 
     user: int

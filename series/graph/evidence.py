@@ -8,9 +8,10 @@ order and say what a patch needs.  Each says itself in one sentence (``explain``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct
 
 from series.model import shown
 
@@ -48,8 +49,7 @@ class Need(StrEnum):
     DECLARED = "declared"
 
 
-@dataclass(frozen=True, slots=True)
-class Precedes:
+class Precedes(Struct, frozen=True):
     """The earlier patch comes first; ``text`` goes on from the name of the later one."""
 
     kind: Kind
@@ -64,8 +64,7 @@ class Precedes:
         return {"kind": f"order-{self.kind.replace(' ', '-')}", "text": self.text}
 
 
-@dataclass(frozen=True, slots=True)
-class TextTouch:
+class TextTouch(Struct, frozen=True):
     """The later patch edits lines that the earlier one wrote."""
 
     path: bytes
@@ -81,8 +80,7 @@ class TextTouch:
         return {"kind": "text-touch", "path": shown(self.path), "lines": list(self.lines)}
 
 
-@dataclass(frozen=True, slots=True)
-class TextAdjacent:
+class TextAdjacent(Struct, frozen=True):
     """The later patch edits right beside lines that the earlier one wrote or removed."""
 
     path: bytes
@@ -98,8 +96,7 @@ class TextAdjacent:
         return {"kind": "text-adjacent", "path": shown(self.path), "lines": list(self.lines)}
 
 
-@dataclass(frozen=True, slots=True)
-class FileLife:
+class FileLife(Struct, frozen=True):
     """The earlier patch creates, deletes, renames, copies or replaces the file: ``what`` in words."""
 
     path: bytes
@@ -115,8 +112,7 @@ class FileLife:
         return {"kind": "file-life", "path": shown(self.path), "what": self.what}
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolUse:
+class SymbolUse(Struct, frozen=True):
     """The later patch uses a name that the earlier one introduces; places are path and line."""
 
     kind: NameKind
@@ -146,8 +142,7 @@ class SymbolUse:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """The later patch's message names the earlier one in a trailer."""
 
     trailer: str

@@ -15,8 +15,9 @@ Cost: some hundred steps for each edit (`series.graph.runs`), and one for each n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from series.graph.runs import BASE, ENDLESS, Run, Runs
 from series.model import FileChange, Hunk
@@ -29,8 +30,7 @@ _MOST_GONE = 64
 nearest come last, and follow the others; two patches that revert each other leave one each time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(Struct, frozen=True):
     """Patch ``later`` edits lines that ``earlier`` wrote or removed, or lines beside them.
 
     ``lines`` are first and last, 1-based, in the file as ``later`` finds it.
@@ -43,8 +43,7 @@ class Contact:
     lines: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Edit:
+class _Edit(Struct, frozen=True, eq=False):
     """One group of removed and added lines, by the run that marks its place."""
 
     patch: int
@@ -181,8 +180,7 @@ def _groups(hunk: Hunk, line: int) -> Iterator[tuple[int, int, int]]:
         yield start, removed, added
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(Struct, frozen=True):
     """Patch ``later`` needs what ``earlier`` did to the file as a whole: ``what`` in words."""
 
     earlier: int
@@ -191,8 +189,7 @@ class Life:
     what: str
 
 
-@dataclass(slots=True)
-class _File:
+class _File(Struct):
     """What is known of one path while going along the order."""
 
     history: LineHistory

@@ -22,8 +22,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from series.graph.edges import add_evidence, evidence_of, graph_of, order_edges, order_of
 from series.graph.evidence import Kind, Precedes
@@ -43,8 +44,7 @@ Claim = tuple[int, int, Precedes]
 """Two patches, the earlier first, and what says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refuted:
+class Refuted(Struct, frozen=True):
     """Evidence that stronger evidence leads against: ``path`` goes from ``after`` back to ``before``.
 
     The path is empty where too many are wrong for each to be explained.
@@ -56,8 +56,7 @@ class Refuted:
     path: tuple[Claim, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Circle:
+class Circle(Struct, frozen=True):
     """Evidence of one kind that goes in a circle, perhaps with the help of stronger evidence."""
 
     kind: Kind
@@ -65,8 +64,7 @@ class Circle:
     given_up: tuple[Claim, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(Struct, frozen=True):
     """The order, and what was given up to reach it; a graph has lost what was given up."""
 
     order: tuple[int, ...]
@@ -78,8 +76,7 @@ class Resolution:
     """The evidence that holds."""
 
 
-@dataclass(slots=True)
-class _GivenUp:
+class _GivenUp(Struct):
     """What has been given up so far."""
 
     refuted: list[Refuted] = field(default_factory=list)

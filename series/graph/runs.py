@@ -9,7 +9,8 @@ in a file of any length: two patches of 8,000 hunks took 2 s where a scan of the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 BASE = -1
 """Nobody of the series: who wrote the lines of the base, and who removed what is still there."""
@@ -19,8 +20,7 @@ _MOST = 256
 """Runs of a block."""
 
 
-@dataclass(slots=True, eq=False)
-class Run:
+class Run(Struct, eq=False):
     """``size`` lines written by patch ``author``; ``killer`` removed them, `BASE` if none did."""
 
     size: int
@@ -36,8 +36,7 @@ class Run:
         return self.killer == BASE
 
 
-@dataclass(slots=True, eq=False)
-class _Block:
+class _Block(Struct, eq=False):
     first: Run
     count: int
     live: int

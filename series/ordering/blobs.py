@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from series.model import Base, FileChange, Oid, Patch
 
@@ -19,8 +20,7 @@ State = tuple[bytes, str | None]
 """A path and the blob it holds; None where there is no file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """``before`` makes the version of ``path`` that ``after`` starts from."""
 
     before: int
@@ -29,8 +29,7 @@ class Link:
     blob: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Chains:
+class Chains(Struct, frozen=True):
     """The links, the changes whose pre-image nothing here makes, and those that carry no ids."""
 
     links: tuple[Link, ...]
@@ -80,8 +79,7 @@ class _Names:
         return -1
 
 
-@dataclass(frozen=True, slots=True)
-class _Edge:
+class _Edge(Struct, frozen=True):
     patch: int
     start: State
     end: State

@@ -19,7 +19,9 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from series.binary import apply_delta
 from series.graph.line_history import LineHistory, TreeHistory
@@ -44,8 +46,7 @@ Text = list[bytes] | None
 State = dict[bytes, Text]
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """``before`` must precede ``after``: because of touching text, or only of line numbers."""
 
     before: int
@@ -55,8 +56,7 @@ class Bound:
     strong: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Unplaced:
+class Unplaced(Struct, frozen=True):
     """A change that fits nowhere, with the reason that the applier gives."""
 
     patch: int
@@ -64,8 +64,7 @@ class Unplaced:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fits:
+class Fits(Struct, frozen=True):
     """What the context of all files says together."""
 
     bounds: tuple[Bound, ...]
@@ -78,8 +77,7 @@ class Fits:
     """Patches for which the search ended before a place was found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """All that one patch does to one family of paths."""
 
     patch: int

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from series.ordering.line_shifts import Edits, Needs, Sum, line_sums, tightened
 from series.ordering.many import line_order
@@ -25,8 +26,7 @@ _LOST = 10
 """A patch that no longer can stand weighs as much as so many that are led away from their lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(Struct, frozen=True):
     """A hunk, its lines taken apart once."""
 
     at: int
@@ -34,8 +34,7 @@ class _Block:
     after: list[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class _Beginning:
+class _Beginning(Struct, frozen=True):
     """The patches put on so far, and for each sum how many lines it still wants, and how many more may
     still be lost and gained than it wants."""
 

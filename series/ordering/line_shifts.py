@@ -18,7 +18,8 @@ import itertools
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from series.model import FileChange
 from series.placement.stated import pre_image_line
@@ -37,8 +38,7 @@ _MOST = 400_000
 """Lines followed times places of gain: past this the sums cost more than they bring."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(Struct, frozen=True):
     """``patch`` stands at its stated line once the patches before it gain ``wanted`` lines in all."""
 
     patch: int
@@ -49,8 +49,7 @@ class Sum:
     """As much may be missing or too much, for gains so near that their side is not certain."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Gain:
+class _Gain(Struct, frozen=True):
     patch: int
     place: int | None
     """The line of the base; None where nothing leads back to it."""

@@ -17,8 +17,9 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from series.graph.edges import graph_of
 from series.graph.evidence import Kind, Precedes
@@ -39,8 +40,7 @@ _MOST_NAMED = 8
 _SENT = re.compile(r"<(\d{10,14}[.-]\d+)-(\d{1,4})-")
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """A patch that cannot be placed, and what would have to be there."""
 
     patch: int
@@ -48,8 +48,7 @@ class Missing:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ordering:
+class Ordering(Struct, frozen=True):
     """The order to apply the patches in, as indexes into ``series.patches``, and why."""
 
     order: tuple[int, ...]
@@ -73,8 +72,7 @@ class Ordering:
         return graph_of(self.patches, self.claims) if self.patches else None
 
 
-@dataclass(slots=True)
-class _Findings:
+class _Findings(Struct):
     """What has been found so far."""
 
     claims: list[Claim] = field(default_factory=list)

@@ -7,7 +7,8 @@ Quick, for those who try many orders: a slice is compared for each hunk, and not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from series.model import Hunk
 from series.placement.stated import in_order, pre_image_line

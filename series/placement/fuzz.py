@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from series.lines import split_lines
 from series.model import FileChange, Hunk
@@ -20,8 +21,7 @@ MOST_FUZZ = 3
 """Lines of context that a patch has by default."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A line of context (1-based in the file) that is not what the patch has; None past an end."""
 
     line: int
@@ -29,8 +29,7 @@ class Difference:
     found: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Fuzzy:
+class Fuzzy(Struct, frozen=True):
     """A text that results with ``fuzz`` lines of context left out, and where that mattered."""
 
     text: bytes
@@ -40,8 +39,7 @@ class Fuzzy:
     """Where hunks without any context went (line, 1-based) that are not at their stated line."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Core:
+class _Core(Struct, frozen=True):
     """A hunk without the outer lines of its context: what it replaces, by what, and where."""
 
     start: int

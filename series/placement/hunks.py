@@ -16,8 +16,9 @@ import hashlib
 import re
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from series.binary import apply_delta
 from series.errors import SeriesError
@@ -58,8 +59,7 @@ class PlaceError(SeriesError):
         super().__init__(f"{path.decode('utf-8', 'backslashreplace')}: {self.reason}")
 
 
-@dataclass(frozen=True, slots=True)
-class HunkPlace:
+class HunkPlace(Struct, frozen=True):
     """Where one hunk went: ``line`` is 1-based in the text that the hunks before it had made."""
 
     number: int
@@ -74,8 +74,7 @@ class HunkPlace:
         return bool(self.twins)
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """The post-image and where each hunk went."""
 
     text: bytes
@@ -340,8 +339,7 @@ def is_applied(text: bytes | None, change: FileChange) -> bool:
     return change.kind != "create" or not lines
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """A text that holds what every hunk would make, the first of them at ``line`` (1-based).
 
     ``sure`` when it cannot be another block of the same lines: each hunk's result stands in one place

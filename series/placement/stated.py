@@ -9,7 +9,8 @@ as much.  And it is known then what of the old text is left where, which is what
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from series.model import Hunk
 
@@ -17,8 +18,7 @@ _MOST_TRIED = 64
 """Places looked at for one hunk; a hostile text has as many as it has lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """``size`` bytes of the old text from offset ``at`` on become ``text``."""
 
     at: int

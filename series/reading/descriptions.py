@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from series.model import Identity, When
 from series.reading.authors import NOBODY, parse_author
@@ -40,8 +41,7 @@ _JUNK = re.compile(
 _GENERATED = (b"TODO: Put a short summary", b"<short summary of the patch>")
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
+class Description(Struct, frozen=True):
     """Who, when and what, as far as the text says; ``subject`` is empty where it gives none."""
 
     author: Identity

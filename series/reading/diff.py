@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import NoReturn
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from series.binary import decode_line, inflate
 from series.errors import SeriesError
@@ -73,8 +75,7 @@ class PathError(DiffError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(Struct, frozen=True):
     """What a text holds: its changes, and the lines of words between two of them (number, text).
 
     git and patch(1) pass over such words; they may be another patch's author and message.

@@ -7,7 +7,8 @@ Lines of a hunk begin with a blank, ``+``, ``-`` or ``\\``, so none of these can
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from series.model import shown
 
@@ -28,8 +29,7 @@ _WHAT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(Struct, frozen=True):
     """One such place: its line (1-based), what it is, and whether a change is lost for certain."""
 
     line: int

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from series.model import Fate, Numbering
 from series.reading.subject import Tags
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(Struct, frozen=True):
     """What must be known of a mail to sort it.
 
     ``subject`` is clean of tags; ``author`` an address, or a name where there is none; ``digest``
@@ -28,7 +28,7 @@ class Letter:
     references: tuple[str, ...] = ()
     cover_like: bool = False
     sent: int = 0
-    title: tuple[bytes, bytes] = field(init=False, compare=False)
+    title: tuple[bytes, bytes] = (b"", b"")
     """Author and subject (with the branch that it is for), by which versions of one patch know each
     other."""
 
@@ -36,11 +36,10 @@ class Letter:
         # Case, blanks and a full stop at the end change between versions; other letters do not.
         words = b" ".join(self.subject.lower().split()).rstrip(b" .")
         title = self.author, words + self.tags.branch
-        object.__setattr__(self, "title", title)
+        force_setattr(self, "title", title)
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """A mail that is a patch of the series: its place, and which of the mailbox's series it is in."""
 
     index: int
@@ -48,8 +47,7 @@ class Taken:
     part: int
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """What became of every mail.
 
     ``taken`` in the order of the mailbox, ``covers`` by part; ``fates`` of all other mails by index,
@@ -63,8 +61,7 @@ class Choice:
     faults: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """What is known so far of mails that are no patch, in the words of `Choice`."""
 
     fates: dict[int, tuple[Fate, str]] = field(default_factory=dict)

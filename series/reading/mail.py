@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from series.errors import SeriesError
 from series.model import Account, Cover, Fate, Identity, Oid, Patch, Series, shown

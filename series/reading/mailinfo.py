@@ -12,7 +12,7 @@ one that the transport added.  When the headers have none, the diff's own are co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from series.model import Identity, When, shown
 from series.reading.authors import author_behind_list, parse_author
@@ -32,8 +32,7 @@ from series.reading.rules import DEFAULT, Rules
 _DECODED = frozenset({b"from", b"subject", b"date", b"author", b"reply-to", b"x-original-from"})
 
 
-@dataclass(frozen=True, slots=True)
-class MailInfo:
+class MailInfo(Struct, frozen=True):
     """What one mail says.  ``subject`` keeps its brackets; ``clean`` is what git am makes of it."""
 
     author: Identity

@@ -12,7 +12,8 @@ headers must be a mail's own, for commit messages hold lines such as "From the s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _SEPARATOR = re.compile(rb"^From [^\n]*\n(?=[A-Za-z][A-Za-z0-9-]*:|>From )", re.MULTILINE)
 _DATED = re.compile(
@@ -40,8 +41,7 @@ _FORMAT_PATCH = re.compile(rb"From ([0-9a-f]{40,64}) Mon Sep 17 00:00:00 2001\s*
 _MOST_HEADERS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class RawMail:
+class RawMail(Struct, frozen=True):
     """The bytes of one mail after its separator, where it began (1-based), and what that said."""
 
     data: bytes

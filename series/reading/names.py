@@ -7,8 +7,9 @@ name that exists (POSIX patch, "File Name Determination"), and so does this.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import repeat
+
+from msgspec.structs import replace
 
 from series.model import Base, FileChange, Series, shown
 

@@ -8,7 +8,8 @@ headers, and a file of it that still fits keeps its very bytes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _START = re.compile(rb"diff --git |diff -|Index: ")
@@ -21,8 +22,7 @@ _HEADING = re.compile(rb"(?m)^(@@ -[0-9,]+ \+[0-9,]+ @@)([^\r\n]*)")
 _INDEX = re.compile(rb"(?m)^index ([0-9a-f]+)\.\.([0-9a-f]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """What a patch file says of one file: its header, its hunks, and anything up to the next one."""
 
     head: bytes
@@ -44,8 +44,7 @@ class Section:
         return Section(_INDEX.sub(ids, self.head, count=1), hunks, self.gap)
 
 
-@dataclass(frozen=True, slots=True)
-class PatchFile:
+class PatchFile(Struct, frozen=True):
     """The parts of a patch file, in order."""
 
     head: bytes

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from series.reading.decoding import decode
 from series.reading.dep3 import dep3_trailers
@@ -40,8 +42,7 @@ _MAIL_KEYS = frozenset({b"from", b"subject"})
 _DEP3_KEYS = frozenset({b"description", b"author"})
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """One mail, commit or diff of a file.
 
     ``name`` is fit for a message (``series.mbox:12``), ``where`` the file and ``first_line`` its line

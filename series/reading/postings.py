@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from series.numbering import missing_numbers
 from series.reading.letters import Findings, Letter
@@ -13,8 +14,7 @@ _MOST_UNFINISHED = 64
 """Postings with gaps that another is tried with; to try all takes their number squared."""
 
 
-@dataclass(slots=True)
-class Posting:
+class Posting(Struct):
     """The mails of one sending, by their number."""
 
     version: int
@@ -58,8 +58,7 @@ def root_of(posting: Posting, roots: Mapping[int, Hashable]) -> Hashable:
     return next((roots[x.index] for x in posting.letters.values() if x.index in roots), None)
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """Postings that nothing but their numbers tells apart, in the order of sending."""
 
     postings: list[Posting] = field(default_factory=list)
@@ -80,8 +79,7 @@ class _Group:
         return at if at >= 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class PostingReader:
+class PostingReader(Struct, frozen=True):
     """Puts counted mails together; ``roots`` is the thread of each mail, by index."""
 
     roots: Mapping[int, Hashable]

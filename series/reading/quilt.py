@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from series.errors import SeriesError
 from series.model import Account, Fate, FileChange, Identity, Patch, Series, escaped, shown
@@ -39,8 +41,7 @@ class QuiltError(SeriesError):
         super().__init__(f"{origin}:{line}: {what}" if line else f"{origin}: {what}")
 
 
-@dataclass(frozen=True, slots=True)
-class QuiltEntry:
+class QuiltEntry(Struct, frozen=True):
     """One line of a series file: the patch's name and the options quilt gives to patch(1).
 
     ``strip`` is None where the line names none.  ``guards`` are SUSE's, as ``+NAME`` and ``-NAME``.

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from series.errors import SeriesError
 from series.model import Fate, Patch, shown
@@ -34,8 +36,7 @@ _MAILTO = re.compile(rb"[ \t]*<mailto:[^>\s]*>[ \t]*")
 """What is left of a link where HTML was made text: ``A <a@b.c<mailto:a@b.c>>``."""
 
 
-@dataclass(slots=True)
-class Given:
+class Given(Struct):
     """The trailers by the index of the patch's mail, those not taken, and those that speak against it."""
 
     trailers: dict[int, list[bytes]] = field(default_factory=dict)

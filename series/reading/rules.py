@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from series.model import Identity
 from series.reading.choices import Keep, QuotedCr
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """The choices in force.
 
     ``author`` signs the patches that name none.  ``strip`` is ``-p``: None leaves it to the series

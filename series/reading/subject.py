@@ -14,7 +14,8 @@ known place, not 1 of 1.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from series.model import Numbering
 
@@ -40,8 +41,7 @@ _RESEND = re.compile(rb"\b(?:resend|resent|repost|reposted)\b", re.IGNORECASE)
 _PATCH = re.compile(rb"patch|rfc", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Tags:
+class Tags(Struct, frozen=True):
     """What stands in brackets before a subject.
 
     ``number`` and ``total`` are None where no count can be read; ``patch`` is True where the tags

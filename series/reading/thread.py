@@ -15,7 +15,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from series.model import Fate, Numbering
 from series.reading.letters import Choice, Findings, Letter, Taken
@@ -36,8 +37,7 @@ def choose(letters: Sequence[Letter], *, partial: bool = False) -> Choice:
     return _Sorter(letters, partial).run()
 
 
-@dataclass(slots=True)
-class _Sorter:
+class _Sorter(Struct):
     letters: Sequence[Letter]
     partial: bool
     findings: Findings = field(default_factory=Findings)

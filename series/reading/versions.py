@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from series.model import Fate
 from series.numbering import listed
@@ -36,8 +37,7 @@ def families(postings: Sequence[Posting], roots: Mapping[int, Hashable]) -> list
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Newest:
+class Newest(Struct, frozen=True):
     """Chooses the newest version of a family; with ``partial`` its gaps are left open."""
 
     findings: Findings

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from series.model import FileChange, LineOp
 from series.symbols.lexer import DIRECTIVE, KEYWORDS, WORD, CodeLine, code_lines, language
@@ -46,8 +47,7 @@ _BRACE = re.compile(rb"[{}]")
 _HEADERS = (b".h", b".hpp", b".inc")
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """A name that a patch makes known, and where; ``local`` when only its own file can see it."""
 
     kind: Kind

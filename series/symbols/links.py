@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from series.model import Base, Patch
 from series.symbols.definitions import Definition, definitions
@@ -20,8 +22,7 @@ from series.symbols.pasted import mentions
 from series.symbols.uses import Use, file_uses, uses
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolLink:
+class SymbolLink(Struct, frozen=True):
     """Patch ``user`` needs the name that patch ``maker`` introduces."""
 
     maker: int

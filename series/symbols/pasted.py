@@ -9,14 +9,14 @@ nor hides such a name.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from series.symbols.words import holds
 
 
-@dataclass(frozen=True, slots=True)
-class _Family:
+class _Family(Struct, frozen=True):
     """``prefix`` goes before the one group of ``makers`` and ``users``; ``sign`` is part of all of these."""
 
     sign: bytes

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from series.model import FileChange
 from series.symbols.lexer import DIRECTIVE, KEYWORDS, WORD, CodeLine, code_lines, language, own_text
@@ -35,8 +36,7 @@ _QUALIFIERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """A name as an added line uses it."""
 
     name: bytes

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from msgspec.structs import fields
 from typer.testing import CliRunner, Result
 
 from backport import cli

@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from backport.builds.recorded import storage
 from backport.builds.recorded.recording import Command, Recording, Run, Touched

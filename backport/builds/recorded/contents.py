@@ -12,12 +12,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Content:
+
+class Content(Struct, frozen=True):
     """``digest`` is empty where there is no file; a mode or a link's target counts as content."""
 
     digest: bytes = b""

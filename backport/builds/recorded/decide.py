@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pygit2
+from msgspec import Struct
 
 from backport.builds.recorded.recording import Recording, Signature, Touched, signature
 from backport.gateway.repository import Repo
@@ -19,8 +19,7 @@ _GITLINK = 0o160000
 _LINK = 0o120000
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A path that differs between two trees.  ``kind``: A added, D deleted, M changed."""
 
     kind: str
@@ -31,8 +30,7 @@ class Change:
     """It is a link now: what was looked for in vain below it may be there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unsure:
+class Unsure(Struct, frozen=True):
     """Why only the full build can tell."""
 
     why: str

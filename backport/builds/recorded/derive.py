@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backport.builds.recorded.change_times import note_change_times
 from backport.builds.recorded.depfiles import lists_of_headers, needed_by
@@ -41,8 +42,7 @@ _DRIVERS = -1
 _JOBS = re.compile(r" ?(?:-j\d*|--jobserver-(?:auth|fds)=\S+|--sync-mutex=\S+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
+class Derived(Struct, frozen=True):
     """What one watched run of the build did."""
 
     commands: tuple[Command, ...]

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 Signature = tuple[int, int, int, int, int]
 """Size, modification and change time in ns, inode, mode: the file is the one that was seen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Touched:
+class Touched(Struct, frozen=True):
     """What a process looked at, by path in the worktree."""
 
     reads: frozenset[str] = frozenset()
@@ -32,15 +32,14 @@ class Touched:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One process to start."""
 
     exe: str
     """As it was named, from ``cwd``: a link leads where it leads now, and a script gets the same ``$0``."""
     cwd: str
     argv: tuple[str, ...]
-    env: tuple[str, ...] = field(repr=False)
+    env: tuple[str, ...]
     """``NAME=value``."""
     status: int = 0
     piped: bool = False
@@ -49,8 +48,7 @@ class Run:
     """Which of its standard output (1) and standard error (2) are /dev/null."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """What is run as one, one after the other, with what it looked at and wrote."""
 
     runs: tuple[Run, ...]
@@ -68,8 +66,7 @@ class Command:
     """Why it cannot be run on its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(Struct, frozen=True):
     """A build whose outputs lie in the worktree."""
 
     key: str

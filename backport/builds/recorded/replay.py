@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.builds.outside_state import DATE
 from backport.builds.outside_state import changed as outside_changed
@@ -39,8 +41,7 @@ _PROCESSOR = ("model name", "flags", "Features", "CPU part")
 """What /proc/cpuinfo says of what a compiler may tune for (``-march=native``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """How the steps of this process were built."""
 
     replayed: int = 0

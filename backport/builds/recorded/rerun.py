@@ -14,8 +14,9 @@ import stat
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from backport.builds.process import Stop, run_bounded
 from backport.builds.recorded.change_times import note_change_times

@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
+
+from msgspec import Struct, field
 
 from backport.builds.recorded.outside_paths import Event
 from backport.builds.recorded.watch import Image, Process
@@ -26,8 +27,7 @@ _NOWHERE = ("/dev/", "/proc/", "/sys/")
 _DESCRIPTORS = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/fd(?:info)?/?|/dev/fd/?")
 
 
-@dataclass(slots=True)
-class Unit:
+class Unit(Struct):
     """A process that a driver started, with all below it."""
 
     processes: list[Process]

@@ -12,16 +12,16 @@ import hashlib
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 _SOURCE = Path(__file__).with_name("watch.c")
 _LOG_LIMIT = 1 << 29
 _KINDS = "FQXxrcae012fuRWAUNLHSPEDMmKVOTZ"
 
 
-@dataclass(slots=True)
-class Process:
+class Process(Struct):
     """What one process did.  ``events`` are (number in the log, kind, raw path)."""
 
     serial: int
@@ -43,8 +43,7 @@ class Process:
     """What shows it that it is watched, so that it may have gone another way."""
 
 
-@dataclass(slots=True)
-class Image:
+class Image(Struct):
     """A program that a process became; ``at`` is its number in the log."""
 
     at: int

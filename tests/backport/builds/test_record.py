@@ -8,10 +8,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from backport.builds.recorded.contents import Contents
 from backport.builds.recorded.recording import Touched

@@ -8,7 +8,6 @@ import hashlib
 import re
 import time
 from collections import Counter
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from backport.builds import sandbox, step_build
 from backport.builds.toolchain import surroundings

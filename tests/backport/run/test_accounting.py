@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from backport.errors import ExitCode, Unaccounted
 from backport.history.siblings import Chosen, Siblings

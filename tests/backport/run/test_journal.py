@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import fields, replace
 
 from backport.config import Settings
 from backport.errors import UsageError

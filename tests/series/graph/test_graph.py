@@ -7,13 +7,13 @@ import json
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from subprocess import run as run_process
 
 import networkx
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from series.graph.dependencies import (
     add_dependencies,

@@ -7,13 +7,13 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import networkx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from series.graph.edges import add_evidence, new_graph, order_edges, order_of
 from series.graph.evidence import Kind, Precedes

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import unidiff.patch
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from series.model import Hunk, HunkLine
 from series.reading.diff import DiffError, parse_diff

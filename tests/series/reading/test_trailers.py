@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from series.model import Patch, Trailer
 from series.reading.trailers import backport_to, parse_trailers, referenced, upstream_commit

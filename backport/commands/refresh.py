@@ -49,6 +49,7 @@ def refresh(
         ),
     ] = None,
     fuzz: opt.Fuzz = None,
+    partial: opt.Partial = None,
     json: opt.Json = None,
 ) -> None:
     """Carry a quilt series to a new release: what fits stays byte for byte, what is there is dropped."""
@@ -68,7 +69,7 @@ def refresh(
         raise UsageError(f"--to {to}: there are files in it", "name a folder that is not there yet")
     check_json(json)
     found = open_repo(repo)
-    settings = opt.settings_of(found, None, fuzz=fuzz)
+    settings = opt.settings_of(found, None, fuzz=fuzz, partial=partial)
     done = carry(found, settings, series, onto, result, to, in_place=in_place, drop=drop or ())
     write_json(
         json,

@@ -30,6 +30,7 @@ from backport.gateway.trees import EXECUTABLE, FILE, TreeView
 from backport.levels import Prerequisites, Record
 from backport.pick.outcome import SKIPPABLE
 from backport.planning.given import Source
+from backport.planning.plan import rules_of
 from backport.planning.sources import find_source
 from backport.run.behind import Behind
 from backport.run.preview import Outlook, foresee
@@ -37,7 +38,7 @@ from backport.run.steps import StepState
 from series.lines import split_lines
 from series.model import FileChange, Oid, Patch, shown
 from series.reading.patch_files import PatchFile, Section, cut_patch_file
-from series.reading.quilt import QuiltEntry, parse_series
+from series.reading.quilt import QuiltEntry, parse_series, unread
 
 _MOST_NAMES = 3
 """Files, or patches, that are named for one reason."""
@@ -115,11 +116,14 @@ def refresh(
         settings, record=Record.NONE, prerequisites=Prerequisites.IGNORE, sibling=("none",)
     )
     turns = _turns(repo, settings, source, commit, onto, result)
+    rules = rules_of(settings)
     contents = dict(source.files[1:])
     done = tuple(
         Refreshed(entry.name, Fare.DROPPED, "--drop names it")
         if entry.name in left
-        else _refreshed(repo, entry, contents[entry.name], turns)
+        else _refreshed(
+            repo, entry, contents[entry.name], turns, unread(entry, contents[entry.name], rules)
+        )
         for entry in entries
     )
     if to is not None or in_place:
@@ -219,10 +223,15 @@ def _resolved(repo: Repo, onto: Oid, patches: Sequence[Patch], result: str) -> I
         )
 
 
-def _refreshed(repo: Repo, entry: QuiltEntry, data: bytes, turns: Sequence[_Turn]) -> Refreshed:
+def _refreshed(
+    repo: Repo, entry: QuiltEntry, data: bytes, turns: Sequence[_Turn], lost: str
+) -> Refreshed:
+    """``lost`` is what of the file cannot be read: such a file never stays, since quilt would stop at it."""
     mine = [
         t for t in turns if t.patch.name == entry.name or t.patch.name.startswith(f"{entry.name}:")
     ]
+    if not mine and lost:
+        return Refreshed(entry.name, Fare.DROPPED, f"it cannot be read: {lost}")
     if not mine:
         return Refreshed(entry.name, Fare.KEPT, "changes nothing", data=data)
     before, after = mine[0].before, mine[-1].after
@@ -231,16 +240,22 @@ def _refreshed(repo: Repo, entry: QuiltEntry, data: bytes, turns: Sequence[_Turn
         return Refreshed(entry.name, Fare.DROPPED, mine[0].why or "changes nothing")
     tree = TreeView(repo.objects, before)
     changes = [change for turn in mine for change in turn.patch.changes]
-    if len(mine) == 1 and not parts and all(_stands(tree, change) for change in changes):
+    if (
+        len(mine) == 1
+        and not parts
+        and not lost
+        and all(_stands(tree, change) for change in changes)
+    ):
         return Refreshed(entry.name, Fare.KEPT, "every hunk is at its lines", data=data)
     cut = cut_patch_file(data)
     new = TreeView(repo.objects, after)
-    if len(mine) == 1 and len(cut.sections) == len(changes):
+    if len(mine) == 1 and not lost and len(cut.sections) == len(changes):
         sections = tuple(_sections(repo, tree, new, cut.sections, changes))
     else:
         sections = tuple(_anew(repo, tree, new, changes))
     made = PatchFile(cut.head, sections).joined()
-    return Refreshed(entry.name, Fare.REFRESHED, "", parts, made)
+    left_out = f"left out what cannot be read: {lost}" if lost else ""
+    return Refreshed(entry.name, Fare.REFRESHED, left_out, parts, made)
 
 
 def _stands(tree: TreeView, change: FileChange) -> bool:

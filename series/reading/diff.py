@@ -78,11 +78,13 @@ class PathError(DiffError):
 class Diff(Struct, frozen=True):
     """What a text holds: its changes, and the lines of words between two of them (number, text).
 
-    git and patch(1) pass over such words; they may be another patch's author and message.
+    git and patch(1) pass over such words; they may be another patch's author and message.  ``lost`` are
+    the paths whose diff has lost its hunks, where that is allowed; they are not among the changes.
     """
 
     changes: tuple[FileChange, ...]
     words: tuple[tuple[int, bytes], ...] = ()
+    lost: tuple[bytes, ...] = ()
 
 
 def parse_diff(
@@ -98,11 +100,11 @@ def read_diff(
     """Read all changes in ``data``.
 
     ``strip`` is what ``-p`` is to ``git apply``; ``first_line`` is the number that ``data``'s
-    first line has in the file ``where``, for errors.  ``partial`` takes a diff that has lost its hunks
-    as it is.  Without changes when there is no diff in it.
+    first line has in the file ``where``, for errors.  ``partial`` leaves out a file whose diff has
+    lost its hunks.  Without changes when there is no diff in it.
     """
     parser = _Parser(data, where, strip, first_line, partial=partial)
-    return Diff(parser.run(), tuple(parser.words))
+    return Diff(parser.run(), tuple(parser.words), tuple(parser.lost))
 
 
 class _Parser:
@@ -113,6 +115,7 @@ class _Parser:
     ) -> None:
         self.partial = partial
         self.words: list[tuple[int, bytes]] = []
+        self.lost: list[bytes] = []
         self.lines = split_lines(data)
         self.where, self.strip, self.first_line = where, strip, first_line
         self.at = 0
@@ -137,7 +140,8 @@ class _Parser:
                     passed.append(self.at)
                 self.at += 1
             elif line.startswith(b"diff --git "):
-                changes.append(self.git_change())
+                git_change = self.git_change()
+                changes += [git_change] if git_change is not None else []
             elif line.startswith(b"--- "):
                 if self.plain_starts():
                     changes.append(self.plain_change())
@@ -214,7 +218,8 @@ class _Parser:
 
     # -- one file of a git diff
 
-    def git_change(self) -> FileChange:
+    def git_change(self) -> FileChange | None:
+        """None where its hunks are lost, and that is allowed."""
         start = self.at
         default = self.default_name(self.lines[start][len(b"diff --git ") :])
         fields = _Header()
@@ -236,15 +241,18 @@ class _Parser:
             self.at += 1
             return replace(change, binary=True)
         bare = not (fields.seen_any or fields.seen_old)
-        if not self.partial and bare:
-            self.fail("a file's diff that ends with its first line; the patch is truncated", start)
-        if not self.partial and _says_more(change, seen_names=fields.seen_old):
+        if not bare and not _says_more(change, seen_names=fields.seen_old):
+            return change
+        if not self.partial:
             self.fail(
-                f"the diff of '{shown(change.path[:80])}' says that its"
-                " content changes, and has no hunk; the patch is damaged, or --partial takes it as it is",
+                "a file's diff that ends with its first line; the patch is truncated"
+                if bare
+                else f"the diff of '{shown(change.path[:80])}' says that its content changes, and has no"
+                " hunk; the patch is damaged, or --partial leaves it out",
                 start,
             )
-        return change
+        self.lost.append(change.path)
+        return None
 
     def header_line(self, to: _Header) -> bool:
         """Take one extended header line into ``to``; False when the line is none."""

@@ -128,7 +128,7 @@ def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch
         trailers=parse_trailers(info.message),
         position=position,
         file=piece.where,
-        notes=(*info.notes, *_words_note(found), *(one.what for one in lost)),
+        notes=(*info.notes, *_words_note(found), *_lost_notes(found), *(one.what for one in lost)),
     )
 
 
@@ -153,6 +153,10 @@ def _words_note(found: Diff) -> tuple[str, ...]:
     return (
         f"{lines} of words between its diffs left aside, from line {line}: '{shown(text.strip()[:60])}'",
     )
+
+
+def _lost_notes(found: Diff) -> tuple[str, ...]:
+    return tuple(f"{shown(path)}: its diff has no hunk, left out" for path in found.lost)
 
 
 def signed(patch: Patch, rules: Rules, subject: bytes = b"") -> Patch:

@@ -184,6 +184,15 @@ def read_quilt(
     )
 
 
+def unread(entry: QuiltEntry, data: bytes, rules: Rules) -> str:
+    """What ``rules.partial`` leaves out of the file, in words; empty where all of it can be read."""
+    try:
+        found = list(_read(entry, data, replace(rules, partial=False)))
+    except SeriesError as error:
+        return str(error).removesuffix(", or --partial leaves it out")
+    return "" if found or not data.strip() else "no diff that can be read is in it"
+
+
 def maintainer(control: bytes) -> Identity | None:
     """The Maintainer that a debian/control names."""
     match = re.search(rb"^Maintainer:[ \t]*(\S[^\n]*(?:\n[ \t]+[^\n]+)*)", control, re.MULTILINE)

@@ -351,3 +351,35 @@ def test_strangers_headers_stay(repo: Path, tmp_path: Path, text: str) -> None:
 def test_the_parts_of_a_file_are_the_file(parts: list[bytes]) -> None:
     data = b"".join(parts)
     assert cut_patch_file(data).joined() == data
+
+
+@pytest.mark.parametrize("by", ["option", "configuration"])
+def test_a_cut_patch_is_never_kept_as_it_is(repo: Path, by: str) -> None:
+    """`--partial` leaves out what is lost: the file is made anew, and what is gone is said."""
+    file = repo / "debian/patches/exact.patch"
+    lost = "diff --git a/d.c b/d.c\nindex 1111111..2222222 100644\n"
+    file.write_text(file.read_text() + lost)
+    assert refresh_fails(repo)
+    words = ["--partial"]
+    if by == "configuration":
+        git(repo, "config", "backport.partial", "true")
+        words = []
+    folder = repo.parent / "out"
+    series = str(repo / "debian/patches/series")
+    done = backport(
+        repo, "refresh", "--series", series, "--onto", "v2", *words, "--to", str(folder)
+    )
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "refreshed exact.patch: left out what cannot be read: exact.patch:" in said
+    assert "--partial" not in said
+    assert "d.c" not in (folder / "exact.patch").read_text()
+    pushes(repo, folder)
+
+
+def refresh_fails(repo: Path) -> bool:
+    """Without the option nothing is written and the file's line is named."""
+    done = backport(
+        repo, "refresh", "--series", str(repo / "debian/patches/series"), "--onto", "v2"
+    )
+    return done.exit_code == 2 and "exact.patch:" in done.output

@@ -341,6 +341,23 @@ def test_a_diff_that_lost_its_hunks_stops(head: bytes) -> None:
         only(letter("[PATCH] a", head.decode()))
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"diff --git a/f b/f\nindex 1111111..2222222 100644\n",
+        b"diff --git a/f b/f\nnew file mode 100644\nindex 0000000..2222222\n",
+        b"diff --git a/g b/f\nsimilarity index 90%\nrename from g\nrename to f\n",
+        b"diff --git a/f b/f\n",
+    ],
+)
+def test_a_file_that_lost_its_hunks_is_left_out_and_said(head: bytes) -> None:
+    """Such a file was made empty, or counted as there already."""
+    mail = letter("[PATCH] a", head.decode() + diff("g"))
+    (patch,) = read_mbox(mail, "t", Rules(partial=True)).patches
+    assert [change.path for change in patch.changes] == [b"g"]
+    assert patch.notes == ("f: its diff has no hunk, left out",)
+
+
 def test_a_tar_archive_is_refused() -> None:
     with pytest.raises(FileError, match="tar archive"):
         decode(b"x.patch".ljust(257, b"\0") + b"ustar\0" + MAIL, "x.tar")

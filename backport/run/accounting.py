@@ -86,4 +86,6 @@ def _taken(items: list[Posted | Taken]) -> set[Posted | Taken]:
 def _counted(fate: Fate, count: int) -> str:
     if fate in (Fate.REPEATED, Fate.NO_PATCH, Fate.GUARDED):
         return f"{count} {fate.value}"
-    return counted(count, fate.value)
+    before, space, noun = fate.value.rpartition(" ")  # cover letters, older versions
+    number, plural = counted(count, noun).split(" ")
+    return f"{number} {before}{space}{plural}"

@@ -21,7 +21,6 @@ from backport.history.other_branch import AsBranch, Sibling
 from backport.history.siblings import Siblings, Versions
 from backport.history.upstream import Blocker, Deed, find_blockers
 from backport.pick.outcome import Picked
-from backport.planning.items import Posted
 from backport.survey.answers import answers_of
 from series.errors import SeriesError
 from series.model import Oid, Patch, shown
@@ -97,7 +96,8 @@ class Judge:
 
     def view_of(self, patch: Patch, *, blockers: bool = True) -> View:
         """What would come of a patch."""
-        chosen = self._siblings.choose(self._tree, patch, item=str(Posted(patch.position)))
+        # It is no item of a run: what one has made of its own first patch is no version of this.
+        chosen = self._siblings.choose(self._tree, patch)
         picked = chosen.picked
         if picked.clean:
             if picked.already or not patch.changes:

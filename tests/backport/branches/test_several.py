@@ -484,3 +484,25 @@ def test_new_branches_are_made_also_where_nothing_goes_onto_them(repo: Path) -> 
     assert "wip: made at" in alone.output and "stable-4.10 has the patch already" in alone.output
     assert backport(repo, "undo").exit_code == 0
     assert refs(repo) == before
+
+
+def test_what_a_patch_waits_for_is_judged_by_itself(repo: Path) -> None:
+    """Not by what the newer branch was given as the first patch of this very command."""
+    git(repo, "checkout", "-q", NAMES[2])
+    git(repo, "cherry-pick", "-x", "master~2")
+    git(repo, "checkout", "-q", "master")
+    words = (
+        "--branch",
+        NAMES[2],
+        "--branch",
+        NAMES[0],
+        "--upstream",
+        "master",
+        "--validate",
+        "none",
+    )
+    stopped = run(repo, "apply", *words, "master", "master~1", code=3)
+    assert states(stopped) == {NAMES[2]: "moved", NAMES[0]: "stopped"}
+    (column,) = [one for one in stopped["branches"] if one["branch"] == NAMES[0]]
+    (missing,) = column["missing"]
+    assert (missing["subject"], missing["advice"]) == ("move", "take")

@@ -15,7 +15,7 @@ from backport.errors import ExitCode, Unaccounted
 from backport.history.siblings import Chosen, Siblings
 from backport.planning.items import Posted
 from backport.planning.plan import Plan
-from backport.run.accounting import tally
+from backport.run.accounting import read_words, tally
 from backport.run.steps import Reason, Step, StepState
 from series.model import Account, Fate, Identity, Patch, Series
 from tests.backport.trees import (
@@ -70,6 +70,12 @@ def test_the_summary_says_what_was_read(repo: Path, tmp_path: Path) -> None:
     box.write_bytes(mbox(repo, "stable..topic") + b"\n" + SEPARATOR + b"Subject: hi\n\nx\n")
     done = backport(repo, "apply", "--branch", "stable", "--series", str(box))
     assert "of 4 mails and files: 3 patches, 1 no patch" in done.output
+
+
+def test_the_words_are_of_the_number() -> None:
+    fates = {Fate.PATCH: 2, Fate.COVER: 2, Fate.REPLY: 1, Fate.OLDER: 3, Fate.REPEATED: 2}
+    wanted = "2 patches, 2 cover letters, 1 reply, 3 older versions, 2 sent again"
+    assert read_words(fates) == f"of 10 mails and files: {wanted}"
 
 
 def _plan(count: int, *, accounts: int | None = None) -> Plan:

@@ -157,7 +157,7 @@ def judge_object(
     parts += [f"{failed} failed"] if failed and not live else []
     parts += [f"{counted(waived, 'finding')} accepted"] if waived else []
     parts += [f"{counts[o]} {o.value}" for o in (Outcome.CANNOT_TELL,) if counts[o]]
-    parts += [f"{counts[Outcome.ABSENT]} not there yet"] if counts[Outcome.ABSENT] else []
+    parts += [f"{counts[Outcome.ABSENT]} not in this core"] if counts[Outcome.ABSENT] else []
     state = _state(report.outcome, bool(failed))
     how = f"{', '.join(report.borrowed)}: layout from the probe" if report.borrowed else ""
     return Verdict(

@@ -64,6 +64,10 @@ class Observed:
     not_taken_back: tuple[int, int] | None = None
     """(port, result) where the guest cannot close the port that it has just been given."""
 
+    tells_nothing = False
+    """A guest's call has a result."""
+    calls_again: Sequence[L0Call] = ()
+
     def amiss_again(self) -> Sequence[str]:
         return self.seen_again
 

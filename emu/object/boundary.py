@@ -136,6 +136,7 @@ class Boundary:
         if not name:
             raise Crash(Invariant.CRASH, f"jump into nowhere: {address:#x}")
         ctx.called.append(name)
+        ctx.called_with.append(arguments[0])
         if model is None or extern is None:
             raise NoModel(f"{name} is called, and the profile has no model for it")
         if self._locks[name]:

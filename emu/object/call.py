@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from emu.findings.invariant import Invariant
+from emu.findings.verdict import L0Call
 from emu.l0.standing import Standing
 from emu.object.context import Context
 from emu.profile.scenario import Case
@@ -50,6 +51,8 @@ class Run:
     """How the domain stood when the judged call began, where that is to suspend it."""
     again: int | None = None
     """What the same call came to when it was made once more, with nothing failing."""
+    calls_again: tuple[L0Call, ...] = ()
+    """What that asked L0 for."""
     amiss_again: tuple[str, ...] = ()
     """What the guest saw of that and should have seen otherwise."""
     registers: tuple[int, ...] = ()

@@ -72,6 +72,8 @@ class Context:
     """(address, size) of what the core wanted to read of the guest."""
     guest_writes: list[tuple[LinearAddr, bytes]] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
+    called_with: list[int] = field(default_factory=list)
+    """The first argument of each."""
     violations: list[Violation] = field(default_factory=list)
     own_locks: dict[LinearAddr, LinearAddr] = field(default_factory=dict)
     """Address of a variable of the core to the lock under which it was written."""

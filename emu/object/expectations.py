@@ -31,6 +31,7 @@ def unmet(machine: Machine, run: Run) -> Iterator[str]:
     if scenario.masked is not None and not all(run.context.masked):
         yield f"port {scenario.masked} is not masked in L0's shared page before L0 is asked"
     yield from _called(run)
+    yield from _called_for_each(machine, run)
     for name in scenario.not_called:
         if name in run.context.called:
             yield f"{name} is called"
@@ -53,6 +54,16 @@ def _called(run: Run) -> Iterator[str]:
             yield f"{name} is called before {last}, and should be behind it"
         else:
             at, last = run.context.called.index(name, at) + 1, name
+
+
+def _called_for_each(machine: Machine, run: Run) -> Iterator[str]:
+    """What is set up anew for one vcpu is for the others: a suspend is the domain's."""
+    world, context = machine.world, run.context
+    for name in run.case.scenario.each_vcpu:
+        given = [g for n, g in zip(context.called, context.called_with, strict=True) if n == name]
+        for number in range(len(world.vcpus) if given else 0):
+            if not any(world.is_within_vcpu(number, address) for address in given):
+                yield f"{name} is called, and not for vcpu {number}"
 
 
 def _result(machine: Machine, run: Run) -> Iterator[str]:

@@ -109,7 +109,8 @@ class Judge:
 
     def _concluded(self, base: Run) -> ScenarioResult:
         scenario = self.case.scenario
-        calls = tuple(base.context.l0.calls[base.calls_before :])
+        end = len(base.context.l0.calls) - len(base.calls_again)
+        calls = tuple(base.context.l0.calls[base.calls_before : end])
         outcome, note = Outcome.PASSED, ""
         if self.unknown:
             outcome, note = Outcome.CANNOT_TELL, "; ".join(self.unknown)
@@ -193,6 +194,7 @@ class Judge:
         if plain or run.context.strange or not worth_asking_again(seen):
             return
         again = self.machine.ask_again(run, poison)
+        run.calls_again = tuple(run.context.l0.calls[again.calls_before :])
         if again.no_model or again.ended or run.context.l0.unknown or run.context.strange:
             return
         if again.crash is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from emu import abi
+from emu.findings.verdict import L0Call
 from emu.object.addresses import BUFFER, LIST
 from emu.object.call import EFLAGS_AC, SAVED, SAVED_VALUES, Run
 from emu.object.machine import Machine
@@ -71,6 +72,14 @@ class Observed:
 
     def amiss_again(self) -> Sequence[str]:
         return self._run.amiss_again
+
+    @property
+    def tells_nothing(self) -> bool:
+        return self._machine.profile.entries[self.case.scenario.entry].returns == "void"
+
+    @property
+    def calls_again(self) -> Sequence[L0Call]:
+        return self._run.calls_again
 
     # --- conventions ---
 

@@ -304,6 +304,11 @@ class World(Fields):
     def vcpu_name(self, address: LinearAddr) -> str:
         return f"vcpu {self.vcpus.index(address)}" if address in self.vcpus else f"{address:#x}"
 
+    def is_within_vcpu(self, number: int, address: int) -> bool:
+        """Whether an address is one in the structure of a vcpu."""
+        first = self.vcpus[number]
+        return first <= address < first + self.layout.sizeof("struct vcpu")
+
     def lock_address(self, name: str) -> LinearAddr | None:
         """``domain.event_lock`` as an address; None where this tree has no such lock."""
         owner, _, path = name.partition(".")

@@ -150,6 +150,9 @@ class Scenario:
     """The guest's start info page afterwards; None where it is not to be looked at."""
     called: tuple[str, ...] = ()
     """Undefined functions that the core must have called, in this order."""
+    each_vcpu: tuple[str, ...] = ()
+    """Undefined functions that the core must have called for each vcpu, if for any: their first argument lies
+    in its structure."""
     not_called: tuple[str, ...] = ()
     masked: int | None = None
     """A port that must be masked in the page shared with L0 before L0 is asked anything."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from emu import abi
 from emu.findings.invariant import Invariant
+from emu.findings.verdict import L0Call
 from emu.profile.scenario import Name, Value
 from emu.rules.asking import COUNTED
 from emu.rules.base import Broken, Call, Rule, StructureCall, refusals
@@ -94,6 +95,14 @@ class Repeats(Call, Protocol):
     def amiss_again(self) -> Iterable[str]:
         """What the guest sees of it, and should see otherwise, where it goes well."""
 
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether the call has no result: how much was done, its guest is told by others."""
+
+    @property
+    def calls_again(self) -> Sequence[L0Call]:
+        """What it asked L0 for then."""
+
 
 _GUESTS_OWN = ("copy ", "guest ")
 """Failures of the guest's own memory.  Public headers promise nothing to who hands in a bad pointer."""
@@ -101,15 +110,30 @@ _GUESTS_OWN = ("copy ", "guest ")
 
 def worth_asking_again(seen: Repeats) -> bool:
     """Whether only what L0 or an allocation refused for now has kept the call from going well."""
+    said = seen.failed and seen.case.scenario.result == (0,)
     return (
-        seen.failed
-        and seen.case.scenario.result == (0,)
+        (said or left_undone(seen) > 0)
         and bool(seen.plan.injected)
         and all(
             failure.legal and not failure.ignorable and not failure.kind.startswith(_GUESTS_OWN)
             for failure in seen.plan.injected
         )
     )
+
+
+def requested(seen: Call, calls: Iterable[L0Call]) -> int:
+    """How often L0 is to do the guest's own operation, where it may do that in part."""
+    own = seen.case.scenario.operation
+    count = COUNTED.get(own, "")
+    return sum(dict(call.arguments).get(count, 0) for call in calls if call.op == own)
+
+
+def left_undone(seen: Repeats) -> int:
+    """How much of that L0 had not done when it was asked last, in a call that tells its guest nothing."""
+    own = [call for call in seen.calls if call.op == seen.case.scenario.operation]
+    if not own or not seen.tells_nothing:
+        return 0
+    return requested(seen, own[-1:]) - max(own[-1].result, 0)
 
 
 class GoesWellAgain(Rule[Repeats]):
@@ -130,6 +154,11 @@ class GoesWellAgain(Rule[Repeats]):
             answer = abi.result_name(seen.again)
             yield Broken(f"asked again, when nothing fails, the result is {answer}")
             return
+        left, asked = left_undone(seen), requested(seen, seen.calls_again)
+        if asked < left:
+            yield Broken(
+                f"asked again, when nothing fails, L0 is asked for {asked}, and has left {left} undone"
+            )
         for message in seen.amiss_again():
             yield Broken(f"asked again, when nothing fails, {message}")
 

@@ -41,6 +41,7 @@ struct start_info {
 void vcpu_pause_by_systemcontroller(struct vcpu *v);
 void vcpu_unpause_by_systemcontroller(struct vcpu *v);
 int vcpu_reset(struct vcpu *v);
+void stop_timer(void *timer);
 void hypervisor_resume(void);
 u32 hypervisor_cpuid_base(void);
 void *map_domain_page(u64 mfn);

@@ -13,6 +13,7 @@ from tests.emu.build import compile_source
 UNPAUSE = "            vcpu_unpause_by_systemcontroller(v);\n    return rc;"
 PAUSE = "            vcpu_pause_by_systemcontroller(v);\n    rc = "
 FREED_AT_ONCE = "    if ( rc )\n        goto out;\n"
+RESETS = "    for ( v = self; v; v = v->next_in_list )\n        while ( (v->pause_flags & 2)"
 CANCELLED = "    if ( rc )\n        goto out;\n    hypervisor_resume();"
 
 
@@ -49,6 +50,12 @@ def test_a_core_that_does_not_resume_lacks_it() -> None:
 @pytest.mark.parametrize(
     ("only", "invariant", "message", "change"),
     [
+        (
+            "suspend with the same ports afterwards",
+            "expectation",
+            "stop_timer is called, and not for vcpu 1",
+            (RESETS, f"    stop_timer(self);\n{RESETS}"),
+        ),
         (
             "suspend cancelled",
             "state after suspend",

@@ -77,6 +77,26 @@ void pv_shim_online_memory(u32 nr, u32 order)
         balloon[nr_balloon++] = chosen[i];
 }
 """
+_BATCH = """            frames[op.nr] = pages[done + op.nr] - TABLE;
+        rc = memory_op(cmd, &op);
+        done += rc > 0 ? rc : 0;
+        if ( rc != (long)op.nr )
+            break;
+"""
+GOES_ON = (
+    _BATCH,
+    """            frames[op.nr] = pages[done + op.nr] - TABLE;
+        rc = memory_op(cmd, &op);
+        done += rc > 0 ? rc : 0;
+        pages += op.nr - rc, nr -= op.nr - rc;
+""",
+)
+"""Behind a batch of which L0 has done a part, the next begins as if it had done all of it."""
+AGAIN = (
+    "        if ( rc != (long)op.nr )\n            break;",
+    "        if ( rc <= 0 )\n            break;",
+)
+"""What L0 has not done is asked for once more, in the same call."""
 PLAIN = "    for ( u32 i = 0; i < done; i++ )"
 
 
@@ -152,6 +172,22 @@ def test_a_core_that_does_it(scenario: str) -> None:
             "free_domheap_pages is called",
         ),
         (
+            "offline_memory of more than a batch in part",
+            GOES_ON,
+            "the heap is given frame 0x7040, which L0 has taken away",
+        ),
+        (
+            "online_memory of more than a batch in part",
+            GOES_ON,
+            "the heap is given frame 0x7020, which L0 has taken away",
+        ),
+        (
+            "online_memory of all there is",
+            ("        balloon[nr_balloon++] = chosen[i];\n}", "        ;\n}"),
+            "asked again, when nothing fails, L0 is asked for 0, and has left 2 undone"
+            " (when L0 XENMEM_populate_physmap, in part, fails)",
+        ),
+        (
             "online_memory after all of more than a batch",
             ("        if ( rc != (long)op.nr )", "        if ( cmd == 6 || rc != (long)op.nr )"),
             "XENMEM_populate_physmap",
@@ -205,6 +241,16 @@ def test_the_size_of_a_batch_is_the_core_s_own_affair() -> None:
     smaller = ("op.nr < 64", "op.nr < 9")
     for only in ("offline_memory of more than a batch", "online_memory of more than a batch"):
         assert report(smaller, only=only).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_core_that_asks_for_the_rest_at_once(scenario: str) -> None:
+    assert report(AGAIN, only=scenario).findings == ()
+
+
+def test_what_is_asked_again_is_not_shown_as_asked_at_first() -> None:
+    found = report(only="online_memory of more than a batch in part").results[0]
+    assert [call.result for call in found.l0_calls] == [32]
 
 
 def test_an_address_that_is_no_page() -> None:

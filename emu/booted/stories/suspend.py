@@ -24,6 +24,7 @@ from emu.rules.suspended import CANCELLED, RESUMED, StateKept, Suspension
 
 STORE, CONSOLE, DOMID = 21, 22, 9
 """After it."""
+REGISTER = "VCPUOP_register_vcpu_info"
 SHARED_INFO, GRANTS = "XENMAPSPACE_shared_info", "XENMAPSPACE_grant_table"
 
 
@@ -85,6 +86,20 @@ def resumed(guest: Guest) -> Came:
     return Came(Treatment.FORWARDED, "resumed", 0, wrong_after)
 
 
+def _registered_again(guest: Guest) -> Came:
+    """Where its vcpu's information is to be: nobody knows that any more in the new domain (public vcpu.h,
+    VCPUOP_register_vcpu_info, "may be called only once per vcpu")."""
+    frame = guest.machine.linear.walk(guest.kernel.lists).physical // PAGE
+    guest.ask(REGISTER, 0, mfn=frame)
+    result = suspend(guest)
+    if result != 0:
+        wrong = f"L0 answers 0 (resumed), the guest sees {abi.result_name(result)}"
+        return Came(Treatment.FORWARDED, "resumed", result or 0, (wrong,))
+    again = guest.call(REGISTER, 0, mfn=frame).result
+    wrong_again = f"{REGISTER} comes to {abi.result_name(again)} after a suspend, and to 0 before"
+    return Came(Treatment.FORWARDED, "resumed", 0, (wrong_again,) if again else ())
+
+
 @dataclass(frozen=True, slots=True)
 class _Suspended:
     """What the rule looks at."""
@@ -133,4 +148,11 @@ def _nowhere(setup: L0Setup) -> L0Setup:
 STORIES = (
     Story("suspend that is cancelled", "SCHEDOP_shutdown", _cancelled, _nowhere, "shutdown"),
     Story("suspend and resume", "SCHEDOP_shutdown", resumed, elsewhere, "shutdown"),
+    Story(
+        "vcpu info registered again after a resume",
+        "SCHEDOP_shutdown",
+        _registered_again,
+        elsewhere,
+        "shutdown",
+    ),
 )

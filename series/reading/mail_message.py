@@ -41,8 +41,7 @@ class MessageAndDiff:
                         self._flush()
                         in_head = False
                     continue
-                # An author's name in the body is of the body's charset.
-                in_head = self._inbody(self._recoded(text, line.charset))
+                in_head = self._inbody(self._recoded_header(text, line.charset))
                 if in_head:
                     continue
             text = self._recoded(text, line.charset)
@@ -57,6 +56,15 @@ class MessageAndDiff:
                 break
             self.log.append(text.removesuffix(b"\r\n") + b"\n" if text.endswith(b"\r\n") else text)
         self._flush()
+
+    def _recoded_header(self, text: bytes, charset: bytes) -> bytes:
+        """A line that may name the author: of the body's charset, but where git format-patch could not say
+        the name in it, and left it in UTF-8."""
+        try:
+            text.decode("utf-8")
+        except UnicodeDecodeError:
+            return self._recoded(text, charset)
+        return self._recoded(text, charset) if text.isascii() else text
 
     def _recoded(self, text: bytes, charset: bytes) -> bytes:
         if text.isascii() and not _SHIFTED.match(charset.strip().lower()):

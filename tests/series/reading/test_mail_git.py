@@ -116,6 +116,10 @@ MAILS = {
         HEAD + b"Content-Type: text/plain; charset=ISO-8859-1\nContent-Transfer-Encoding: 8bit\n",
         b"From: J\xf6rg <j@example.org>\n\nK\xf6rper.\n",
     ),
+    "utf-8 in-body author of a latin-1 body": _mail(
+        HEAD + b"Content-Type: text/plain; charset=ISO-8859-1\nContent-Transfer-Encoding: 8bit\n",
+        "From: 名前 <n@example.org>\n\n".encode() + b"K\xf6rper.\n",
+    ),
     "utf-8 in-body author": _mail(
         HEAD + b"Content-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n",
         "From: Jörg <j@example.org>\n\nKörper.\n".encode(),

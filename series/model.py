@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Literal, NamedTuple, NewType, Protocol
+from typing import Literal, NewType, Protocol
 
 from msgspec import Struct
 
@@ -20,10 +20,10 @@ ChangeKind = Literal["modify", "create", "delete", "rename", "copy"]
 LineOp = Literal[b" ", b"+", b"-"]
 
 
-class HunkLine(NamedTuple):
+class HunkLine(Struct, frozen=True, gc=False):
     """One line of a hunk; ``text`` keeps its line end, absent only at an end of file without one.
 
-    A tuple, since a long series has a million of them: a frozen dataclass takes twice as long to make.
+    Not for the garbage collector: a long series has a million of them, which hold bytes alone.
     """
 
     op: LineOp

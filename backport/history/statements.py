@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -39,11 +38,8 @@ class Ask(Struct, frozen=True):
         return ".".join(map(str, self.version)) + ("+" if self.later else "")
 
 
-class Statement(NamedTuple):
-    """What one message states; ids as they are written, in lower case, origins cut to `ABBREVIATED`.
-
-    A tuple, since a survey reads some thousand: made in a quarter of the time of a frozen dataclass.
-    """
+class Statement(Struct, frozen=True):
+    """What one message states; ids as they are written, in lower case, origins cut to `ABBREVIATED`."""
 
     commit: Oid
     when: int

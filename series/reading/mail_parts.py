@@ -6,7 +6,8 @@ from __future__ import annotations
 import quopri
 import re
 from itertools import count, repeat
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from series.model import shown
 from series.reading.choices import QuotedCr
@@ -35,8 +36,8 @@ _STARTS_MAIL = re.compile(
 _DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
 
 
-class Line(NamedTuple):
-    """A tuple, since a long series has a hundred thousand of them."""
+class Line(Struct, frozen=True, gc=False):
+    """Not for the garbage collector: a long series has a hundred thousand of them, of bytes alone."""
 
     text: bytes
     number: int
@@ -102,7 +103,7 @@ class PartReader:
         if (_param(content, b"format") or b"").lower() == b"flowed":
             self.plain = False
             lines = _unflow(lines, (_param(content, b"delsp") or b"").lower() == b"yes")
-        self.lines.extend(map(Line._make, zip(lines, count(line), repeat(charset))))
+        self.lines.extend(map(Line, lines, count(line), repeat(charset)))
 
     def _unquoted(self, body: bytes) -> bytes:
         """An encoded body without the carriage returns that its sender's program added."""

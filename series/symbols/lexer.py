@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import count
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from msgspec import Struct
 
 from series.model import FileChange, Hunk, LineOp
 
@@ -55,10 +57,10 @@ def language(path: bytes) -> Language:
     return "idl" if name.endswith(b".idl") else "other"
 
 
-class CodeLine(NamedTuple):
+class CodeLine(Struct, frozen=True, gc=False):
     """One line of one side of a hunk: cleaned, as it stood, its number, whether the patch made it.
 
-    A tuple, since a series has some hundred thousand of them.
+    Not for the garbage collector: a series has some hundred thousand of them, which hold bytes alone.
     """
 
     clean: bytes

@@ -135,8 +135,7 @@ class Boundary:
         name, extern, model = self._stubs.get(address, ("", None, None))
         if not name:
             raise Crash(Invariant.CRASH, f"jump into nowhere: {address:#x}")
-        ctx.called.append(name)
-        ctx.called_with.append(arguments[0])
+        ctx.note_call(name, arguments[0])
         if model is None or extern is None:
             raise NoModel(f"{name} is called, and the profile has no model for it")
         if self._locks[name]:
@@ -198,6 +197,7 @@ class Boundary:
         if ctx.watched is not None:
             ctx.masked.append(ctx.watched in self.world.masked_ports())
         result = ctx.l0.call(number, arguments, bool(eflags & EFLAGS_AC))
+        ctx.note_call(ctx.l0.calls[-1].op, arguments[0])
         if ctx.l0.down:
             raise Ended
         self._check_unmask(ctx)

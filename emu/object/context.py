@@ -72,6 +72,7 @@ class Context:
     """(address, size) of what the core wanted to read of the guest."""
     guest_writes: list[tuple[LinearAddr, bytes]] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
+    """Functions and operations of L0, in their order."""
     called_with: list[int] = field(default_factory=list)
     """The first argument of each."""
     violations: list[Violation] = field(default_factory=list)
@@ -104,6 +105,11 @@ class Context:
     next_heap_frame: int = FIRST_HEAP_FRAME
     next_page: int = FIRST_UNUSED_PAGE
     """What the unused-page allocator hands out next."""
+
+    def note_call(self, name: str, first: int) -> None:
+        """A function or an operation of L0 is called, with that as its first argument."""
+        self.called.append(name)
+        self.called_with.append(first)
 
     def violate(self, invariant: Invariant, message: str) -> None:
         """Note a broken invariant and let the core go on."""

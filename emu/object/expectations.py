@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from emu import abi
 from emu.findings.verdict import L0Call
@@ -31,6 +32,7 @@ def unmet(machine: Machine, run: Run) -> Iterator[str]:
     if scenario.masked is not None and not all(run.context.masked):
         yield f"port {scenario.masked} is not masked in L0's shared page before L0 is asked"
     yield from _called(run)
+    yield from _out_of_order(run)
     yield from _called_for_each(machine, run)
     for name in scenario.not_called:
         if name in run.context.called:
@@ -54,6 +56,14 @@ def _called(run: Run) -> Iterator[str]:
             yield f"{name} is called before {last}, and should be behind it"
         else:
             at, last = run.context.called.index(name, at) + 1, name
+
+
+def _out_of_order(run: Run) -> Iterator[str]:
+    called = run.context.called
+    there = [name for name in run.case.scenario.order if name in called]
+    for name, following in pairwise(there):
+        if called.index(name) > called.index(following):
+            yield f"{following} is called before {name}, and should be behind it"
 
 
 def _called_for_each(machine: Machine, run: Run) -> Iterator[str]:

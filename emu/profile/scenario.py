@@ -150,6 +150,8 @@ class Scenario:
     """The guest's start info page afterwards; None where it is not to be looked at."""
     called: tuple[str, ...] = ()
     """Undefined functions that the core must have called, in this order."""
+    order: tuple[str, ...] = ()
+    """Undefined functions and operations of L0 that come in this order, as far as they come."""
     each_vcpu: tuple[str, ...] = ()
     """Undefined functions that the core must have called for each vcpu, if for any: their first argument lies
     in its structure."""

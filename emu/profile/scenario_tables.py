@@ -129,6 +129,7 @@ class Reader:
             leaves=self._paths("leaves"),
             start_info=self._start_info(modes),
             called=table.texts("called"),
+            order=table.texts("order"),
             each_vcpu=table.texts("each_vcpu"),
             not_called=table.texts("not_called"),
             ends=table.flag("ends"),

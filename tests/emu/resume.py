@@ -41,6 +41,8 @@ struct start_info {
 void vcpu_pause_by_systemcontroller(struct vcpu *v);
 void vcpu_unpause_by_systemcontroller(struct vcpu *v);
 int vcpu_reset(struct vcpu *v);
+void time_suspend(void);
+void time_resume(void);
 void stop_timer(void *timer);
 void hypervisor_resume(void);
 u32 hypervisor_cpuid_base(void);

@@ -53,6 +53,18 @@ def test_a_core_that_does_not_resume_lacks_it() -> None:
         (
             "suspend with the same ports afterwards",
             "expectation",
+            "time_resume is called before hypervisor_resume, and should be behind it",
+            (CANCELLED, CANCELLED.replace("    hyper", "    time_resume();\n    hyper")),
+        ),
+        (
+            "suspend with the same ports afterwards",
+            "expectation",
+            "SCHEDOP_shutdown is called before time_suspend, and should be behind it",
+            (CANCELLED, f"    time_suspend();\n{CANCELLED}"),
+        ),
+        (
+            "suspend with the same ports afterwards",
+            "expectation",
             "stop_timer is called, and not for vcpu 1",
             (RESETS, f"    stop_timer(self);\n{RESETS}"),
         ),

@@ -19,7 +19,7 @@ ABSENT = ""
 LISTING = "/*"
 """Put behind a folder's path, it stands for the names in that folder."""
 DATE = "/:date"
-"""Put behind a file's path, it stands for the date when it was written."""
+"""Put behind a file's path, it stands for the date when it was written, and how many names it has."""
 _KERNEL = ("/proc/", "/sys/")
 """Files without a size and with no date of their own: their texts are read each time."""
 _LONGEST = 1 << 16
@@ -46,7 +46,7 @@ def state(path: str) -> str:
         return f"{mode:o} {_text(path)}"
     seen = st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_dev, mode
     if path not in _known or _known[path][0] != seen:
-        _known[path] = seen, f"{mode:o} {_digest(Path(path))}"
+        _known[path] = seen, f"{mode:o} {_digest(path)}"
     return _known[path][1]
 
 
@@ -89,9 +89,10 @@ def _listing(folder: Path) -> str:
 
 def _date(path: str) -> str:
     try:
-        return str(os.lstat(path).st_mtime_ns)
+        st = os.lstat(path)
     except OSError:
         return ABSENT
+    return f"{st.st_mtime_ns} {st.st_nlink}"
 
 
 def _text(path: str) -> str:
@@ -108,9 +109,22 @@ def _text(path: str) -> str:
         os.close(file)
 
 
-def _digest(path: Path) -> str:
+def _digest(path: str) -> str:
+    """Of a file's content and its extended attributes (xattr(7))."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with Path(path).open("rb") as file:
+            text = hashlib.file_digest(file, "sha256")
     except OSError:
         return "unreadable"
+    for name, value in attributes(path):
+        text.update(os.fsencode(name) + b"\0" + value + b"\0")
+    return text.hexdigest()
+
+
+def attributes(path: str) -> Iterator[tuple[str, bytes]]:
+    """The extended attributes of a file, where its file system has them."""
+    try:
+        for name in sorted(os.listxattr(path)):
+            yield name, os.getxattr(path, name)
+    except OSError:
+        return

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import select
@@ -62,6 +63,8 @@ def run_bounded(
     The command's process group ends with it: what it left running in the background is not waited for.
     """
     out, into = os.pipe()
+    # A make sets that for all who write there: so it is as well where one of its commands runs alone.
+    fcntl.fcntl(into, fcntl.F_SETFL, os.O_WRONLY | os.O_APPEND)
     said = _Said(out)
     try:
         process = subprocess.Popen(

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from backport.builds.outside_state import attributes
+
 
 class Content(Struct, frozen=True):
     """``digest`` is empty where there is no file; a mode or a link's target counts as content."""
@@ -49,14 +51,6 @@ def _read(place: str, mode: int) -> Content:
     if not stat.S_ISREG(mode):
         return Content(b"%o" % mode)
     text = hashlib.sha256(Path(place).read_bytes())
-    for name in sorted(_attributes(place)):
-        text.update(os.fsencode(name) + b"\0" + os.getxattr(place, name) + b"\0")
+    for name, value in attributes(place):
+        text.update(os.fsencode(name) + b"\0" + value + b"\0")
     return Content(b"%o" % mode + text.digest())
-
-
-def _attributes(place: str) -> list[str]:
-    """The names of its extended attributes (xattr(7)), where the file system has them."""
-    try:
-        return os.listxattr(place)
-    except OSError:
-        return []

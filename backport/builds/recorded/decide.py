@@ -16,7 +16,6 @@ from backport.builds.recorded.recording import Recording, Signature, Touched, si
 from backport.gateway.repository import Repo
 
 _GITLINK = 0o160000
-_LINK = 0o120000
 
 
 class Change(Struct, frozen=True):
@@ -26,8 +25,6 @@ class Change(Struct, frozen=True):
     path: str
     folders: tuple[str, ...] = ()
     """For A and D the directories whose listing differs by it (several where they come or go)."""
-    leads: bool = False
-    """It is a link now: what was looked for in vain below it may be there."""
 
 
 class Unsure(Struct, frozen=True):
@@ -55,7 +52,7 @@ def changes(repo: Repo, before: str, after: str) -> tuple[Change, ...] | Unsure:
             return Unsure(f"{path} changes what git checks out")
         if kind in "AD":
             listed = tuple(_listed(one if kind == "A" else other, path))
-            found.append(Change(kind, path, listed, delta.new_file.mode == _LINK))
+            found.append(Change(kind, path, listed))
         else:
             found.append(Change("M", path))
     return tuple(found)
@@ -74,9 +71,9 @@ def touches(change: Change, looked: Touched) -> bool:
     if len(change.folders) > 1 and change.folders[-1] in looked.reads:
         return True  # it has another number of folders in it, which stat(2) tells
     if change.kind == "A":
-        below = f"{path}/"
-        return not names.isdisjoint(looked.absent) or (
-            change.leads and any(absent.startswith(below) for absent in looked.absent)
+        below = f"{path}/"  # a link may lead there; beneath a file, another error says that nothing is there
+        return not names.isdisjoint(looked.absent) or any(
+            absent.startswith(below) for absent in looked.absent
         )
     return not names.isdisjoint(looked.exists | looked.reads)
 
@@ -84,7 +81,8 @@ def touches(change: Change, looked: Touched) -> bool:
 def dirty(recording: Recording, changed: Sequence[Change]) -> frozenset[int] | Unsure:
     """The commands (by number) that looked at what changed."""
     written = {path for command in recording.commands for path in command.writes}
-    homes = {os.path.dirname(path) for path in written | recording.written}
+    written |= recording.written
+    homes = {os.path.dirname(path) for path in written}
     for change in changed:
         for folder in change.folders[:-1] if change.kind == "D" else ():
             if any(f"{home}/".startswith(f"{folder}/") for home in homes):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backport.builds.recorded.change_times import note_change_times
+from backport.builds.recorded.change_times import Names, named, note_change_times
 from backport.builds.recorded.depfiles import lists_of_headers, needed_by
 from backport.builds.recorded.outside_paths import Event, Paths
 from backport.builds.recorded.recording import Command, Run, Touched
@@ -142,12 +142,15 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
     _drop_passing(units, root, tracked)
     working = []
     of_the_tree: set[str] = set()
+    names = _names(units, root)
     for unit in units:
         changed = altered(unit.events, tracked)
         of_the_tree |= changed
         if changed:
             unit.unsure = unit.unsure or f"it changes {min(changed)}, which is a file of the tree"
         unit.unsure = unit.unsure or paths.stray.get(unit.processes[0].serial, "")
+        if not unit.unsure and (text := named(unit.processes, unit.events, root, names)):
+            unit.unsure = f"it may go by when files were changed or read, as {text} does"
         # A recipe that writes nothing is a check: make goes on or not, as it does on every run.
         unit.answers |= not unit.writes and (not unit.under_make or unit.start is None)
         if unit.answers:
@@ -192,13 +195,25 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
     )
 
 
+def _names(units: Sequence[Unit], root: str) -> Names:
+    by: dict[str, list[Unit]] = {}
+    for unit in units:
+        for path in unit.writes:
+            by.setdefault(path, []).append(unit)
+    return Names(
+        root,
+        lambda path: {p for one in by.get(path, ()) for _, kind, p in one.events if kind in "RA"},
+    )
+
+
 def _loads_objects(process: Process) -> bool:
     """Whether a make has others' code in it (``load``, Guile), which may look at more than make does."""
     return any(kind == "R" and path.endswith(".so") for _, kind, path in process.events)
 
 
 def _drop_passing(units: Sequence[Unit], root: str, tracked: Collection[str]) -> None:
-    """Forget paths that one unit made and removed and nobody else saw (``.tmp.1234``)."""
+    """Forget what became of paths that one unit made and removed and nobody else saw (``.tmp.1234``): what
+    counts is that nothing was there."""
     seen: dict[str, int] = {}
     for n, unit in enumerate(units):
         for path in {path for _, _, path in unit.events}:
@@ -213,7 +228,10 @@ def _drop_passing(units: Sequence[Unit], root: str, tracked: Collection[str]) ->
             and not os.path.lexists(os.path.join(root, path))
         }
         if passing:
-            unit.events = [event for event in unit.events if event[2] not in passing]
+            unit.events = [
+                (number, kind if path not in passing else "E", path)
+                for number, kind, path in unit.events
+            ]
             unit.writes -= passing
 
 

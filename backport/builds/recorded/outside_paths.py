@@ -100,11 +100,12 @@ class Paths:
                 self.blind = f"a path through {path}"
             through_tree = False
             for link in links:
-                inside = self.places.inside(link)
+                left = link.removesuffix("/..")
+                inside = self.places.inside(left)
                 if inside is not None:
                     through_tree = True
-                    yield number, "R", inside
-                elif not self._is_nowhere(link):
+                    yield number, "R" if left == link else "P", inside
+                elif left == link and not self._is_nowhere(link):
                     self._look(link, link)
             inside = self.places.inside(path)
             if inside is not None:

@@ -64,8 +64,8 @@ class Places:
             self._found.clear()
 
     def resolve(self, raw: str, *, follow: bool, at: int = 0) -> tuple[str, frozenset[str]]:
-        """The path without links, and the links that lead there; ``follow`` the last part too.  ``at`` is
-        the number in the log."""
+        """The path without links, and the links that lead there, with the folders that ``..`` leads out of
+        (``FOLDER/..``); ``follow`` the last part too.  ``at`` is the number in the log."""
         found = self._found.get((raw, follow))
         if found is None:
             self._at, self._passing = at, False
@@ -105,7 +105,9 @@ class Places:
         if last in ("", "."):
             found = above, links
         elif last == "..":
-            found = f"{above}/.." if ELSEWHERE.match(f"{above}/") else os.path.dirname(above), links
+            out = f"{above}/.."
+            there = out if ELSEWHERE.match(f"{above}/") else os.path.dirname(above)
+            found = there, links | {out}
         else:
             there, more = self._walk(f"{above.rstrip('/')}/{last}", True, depth + 1)
             found = there, links | more

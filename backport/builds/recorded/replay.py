@@ -33,7 +33,7 @@ from backport.gateway.tree_paths import tree_paths
 from backport.store.cache import digest, tool_version
 from series.model import Oid
 
-_FORMAT = "record-7"
+_FORMAT = "record-8"
 _PATIENCE = 2
 """Recordings in a row that serve no step before builds go unwatched: that takes a tenth to a half more."""
 _LONGEST_REST = 8

@@ -19,7 +19,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from backport.builds.process import Stop, run_bounded
-from backport.builds.recorded.change_times import note_change_times
+from backport.builds.recorded.change_times import Names, named, note_change_times
 from backport.builds.recorded.contents import Contents
 from backport.builds.recorded.depfiles import made_of
 from backport.builds.recorded.derive import summarize
@@ -136,6 +136,11 @@ class Runner:
     def _makers(self, touched: Touched, listed: frozenset[str] = frozenset()) -> set[int]:
         wanted = touched.reads | touched.exists | listed
         return {self._writer[path] for path in wanted if path in self._writer}
+
+    def _made_from(self, path: str, read: Collection[str]) -> Collection[str]:
+        """What was read to make a path, or ``read`` where it may be of the run that is looked at."""
+        writer = self._writer.get(path)
+        return self.commands[writer].touched.reads.union(read) if writer is not None else read
 
     def _reach(self, first: frozenset[int]) -> frozenset[int]:
         found, edge = set(first), set(first)
@@ -283,6 +288,10 @@ class Runner:
             raise Stopped(f"{_name(run)}: {odd}")
         if paths.stray:
             raise Stopped(f"{_name(run)} {paths.stray[_PART]}")
+        read = {path for _, kind, path in seen if kind in "RA"}
+        names = Names(paths.places.root, lambda path: self._made_from(path, read))
+        if text := named(processes, seen, paths.places.root, names):
+            raise Stopped(f"{_name(run)} may go by when files were changed or read, as {text} does")
         if name := written_through(processes, paths.places):
             raise Stopped(f"{_name(run)} writes to {name}, which has another name")
         return seen, paths
@@ -305,7 +314,7 @@ class Runner:
         touched = Touched(
             touched.reads - passing,
             touched.exists - passing,
-            touched.absent - passing,
+            touched.absent | passing,  # something may come to be there
             touched.listings,
         )
         if touched.reads & writes:

@@ -62,6 +62,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,14 +80,14 @@
 
 /* What a system call means: which argument is the path, and what it says of it. */
 enum what { OPEN, OPEN2, CREAT, LOOK, LINKREAD, EXEC, RENAME, REMOVE, LINK, SYMLINK, MAKE, MKDIR,
-            CHANGE, MOVE, CONNECT, OPAQUE, RMDIR, FCHANGE, SETTING, KEPT, TELLING, BEAR };
+            CHANGE, MOVE, CONNECT, LOCK, OPAQUE, RMDIR, FCHANGE, SETTING, KEPT, TELLING, BEAR };
 
 struct call {
     int nr;
     enum what what;
-    int at;    /* argument that holds the directory descriptor, or -1 */
+    int at;    /* argument that holds the directory descriptor (CONNECT: the address), or -1 */
     int path;  /* argument that holds the path, or -1 */
-    int flags; /* argument that holds the flags, or -1 */
+    int flags; /* argument that holds the flags (CONNECT: the message), or -1 */
 };
 
 #define NOFOLLOW -2 /* instead of an argument with flags: a link itself is looked at */
@@ -153,7 +154,12 @@ static const struct call calls[] = {
     { SYS_name_to_handle_at, LOOK, 0, 1, -1 },
     { SYS_chdir, MOVE, -1, 0, -1 },
     { SYS_fchdir, MOVE, -1, -1, -1 },
-    { SYS_connect, CONNECT, -1, -1, -1 },
+    { SYS_connect, CONNECT, 1, -1, -1 },
+    { SYS_sendto, CONNECT, 4, -1, -1 },
+    { SYS_sendmsg, CONNECT, -1, -1, 1 },
+    { SYS_sendmmsg, CONNECT, -1, -1, 1 },
+    { SYS_flock, LOCK, -1, -1, -1 },
+    { SYS_fcntl, LOCK, -1, -1, -1 },
     { SYS_open_by_handle_at, OPAQUE, -1, -1, -1 },
     { SYS_io_uring_setup, OPAQUE, -1, -1, -1 },
     { SYS_bind, OPAQUE, -1, -1, -1 },
@@ -194,6 +200,7 @@ static const struct call calls[] = {
     { 446 /* landlock_restrict_self */, KEPT, -1, -1, -1 },
     { SYS_prctl, KEPT, -1, -1, -1 },
     { SYS_clone, BEAR, -1, -1, -1 },
+    { SYS_clone3, BEAR, -1, -1, -1 },
     { SYS_ioctl, OPAQUE, -1, -1, -1 },
 };
 
@@ -220,6 +227,14 @@ static const struct choice choices[] = {
     { SYS_prctl, 0, IS, 62 /* PR_SCHED_CORE */ },
     { SYS_prctl, 0, IS, 65 /* PR_SET_MDWE */ },
     { SYS_clone, 0, HAS, NAMESPACES | CLONE_UNTRACED },
+    { SYS_sendto, 4, NOT, 0 }, /* an address is given */
+    /* What others hold is in the answer. */
+    { SYS_fcntl, 1, IS, F_GETLK },
+    { SYS_fcntl, 1, IS, F_SETLK },
+    { SYS_fcntl, 1, IS, F_OFD_GETLK },
+    { SYS_fcntl, 1, IS, F_OFD_SETLK },
+    { SYS_fcntl, 1, IS, F_SETLEASE },
+    { SYS_fcntl, 1, IS, F_NOTIFY },
     /* What a descriptor that is open for reading can change. */
     { SYS_ioctl, 1, IS, FS_IOC_SETFLAGS },
     { SYS_ioctl, 1, IS, FS_IOC32_SETFLAGS },
@@ -246,7 +261,9 @@ struct task {
     int thread; /* not its process's first */
     const struct call *call;
     unsigned long flags;
-    unsigned long mode; /* of access(2) */
+    unsigned long mode; /* of access(2), open(2) or mkdir(2) */
+    unsigned long lock; /* what fcntl(2) is asked for; -1: it is flock(2) */
+    unsigned long asks; /* where F_GETLK has its answer put */
     int existed;
     char *path;
     char *other;
@@ -571,6 +588,45 @@ static int has_seen(struct task *task, char kind)
     return 0;
 }
 
+/* What proc(5) says is judged by its path (`see_through`): a path that leads there by another way is not. */
+static void meet(const struct task *task, const struct stat *st)
+{
+    static dev_t proc;
+    static int known;
+    struct stat there;
+    const char *path = task->path;
+    size_t size = strlen(path);
+    if (!known++ && stat("/proc/self", &there) == 0)
+        proc = there.st_dev;
+    if (!proc || st->st_dev != proc || strcmp(path, "/etc/mtab") == 0 || strncmp(path, "/dev/fd", 7) == 0)
+        return;
+    if (strncmp(path, "/proc", 5) || strstr(path, "//") || strstr(path, "/./") || strstr(path, "/../") ||
+        (size > 3 && (strcmp(path + size - 3, "/..") == 0 || strcmp(path + size - 2, "/.") == 0)))
+        say('T', task, path);
+}
+
+/* A path that leads nowhere: also what it comes to that is no folder, for another error tells of that; and for
+ * who would make something there, the folders that are not there. */
+static void say_absent(const struct task *task, const char *path, int error, int making)
+{
+    struct stat st;
+    say('E', task, path);
+    if (error != ENOTDIR && !(making && error == ENOENT))
+        return;
+    char *above = strdup(path), *end;
+    while ((end = strrchr(above, '/')) && end > above) {
+        *end = 0;
+        if (stat(above, &st) == 0 || !is_absent(errno)) {
+            if (error == ENOTDIR)
+                say('S', task, above);
+            break;
+        }
+        if (making)
+            say('E', task, above);
+    }
+    free(above);
+}
+
 /* A call that only looks: told by what is there now.  Returns whether its end matters all the same. */
 static int looked(struct task *task)
 {
@@ -591,9 +647,13 @@ static int looked(struct task *task)
     if (fstatat(AT_FDCWD, task->path, &st, follow ? 0 : AT_SYMLINK_NOFOLLOW)) {
         if (errno == ENAMETOOLONG)
             say('O', task, "a path that is too long");
-        say(is_absent(errno) ? 'E' : 'S', task, task->path);
+        if (is_absent(errno))
+            say_absent(task, task->path, errno, 0);
+        else
+            say('S', task, task->path);
         return 0;
     }
+    meet(task, &st);
     switch (what) {
     case LOOK: say(met(task), task, task->path); return 0;
     case LINKREAD: say(S_ISLNK(st.st_mode) ? 'R' : 'S', task, task->path); return 0;
@@ -604,6 +664,56 @@ static int looked(struct task *task)
             say('O', task, "a FIFO");
         return 0;
     }
+}
+
+/* Whether statx(2) is asked in particular for times that no program can set again. */
+static int asks_for_times(const struct __ptrace_syscall_info *info)
+{
+    unsigned long mask = info->seccomp.args[3];
+    return info->seccomp.nr == SYS_statx && (mask & (STATX_ATIME | STATX_CTIME | STATX_BTIME)) &&
+           (mask & STATX_BASIC_STATS) != STATX_BASIC_STATS;
+}
+
+/* Something is sent to an address.  Returns whether its end matters. */
+static int addressed(struct task *task, int nr, const __typeof__(((struct __ptrace_syscall_info *)0)->seccomp.args[0]) *args)
+{
+    struct sockaddr_un address = { 0 };
+    unsigned long from = 0, size = 0;
+    if (task->call->flags >= 0) {
+        struct msghdr message = { 0 };
+        peek(task->tid, args[task->call->flags], &message, sizeof(message));
+        from = (unsigned long)message.msg_name;
+        size = message.msg_namelen;
+        if (!from && nr != SYS_sendmmsg)
+            return 0; /* to whom it is connected with */
+    } else {
+        from = args[task->call->at];
+        size = args[task->call->at + 1];
+    }
+    if (size > sizeof(address))
+        size = sizeof(address);
+    peek(task->tid, from, &address, size);
+    if (address.sun_family != AF_UNIX || size <= offsetof(struct sockaddr_un, sun_path) || !address.sun_path[0])
+        return 1;
+    char path[sizeof(address.sun_path) + 1] = "";
+    memcpy(path, address.sun_path, sizeof(address.sun_path));
+    task->path = absolute(task, path);
+    return 1;
+}
+
+/* Whether a lock is free depends on what runs beside: what is refused, or told of another's, is such an answer. */
+static void locked(struct task *task, long result)
+{
+    if (task->lock == F_SETLEASE || task->lock == F_NOTIFY) {
+        if (result >= 0)
+            say('O', task, "what others do with a file");
+    } else if (task->lock == F_GETLK || task->lock == F_OFD_GETLK) {
+        struct flock lock = { .l_type = F_UNLCK };
+        peek(task->tid, task->asks, &lock, sizeof(lock));
+        if (result >= 0 && lock.l_type != F_UNLCK)
+            say('O', task, "a lock that another process has");
+    } else if (result == -EAGAIN || result == -EACCES)
+        say('O', task, "a lock that another process has");
 }
 
 /* A watched call begins.  Returns whether its end matters. */
@@ -634,14 +744,22 @@ static int enter(struct task *task)
         else if (info.seccomp.nr != SYS_prctl || args[0] != PR_SET_TIMERSLACK)
             say('V', task, "a setting that what it starts inherits");
         return 0;
-    case BEAR: /* its end is not waited for: the child comes first */
-        settings++;
-        if (args[0] & CLONE_UNTRACED)
+    case BEAR: { /* its end is not waited for: the child comes first */
+        unsigned long long flags = args[0];
+        if (info.seccomp.nr == SYS_clone3 && peek(task->tid, args[0], &flags, sizeof(flags)) < 0)
+            return 0; /* the call fails as well */
+        if (flags & (CLONE_UNTRACED | NAMESPACES))
+            settings++;
+        if (flags & CLONE_UNTRACED)
             say('T', task, "a process that cannot be traced");
-        if (args[0] & NAMESPACES)
+        if (flags & NAMESPACES)
             say('O', task, "a namespace of its own");
         return 0;
+    }
+    case CONNECT: return addressed(task, info.seccomp.nr, args);
     case TELLING: say('T', task, "whether it can be traced"); return 1;
+    case LOCK: task->lock = info.seccomp.nr == SYS_fcntl ? args[1] : (unsigned long)-1;
+        task->asks = args[2]; return 1;
     default: break;
     }
     if (call->path >= 0) {
@@ -653,7 +771,9 @@ static int enter(struct task *task)
         if (task->path)
             see_through(task, call->what != LINKREAD && call->what != EXEC && call->what != RENAME &&
                                   call->what != REMOVE);
-        else if (call->what != LINK && call->what != EXEC)
+        else if (call->what == LOOK && asks_for_times(&info))
+            say('V', task, "it goes by when files were changed or read");
+        if (!task->path && call->what != LINK && call->what != EXEC)
             return 0;
     }
     if (call->what == EXEC && call->at >= 0 && (int)args[call->at] != AT_FDCWD &&
@@ -686,8 +806,7 @@ static int enter(struct task *task)
         task->flags = O_CREAT | O_WRONLY | O_TRUNC;
     switch (call->what) {
     case LOOK:
-        if (info.seccomp.nr == SYS_statx && (args[3] & (STATX_ATIME | STATX_CTIME | STATX_BTIME)) &&
-            (args[3] & STATX_BASIC_STATS) != STATX_BASIC_STATS)
+        if (asks_for_times(&info))
             say('V', task, "it goes by when files were changed or read");
         return looked(task);
     case LINKREAD: case EXEC: return looked(task);
@@ -730,6 +849,8 @@ static void opened(struct task *task, long fd)
     }
     snprintf(name, sizeof(name), "/proc/%d/fd/%ld", task->tid, fd);
     int known = stat(name, &st) == 0;
+    if (known)
+        meet(task, &st);
     if (known && S_ISFIFO(st.st_mode) && !is_descriptor(task->path))
         say('O', task, "a FIFO");
     if (known && S_ISDIR(st.st_mode))
@@ -741,6 +862,18 @@ static void opened(struct task *task, long fd)
         say('W', task, task->path);
     else
         say('A', task, task->path);
+}
+
+static void interpreters(const struct task *task, const char *program);
+
+/* Whether a call would make something that is not there. */
+static int makes(const struct task *task)
+{
+    switch (task->call->what) {
+    case OPEN: case OPEN2: case CREAT: return (task->flags & O_CREAT) || (task->flags & O_TMPFILE) == O_TMPFILE;
+    case SYMLINK: case MAKE: case MKDIR: return 1;
+    default: return 0;
+    }
 }
 
 /* A watched call has ended. */
@@ -759,13 +892,23 @@ static void leave(struct task *task)
     }
     if (call->what == MOVE) {
         moves++;
-        if (task->path)
-            say(info.exit.is_error && is_absent(-result) ? 'E' : 'S', task, task->path);
+        if (task->path && info.exit.is_error && is_absent(-result))
+            say_absent(task, task->path, -result, 0);
+        else if (task->path)
+            say('S', task, task->path);
+        return;
+    }
+    if (call->what == LOCK) {
+        locked(task, result);
         return;
     }
     if (call->path < 0 && call->what != FCHANGE) {
         if (result >= 0)
             say('O', task, call->what == CONNECT ? "a connection" : "a call that cannot be followed");
+        else if (task->path && is_absent(-result))
+            say_absent(task, task->path, -result, 0);
+        else if (task->path)
+            say('S', task, task->path);
         return;
     }
     if (!task->path) {
@@ -773,19 +916,29 @@ static void leave(struct task *task)
             named(task, task->other); /* of a file that had no name */
         return;
     }
-    if (info.exit.is_error && call->what == MKDIR && result == -EEXIST) {
-        say('m', task, task->path);
+    if (call->what == MKDIR && (!info.exit.is_error || result == -EEXIST)) {
+        unsigned long mode = task->mode & 07777;
+        say(info.exit.is_error ? 'm' : 'M', task, task->path);
+        if (mode != 0777 && mode != 0755 && mode != 0775) /* the next run finds the folder, and its mode */
+            say('A', task, task->path);
+        return;
+    }
+    if (info.exit.is_error && call->what == EXEC && is_regular(task->path)) {
+        say('R', task, task->path); /* what is absent may be its interpreter */
+        interpreters(task, task->path);
         return;
     }
     if (info.exit.is_error) {
         /* Of a rename or link that fails it is not known which side was absent: both are told. */
         if (is_absent(-result))
-            say('E', task, task->path);
+            say_absent(task, task->path, -result, !task->other && makes(task));
         else if (result == -ENOTEMPTY && !task->other)
             say('D', task, task->path);
         else
             say('S', task, task->path);
-        if (task->other)
+        if (task->other && is_absent(-result))
+            say_absent(task, task->other, -result, 1);
+        else if (task->other)
             say('S', task, task->other);
         return;
     }
@@ -811,7 +964,6 @@ static void leave(struct task *task)
             say('O', task, "a FIFO or a device");
         /* fall through */
     case SYMLINK: named(task, task->path); break;
-    case MKDIR: say('M', task, task->path); break;
     case CHANGE:
         /* A link itself: who changes it has seen it, and it is then another. */
         if (call->flags == NOFOLLOW || task->flags & AT_SYMLINK_NOFOLLOW) {
@@ -947,8 +1099,11 @@ static void interpreters(const struct task *task, const char *program)
                 }
             }
         }
-        if (path)
+        struct stat st;
+        if (path && stat(path, &st) == 0)
             say('R', task, path);
+        else if (path)
+            say_absent(task, path, errno, 0);
     }
     free(path);
 }

@@ -119,6 +119,17 @@ OUTSIDE = [
         [("touch @OUT@/d/g", "echo 2 > README")],
     ),
     Case(
+        "how many names a file outside has",
+        "printf 'out:\\n\\tstat -c %%h @OUT@/o.h > $@\\n' > Makefile; echo 1 > R",
+        [("ln @OUT@/o.h @OUT@/p.h", "echo 2 > R"), ("rm @OUT@/p.h", "echo 3 > R")],
+    ),
+    Case(
+        "extended attribute outside",
+        "printf 'out:\\n\\tpython3 p > $@\\n' > Makefile; echo 1 > R;"
+        " echo 'import os; print(os.listxattr(\"@OUT@/o.h\"))' > p",
+        [('python3 -c \'import os; os.setxattr("@OUT@/o.h", "user.x", b"1")\'', "echo 2 > R")],
+    ),
+    Case(
         "environment",
         "printf 'out:\\n\\techo $(WORD) > $@\\n' > Makefile",
         [("@WORD=one", "echo 2 > README"), ("@WORD=two", "echo 3 > README")],

@@ -197,6 +197,65 @@ GIVEN = [
     ),
     *(
         Case(
+            f"another process by {how}",
+            _tree(f"out: v\n\tcat {path} v > out") + more,
+            ["echo 2 > v"],
+        )
+        for how, path, more in (
+            ("an odd path", "//proc/$$PPID/comm /proc/./$$PPID/comm", ""),
+            ("a path through its own", "/proc/self/../$$PPID/comm", ""),
+            ("a link", "d/p/$$PPID/comm", "ln -s /proc d/p"),
+        )
+    ),
+    Case(
+        "who traces it, by a link",
+        _tree(
+            "out: v\n\tgrep TracerPid d/p/self/status | grep -q '\t0$$' && cp v out || echo no > out"
+        )
+        + "ln -s /proc d/p",
+        ["echo 2 > v"],
+    ),
+    Case(
+        "a child that nobody may watch, by clone3(2)",
+        _tree(
+            "out: v p.py\n\tpython3 p.py",
+            p_py="import ctypes, os, struct\nc = ctypes.CDLL(None)\n"
+            "a = ctypes.create_string_buffer(struct.pack('8Q', 0x00800000, 0, 0, 0, 17, 0, 0, 0))\n"
+            "p = c.syscall(435, a, 64)\nif p == 0:\n    try: t = open('v').read()\n"
+            "    except OSError: os._exit(1)\n    os._exit(10 + int(t))\n"
+            "print(os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]), file=open('out', 'w'))",
+        ),
+        ["echo 2 > v"],
+    ),
+    Case(
+        "a lock that the shell above holds",
+        _tree("out: v\n\t(flock -n w echo got || echo locked) > out; cat v >> out"),
+        ["echo 2 > v"],
+        build="(flock 9; make 9<&-; true) 9< w",
+    ),
+    Case(
+        "a lock that the shell above holds, asked about",
+        _tree(
+            "out: v p.py\n\tpython3 p.py",
+            p_py="import fcntl, struct\n"
+            "r = fcntl.fcntl(open('w'), fcntl.F_GETLK, struct.pack('hhqqi4x', 1, 0, 0, 0, 0))\n"
+            "print(struct.unpack('hhqqi4x', r)[0], open('v').read(), file=open('out', 'w'))",
+            l_py="import fcntl, time\nf = open('w')\nfcntl.lockf(f, fcntl.LOCK_SH)\ntime.sleep(50)",
+        ),
+        ["echo 2 > v"],
+        build="python3 l.py & sleep 1; make; kill $!; wait; true",
+    ),
+    Case(
+        "how standard output is open",
+        _tree(
+            "out: v p.py\n\tpython3 p.py",
+            p_py="import fcntl\nf = [fcntl.fcntl(n, fcntl.F_GETFL) for n in (0, 1, 2)]\n"
+            "print(f, open('v').read(), file=open('out', 'w'))",
+        ),
+        ["echo 2 > v"],
+    ),
+    *(
+        Case(
             f"the variable {name}",
             _tree(f"out: v\n\tenv | grep '^{name}=' > out || true; cat v >> out"),
             [(f"@{name}=11", "echo 2 > v"), (f"@{name}=12", "echo 3 > v")],
@@ -204,9 +263,88 @@ GIVEN = [
         for name in ("TERM", "COLUMNS", "XDG_CONFIG_HOME", "MAKELEVEL")
     ),
 ]
+_ASKS = "print(LATER, open('w').read(), file=open('out', 'w'))"
+_MAKES = "\nb: a\n\tsleep 0.05; touch b\na: v\n\tcp v a"
+_LATER = """#include <stdio.h>
+#include <sys/stat.h>
+int later(void)
+{
+    struct stat a, b;
+    stat("a", &a);
+    stat("b", &b);
+    return a.st_ctim.tv_sec > b.st_ctim.tv_sec ||
+           (a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec > b.st_ctim.tv_nsec);
+}
+"""
+CHANGE_TIMES = [
+    Case(
+        "a script's module goes by change times",
+        _tree(
+            "out: b w p.py d/m.py\n\tPYTHONPATH=d python3 -B p.py" + _MAKES,
+            p_py="import m\n" + _ASKS.replace("LATER", "m.late('a') > m.late('b')"),
+        )
+        + "printf 'import os\\nlate = os.path.getctime\\n' > d/m.py",
+        ["echo 2 > v", "echo 2 > w"],
+    ),
+    Case(
+        "a script comes to go by change times",
+        _tree("out: b w p.py\n\tpython3 p.py" + _MAKES, p_py=_ASKS.replace("LATER", "0")),
+        [
+            "printf 'import os\\n"
+            + _ASKS.replace(
+                "LATER", 'os.stat("a")[9] > 0, os.stat("a").st_ctime > os.stat("b").st_ctime'
+            ).replace("'", '"')
+            + "\\n' > p.py",
+            "echo 2 > v",
+            "echo 2 > w",
+        ],
+    ),
+    Case(
+        "change times by their place",
+        _tree(
+            "out: b w p.pl\n\tperl p.pl" + _MAKES,
+            p_pl="open O, '>', 'out'; open W, 'w'; print O (stat 'a')[10] > (stat('b'))[10], <W>;",
+        ),
+        ["echo 2 > v", "echo 2 > w"],
+    ),
+    Case(
+        "a program that the build makes goes by change times",
+        _tree(
+            "out: b w p\n\t./p > out; cat w >> out\np: p.c\n\tgcc -o p p.c" + _MAKES,
+            p_c=_LATER + 'int main(void) { printf("%d\\n", later()); }',
+        ),
+        ["echo 2 > v", "echo 2 > w"],
+    ),
+    Case(
+        "a library that the build makes goes by change times",
+        _tree(
+            "out: b w p\n\tLD_LIBRARY_PATH=. ./p > out; cat w >> out\nlibq.so: q.c\n"
+            "\tgcc -shared -fPIC -o libq.so q.c\np: p.c libq.so\n\tgcc -o p p.c -L. -lq" + _MAKES,
+            p_c='#include <stdio.h>\nint later(void);\nint main(void) { printf("%d\\n", later()); }',
+            q_c=_LATER,
+        ),
+        ["echo 2 > v", "echo 2 > w"],
+    ),
+    Case(
+        "change times of descriptors",
+        _tree(
+            "out: b p w\n\t./p > out; cat w >> out\np: p.c\n\tgcc -o p p.c" + _MAKES,
+            p_c="#define _GNU_SOURCE\n#include <fcntl.h>\n#include <stdio.h>\n#include <sys/stat.h>\n"
+            "#define C(x) stx_##x##time\n"
+            "int main(void)\n{\n    struct statx a, b;\n"
+            '    statx(open("a", 0), "", AT_EMPTY_PATH, STATX_CTIME, &a);\n'
+            '    statx(open("b", 0), "", AT_EMPTY_PATH, STATX_CTIME, &b);\n'
+            '    printf("%d\\n", a.C(c).tv_sec * 10000000000 + a.C(c).tv_nsec >'
+            " b.C(c).tv_sec * 10000000000 + b.C(c).tv_nsec);\n}",
+        ),
+        ["echo 2 > v", "echo 2 > w"],
+    ),
+]
 ALWAYS = {
     *("made by an open for reading", "date by a descriptor", "standard error in a file"),
-    "date of a folder that a step changes",
+    *("date of a folder that a step changes", "another process by an odd path"),
+    *("a lock that the shell above holds", "a script comes to go by change times"),
+    "a library that the build makes goes by change times",
 }
 """Some of each kind are run always."""
 
@@ -215,7 +353,7 @@ ALWAYS = {
     "case",
     [
         pytest.param(case, id=case.name, marks=() if case.name in ALWAYS else pytest.mark.torture)
-        for case in [*EFFECTS, *LOOKS, *GIVEN]
+        for case in [*EFFECTS, *LOOKS, *GIVEN, *CHANGE_TIMES]
     ],
 )
 def test_every_step_leaves_what_a_clean_build_does(tmp_path: Path, case: Case) -> None:

@@ -116,14 +116,14 @@ def refresh(
         settings, record=Record.NONE, prerequisites=Prerequisites.IGNORE, sibling=("none",)
     )
     turns = _turns(repo, settings, source, commit, onto, result)
-    rules = rules_of(settings)
     contents = dict(source.files[1:])
+    rules = rules_of(settings)
+    read = [entry for entry in entries if rules.partial and entry.name not in left]
+    lost = {entry.name: unread(entry, contents[entry.name], rules) for entry in read}
     done = tuple(
         Refreshed(entry.name, Fare.DROPPED, "--drop names it")
         if entry.name in left
-        else _refreshed(
-            repo, entry, contents[entry.name], turns, unread(entry, contents[entry.name], rules)
-        )
+        else _refreshed(repo, entry, contents[entry.name], turns, lost.get(entry.name, ""))
         for entry in entries
     )
     if to is not None or in_place:

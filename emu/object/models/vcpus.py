@@ -27,6 +27,36 @@ def _told_of_event(ctx: Context, arguments: Sequence[int]) -> int:
     return 0
 
 
+def _is_down(ctx: Context, vcpu: LinearAddr) -> bool | None:
+    """Whether it is marked so that it is not to run; None where this tree has no such mark."""
+    if vcpu not in ctx.world.vcpus or not ctx.world.has("struct vcpu", "pause_flags"):
+        return None
+    flags = ctx.world.get("struct vcpu", vcpu, "pause_flags")
+    return bool(flags & ctx.world.profile.constant("VPF_down"))
+
+
+@MODELS.model("void")
+def _vcpu_sleep(ctx: Context, arguments: Sequence[int]) -> int:
+    """The scheduler looks at the mark, and lets a vcpu run on that may (common/sched, vcpu_sleep_nosync)."""
+    vcpu = LinearAddr(arguments[0])
+    if _is_down(ctx, vcpu) is False and vcpu not in ctx.paused:
+        ctx.violate(
+            Invariant.VCPUS, f"{ctx.world.vcpu_name(vcpu)} is put to sleep before it is marked down"
+        )
+    return 0
+
+
+@MODELS.model("void")
+def _vcpu_wake(ctx: Context, arguments: Sequence[int]) -> int:
+    """Likewise, and does not wake one that may not run."""
+    vcpu = LinearAddr(arguments[0])
+    if _is_down(ctx, vcpu):
+        ctx.violate(
+            Invariant.VCPUS, f"{ctx.world.vcpu_name(vcpu)} is woken while it is marked down"
+        )
+    return 0
+
+
 @MODELS.model("void")
 def _vcpu_pause(ctx: Context, arguments: Sequence[int]) -> int:
     ctx.note_variables()

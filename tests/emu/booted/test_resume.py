@@ -51,6 +51,24 @@ def test_a_core_that_does_not_resume_lacks_it() -> None:
     ("only", "invariant", "message", "change"),
     [
         (
+            "cpu_down",
+            "vcpus",
+            "vcpu 1 is put to sleep before it is marked down",
+            (
+                "        v->pause_flags |= 2;\n        vcpu_sleep_sync(v);",
+                "        vcpu_sleep_sync(v);\n        v->pause_flags |= 2;",
+            ),
+        ),
+        (
+            "cpu_up of a vcpu that was down",
+            "vcpus",
+            "vcpu 1 is woken while it is marked down",
+            (
+                "        v->pause_flags &= ~2ul;\n        vcpu_wake(v);",
+                "        vcpu_wake(v);\n        v->pause_flags &= ~2ul;",
+            ),
+        ),
+        (
             "suspend with the same ports afterwards",
             "expectation",
             "time_resume is called before hypervisor_resume, and should be behind it",

@@ -45,12 +45,15 @@ class TreeWords:
             if all(self._files[name] > len(deltas) for name in names):
                 return names  # each stands in more files than differ
             for delta in deltas:
-                if delta.old_file.mode in _FILES and delta.old_file.id != delta.new_file.id:
-                    self._files.subtract(self._words(delta.old_file.id))
-                if delta.new_file.mode in _FILES and delta.old_file.id != delta.new_file.id:
-                    self._files.update(self._words(delta.new_file.id))
+                old, new = (self._of(side) for side in (delta.old_file, delta.new_file))
+                # Most of a file's names stay: only the others are counted again.
+                self._files.subtract(old - new)
+                self._files.update(new - old)
         self._tree = tree
         return frozenset(name for name in names if self._files[name] > 0)
+
+    def _of(self, side: pygit2.DiffFile) -> frozenset[bytes]:
+        return self._words(side.id) if side.mode in _FILES else frozenset()
 
     def _native(self, tree: Oid) -> pygit2.Tree:
         return cast(pygit2.Tree, self._repo.native[tree])

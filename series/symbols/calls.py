@@ -13,6 +13,7 @@ _OPENS = re.compile(rb"\s*\(")
 _NO_CALLS = frozenset(
     b"if while for switch return sizeof defined typeof do else case and not the".split()
 )
+_MARK = re.compile(rb"[][(){},]")
 _LONGEST = 2000
 """Bytes that a call may take."""
 _CHAIN = re.compile(rb"(?:\.|->)([A-Za-z_]\w*)(?=(?:\.|->)([A-Za-z_]\w*))")
@@ -44,24 +45,23 @@ def _counted(text: bytes, calls: Iterator[tuple[bytes, int]]) -> dict[bytes, fro
     found: dict[bytes, set[int]] = {}
     for name, start in calls:
         if name not in _NO_CALLS:
-            number = _count(text[start : start + _LONGEST])
+            number = _count(text, start)
             if number is not None:
                 found.setdefault(name, set()).add(number)
     return {name: frozenset(numbers) for name, numbers in found.items()}
 
 
-def _count(text: bytes) -> int | None:
-    """Arguments up to the bracket that closes; None where it does not."""
-    depth, commas, empty = 1, 0, True
-    for letter in text:
-        if letter in b"([{":
+def _count(text: bytes, start: int) -> int | None:
+    """Arguments from ``start`` up to the bracket that closes; None where it does not."""
+    depth, commas = 1, 0
+    for match in _MARK.finditer(text, start, start + _LONGEST):
+        mark = match[0]
+        if mark in b"([{":
             depth += 1
-        elif letter in b")]}":
+        elif mark == b",":
+            commas += depth == 1
+        else:
             depth -= 1
             if not depth:
-                return 0 if empty else commas + 1
-        elif letter == ord(",") and depth == 1:
-            commas += 1
-        if letter not in b" \t\n\r":
-            empty = False
+                return commas + 1 if text[start : match.start()].strip(b" \t\n\r") else 0
     return None

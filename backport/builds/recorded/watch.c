@@ -605,6 +605,24 @@ static void meet(const struct task *task, const struct stat *st)
         say('T', task, path);
 }
 
+/* Where a path leads, link by link. */
+static char *end_of_links(const char *path)
+{
+    char target[PATH_MAX], *at = strdup(path);
+    for (int depth = 0; depth < 40; depth++) {
+        ssize_t size = readlink(at, target, sizeof(target) - 1);
+        if (size <= 0)
+            break;
+        target[size] = 0;
+        char *next, *end = strrchr(at, '/');
+        if (asprintf(&next, "%.*s%s", target[0] == '/' || !end ? 0 : (int)(end - at) + 1, at, target) < 0)
+            abort();
+        free(at);
+        at = next;
+    }
+    return at;
+}
+
 /* A path that leads nowhere: also what it comes to that is no folder, for another error tells of that; and for
  * who would make something there, the folders that are not there. */
 static void say_absent(const struct task *task, const char *path, int error, int making)
@@ -613,7 +631,7 @@ static void say_absent(const struct task *task, const char *path, int error, int
     say('E', task, path);
     if (error != ENOTDIR && !(making && error == ENOENT))
         return;
-    char *above = strdup(path), *end;
+    char *above = making ? end_of_links(path) : strdup(path), *end;
     while ((end = strrchr(above, '/')) && end > above) {
         *end = 0;
         if (stat(above, &st) == 0 || !is_absent(errno)) {

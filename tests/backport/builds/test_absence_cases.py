@@ -124,6 +124,11 @@ WOULD_MAKE = [
         _FOLDER,
     ),
     Case(
+        "a file that a link leads to, in a folder that is not there",
+        _tree("out: w\n\t(echo 1 > d/l) 2> /dev/null || true; cp w out") + "ln -s e/made d/l",
+        _FOLDER,
+    ),
+    Case(
         "a node in a folder that is not there",
         _tree(
             "out: w p.py\n\tpython3 p.py; cp w out",

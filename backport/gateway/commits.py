@@ -110,10 +110,15 @@ def commit_changes(repo: Repo, old: Oid | None, new: Oid) -> tuple[FileChange, .
     changes = parse_diff(b"".join(text), new[:12])
     if len(changes) != len(ids):
         return changes
-    return tuple(
-        replace(change, old_blob=_real(a, change.old_blob), new_blob=_real(b, change.new_blob))
-        for change, (a, b) in zip(changes, ids, strict=True)
+    return tuple(_identified(change, a, b) for change, (a, b) in zip(changes, ids, strict=True))
+
+
+def _identified(change: FileChange, old: Oid, new: Oid) -> FileChange:
+    """With full ids; libgit2 writes that a binary file differs also where its name or mode alone does."""
+    found = replace(
+        change, old_blob=_real(old, change.old_blob), new_blob=_real(new, change.new_blob)
     )
+    return replace(found, binary=False, forward=None, reverse=None) if old == new else found
 
 
 def _compared(repo: Repo, old: Oid | None, new: Oid) -> pygit2.Diff:

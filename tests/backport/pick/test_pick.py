@@ -442,3 +442,28 @@ def test_a_plain_diff_fills_an_empty_file(tmp_path: Path, old: bytes) -> None:
     entry = picked.tree.entry(b"f")
     assert entry is not None and entry.mode == 0o100755
     assert not plain(repo, b"--- /dev/null\n+++ b/g\n@@ -0,0 +1 @@\n+one\n").pick().clean
+
+
+@pytest.mark.parametrize("how", ["rename", "mode"])
+def test_a_binary_file_that_the_branch_has_changed_gets_another_name_or_mode(
+    tmp_path: Path, how: str
+) -> None:
+    """Nothing of its content is asked for."""
+    repo = new_repo(tmp_path / "r", {"a.bin": b"\0one" * 30, "g": "g\n"})
+    git(repo, "checkout", "-q", "-b", "topic")
+    if how == "rename":
+        git(repo, "mv", "a.bin", "b.bin")
+    else:
+        (repo / "a.bin").chmod(0o755)
+    made = commit(repo, {}, how)
+    git(repo, "checkout", "-q", "stable")
+    commit(repo, {"a.bin": b"\0one" * 29 + b"\0two"}, "the branch's own")
+    opened = open_repo(repo)
+    picked = pick_patch(
+        opened.objects,
+        opened.tree(opened.commit("stable")),
+        commit_patch(opened, opened.commit(made)),
+    )
+    assert picked.clean, picked.clashes
+    git(repo, "cherry-pick", made)
+    assert picked.tree.id == git(repo, "rev-parse", "HEAD^{tree}")

@@ -123,6 +123,18 @@ class SectionHeader(NamedTuple):
         return part(data, self.offset, self.size, where)
 
 
+_OTHERS = {
+    b"MZ": "a PE (EFI) program",
+    b"\x1f\x8b": "compressed by gzip",
+    b"BZh": "compressed by bzip2",
+    b"\xfd7zXZ\0": "compressed by xz",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
+    b"\x02\x21\x4c\x18": "compressed by lz4",
+    b"!<arch>\n": "an archive",
+}
+"""What else a build makes of a hypervisor, by how it begins."""
+
+
 def part(data: bytes, offset: int, size: int, where: str) -> memoryview:
     """``size`` bytes of the file; raises TruncatedElf, which names ``where``, unless it has them all."""
     if offset + size > len(data):
@@ -136,7 +148,8 @@ def file_header(data: bytes, wanted: str) -> FileHeader:
     Fields of a 32-bit file's header that lie elsewhere are not to be used.
     """
     if data[:4] != b"\x7fELF":
-        raise NotElf("not an ELF file", hint=f"{wanted} is needed")
+        kind = next((f"{name}, " for magic, name in _OTHERS.items() if data.startswith(magic)), "")
+        raise NotElf(f"{kind}not an ELF file", hint=f"{wanted} is needed")
     if len(data) < HEADER_SIZE:
         raise TruncatedElf(f"{len(data)} bytes are too few for an ELF header")
     if len(data) > MAX_FILE:

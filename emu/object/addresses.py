@@ -32,7 +32,8 @@ START_INFO_FRAME = {Mode.NATIVE: 0x100054321, Mode.COMPAT: 0x54321}
 """Wider than 16 bits, and a 64-bit guest's wider than 32."""
 RUBBISH = 0xDEADBEEF << 32
 """In the upper half of a 32-bit guest's registers, where nothing of the guest is (SDM volume 1, 3.4.1.1)."""
-FIRST_HEAP_FRAME = 0x7000
-"""A multiple of a page's bytes, so that its `page_info` is at the begin of a page, whatever its size."""
+FIRST_HEAP_FRAME = 0x4007000
+"""Wider than 16 bits, and a multiple of a page's bytes, so that its `page_info` is at the begin of a page,
+whatever its size."""
 HEAP_FRAMES = 256
 TOT_PAGES = 0x3210

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from emu.findings.invariant import Invariant
 from emu.object.context import Context
 from emu.object.models.callee import ENOMEM, Models
 from emu.spaces import LinearAddr
 
 MODELS = Models()
+MAX_RANGE = 256
+"""Frames of a range that are looked at."""
 
 
 @MODELS.model("long")
@@ -42,6 +45,12 @@ def _free_unused_page(ctx: Context, arguments: Sequence[int]) -> int:
 
 @MODELS.model("int")
 def _rangeset_add_range(ctx: Context, arguments: Sequence[int]) -> int:
+    first, last = arguments[1:3]
+    if ctx.pages and not ctx.pages.issuperset(range(first, min(last, first + MAX_RANGE) + 1)):
+        ctx.violate(
+            Invariant.RESOURCES,
+            f"the guest may use frames {first:#x} to {last:#x}, which are not those that it was given",
+        )
     errno = ctx.plan.fails("rangeset_add_range", errno=ENOMEM)
     if not errno:
         ctx.ranges.add(LinearAddr(arguments[0]))

@@ -38,6 +38,8 @@ def patched(offset: int, content: bytes) -> bytes:
     [
         (b"", NotElf, "not an ELF file"),
         (b"#!/bin/sh\n", NotElf, "not an ELF file"),
+        (b"MZ\x90\0" + bytes(60), NotElf, r"a PE \(EFI\) program, not an ELF file"),
+        (b"\x1f\x8b\x08\0", NotElf, "compressed by gzip, not an ELF file"),
         (b"\x7fELF\x02\x01", TruncatedElf, "too few for an ELF header"),
         (patched(18, struct.pack("<H", 40)), WrongMachine, "ARM"),
         (patched(18, struct.pack("<H", 4711)), WrongMachine, "machine 4711"),

@@ -125,18 +125,18 @@ def test_a_core_that_does_it(scenario: str) -> None:
         (
             "offline_memory",
             ("        free_domheap_pages(balloon[i], order);\n}", "        (void)order;\n}"),
-            "frame 0x7000 is taken from the heap, and neither the heap nor L0 has it"
+            "frame 0x4007000 is taken from the heap, and neither the heap nor L0 has it"
             " (when L0 XENMEM_decrease_reservation fails)",
         ),
         (
             "offline_memory",
             ("u32 i = nr_balloon; i", "u32 i = first; i"),
-            "the heap is given frame 0x7000, which L0 has taken away",
+            "the heap is given frame 0x4007000, which L0 has taken away",
         ),
         (
             "offline_memory",
             ("        done += rc > 0 ? rc : 0;", "        done += rc > 0 ? (long)op.nr : 0;"),
-            "frame 0x7001 is taken from the heap, and neither the heap nor L0 has it"
+            "frame 0x4007001 is taken from the heap, and neither the heap nor L0 has it"
             " (when L0 XENMEM_decrease_reservation, in part, fails)",
         ),
         (
@@ -145,7 +145,7 @@ def test_a_core_that_does_it(scenario: str) -> None:
                 "u32 order, pad; u64 owner; };",
                 "union { u32 order; union { struct { u32 _domain; } inuse; } v; }; u64 owner; };",
             ),
-            "the heap is given frame 0x7003 with 0x2 where its owner stands",
+            "the heap is given frame 0x4007003 with 0x2 where its owner stands",
         ),
         (
             "online_memory",
@@ -158,13 +158,13 @@ def test_a_core_that_does_it(scenario: str) -> None:
         (
             "online_memory",
             (PLAIN, "    for ( u32 i = 0; i < n; i++ )"),
-            "the heap is given frame 0x7000, which L0 has taken away"
+            "the heap is given frame 0x4007000, which L0 has taken away"
             " (when L0 XENMEM_populate_physmap fails)",
         ),
         (
             "online_memory",
             (f"{PLAIN}\n        free_domheap_pages(chosen[i], order);\n", ""),
-            "frame 0x7000 is taken from the heap, and neither the heap nor L0 has it",
+            "frame 0x4007000 is taken from the heap, and neither the heap nor L0 has it",
         ),
         (
             "offline_memory of more than a batch",
@@ -174,12 +174,12 @@ def test_a_core_that_does_it(scenario: str) -> None:
         (
             "offline_memory of more than a batch in part",
             GOES_ON,
-            "the heap is given frame 0x7040, which L0 has taken away",
+            "the heap is given frame 0x4007040, which L0 has taken away",
         ),
         (
             "online_memory of more than a batch in part",
             GOES_ON,
-            "the heap is given frame 0x7020, which L0 has taken away",
+            "the heap is given frame 0x4007020, which L0 has taken away",
         ),
         (
             "online_memory of all there is",
@@ -224,6 +224,11 @@ def test_a_core_that_does_it(scenario: str) -> None:
             "online_memory of nothing",
             ("if ( n < nr && balloon", "if ( n <= nr - 1 && balloon"),
             "L0 is called: XENMEM_populate_physmap",
+        ),
+        (
+            "offline_memory",
+            ("pages[done + op.nr] - TABLE;", "(u16)(pages[done + op.nr] - TABLE);"),
+            "neither the heap nor L0 has it",
         ),
         (
             "offline_memory of nothing",

@@ -15,6 +15,8 @@ RWLOCK_COUNT = "cnts.counter"
 """Of ``rwlock_t``: readers and a writer in one word, without a call where it is free (4.15 and later)."""
 CHANNEL_LOCK = f"lock.{RWLOCK_COUNT}"
 """Of a channel, where it is such a lock."""
+PAGE_OWNER = "v.inuse._domain"
+"""Of a page: 0 for nobody's.  Who frees it looks there first (common/page_alloc.c, free_domheap_pages)."""
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "struct cpu_info": ("current_vcpu", "processor_id", "guest_cpu_user_regs.rdx"),
     "struct domain": (
@@ -25,7 +27,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "struct vcpu": ("domain", "vcpu_id", "is_initialised", "next_in_list"),
     "struct evtchn": ("port", "state", "notify_vcpu_id", CHANNEL_LOCK),
     "struct shared_info": ("evtchn_mask",),
-    "struct page_info": ("count_info",),
+    "struct page_info": ("count_info", PAGE_OWNER),
 }
 """Whatever the profile; it adds its locks, and what its scenarios set or look at."""
 

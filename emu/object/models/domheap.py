@@ -12,11 +12,11 @@ from emu.findings.invariant import Invariant
 from emu.object.addresses import FIRST_HEAP_FRAME, HEAP_FRAMES
 from emu.object.context import Context, NoModel
 from emu.object.models.callee import M32, Models
+from emu.object.structures import PAGE_OWNER
 from emu.spaces import LinearAddr
 
 MODELS = Models()
-PAGE_INFO, OWNER = "struct page_info", "v.inuse._domain"
-"""0 for a page of nobody's: who frees it looks there first (common/page_alloc.c, free_domheap_pages)."""
+_PAGE_INFO = "struct page_info"
 
 
 @MODELS.model("long")
@@ -50,7 +50,9 @@ def _free_domheap_pages(ctx: Context, arguments: Sequence[int]) -> int:
             Invariant.RESOURCES, f"the heap is given frame {min(lost):#x}, which L0 has taken away"
         )
     page = LinearAddr(arguments[0])
-    if ctx.world.has(PAGE_INFO, OWNER) and (owner := ctx.world.get(PAGE_INFO, page, OWNER)):
+    if ctx.world.has(_PAGE_INFO, PAGE_OWNER) and (
+        owner := ctx.world.get(_PAGE_INFO, page, PAGE_OWNER)
+    ):
         ctx.violate(
             Invariant.MEMORY,
             f"the heap is given frame {first:#x} with {owner:#x} where its owner stands",

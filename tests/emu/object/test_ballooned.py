@@ -278,15 +278,38 @@ def test_a_frame_table_that_may_be_elsewhere() -> None:
     assert found.results[0].note.startswith("the frame table of this tree is not known")
 
 
-def test_a_core_without_debug_information() -> None:
-    """The probe is asked for the structure of a page."""
+OWNED = (
+    "u32 order, pad;",
+    "union { u32 order; union { struct { u32 _domain; } inuse; } v; }; u32 pad;",
+)
+"""The order stands where a page's owner does, as in Xen."""
+
+
+@pytest.mark.parametrize(
+    ("page", "only", "said"),
+    [
+        (
+            ("u32 order, pad;", "union { struct { u32 order; } free; } v; u32 pad;"),
+            "online_memory",
+            [],
+        ),
+        (
+            OWNED,
+            "online_memory of larger extents",
+            ["the heap is given frame 0x4007003 with 0x2 where its owner stands"],
+        ),
+    ],
+)
+def test_a_core_without_debug_information(
+    page: tuple[str, str], only: str, said: list[str]
+) -> None:
+    """The probe is asked for the structure of a page, and for its owner."""
     probe = "\n".join(
         line for line in probe_source(PROFILE).splitlines() if not line.startswith("#include")
     )
     types = mini.source(FIXED).partition("u32 copy_from_user(")[0]
-    page = BALLOON.strip().partition("\n")[0].replace("u64 list, count", "u64 list, count_info")
-    page = page.replace("u32 order, pad;", "union { struct { u32 order; } free; } v; u32 pad;")
-    answers = read_probe(compile_source(f"{types}\n{page}\n{probe}"), PROFILE)
+    struct = BALLOON.strip().partition("\n")[0].replace("u64 list, count", "u64 list, count_info")
+    answers = read_probe(compile_source(f"{types}\n{struct.replace(*page)}\n{probe}"), PROFILE)
     core = compile_source(mini.source() + BALLOON, flags=BARE)
-    found = emulate_object(core, with_layouts(PROFILE, answers.layouts), only="online_memory")
-    assert (found.outcome, found.findings) == (Outcome.PASSED, ())
+    found = emulate_object(core, with_layouts(PROFILE, answers.layouts), only=only)
+    assert [finding.message for finding in found.findings][:1] == said

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
+from msgspec.structs import replace
 
 from backport.report.behaviour import show_behaviour
 from backport.validate.behaviour import Seen, follow
@@ -107,7 +108,7 @@ def test_every_case_on_demand(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_change_of_style_that_changes_behaviour(
     capsys: pytest.CaptureFixture[str], subject: str, warned: bool
 ) -> None:
-    other = replace(REFUSED, behaviour=REFUSED.behaviour[1:])
+    other = dataclasses.replace(REFUSED, behaviour=REFUSED.behaviour[1:])
     steps = seen(booted(0, REFUSED), booted(1, other), subject=subject)
     assert ("WARNING" in told(capsys, *steps)) is warned
     assert bool(steps[1].warning) is warned

@@ -589,6 +589,7 @@ def test_without_a_watcher_every_build_is_a_full_one(
 ) -> None:
     folder = new_repo(tmp_path / "tree", {"Makefile": "out: in\n\tcp in out\n", "in": "1\n"})
     branch_with(folder, "next", "stable", ("next", {"in": "2\n"}))
+    monkeypatch.setattr("backport.builds.recorded.replay.watcher", watcher)
     monkeypatch.setattr("backport.builds.recorded.watch.shutil.which", lambda _: None)
     bench = Bench.of(folder, "make -s")
     for revision in ("stable", "next"):

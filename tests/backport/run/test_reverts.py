@@ -247,7 +247,7 @@ def test_another_file_of_the_same_content_is_no_new_name(tmp_path: Path, since: 
     if since == "deleted":
         assert git(repo, "show", "made:new") + "\n" == A
     else:
-        assert "nothing to do, it has the patch already" in said
+        assert "stable has the patch already" in said
 
 
 def test_taken_back_with_a_line_beside_it(tmp_path: Path) -> None:

@@ -381,7 +381,7 @@ def test_a_cut_patch_is_never_kept_as_it_is(repo: Path, by: str) -> None:
     )
     assert done.exit_code == 0, done.output
     said = " ".join(done.output.split())
-    assert "refreshed exact.patch: left out what cannot be read: exact.patch:" in said
+    assert "refreshed exact.patch: left out what cannot be read: line " in said
     assert "--partial" not in said
     assert "d.c" not in (folder / "exact.patch").read_text()
     pushes(repo, folder)

@@ -149,6 +149,9 @@ class Patch(Struct, frozen=True):
     """The number with which that file's name begins, where it stood in a folder of such files."""
     notes: tuple[str, ...] = ()
     """What the reader had to guess or mend in this patch."""
+    lost: tuple[str, ...] = ()
+    """What of it could not be read and was left out, where the user allows that: the line in the file, and
+    what stands there."""
 
     @property
     def subject(self) -> bytes:

@@ -30,7 +30,6 @@ from backport.gateway.trees import EXECUTABLE, FILE, TreeView
 from backport.levels import Prerequisites, Record
 from backport.pick.outcome import SKIPPABLE
 from backport.planning.given import Source
-from backport.planning.plan import rules_of
 from backport.planning.sources import find_source
 from backport.run.behind import Behind
 from backport.run.preview import Outlook, foresee
@@ -38,7 +37,7 @@ from backport.run.steps import StepState
 from series.lines import split_lines
 from series.model import FileChange, Oid, Patch, shown
 from series.reading.patch_files import PatchFile, Section, cut_patch_file
-from series.reading.quilt import QuiltEntry, parse_series, unread
+from series.reading.quilt import QuiltEntry, parse_series
 
 _MOST_NAMES = 3
 """Files, or patches, that are named for one reason."""
@@ -117,13 +116,10 @@ def refresh(
     )
     turns = _turns(repo, settings, source, commit, onto, result)
     contents = dict(source.files[1:])
-    rules = rules_of(settings)
-    read = [entry for entry in entries if rules.partial and entry.name not in left]
-    lost = {entry.name: unread(entry, contents[entry.name], rules) for entry in read}
     done = tuple(
         Refreshed(entry.name, Fare.DROPPED, "--drop names it")
         if entry.name in left
-        else _refreshed(repo, entry, contents[entry.name], turns, lost.get(entry.name, ""))
+        else _refreshed(repo, entry, contents[entry.name], turns)
         for entry in entries
     )
     if to is not None or in_place:
@@ -223,21 +219,22 @@ def _resolved(repo: Repo, onto: Oid, patches: Sequence[Patch], result: str) -> I
         )
 
 
-def _refreshed(
-    repo: Repo, entry: QuiltEntry, data: bytes, turns: Sequence[_Turn], lost: str
-) -> Refreshed:
-    """``lost`` is what of the file cannot be read: such a file never stays, since quilt would stop at it."""
+def _refreshed(repo: Repo, entry: QuiltEntry, data: bytes, turns: Sequence[_Turn]) -> Refreshed:
     mine = [
         t for t in turns if t.patch.name == entry.name or t.patch.name.startswith(f"{entry.name}:")
     ]
-    if not mine and lost:
-        return Refreshed(entry.name, Fare.DROPPED, f"it cannot be read: {lost}")
+    if not mine and data.strip():
+        return Refreshed(entry.name, Fare.DROPPED, "no diff that can be read is in it")
     if not mine:
         return Refreshed(entry.name, Fare.KEPT, "changes nothing", data=data)
+    # A file of which something is lost never stays: quilt would stop at it, or lose that in silence.
+    lost = "; ".join(one for turn in mine for one in turn.patch.lost)
+    left_out = f"left out what cannot be read: {lost}" if lost else ""
     before, after = mine[0].before, mine[-1].after
     parts = tuple(part for turn in mine for part in turn.parts)
     if before == after:
-        return Refreshed(entry.name, Fare.DROPPED, mine[0].why or "changes nothing")
+        why = mine[0].why or "changes nothing"
+        return Refreshed(entry.name, Fare.DROPPED, f"{why}; {left_out}" if lost else why)
     tree = TreeView(repo.objects, before)
     changes = [change for turn in mine for change in turn.patch.changes]
     if (
@@ -254,7 +251,6 @@ def _refreshed(
     else:
         sections = tuple(_anew(repo, tree, new, changes))
     made = PatchFile(cut.head, sections).joined()
-    left_out = f"left out what cannot be read: {lost}" if lost else ""
     return Refreshed(entry.name, Fare.REFRESHED, left_out, parts, made)
 
 

@@ -79,12 +79,12 @@ class Diff(Struct, frozen=True):
     """What a text holds: its changes, and the lines of words between two of them (number, text).
 
     git and patch(1) pass over such words; they may be another patch's author and message.  ``lost`` are
-    the paths whose diff has lost its hunks, where that is allowed; they are not among the changes.
+    the files whose diff has lost its hunks (number, path), where that is allowed; they are no changes.
     """
 
     changes: tuple[FileChange, ...]
     words: tuple[tuple[int, bytes], ...] = ()
-    lost: tuple[bytes, ...] = ()
+    lost: tuple[tuple[int, bytes], ...] = ()
 
 
 def parse_diff(
@@ -115,7 +115,7 @@ class _Parser:
     ) -> None:
         self.partial = partial
         self.words: list[tuple[int, bytes]] = []
-        self.lost: list[bytes] = []
+        self.lost: list[tuple[int, bytes]] = []
         self.lines = split_lines(data)
         self.where, self.strip, self.first_line = where, strip, first_line
         self.at = 0
@@ -251,7 +251,7 @@ class _Parser:
                 " hunk; the patch is damaged, or --partial leaves it out",
                 start,
             )
-        self.lost.append(change.path)
+        self.lost.append((self.first_line + start, change.path))
         return None
 
     def header_line(self, to: _Header) -> bool:

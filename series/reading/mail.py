@@ -111,10 +111,14 @@ def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch
         _refuse_another_patch(found, where)
     from series.reading.foreign import find_foreign
 
-    lost = find_foreign(info.diff)
-    for one in lost:
+    foreign = find_foreign(info.diff)
+    for one in foreign:
         if one.lost and not rules.partial:
             raise DiffError(where, first + one.line - 1, f"{one.what}, or --partial leaves it out")
+    lost = (
+        *(f"line {line}: the diff of '{shown(path)}' has no hunk" for line, path in found.lost),
+        *(f"line {first + one.line - 1}: {one.what}" for one in foreign if one.lost),
+    )
     return Patch(
         name=piece.name,
         author=info.author,
@@ -128,7 +132,13 @@ def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch
         trailers=parse_trailers(info.message),
         position=position,
         file=piece.where,
-        notes=(*info.notes, *_words_note(found), *_lost_notes(found), *(one.what for one in lost)),
+        notes=(
+            *info.notes,
+            *_words_note(found),
+            *_lost_notes(found),
+            *(one.what for one in foreign),
+        ),
+        lost=lost,
     )
 
 
@@ -156,7 +166,7 @@ def _words_note(found: Diff) -> tuple[str, ...]:
 
 
 def _lost_notes(found: Diff) -> tuple[str, ...]:
-    return tuple(f"{shown(path)}: its diff has no hunk, left out" for path in found.lost)
+    return tuple(f"{shown(path)}: its diff has no hunk, left out" for _, path in found.lost)
 
 
 def signed(patch: Patch, rules: Rules, subject: bytes = b"") -> Patch:

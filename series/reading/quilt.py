@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from series.errors import SeriesError
 from series.model import Account, Fate, FileChange, Identity, Patch, Series, escaped, shown
 from series.reading.authors import parse_author
-from series.reading.diff import DiffError
 from series.reading.mail import patch_of, signed
 from series.reading.paths import path_fault
 from series.reading.pieces import holds_diff, read_pieces
@@ -183,17 +182,6 @@ def read_quilt(
     return Series(
         tuple(patches), origin, ordered=True, notes=tuple(notes), accounts=tuple(accounts)
     )
-
-
-def unread(entry: QuiltEntry, data: bytes, rules: Rules) -> str:
-    """What ``rules.partial`` leaves out of the file, in words; empty where all of it can be read."""
-    try:
-        found = list(_read(entry, data, replace(rules, partial=False)))
-    except DiffError as error:
-        return f"line {error.line}: {error.what.removesuffix(', or --partial leaves it out')}"
-    except SeriesError as error:
-        return str(error).removesuffix(", or --partial leaves it out")
-    return "" if found or not data.strip() else "no diff that can be read is in it"
 
 
 def maintainer(control: bytes) -> Identity | None:

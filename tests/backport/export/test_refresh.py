@@ -387,6 +387,18 @@ def test_a_cut_patch_is_never_kept_as_it_is(repo: Path, by: str) -> None:
     pushes(repo, folder)
 
 
+def test_what_is_dropped_says_what_of_it_was_lost(repo: Path) -> None:
+    """The rest of the patch is there already; of what is lost nobody knows."""
+    file = repo / "debian/patches/obsolete.patch"
+    file.write_text(file.read_text() + "diff --git a/d.c b/d.c\nindex 1111111..2222222 100644\n")
+    series = str(repo / "debian/patches/series")
+    done = backport(repo, "refresh", "--series", series, "--onto", "v2", "--partial")
+    said = " ".join(done.output.split())
+    assert (
+        "dropped obsolete.patch: the tree has all of it; left out what cannot be read: line" in said
+    )
+
+
 def refresh_fails(repo: Path) -> bool:
     """Without the option nothing is written and the file's line is named."""
     done = backport(

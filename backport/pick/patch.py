@@ -66,9 +66,8 @@ def pick_patch(
         done = _pick_change(work, change)
         if change.kind == "create" and isinstance(done, Clash):
             before = clashes.get(done.path)
-            if (
-                before is not None and before.deleted
-            ):  # a change of type, of a file with another name here
+            # A change of type, of a file with another name here: a deletion, then a creation.
+            if before is not None and before.deleted:
                 clashes[done.path] = _also(objects, before, change)
                 continue
         done = _apart(work, change, done, clashes)

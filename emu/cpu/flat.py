@@ -22,7 +22,7 @@ from emu.elf import Perm
 from emu.spaces import LinearAddr
 
 WIDEST = 8
-"""Bytes of an access that a hook is told of: the library makes a wider one in parts."""
+"""Bytes of the widest access that a hook sees: the library splits a wider one."""
 SECONDS = 0.5
 """Until an uncounted call is given up; the longest seen takes some milliseconds."""
 

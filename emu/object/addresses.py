@@ -33,7 +33,7 @@ START_INFO_FRAME = {Mode.NATIVE: 0x100054321, Mode.COMPAT: 0x54321}
 RUBBISH = 0xDEADBEEF << 32
 """In the upper half of a 32-bit guest's registers, where nothing of the guest is (SDM volume 1, 3.4.1.1)."""
 FIRST_HEAP_FRAME = 0x4007000
-"""Wider than 16 bits, and a multiple of a page's bytes, so that its `page_info` is at the begin of a page,
-whatever its size."""
+"""Wider than 16 bits, and a multiple of a page's bytes, so that its `page_info`, of any size, is at the
+begin of a page."""
 HEAP_FRAMES = 256
 TOT_PAGES = 0x3210

@@ -16,7 +16,7 @@ RWLOCK_COUNT = "cnts.counter"
 CHANNEL_LOCK = f"lock.{RWLOCK_COUNT}"
 """Of a channel, where it is such a lock."""
 PAGE_OWNER = "v.inuse._domain"
-"""Of a page: 0 for nobody's.  Who frees it looks there first (common/page_alloc.c, free_domheap_pages)."""
+"""The owner of a page; 0 where it has none.  free_domheap_pages() (common/page_alloc.c) reads it first."""
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "struct cpu_info": ("current_vcpu", "processor_id", "guest_cpu_user_regs.rdx"),
     "struct domain": (

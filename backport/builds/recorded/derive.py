@@ -212,8 +212,8 @@ def _loads_objects(process: Process) -> bool:
 
 
 def _drop_passing(units: Sequence[Unit], root: str, tracked: Collection[str]) -> None:
-    """Forget what became of paths that one unit made and removed and nobody else saw (``.tmp.1234``): what
-    counts is that nothing was there."""
+    """Of a path that one unit made and removed, and no other unit saw (``.tmp.1234``), keep only that nothing
+    was there."""
     seen: dict[str, int] = {}
     for n, unit in enumerate(units):
         for path in {path for _, _, path in unit.events}:

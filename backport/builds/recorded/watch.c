@@ -719,7 +719,7 @@ static int addressed(struct task *task, int nr, const __typeof__(((struct __ptra
     return 1;
 }
 
-/* Whether a lock is free depends on what runs beside: what is refused, or told of another's, is such an answer. */
+/* Whether a lock is free depends on the other processes; so an answer that another holds it is noted. */
 static void locked(struct task *task, long result)
 {
     if (task->lock == F_SETLEASE || task->lock == F_NOTIFY) {

@@ -87,8 +87,8 @@ def resumed(guest: Guest) -> Came:
 
 
 def _registered_again(guest: Guest) -> Came:
-    """Where its vcpu's information is to be: nobody knows that any more in the new domain (public vcpu.h,
-    VCPUOP_register_vcpu_info, "may be called only once per vcpu")."""
+    """Register vcpu_info again: the new domain has none, and each vCPU may register it only once (public
+    vcpu.h, VCPUOP_register_vcpu_info)."""
     frame = guest.machine.linear.walk(guest.kernel.lists).physical // PAGE
     guest.ask(REGISTER, 0, mfn=frame)
     result = suspend(guest)

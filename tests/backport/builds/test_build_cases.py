@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.backport.builds.build_cases import Case, run_case
+from tests.backport.builds.some_cases import by_name
 
 LOOKED_AT = [
     Case(
@@ -441,13 +442,7 @@ SPREAD = {
 """Some of each kind are run always."""
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=case.name, marks=() if case.name in SPREAD else pytest.mark.torture)
-        for case in ALL
-    ],
-)
+@pytest.mark.parametrize("case", by_name(ALL, SPREAD))
 def test_every_step_leaves_what_a_clean_build_does(tmp_path: Path, case: Case) -> None:
     if case.build == "ninja" and shutil.which("ninja") is None:
         pytest.skip("no ninja")

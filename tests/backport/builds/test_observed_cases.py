@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.backport.builds.build_cases import Case, run_case
+from tests.backport.builds.some_cases import by_name
 from tests.backport.builds.test_process_cases import _tree
 
 CALLED = [
@@ -576,13 +577,7 @@ ALWAYS = {
 """Some of each kind are run always."""
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=case.name, marks=() if case.name in ALWAYS else pytest.mark.torture)
-        for case in ALL
-    ],
-)
+@pytest.mark.parametrize("case", by_name(ALL, ALWAYS))
 def test_every_step_leaves_what_a_clean_build_does(tmp_path: Path, case: Case) -> None:
     outcome = run_case(case, tmp_path, replay=True)
     assert outcome.wrong == [], outcome.how

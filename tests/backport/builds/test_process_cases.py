@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.backport.builds.build_cases import Case, run_case
+from tests.backport.builds.some_cases import by_name
 
 _TWO = "echo 1 > v; echo 1 > w; mkdir d; touch d/keep\n"
 
@@ -349,13 +350,7 @@ ALWAYS = {
 """Some of each kind are run always."""
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=case.name, marks=() if case.name in ALWAYS else pytest.mark.torture)
-        for case in [*EFFECTS, *LOOKS, *GIVEN, *CHANGE_TIMES]
-    ],
-)
+@pytest.mark.parametrize("case", by_name([*EFFECTS, *LOOKS, *GIVEN, *CHANGE_TIMES], ALWAYS))
 def test_every_step_leaves_what_a_clean_build_does(tmp_path: Path, case: Case) -> None:
     outcome = run_case(case, tmp_path, replay=True)
     assert outcome.wrong == [], outcome.how

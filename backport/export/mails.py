@@ -64,7 +64,7 @@ def write_mails(
     words += ["-M"] if shape.renames else ["--no-renames"]
     with temporary_folder() as folder:
         repo.git(*PLAIN_MAILS, "format-patch", "-q", "-o", str(folder), *words, f"{since}..{tip}")
-        found = [(file.name, file.read_bytes()) for file in sorted(folder.iterdir())]
+        found = [(_plain(file.name), file.read_bytes()) for file in sorted(folder.iterdir())]
     start = 0
     people: dict[str, None] = {}
     if shape.cover is not None:
@@ -79,6 +79,11 @@ def write_mails(
         if start:
             found[0] = (found[0][0], with_cc(found[0][1], tuple(people)))
     return tuple(found)
+
+
+def _plain(name: str) -> str:
+    """A file's name that a series file can hold: git leaves bytes in it that it could not recode."""
+    return re.sub(r"[^!-~]+", "-", name)
 
 
 def addresses(patch: Patch) -> tuple[str, ...]:

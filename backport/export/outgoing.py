@@ -34,6 +34,7 @@ from series.reading.trailers import upstream_commit
 
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
 _FIELDS = ("branch", "version")
+_OF_QUILT = b".pc"
 
 
 class Form(StrEnum):
@@ -107,11 +108,15 @@ def export(repo: Repo, wish: Wish, settings: Settings) -> Exported:
         )
     shape = replace(wish.shape, cover=cover, base=base, before=before)
     mails = write_mails(repo, since, tip, patches, shape)
-    notes = applied_again(repo, since, patches, [mail for _, mail in mails], covered)
-    if wish.form is Form.MBOX:
+    whole = wish.form is Form.MBOX
+    files = [mail for _, mail in mails]
+    notes = applied_again(
+        repo, since, patches, [b"".join(files)] if whole else files[covered:], covered and whole
+    )
+    if whole:
         if covered:
             notes = (*notes, "it begins with a cover letter: `git am --empty=drop` leaves that out")
-        write_for("--mbox", wish.where, b"".join(mail for _, mail in mails))
+        write_for("--mbox", wish.where, b"".join(files))
     else:
         _write_folder("--folder", Path(wish.where), mails)
     return Exported(wish.branch, wish.where, wish.form, patches, notes)
@@ -159,6 +164,9 @@ def _headed(mail: bytes) -> bytes:
 
 def _beyond_patch(patch: Patch) -> str:
     for change in patch.changes:
+        for path in (change.old_path, change.new_path):
+            if path is not None and path.partition(b"/")[0] == _OF_QUILT:
+                return f"{shown(path)} stands where quilt keeps its own files"
         if change.binary:
             return f"{shown(change.path)} is binary"
         for mode in (change.old_mode, change.new_mode):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -104,8 +104,7 @@ def refresh(
             word = entry.guards[0] if entry.guards else "-R"
             raise UsageError(f"{series}:{entry.line}: {word} of {entry.name} is not refreshed")
     left = _left_out(entries, drop, series)
-    gone = {entry.line for entry in entries if entry.name in left}
-    kept = b"".join(x for n, x in enumerate(listing.splitlines(keepends=True), 1) if n not in gone)
+    kept = _without(listing, {entry.line for entry in entries if entry.name in left})
     source = replace(
         source,
         files=((name, kept), *(file for file in source.files[1:] if file[0] not in left)),
@@ -119,7 +118,7 @@ def refresh(
     done = tuple(
         Refreshed(entry.name, Fare.DROPPED, "--drop names it")
         if entry.name in left
-        else _refreshed(repo, entry, contents[entry.name], turns)
+        else _refreshed(repo, settings, entry, contents[entry.name], turns)
         for entry in entries
     )
     if to is not None or in_place:
@@ -137,6 +136,11 @@ def _left_out(entries: Sequence[QuiltEntry], drop: Sequence[str], series: Path) 
             raise UsageError(f"--drop {pattern}: {series} has no such patch")
         found |= names
     return frozenset(found)
+
+
+def _without(listing: bytes, gone: Collection[int]) -> bytes:
+    """A series file without some of its lines, counted as `parse_series` does."""
+    return b"".join(line for n, line in enumerate(split_lines(listing), 1) if n not in gone)
 
 
 def _turns(
@@ -219,7 +223,9 @@ def _resolved(repo: Repo, onto: Oid, patches: Sequence[Patch], result: str) -> I
         )
 
 
-def _refreshed(repo: Repo, entry: QuiltEntry, data: bytes, turns: Sequence[_Turn]) -> Refreshed:
+def _refreshed(
+    repo: Repo, settings: Settings, entry: QuiltEntry, data: bytes, turns: Sequence[_Turn]
+) -> Refreshed:
     mine = [
         t for t in turns if t.patch.name == entry.name or t.patch.name.startswith(f"{entry.name}:")
     ]
@@ -235,43 +241,56 @@ def _refreshed(repo: Repo, entry: QuiltEntry, data: bytes, turns: Sequence[_Turn
     if before == after:
         why = mine[0].why or "changes nothing"
         return Refreshed(entry.name, Fare.DROPPED, f"{why}; {left_out}" if lost else why)
-    tree = TreeView(repo.objects, before)
+    tree, new = (TreeView(repo.objects, one) for one in (before, after))
     changes = [change for turn in mine for change in turn.patch.changes]
-    if (
-        len(mine) == 1
-        and not parts
-        and not lost
-        and all(_stands(tree, change) for change in changes)
-    ):
+    if not parts and not lost and _stands(tree, new, changes):
         return Refreshed(entry.name, Fare.KEPT, "every hunk is at its lines", data=data)
     cut = cut_patch_file(data)
-    new = TreeView(repo.objects, after)
-    if len(mine) == 1 and not lost and len(cut.sections) == len(changes):
-        sections = tuple(_sections(repo, tree, new, cut.sections, changes))
+    touched = [p for change in changes for p in {change.old_path or change.path, change.path}]
+    once = len(set(touched)) == len(touched)
+    strip = next((n for n in (entry.strip, settings.strip) if n is not None), 1)
+    if once and not lost and len(cut.sections) == len(changes):
+        sections = tuple(_sections(repo, tree, new, cut.sections, changes, strip))
     else:
-        sections = tuple(_anew(repo, tree, new, changes))
+        sections = tuple(_anew(repo, tree, new, changes, strip))
     made = PatchFile(cut.head, sections).joined()
     return Refreshed(entry.name, Fare.REFRESHED, left_out, parts, made)
 
 
-def _stands(tree: TreeView, change: FileChange) -> bool:
-    """Whether all of a change fits at the very lines that it names."""
-    there = tree.entry(change.path)
-    if change.kind == "create":
-        return there is None
-    if change.kind in ("rename", "copy"):
-        if there is not None:
+def _stands(old: TreeView, new: TreeView, changes: Sequence[FileChange]) -> bool:
+    """Whether changes, at the very lines that they name, make of ``old`` what ``new`` has there."""
+    texts: dict[bytes, bytes | None] = {}
+
+    def text(path: bytes) -> bytes | None:
+        return texts[path] if path in texts else old.read(path)
+
+    for change in changes:
+        source = change.old_path or change.path
+        is_new = change.kind in ("create", "rename", "copy")
+        before = b"" if change.kind == "create" else text(source)
+        if change.binary or before is None or (is_new and text(change.path) is not None):
             return False
-        there = tree.entry(change.old_path or change.path)
-    text = tree.read(change.old_path or change.path)
-    if text is None or there is None or change.binary:
-        return False
-    lines = split_lines(text)
+        made = _at_its_lines(before, change)
+        if made is None or (change.kind == "delete" and made):
+            return False
+        if change.kind in ("rename", "delete"):
+            texts[source] = None
+        if change.kind != "delete":
+            texts[change.path] = made
+    return all(new.read(path) == made for path, made in texts.items())
+
+
+def _at_its_lines(text: bytes, change: FileChange) -> bytes | None:
+    """What hunks make of a text at the lines that they name; None where one does not fit there."""
+    lines, made, at = split_lines(text), list[bytes](), 0
     for hunk in change.hunks:
         first = hunk.old_start - 1 if hunk.old_count else hunk.old_start
-        if tuple(lines[first : first + hunk.old_count]) != hunk.before:
-            return False
-    return change.kind != "delete" or sum(h.old_count for h in change.hunks) == len(lines)
+        end = first + hunk.old_count
+        if first < at or tuple(lines[first:end]) != hunk.before:
+            return None
+        made += [*lines[at:first], *hunk.after]
+        at = end
+    return b"".join((*made, *lines[at:]))
 
 
 def _sections(
@@ -280,6 +299,7 @@ def _sections(
     new: TreeView,
     sections: Sequence[Section],
     changes: Sequence[FileChange],
+    strip: int,
 ) -> Iterator[Section]:
     for section, change in zip(sections, changes, strict=True):
         path = change.path
@@ -287,19 +307,20 @@ def _sections(
         if all(old.entry(p) == new.entry(p) for p in paths):
             continue  # the release has this part
         one, other = old.entry(change.old_path or path), new.entry(path)
-        if _stands(old, change):
+        if _stands(old, new, [change]):
             yield section
         elif one is None or other is None or change.kind != "modify":
-            yield from _anew(repo, old, new, [change])
+            yield from _anew(repo, old, new, [change], strip)
         else:
             hunks = unified(repo.objects.blob(one.oid), repo.objects.blob(other.oid))
             yield section.with_hunks(hunks, one.oid, other.oid)
 
 
 def _anew(
-    repo: Repo, old: TreeView, new: TreeView, changes: Sequence[FileChange]
+    repo: Repo, old: TreeView, new: TreeView, changes: Sequence[FileChange], strip: int
 ) -> Iterator[Section]:
-    """In git's form, for each path that differs."""
+    """In git's form, for each path that differs, with as many folders before it as are stripped."""
+    a, b = b"a/" * strip, b"b/" * strip
     paths = {p for change in changes for p in (change.old_path, change.new_path) if p is not None}
     for path in sorted(paths):
         one, other = old.entry(path), new.entry(path)
@@ -308,7 +329,7 @@ def _anew(
         for entry in (one, other):
             if entry is not None and entry.mode not in (FILE, EXECUTABLE):
                 raise UsageError(f"{shown(path)} is no file: quilt cannot carry it")
-        head = b"diff --git a/%s b/%s\n" % (path, path)
+        head = b"diff --git %s%s %s%s\n" % (a, path, b, path)
         zero = "0" * 40
         ids = (one.oid if one else zero)[:12], (other.oid if other else zero)[:12]
         if one is None and other is not None:
@@ -321,8 +342,10 @@ def _anew(
             yield Section(head, b"")  # its mode alone
             continue
         head += f"index {ids[0]}..{ids[1]}\n".encode()
-        head += b"--- a/%s\n" % path if one else b"--- /dev/null\n"
-        head += b"+++ b/%s\n" % path if other else b"+++ /dev/null\n"
+        # A name with a blank ends with a tab, as git writes it: patch(1) takes the rest for a date.
+        end = b"\t\n" if b" " in path else b"\n"
+        head += b"--- %s%s%s" % (a, path, end) if one else b"--- /dev/null\n"
+        head += b"+++ %s%s%s" % (b, path, end) if other else b"+++ /dev/null\n"
         texts = [repo.objects.blob(entry.oid) if entry else b"" for entry in (one, other)]
         yield Section(head, unified(*texts))
 
@@ -339,8 +362,7 @@ def _write(
     to: Path | None,
 ) -> None:
     gone = {e.line for e, one in zip(entries, done, strict=True) if one.fare is Fare.DROPPED}
-    lines = listing.splitlines(keepends=True)
-    kept = b"".join(line for n, line in enumerate(lines, 1) if n not in gone)
+    kept = _without(listing, gone)
     files = [(one.name, one.data) for one in done if one.fare is not Fare.DROPPED]
     where = to or folder
     with beside(where) as made:

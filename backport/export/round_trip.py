@@ -38,21 +38,30 @@ class DoesNotReturn(BackportError):
 
 
 def applied_again(
-    repo: Repo, since: Oid, patches: Sequence[Patch], mails: Sequence[bytes], cover: bool
+    repo: Repo, since: Oid, patches: Sequence[Patch], boxes: Sequence[bytes], cover: bool
 ) -> tuple[str, ...]:
-    """Put mails on ``since`` with `git am`; what they do not carry, or need.  Raises `DoesNotReturn`."""
+    """Put mails on ``since`` with `git am`; what they do not carry, or need.  Raises `DoesNotReturn`.
+
+    ``cover``: among them is a cover letter, which `git am --empty=drop` has to leave out.
+    """
     with scratch(repo) as place:
         folder = place.top / ".git" / "mails"
         folder.mkdir()
-        for number, mail in enumerate(mails):
-            (folder / f"{number:05}").write_bytes(mail)
-        boxes = [str(folder / f"{n:05}") for n in range(1 if cover else 0, len(mails))]
+        words = [*PLAIN_AM, "am", "-q", *(("--empty=drop",) if cover else ())]
+        for number, box in enumerate(boxes):
+            (folder / f"{number:05}").write_bytes(box)
+            words.append(str(folder / f"{number:05}"))
         there = _there(repo, since, patches)
-        wrong = _wrong(place, since, there, patches, (*PLAIN_AM, "am", "-q", *boxes))
+        wrong = _wrong(place, since, there, patches, words)
         notes: list[str] = []
         if wrong:
-            if _wrong(place, since, there, patches, (*PLAIN_AM, "am", "-q", "--keep-cr", *boxes)):
-                raise DoesNotReturn(wrong, "nothing was written; `git format-patch` does no better")
+            if _wrong(place, since, there, patches, [*words, "--keep-cr"]):
+                why = (
+                    "it may read a patch in the cover letter"
+                    if cover
+                    else "so it is for git itself"
+                )
+                raise DoesNotReturn(wrong, f"nothing was written; {why}")
             notes.append("lines end in CR LF: it needs `git am --keep-cr`")
         made = place.git("rev-list", "--reverse", f"{since}..HEAD").split()
         return (*notes, *_lost(patches, [_commit(place, oid) for oid in made]))
@@ -63,7 +72,7 @@ def _wrong(
     since: Oid,
     there: Sequence[bytes],
     patches: Sequence[Patch],
-    words: tuple[str, ...],
+    words: Sequence[str],
 ) -> str:
     """Why mails do not come back as the trees of ``patches``; empty where they do."""
     shutil.rmtree(place.top / ".git" / "rebase-apply", ignore_errors=True)
@@ -144,6 +153,8 @@ def pushed(repo: Repo, since: Oid, patches: Sequence[Patch], folder: Path) -> No
     env = {
         name: value for name, value in around if not name.startswith(("QUILT_", "PATCH_", "POSIX"))
     }
+    # Of a single name without an end of its line quilt sees nothing, unless it is to push all.
+    some = ("-a",) if len(patches) == 1 else ()
     with scratch(repo) as place:
         # What a killed quilt leaves goes with it.
         env |= {"QUILT_PATCHES": str(folder.resolve()), "TMPDIR": str(place.top / ".git")}
@@ -152,7 +163,7 @@ def pushed(repo: Repo, since: Oid, patches: Sequence[Patch], folder: Path) -> No
             name = f"{number} {shown(patch.subject)!r}"
             try:
                 done = subprocess.run(
-                    [program, "--quiltrc", "-", "push", "-q", "--fuzz=0"],
+                    [program, "--quiltrc", "-", "push", "-q", "--fuzz=0", *some],
                     cwd=place.top,
                     env=env,
                     capture_output=True,

@@ -28,6 +28,8 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from series.lines import split_lines
+
 _TOKEN = re.compile(rb"[A-Za-z_]\w*|\d\w*|[ \t]+|\n|[^\w\s]", re.ASCII)
 _MARKER = re.compile(rb"^(?:<<<<<<< |\|{7} |>>>>>>> |=======\r?$)", re.MULTILINE)
 _MOST_LINES = 200
@@ -111,7 +113,7 @@ def resolve(
 def _parts(marked: bytes) -> Iterator[bytes | Region]:
     sides: tuple[list[bytes], list[bytes], list[bytes]] | None = None
     at = 0
-    for line in marked.splitlines(keepends=True):
+    for line in split_lines(marked):
         if line.startswith(b"<<<<<<< ") and sides is None:
             sides, at = ([], [], []), 1
         elif sides is None:

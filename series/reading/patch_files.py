@@ -11,6 +11,8 @@ import re
 
 from msgspec import Struct
 
+from series.lines import split_lines
+
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _START = re.compile(rb"diff --git |diff -|Index: ")
 _GIT = b"diff --git "
@@ -60,7 +62,7 @@ def cut_patch_file(data: bytes) -> PatchFile:
 
     Cost: linear.
     """
-    lines = data.splitlines(keepends=True)
+    lines = split_lines(data)
     head: list[bytes] = []
     sections: list[Section] = []
     at = 0

@@ -173,6 +173,41 @@ def test_what_quilt_cannot_carry_is_refused_and_mails_carry_it(
     assert export(repo, "--mbox", str(tmp_path / "m"))[0] == 0
 
 
+def test_a_folder_of_quilts_own_is_refused(repo: Path, tmp_path: Path) -> None:
+    """quilt keeps there which patches are applied."""
+    commit(repo, {".pc/applied-patches": "x\n"}, "what quilt left")
+    code, said = export(repo, "--quilt", str(tmp_path / "q"))
+    assert code == 2
+    assert ".pc/applied-patches stands where quilt keeps its own files" in " ".join(said.split())
+    assert export(repo, "--mbox", str(tmp_path / "m"))[0] == 0
+
+
+def test_a_cover_letter_that_reads_as_a_patch_is_refused(repo: Path, tmp_path: Path) -> None:
+    """In a mailbox `git am --empty=drop` has to leave it out; in a folder nobody applies it."""
+    (tmp_path / "letter").write_text("cover\n\nAs in\ndiff --git a/a.c b/a.c\nabove.\n")
+    words = ("--cover", str(tmp_path / "letter"))
+    code, said = export(repo, "--mbox", str(tmp_path / "m"), *words)
+    assert code == 2
+    assert "it may read a patch in the cover letter" in " ".join(said.split())
+    assert not (tmp_path / "m").exists()
+    assert export(repo, "--folder", str(tmp_path / "f"), *words)[0] == 0
+
+
+def test_a_file_is_named_although_its_subject_has_no_charset(repo: Path, tmp_path: Path) -> None:
+    """git takes for the name the bytes that it could not recode: a series file holds none of those."""
+    tip = git(repo, "rev-parse", "stable-4.10")
+    tree = git(repo, "rev-parse", "stable-4.10~1^{tree}")
+    who = "A <a@x.org> 1500000000 +0000"
+    head = f"tree {tree}\nparent {tip}\nauthor {who}\ncommitter {who}\nencoding UTF-16\n\n"
+    raw = head.encode() + b"latin \xf6 subject\n\nbody \xe4\xfc\n"
+    made = git(repo, "hash-object", "-t", "commit", "-w", "--stdin", stdin=raw)
+    git(repo, "update-ref", "refs/heads/stable-4.10", made)
+    code, said = export(repo, "--quilt", str(tmp_path / "out"))
+    assert code == 0, said
+    names = [os.fsencode(path.name) for path in (tmp_path / "out").iterdir()]
+    assert all(name.isascii() for name in names)
+
+
 def test_people_are_named_only_by_word(repo: Path, tmp_path: Path) -> None:
     assert export(repo, "--mbox", str(tmp_path / "m"), "--cc")[0] == 0
     found = boxed(tmp_path / "m")

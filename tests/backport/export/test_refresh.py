@@ -405,3 +405,75 @@ def refresh_fails(repo: Path) -> bool:
         repo, "refresh", "--series", str(repo / "debian/patches/series"), "--onto", "v2"
     )
     return done.exit_code == 2 and "exact.patch:" in done.output
+
+
+def test_a_carriage_return_inside_a_line_ends_none(repo: Path, tmp_path: Path) -> None:
+    """In a comment of the series file, where the lines behind it are counted, and in a hunk."""
+    folder = repo / "debian/patches"
+    patch = folder / "moved.patch"
+    patch.write_bytes(patch.read_bytes().replace(b"+twenty\n", b"+twen\r ty\n"))
+    listing = "# by hand\rtwice\nobsolete.patch\nmoved.patch\nexact.patch\n"
+    (folder / "series").write_bytes(listing.encode())
+    out = tmp_path / "out"
+    refresh(repo, "--to", str(out))
+    assert (out / "series").read_bytes() == listing.replace("obsolete.patch\n", "").encode()
+    made = (out / "moved.patch").read_bytes()
+    assert made.count(b"+twen\r ty\n") == 1
+    assert made.endswith((patch.read_bytes().splitlines(keepends=True)[-1]))
+    pushes(repo, out)
+
+
+def test_a_single_patch_without_an_end_of_its_line_is_pushed(repo: Path, tmp_path: Path) -> None:
+    (repo / "debian/patches/series").write_text("moved.patch -p1")
+    out = tmp_path / "out"
+    assert refresh(repo, "--to", str(out)) == {"moved.patch": "refreshed"}
+    assert (out / "series").read_text() == "moved.patch -p1"
+
+
+def test_a_file_renamed_by_deleting_and_creating_takes_the_releases_changes(
+    repo: Path, tmp_path: Path
+) -> None:
+    """What the patch creates is not what it says, then: it is made anew; so for a name with a blank."""
+    folder = repo / "debian/patches"
+    git(repo, "checkout", "-q", "-b", "ours", "v1")
+    commit(repo, {"a.c": None, "new name.c": lines((25, "ours"))}, "renamed")
+    text = git(repo, "diff", "--no-renames", "v1", "ours", "--", "a.c", "new name.c")
+    (folder / "renamed.patch").write_text(f"{text}\n")
+    (folder / "series").write_text("renamed.patch\n")
+    out = tmp_path / "out"
+    assert refresh(repo, "--to", str(out)) == {"renamed.patch": "refreshed"}
+    tree = pushes(repo, out)
+    assert git(repo, "show", f"{tree}:new name.c").startswith("new\nat the\ntop\n")
+    assert "\nours\n" in git(repo, "show", f"{tree}:new name.c")
+
+
+@pytest.mark.parametrize("strip", [0, 2])
+def test_what_is_made_anew_is_stripped_as_its_line_says(
+    repo: Path, tmp_path: Path, strip: int
+) -> None:
+    folder = repo / "debian/patches"
+    text = diff("a.c", lines(), lines((20, "twenty")))
+    text += diff("e.c", "", "made\n").replace("--- a/e.c", "--- /dev/null")
+    text += diff("a.c", lines((20, "twenty")), lines((20, "twenty"), (28, "y")))
+    above = "p/" * strip
+    (folder / "deep.patch").write_text(text.replace(" a/", f" {above}").replace(" b/", f" {above}"))
+    (folder / "series").write_text(f"deep.patch -p{strip}\n")
+    out = tmp_path / "out"
+    assert refresh(repo, "--to", str(out)) == {"deep.patch": "refreshed"}
+    assert "\ny\n" in git(repo, "show", f"{pushes(repo, out)}:a.c")
+
+
+def test_a_file_of_several_mails_keeps_what_stands_between_them(repo: Path, tmp_path: Path) -> None:
+    folder = repo / "debian/patches"
+    mail = (
+        "From: A <a@x.org>\nDate: Mon, 1 Jan 2018 00:00:00 +0000\nSubject: {0}\n\nWhy {0}.\n---\n"
+    )
+    first = mail.format("one") + diff("c.c", lines(), lines((9, "nine")))
+    second = mail.format("two") + diff("a.c", lines(), lines((20, "twenty")))
+    (folder / "mails.patch").write_text(first + "-- \n2.39\n\n" + second)
+    (folder / "series").write_text("mails.patch\n")
+    assert refresh(repo, "--to", str(tmp_path / "same"), onto="v1") == {"mails.patch": "kept"}
+    assert refresh(repo, "--to", str(tmp_path / "out")) == {"mails.patch": "refreshed"}
+    made = (tmp_path / "out/mails.patch").read_text()
+    assert made.startswith(first + "-- \n2.39\n\n" + mail.format("two") + "--- a/a.c\n")
+    pushes(repo, tmp_path / "out")

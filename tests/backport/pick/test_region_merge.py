@@ -35,6 +35,8 @@ def marked(base: str, ours: str, theirs: str) -> bytes:
         ("f(1, 2);\n", "f(1, 3);\n", "new;\nf(1, 2);\n", "new;\nf(1, 3);\n", Finer.LINES),
         # The branch lacks the neighbour.
         ("f(1, 2);\nb\n", "b\n", "f(1, 2);\ny\n", "y\n", Finer.LINES),
+        # A carriage return inside a line ends none.
+        ("a\rb\n", "x\rb\n", "a\ry\n", "x\ry\n", Finer.TOKENS),
         # Only the line that both changed is taken apart.
         (
             "a\nf(1, 2);\nc\nd\n",

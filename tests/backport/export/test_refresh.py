@@ -419,7 +419,7 @@ def test_a_carriage_return_inside_a_line_ends_none(repo: Path, tmp_path: Path) -
     assert (out / "series").read_bytes() == listing.replace("obsolete.patch\n", "").encode()
     made = (out / "moved.patch").read_bytes()
     assert made.count(b"+twen\r ty\n") == 1
-    assert made.endswith((patch.read_bytes().splitlines(keepends=True)[-1]))
+    assert made.endswith(patch.read_bytes().splitlines(keepends=True)[-1])
     pushes(repo, out)
 
 

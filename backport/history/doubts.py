@@ -24,12 +24,12 @@ from backport.history.missing_names import (
     explain,
     find_lacking,
     lacking_members,
-    made_names,
     near_names,
     uses,
 )
 from backport.history.siblings import Siblings
 from series.model import FileChange, Oid, Patch, shown
+from series.symbols.brought import made_names
 from series.symbols.calls import arguments, called
 from series.symbols.lexer import language
 from series.symbols.words import holds

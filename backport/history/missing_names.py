@@ -14,18 +14,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from series.model import Oid, Patch
+from series.symbols.brought import brought_names, made_names
 from series.symbols.calls import members
 from series.symbols.declarations import declared, sought
-from series.symbols.definitions import definitions
 from series.symbols.lexer import code_lines
-from series.symbols.pasted import bare
 from series.symbols.words import holds
 
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{2,}")
@@ -53,12 +52,13 @@ class Suspect(Struct, frozen=True):
 
 
 def find_lacking(
-    repo: Repo, branch: TreeView, suspects: Sequence[Suspect], run: Iterable[Patch]
+    repo: Repo, branch: TreeView, suspects: Sequence[Suspect], run: Sequence[Patch]
 ) -> dict[int, tuple[bytes, ...]]:
     """By place in the run: the names that a suspect uses, its own tree has, and ``branch`` lacks.
 
-    What another patch of the run brings counts as there.  Cost: each patch is lexed once; one search of
-    the branch for all names, and one of each suspect's own tree where something is missing.
+    What another patch of the run declares counts as there; that another one uses it, too, brings nothing.
+    Cost: each patch is lexed once; one search of the branch for all names, and one of each suspect's own
+    tree where something is missing.
     """
     lexed: dict[int, frozenset[bytes]] = {}
 
@@ -76,21 +76,15 @@ def find_lacking(
     absent -= declares(repo, branch.id, _options(absent))
     if not absent:
         return {}
-    patches = tuple(run)
-    bringing = Counter(name for patch in patches for name in added(patch) & absent)
-    if options := _options(absent):
-        # Kconfig has them without the prefix.
-        bringing.update(
-            name for patch in patches for name in (made_names(patch) & options) - added(patch)
-        )
+    brought = [brought_names(patch, absent) for patch in run]
+    bringing = Counter(name for names in brought for name in names)
     found: dict[int, tuple[bytes, ...]] = {}
     for suspect in suspects:
-        own = patches[suspect.number]
-        once = added(own) if own.name == suspect.patch.name else frozenset()
+        own = brought[suspect.number]
         missing = frozenset(
             name
             for name in unknown.get(suspect.number, frozenset()) & absent
-            if bringing[name] <= (name in once)  # no other patch of the run adds it
+            if bringing[name] <= (name in own)  # no other patch of the run declares it
         )
         if not missing:
             continue
@@ -107,7 +101,7 @@ def lacking_members(
     repo: Repo, branch: TreeView, suspects: Sequence[Suspect], run: Sequence[Patch]
 ) -> dict[int, tuple[bytes, ...]]:
     """By place in the run: ``arch.pv`` where a suspect reaches a member through another as nothing on
-    ``branch`` does, and its own tree does.  What another patch of the run brings counts as there.
+    ``branch`` does, and its own tree does.  What a patch of the run declares counts as there.
 
     Where a structure has been taken apart, each of its names may still stand somewhere.
     """
@@ -123,14 +117,14 @@ def lacking_members(
     absent -= _reached(repo, branch.id, absent)
     if not absent:
         return {}
-    made = frozenset[bytes]().union(*map(made_names, run))
-    bringing = Counter(pair for patch in run for pair in _added_members(patch) & absent)
+    names = frozenset(name for pair in absent for name in pair)
+    made = frozenset[bytes]().union(*(brought_names(patch, names) for patch in run))
     found: dict[int, tuple[bytes, ...]] = {}
     for suspect in suspects:
         missing = frozenset(
             pair
             for pair in unknown.get(suspect.number, frozenset()) & absent
-            if made.isdisjoint(pair) and bringing[pair] <= 1  # it is the suspect's alone
+            if made.isdisjoint(pair)
         )
         foreign = _reached(repo, suspect.where.before.id, missing)
         foreign &= _near_members(suspect.where.result, suspect.patch)
@@ -179,12 +173,6 @@ def uses(names: Sequence[bytes], branch: str) -> str:
     few = ", ".join(name.decode() for name in names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"uses {few}{more}, which {branch} does not have"
-
-
-def made_names(patch: Patch) -> frozenset[bytes]:
-    """The names that a patch defines, with what macros make of them."""
-    made = {found.name for change in patch.changes for found in definitions(change)}
-    return frozenset(made | {bare(name) for name in made})
 
 
 def added_names(patch: Patch) -> frozenset[bytes]:

@@ -59,6 +59,8 @@ def _declares(line: bytes, match: re.Match[bytes]) -> bool:
         # A label, or a function whose type stands on the line above.
         at_margin = not before and (after[:1] == b":" or next_to == b"(")
         return at_margin and not after.endswith(b";")
+    if before.rstrip().endswith(b"}"):  # the name of an unnamed structure, or of its type
+        return bool(next_to) and next_to in b";,=["
     if _NO_TYPE.match(before) or not _TYPES.match(before):
         return False
     return not next_to or next_to in _BEHIND

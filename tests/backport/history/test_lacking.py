@@ -88,6 +88,74 @@ def test_a_name_that_another_patch_of_the_run_brings(repo: Path) -> None:
     assert "does not have" not in apply(repo, "master~2..master")
 
 
+def test_that_another_patch_uses_it_too_brings_nothing(repo: Path) -> None:
+    """Both would go on, and neither builds."""
+    upstream(
+        repo,
+        {"h.h": HELPER},
+        {"a.c": code((2, "moved()"), (20, "helper();"))},
+        {"b.c": code((2, "moved()"), (20, "helper();"))},
+    )
+    apply(repo, "master~2..master", ends=3)
+    git(repo, "reset", "-q", "--hard")
+    backport(repo, "abort")
+    output = apply(repo, "master~2..master", "--accept", "doubt", "--to", "accepted")
+    assert "1/2 step 1: uses helper, which stable-4.10 does not have" in output
+    assert "2/2 step 2: uses helper, which stable-4.10 does not have" in output
+
+
+@pytest.mark.parametrize(
+    "line", ["struct extra *more = f();", "f((struct extra *)g());", "f(sizeof(struct extra));"]
+)
+def test_a_type_that_two_patches_use_is_brought_by_none(repo: Path, line: str) -> None:
+    upstream(
+        repo,
+        {"h.h": "struct extra {\n    int one;\n};\n"},
+        {"a.c": code((2, "moved()"), (20, line))},
+        {"b.c": code((2, "moved()"), (20, line))},
+    )
+    output = apply(repo, "master~2..master", "--accept", "doubt", "--to", "accepted")
+    assert "1/2 step 1: uses extra, which stable-4.10 does not have" in output
+    assert "2/2 step 2: uses extra, which stable-4.10 does not have" in output
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "struct extra {\n    int one;\n};\n",
+        "struct extra;\n",
+        "typedef struct {\n    int one;\n} extra;\n",
+        "typedef int extra;\n",
+    ],
+)
+def test_a_type_that_another_patch_makes_is_there(repo: Path, made: str) -> None:
+    upstream(
+        repo,
+        {"c": "1"},
+        {"h.h": made},
+        {"a.c": code((2, "moved()"), (20, "struct extra *more = f();"))},
+    )
+    assert "does not have" not in apply(repo, "master~2..master")
+
+
+def test_a_member_that_two_patches_reach_is_brought_by_none(repo: Path) -> None:
+    """Each of the words stands somewhere on the branch: they are nowhere reached one through the other."""
+    git(repo, "checkout", "-q", "stable-4.10")
+    commit(repo, {"w.h": "struct w { int arch; int pv; };\n"}, "words")
+    git(repo, "checkout", "-q", "master")
+    commit(
+        repo, {"w.h": "struct w { int arch; int pv; };\n", "u.c": "x = v->arch.pv;\n"}, "reached"
+    )
+    upstream(
+        repo,
+        {"a.c": code((2, "moved()"), (20, "f(v->arch.pv);"))},
+        {"b.c": code((2, "moved()"), (20, "g(v->arch.pv);"))},
+    )
+    output = apply(repo, "master~2..master", "--accept", "doubt", "--to", "accepted")
+    assert "1/2 step 0: uses arch.pv, which stable-4.10 does not have" in output
+    assert "2/2 step 1: uses arch.pv, which stable-4.10 does not have" in output
+
+
 def test_a_name_that_the_branch_has_in_another_file(repo: Path) -> None:
     git(repo, "checkout", "-q", "stable-4.10")
     commit(repo, {"other.h": HELPER}, "has it elsewhere")

@@ -275,7 +275,8 @@ def test_what_the_user_left_out_brings_nothing(tmp_path: Path) -> None:
 def test_a_member_that_another_patch_of_the_run_brings(tmp_path: Path) -> None:
     repo = new_repo(tmp_path / "repo", {"a.c": code(), "b.c": code()}, "master")
     branch_with(repo, "stable-4.10", "master", ("own", {"other": "own\n"}))
-    commit(repo, {"b.c": code((5, "d->arch.pv.x = 1;"))}, "takes it apart")
+    apart = code((4, "struct { int x; } pv;"), (5, "d->arch.pv.x = 1;"))
+    commit(repo, {"b.c": apart}, "takes it apart")
     commit(repo, {"a.c": code((9, "d->arch.pv.x = 2;"))}, "uses it")
     given = ("--branch", "stable-4.10", "--series", "master~2..master")
     done = backport(repo, "apply", *given)

@@ -27,6 +27,9 @@ DECLARING = [
     b"helper += b.o",
     b"def helper(self):",
     b"typedef int helper;",
+    b"} helper;",
+    b"    } helper[4];",
+    b"    struct { int x; } helper;",
 ]
 USING = [
     b"helper",
@@ -41,6 +44,8 @@ USING = [
     b"    f(helper, 1);",
     b"    case helper:",
     b"    if helper == 3",
+    b"    } helper(3);",
+    b"    } while ( helper );",
 ]
 
 

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The names that a patch brings: what it defines, and what it declares for others to use.
+
+Not what it uses: of two patches that use a name that neither makes, none brings it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from series.model import FileChange, Patch
+from series.symbols.declarations import declared
+from series.symbols.definitions import definitions
+from series.symbols.lexer import DIRECTIVE, code_lines, language, own_text
+from series.symbols.pasted import bare
+from series.symbols.words import holds
+
+_PREFIX = b"CONFIG_"
+_TYPE_IN_USE = re.compile(rb"\b(?:struct|union|enum)\s+\w+\b(?=\s*[\w*&)(\[,])")
+"""``struct foo *bar`` declares ``bar``, and not ``foo``."""
+_POINTER_TO_FUNCTION = re.compile(rb"\(\s*\*\s*(\w+)\s*\)\s*(?=\()")
+_USED_FIRST = re.compile(rb"^\s*\w+(?=\s*[,=:(\[])")
+"""An argument, an assignment, a label, a call; constants and functions are known by their definition."""
+
+
+def made_names(patch: Patch) -> frozenset[bytes]:
+    """The names that a patch defines, with what macros make of them."""
+    made = {found.name for change in patch.changes for found in definitions(change)}
+    return frozenset(made | {bare(name) for name in made})
+
+
+def brought_names(patch: Patch, names: frozenset[bytes]) -> frozenset[bytes]:
+    """Those of ``names`` that a patch defines or declares; ``CONFIG_X`` as Kconfig's ``config X``."""
+    words = names | {name.removeprefix(_PREFIX) for name in names}
+    changes = [
+        change
+        for change in patch.changes
+        if (text := own_text(change)) and any(holds(text, word) for word in words)
+    ]
+    if not changes:
+        return frozenset()
+    lines = (line for change in changes for line in _declaring(change))
+    return declared(lines, names) | (made_names(patch) & names)
+
+
+def _declaring(change: FileChange) -> Iterator[bytes]:
+    """The added lines of a change without that by which a use looks like a declaration."""
+    in_c = language(change.path) == "c"
+    for _, lines in code_lines(change):
+        depth = 0
+        for line in lines:
+            text = line.clean
+            if in_c and not DIRECTIVE.match(text):
+                text, depth = _outside(_POINTER_TO_FUNCTION.sub(rb"\1", text), depth)
+                text = _USED_FIRST.sub(b"", _TYPE_IN_USE.sub(b"int", text))
+            if line.own:
+                yield text
+
+
+def _outside(text: bytes, depth: int) -> tuple[bytes, int]:
+    """What of a line stands in no parentheses, of which ``depth`` are open before it; how many are then."""
+    if not depth and b"(" not in text:
+        return text, 0
+    kept = bytearray()
+    for mark in text:
+        if mark == 0x29:  # a hunk may begin inside of some
+            depth = max(depth - 1, 0)
+        if not depth:
+            kept.append(mark)
+        if mark == 0x28:
+            depth += 1
+    return bytes(kept), depth

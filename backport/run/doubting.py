@@ -4,6 +4,8 @@
 The steps are examined together, when all are on: the branch is searched once, and what another patch
 of the run brings counts as there.  A patch that was made on the very tree that it goes on is not examined:
 nothing can be missing there.
+
+What the user decides takes away what a patch would have brought: those before it are examined once more.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from backport.config import level_of
+from backport.gateway.commits import commit_changes
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.history.other_branch import AsBranch
@@ -33,10 +36,12 @@ ACCEPT = "doubt"
 
 
 def examined(repo: Repo, plan: Plan, state: RunState, siblings: Siblings, first: int) -> RunState:
-    """The state with the doubts of each step from ``first`` on, which stand among its notes, too."""
-    looked = _suspects(repo, plan, state, siblings)
-    suspects = tuple(suspect for suspect in looked if suspect.number >= first)
+    """The state with the doubts of each step from ``first`` on, which stand among its notes, too; where
+    the user has left a patch out or resolved it, of those before it as well."""
     steps = list(state.steps)
+    again = any(step.by_hand for step in steps)
+    looked = _suspects(repo, plan, state, siblings)
+    suspects = tuple(suspect for suspect in looked if again or suspect.number >= first)
     missing = doubts_of_missing(repo, state, plan.series)
     # Once the user has answered them they stand among the notes of the step that they stopped at.
     answered = any(set(missing) <= set(step.notes) for step in steps[:first])
@@ -54,7 +59,8 @@ def examined(repo: Repo, plan: Plan, state: RunState, siblings: Siblings, first:
 
 
 def _doubted(step: Step, found: tuple[str, ...]) -> Step:
-    return replace(step, notes=(*step.notes, *found), doubts=(*step.doubts, *found))
+    new = tuple(doubt for doubt in found if doubt not in step.doubts)
+    return replace(step, notes=(*step.notes, *new), doubts=(*step.doubts, *new))
 
 
 def doubts_of(
@@ -81,17 +87,39 @@ def doubts_of(
 
 def halting(state: RunState) -> int | None:
     """The first step (from 0) that the run may not go beyond: it is doubtful, and nothing judges it."""
-    if level_of(state.settings)[0] is not Level.NONE or ACCEPT in state.settings.accept:
+    if _is_judged(state):
         return None
-    return next((number for number, step in enumerate(state.steps) if step.doubts), None)
+    last = _decided(state)
+    return next((n for n, step in enumerate(state.steps) if step.doubts and n > last), None)
+
+
+def unsettled(state: RunState) -> tuple[int, ...]:
+    """The steps (from 0) before a decision of the user's that are doubtful only since then: to go back to
+    them would undo what he has decided."""
+    if _is_judged(state):
+        return ()
+    last = _decided(state)
+    return tuple(n for n, step in enumerate(state.steps[: last + 1]) if step.doubts)
+
+
+def _is_judged(state: RunState) -> bool:
+    return level_of(state.settings)[0] is not Level.NONE or ACCEPT in state.settings.accept
+
+
+def _decided(state: RunState) -> int:
+    """The last step (from 0) that the user has decided; -1 where there is none."""
+    return max((n for n, step in enumerate(state.steps) if step.by_hand), default=-1)
 
 
 def _bringing(repo: Repo, plan: Plan, state: RunState) -> list[Patch]:
-    """The patches of the run, each in its place; one that the user left out brings nothing."""
+    """The patches of the run, each in its place, with what the user has made of them."""
     patches = [plan.patch(repo, item) for item in state.items]
+    tip = state.onto
     for number, step in enumerate(state.steps):
-        if step.state is StepState.SKIPPED:
-            patches[number] = replace(patches[number], changes=())
+        before, tip = tip, step.commit or tip
+        if step.by_hand:
+            made = commit_changes(repo, repo.tree(before).id, repo.tree(tip).id)
+            patches[number] = replace(patches[number], changes=made)
     return patches
 
 
@@ -112,7 +140,7 @@ def _made_at_home(repo: Repo, plan: Plan, state: RunState) -> frozenset[int]:
     commits: dict[Oid, int] = {}
     for number, step in enumerate(state.steps):
         known = repo.known_commit(plan.patch(repo, step.item))
-        if known is not None and step.state is not StepState.SKIPPED:
+        if known is not None and not step.by_hand:
             commits[known] = number
     for number in range(len(state.steps), len(state.items)):
         known = repo.known_commit(plan.patch(repo, state.items[number]))

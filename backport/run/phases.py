@@ -29,10 +29,10 @@ from backport.run.accounting import tally
 from backport.run.assembly import assemble, commit_tree, refuse_missing
 from backport.run.conventions import sibling_notes
 from backport.run.declared import base_notes, find_missing, refuse_undeclared
-from backport.run.doubting import ACCEPT, halting
+from backport.run.doubting import ACCEPT, halting, unsettled
 from backport.run.journal import Journal, RunState, with_step
 from backport.run.move import check, move, put_back, release
-from backport.run.refusals import conflict_error, refuse_failed
+from backport.run.refusals import conflict_error, refuse_failed, unsettled_error
 from backport.run.request import Progress, Result, Validation
 from backport.run.signed import signed
 from backport.run.steps import Reason, Step, StepState
@@ -215,6 +215,9 @@ def _applied(
         refuse_missing(assembly.stopped[0], assembly.blockers, state)
     refs.keep(repo, journal.ref, state.tip)
     if assembly.stopped is None:
+        if doubtful := unsettled(state):
+            journal.write(state)
+            raise unsettled_error(state, [(n, plan.patch(repo, state.items[n])) for n in doubtful])
         state = replace(state, phase=Phase.VALIDATE)
         journal.write(state)
         return state

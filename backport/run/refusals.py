@@ -79,6 +79,22 @@ def conflict_error(state: RunState, patch: Patch, folder: Path, later: Iterable[
     )
 
 
+def unsettled_error(state: RunState, patches: Sequence[tuple[int, Patch]]) -> Conflict:
+    """What a person reads where steps, numbered from 0, are doubtful since he left out or resolved a later
+    one."""
+    branch = state.branch.removeprefix("refs/heads/")
+    lines = "".join(
+        f"\n  {number + 1}/{len(state.items)} {shown(patch.subject)}: {'; '.join(state.steps[number].doubts)}"
+        for number, patch in patches
+    )
+    return Conflict(
+        f"since a later patch was left out or resolved by hand, {counted(len(patches), 'step')} may be wrong"
+        f" for {branch}, and nothing is built to tell:{lines}",
+        f"`backport continue --accept {ACCEPT}` takes the run as it is; or `backport abort`, and apply again"
+        " without what is named",
+    )
+
+
 def _other_order(state: RunState, later: Iterable[Patch]) -> str:
     """A word on the order, where a series file fixes it and what is missing may come later in it."""
     assert state.clash is not None

@@ -272,6 +272,59 @@ def test_what_the_user_left_out_brings_nothing(tmp_path: Path) -> None:
     assert done.exit_code == 3 and SAID in done.output, done.output
 
 
+def start_before_what_brings(folder: Path) -> Path:
+    """The first patch uses what the second declares; the second conflicts."""
+    repo = new_repo(folder / "repo", {"a.c": code(), "b.c": code()}, "master")
+    branch_with(repo, "stable-4.10", "master", ("own", {"a.c": code((5, "own();"))}))
+    commit(repo, {"h.h": HELPER}, "not in the run")
+    commit(repo, {"b.c": code((9, "y = helper();"))}, "use")
+    commit(repo, {"a.c": f"{HELPER}{code((5, 'five();'))}"}, "helper")
+    given = ("--branch", "stable-4.10", "--series", "master~2..master")
+    assert "does not apply" in backport(repo, "apply", *given).output
+    return repo
+
+
+@pytest.mark.parametrize("decided", ["left out", "resolved without it"])
+def test_a_step_before_what_the_user_left_out_is_examined_again(
+    tmp_path: Path, decided: str
+) -> None:
+    repo = start_before_what_brings(tmp_path)
+    old = git(repo, "rev-parse", "stable-4.10")
+    if decided == "left out":
+        done = backport(repo, "skip")
+    else:
+        folder = repo / ".git/backport/conflict"
+        (folder / "a.c").write_text(code((5, "both();")))
+        git(folder, "add", "a.c")
+        done = backport(repo, "continue")
+    assert done.exit_code == 3 and "1/2 use: uses helper" in done.output, done.output
+    assert "left out or resolved by hand" in done.output
+    assert git(repo, "rev-parse", "stable-4.10") == old
+    assert backport(repo, "continue").exit_code == 3
+    assert backport(repo, "status").exit_code == 0
+    done = backport(repo, "continue", "--accept", "doubt")
+    assert done.exit_code == 0 and "doubtful, as accepted: 1" in done.output, done.output
+    assert "helper" in git(repo, "show", "stable-4.10:b.c")
+
+
+def test_a_run_that_a_decision_made_doubtful_can_be_given_up(tmp_path: Path) -> None:
+    repo = start_before_what_brings(tmp_path)
+    old = git(repo, "rev-parse", "stable-4.10")
+    assert backport(repo, "skip").exit_code == 3
+    assert backport(repo, "abort").exit_code == 0
+    assert git(repo, "rev-parse", "stable-4.10") == old
+    assert git(repo, "for-each-ref", "refs/backport") == ""
+
+
+def test_what_the_user_kept_in_a_resolution_is_brought(tmp_path: Path) -> None:
+    repo = start_before_what_brings(tmp_path)
+    folder = repo / ".git/backport/conflict"
+    (folder / "a.c").write_text(f"{HELPER}{code((5, 'both();'))}")
+    git(folder, "add", "a.c")
+    done = backport(repo, "continue")
+    assert done.exit_code == 0, done.output
+
+
 def test_a_member_that_another_patch_of_the_run_brings(tmp_path: Path) -> None:
     repo = new_repo(tmp_path / "repo", {"a.c": code(), "b.c": code()}, "master")
     branch_with(repo, "stable-4.10", "master", ("own", {"other": "own\n"}))

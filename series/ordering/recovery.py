@@ -394,7 +394,8 @@ def _by_context(
     if not open_paths:
         return False
     # Blob ids mostly say all there is to say: what works from context is loaded when it is needed.
-    from series.ordering.fitting import families, fit_family
+    from series.ordering.families import families
+    from series.ordering.fitting import fit_family
 
     known: dict[int, set[int]] = {}
     for earlier, later, _ in found.claims:

@@ -13,7 +13,7 @@ from tests.backport.trees import backport, branch_with, commit, git, lines, mail
 
 
 def test_a_search_that_gives_up_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("series.ordering.fitting._BUDGET", 3)
+    monkeypatch.setattr("series.ordering.search._BUDGET", 3)
     repo = new_repo(tmp_path / "repo", {"f": lines()})
     steps = [
         (f"change {n}", {"f": lines(*((m, f"new {m}") for m in range(1, n + 1)))})

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from series.model import Patch
-from series.ordering import fitting
+from series.ordering import families, search, walk
 from series.ordering.many import line_order, walk_exactly
 from tests.series.ordering.test_order import recover, run
 from tests.series.strategies import as_patches, change, patch
@@ -82,7 +82,7 @@ def test_many_patches_onto_a_base_with_more_lines_above() -> None:
 
 
 def test_a_search_that_gives_up_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("series.ordering.fitting._BUDGET", 10)
+    monkeypatch.setattr("series.ordering.search._BUDGET", 10)
     patches, base, _ = edited(20, growing=False)
     other = {
         b"f": base[b"f"].replace(b"line 3\n", b"line 3\n\n").replace(b"line 30\n", b"\nline 30\n")
@@ -97,14 +97,14 @@ def test_a_search_among_patches_that_exclude_each_other_keeps_to_its_budget(
 ) -> None:
     """One file created by each of them: to weigh one against all others takes their number squared."""
     asked = Counter[str]()
-    exact = fitting._Walk.exact
+    exact = walk.Walk.exact
 
-    def counted(walk: fitting._Walk, item: fitting.Item, state: fitting.State) -> object:
+    def counted(walked: walk.Walk, item: families.Item, state: walk.State) -> object:
         asked["exact"] += 1
-        return exact(walk, item, state)
+        return exact(walked, item, state)
 
-    monkeypatch.setattr(fitting._Walk, "exact", counted)
+    monkeypatch.setattr(walk.Walk, "exact", counted)
     count = 600
     made = [change(b"f", None, b"new\n") for _ in range(count)]
     recover([patch(str(number), one) for number, one in enumerate(made)], {})
-    assert asked["exact"] < 2 * fitting._BUDGET
+    assert asked["exact"] < 2 * search._BUDGET

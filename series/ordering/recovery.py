@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A first valid order for patches that come shuffled, renumbered or with holes.
 
-The evidence, strongest first: blob ids (blobs.py), context (fitting.py), numbering, threading, trailers
-and names.  All of it goes into one graph (`series.graph.edges`), which is resolved into an order
+The evidence, strongest first: blob ids (blobs.py), context (fitting.py), numbering (posted.py), threading,
+trailers and names.  All of it goes into one graph (`series.graph.edges`), which is resolved into an order
 (`series.graph.resolution`): what the patches prove binds; what their author says of the order settles
 what is left open; and where two sources contradict each other, both are named.
 
@@ -12,21 +12,19 @@ which the patches were given.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from series.graph.edges import graph_of
 from series.graph.evidence import Kind, Precedes
-from series.graph.resolution import Circle, Claim, Resolution, numbered_after, resolve_claims
+from series.graph.resolution import Claim, Resolution, numbered_after, resolve_claims
 from series.model import Base, Patch, Series, shown
-from series.numbering import listed, missing_numbers
 from series.ordering.blobs import Chains, find_chains
+from series.ordering.contradictions import by_kind, contradictions, few, gap_notes
+from series.ordering.posted import Postings, paired, ranks_of
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
 
 # How often what cannot be placed may take others with it.
 _MAX_ROUNDS = 50
-_MOST_NAMED = 8
-# git send-email: <20180111174800.12345-7-author@host>, older ones <1515692880-12345-7-git-send-…>
-_SENT = re.compile(r"<(\d{10,14}[.-]\d+)-(\d{1,4})-")
 
 
 class Missing(Struct, frozen=True):
@@ -91,10 +86,10 @@ def recover_order(series: Series, base: Base) -> Ordering:
     if series.ordered:
         given = tuple((f"its place is given by {series.origin}",) for _ in patches)
         return Ordering(tuple(range(len(patches))), given)
-    rank, words, known = _ranks(patches)
+    rank, words, known = ranks_of(patches)
     found = _Findings()
-    postings = _Postings(patches)
-    chains = find_chains(patches, base, rank, known & _paired(patches), known)
+    postings = Postings(patches)
+    chains = find_chains(patches, base, rank, known & paired(patches), known)
     found.applied |= chains.applied
     found.claims += _by_blobs(patches, chains)
     resolved = _resolved(patches, postings, found, rank)
@@ -105,12 +100,12 @@ def recover_order(series: Series, base: Base) -> Ordering:
     if said := _by_words(patches, base, settled, postings.whole and not resolved.misnumbered):
         found.claims += said
         resolved = _resolved(patches, postings, found, rank)
-    found.contradictions += _by_kind(_contradictions(patches, postings, resolved))
-    _gaps(patches, found)
+    found.contradictions += by_kind(contradictions(patches, postings, resolved))
+    found.notes += gap_notes(patches)
     if found.moved:
         paths = [shown(path) for path in sorted(found.moved)]
         found.notes.append(
-            f"files differ from the versions that the patches were made for, hunks move: {_few(paths)}"
+            f"files differ from the versions that the patches were made for, hunks move: {few(paths)}"
         )
     return Ordering(
         order=resolved.order,
@@ -126,7 +121,7 @@ def recover_order(series: Series, base: Base) -> Ordering:
 
 
 def _resolved(
-    patches: Sequence[Patch], postings: _Postings, found: _Findings, rank: Sequence[int]
+    patches: Sequence[Patch], postings: Postings, found: _Findings, rank: Sequence[int]
 ) -> Resolution:
     """The order that all the evidence so far gives."""
     numbers = (
@@ -151,217 +146,6 @@ def _reasons(
     for index, word in enumerate(words):
         reasons[index].append(word)
     return tuple(map(tuple, reasons))
-
-
-# -- what the author says
-
-
-def _ranks(patches: Sequence[Patch]) -> tuple[list[int], list[str], frozenset[int]]:
-    """Each patch's place in the preferred order, the words for it, and for which their author said it."""
-    sent: dict[str, int] = {}
-    for patch in patches:
-        if patch.message_id and (match := _SENT.match(patch.message_id)):
-            sent[match[1]] = sent.get(match[1], 0) + 1
-
-    def key(index: int) -> tuple[int, int, str, int, int]:
-        patch = patches[index]
-        date = patch.date.seconds if patch.date else 0
-        if patch.numbering is not None:
-            return (patch.part, 0, "", patch.numbering.number, date)
-        if patch.listed is not None:
-            return (patch.part, 1, "", patch.listed, date)
-        if patch.message_id and (match := _SENT.match(patch.message_id)) and sent[match[1]] > 1:
-            return (patch.part, 2, match[1], int(match[2]), date)
-        return (patch.part, 3, "", date, 0)
-
-    keys = [key(index) for index in range(len(patches))]
-    times = Counter(keys)
-    # The content is the last to decide, and costs the most.
-    ranked = sorted(
-        range(len(patches)),
-        key=lambda at: (keys[at], _digest(patches[at]) if times[keys[at]] > 1 else b""),
-    )
-    ranks = [0] * len(patches)
-    for place, index in enumerate(ranked):
-        ranks[index] = place
-    words = []
-    for patch, (_, kind, _, number, _) in zip(patches, keys, strict=True):
-        if patch.numbering is not None:
-            words.append(f"posted as {patch.numbering.number} of {patch.numbering.total}")
-        elif kind == 1:
-            words.append(f"its file is {patch.file}")
-        elif kind == 2:
-            words.append(f"sent as mail {number} of its series")
-        elif patch.date is not None:
-            words.append("by its date, as far as the rest leaves it open")
-        else:
-            words.append("by its content, as far as the rest leaves it open: nothing dates it")
-    known = frozenset(
-        index
-        for index, (patch, at) in enumerate(zip(patches, keys, strict=True))
-        if at[1] < 3 or (patch.date is not None and times[at] == 1)
-    )
-    return ranks, words, known
-
-
-def _digest(patch: Patch) -> bytes:
-    """The same for the same message and the same changes."""
-    digest = hashlib.sha256(patch.message)
-    for change in patch.changes:
-        digest.update(change.path)
-        for hunk in change.hunks:
-            digest.update(b"".join(line.op + line.text for line in hunk.lines))
-    return digest.digest()
-
-
-def _paired(patches: Sequence[Patch]) -> frozenset[int]:
-    """Patches that are numbered, and reverts with what they revert: of others the date of writing says
-    less than the base does."""
-    reverts = {patch.subject for patch in patches if patch.subject.startswith(b'Revert "')}
-    return frozenset(
-        index
-        for index, patch in enumerate(patches)
-        if patch.numbering is not None
-        or patch.listed is not None
-        or patch.subject in reverts
-        or b'Revert "%s"' % patch.subject in reverts
-    )
-
-
-class _Postings:
-    """The patches of each posting in the order of their numbers, where no two have the same.
-
-    Without a number in its subject a patch has the one that its file's name begins with.
-    """
-
-    def __init__(self, patches: Sequence[Patch]) -> None:
-        found: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
-        for index, patch in enumerate(patches):
-            if (said := patch.numbering) is not None:
-                posting = (patch.part, said.version, said.total)
-                found.setdefault(posting, []).append((said.number, index))
-            elif patch.listed is not None:
-                found.setdefault((patch.part, 0, 0), []).append((patch.listed, index))
-        self.members = [
-            [index for _, index in sorted(numbers)]
-            for numbers in found.values()
-            if len({number for number, _ in numbers}) == len(numbers)
-        ]
-        self.place = {
-            index: (number, at)
-            for number, members in enumerate(self.members)
-            for at, index in enumerate(members)
-        }
-        self.whole = len(self.members) == 1 and len(self.members[0]) == len(patches)
-
-    def against(self, before: int, after: int) -> bool:
-        """Whether the numbers put ``after`` before ``before``."""
-        one, two = self.place.get(before), self.place.get(after)
-        return one is not None and two is not None and one[0] == two[0] and one[1] > two[1]
-
-    def all_in_one(self, patches: Sequence[int]) -> bool:
-        """Whether one posting numbers all of them."""
-        return len({self.place.get(index, (-1 - index, 0))[0] for index in patches}) == 1
-
-    def settled(self, resolved: Resolution) -> Callable[[int, int], bool]:
-        """Whether the numbers order two patches, after what `resolve` found wrong with them."""
-        circle = {
-            index: number
-            for number, one in enumerate(resolved.circles)
-            if one.kind is Kind.NUMBERING
-            for index in one.patches
-        }
-        wrong = resolved.misnumbered
-
-        def is_settled(one: int, two: int) -> bool:
-            if one not in self.place or two not in self.place:
-                return False
-            if self.place[one][0] != self.place[two][0]:
-                return False
-            apart = one not in circle or circle.get(one) != circle.get(two)
-            return apart or (one not in wrong and two not in wrong)
-
-        return is_settled
-
-
-def _gaps(patches: Sequence[Patch], found: _Findings) -> None:
-    postings: dict[tuple[int, int], list[int]] = {}
-    for patch in patches:
-        if patch.numbering is not None:
-            posting = (patch.part, patch.numbering.total)
-            postings.setdefault(posting, []).append(patch.numbering.number)
-    for (_, total), numbers in postings.items():
-        if gaps := missing_numbers(numbers, total):
-            found.notes.append(
-                f"of the {total} patches that the numbering counts, {listed(gaps)} are not here"
-            )
-
-
-def _by_kind(said: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """One line for each kind: the first of it, and how many more there are."""
-    kinds: dict[str, dict[str, None]] = {}
-    for kind, text in said:
-        kinds.setdefault(kind, {})[text] = None
-    for texts in kinds.values():
-        more = f" (and {len(texts) - 1} more like it)" if len(texts) > 1 else ""
-        yield f"{next(iter(texts))}{more}"
-
-
-def _contradictions(
-    patches: Sequence[Patch], postings: _Postings, resolved: Resolution
-) -> Iterator[tuple[str, str]]:
-    """In words, what was given up; before it what kind of contradiction it is."""
-    named: set[int] = set()
-    if resolved.misnumbered:
-        for before, after, one in resolved.claims:
-            if one.kind.strength > Kind.NUMBERING.strength and postings.against(before, after):
-                named |= {before, after}
-                yield (
-                    "number",
-                    f"the numbering puts {patches[after].name} before {patches[before].name}, "
-                    f"but it {one.text}",
-                )
-    for circle in resolved.circles:
-        if circle.kind is not Kind.NUMBERING:
-            # A patch and its revert: where numbers order them, nothing is left open.
-            if not postings.all_in_one(circle.patches):
-                for text in _circle_words(patches, circle):
-                    yield f"circle of {circle.kind}", text
-        elif named.isdisjoint(circle.patches):
-            names = _names(patches, circle.patches)
-            yield "numbers", f"the numbers of {names} contradict the other evidence"
-    for wrong in resolved.refuted:
-        # What a change means for earlier uses is only a guess: it may have come to fit them.
-        if wrong.evidence.kind is Kind.CHANGED_SYMBOL:
-            continue
-        why = "; ".join(f"{patches[after].name} {one.text}" for _, after, one in wrong.path)
-        yield (
-            f"refuted {wrong.evidence.kind}",
-            f"{patches[wrong.after].name} {wrong.evidence.text}, yet it must come first"
-            + (f": {why}" if why else ""),
-        )
-
-
-def _circle_words(patches: Sequence[Patch], circle: Circle) -> Iterator[str]:
-    if circle.kind is Kind.CHANGED_SYMBOL:
-        return
-    why = [f"{patches[after].name} {one.text}" for _, after, one in circle.given_up[:_MOST_NAMED]]
-    more = (
-        f"; and {len(circle.given_up) - len(why)} more" if len(circle.given_up) > len(why) else ""
-    )
-    yield (
-        f"the {circle.kind} evidence of {_names(patches, circle.patches)} goes in a circle and does not"
-        f" order them: {'; '.join(why)}{more}"
-    )
-
-
-def _names(patches: Sequence[Patch], indexes: Sequence[int]) -> str:
-    return _few([patches[index].name for index in indexes])
-
-
-def _few(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 # -- what the patches prove

@@ -51,8 +51,8 @@ class Runner:
         """The last turn was cut short by the time of the machine below, and goes on."""
         self._closely = False
         """The next turn is one to look closely at."""
-        self._spun = False
-        """One that is alone did spin, and was looked at."""
+        self._spun = 0
+        """Turns in which one that is alone did nothing but spin."""
 
     def close(self) -> None:
         """Give everything back."""
@@ -94,7 +94,8 @@ class Runner:
         machine = self.machine
         machine.patience = machine.devices.clock.ticks + bounds.patience * TSC_HZ
         self._left = bounds.instructions
-        self._cut = self._closely = self._spun = self._watchdog.fired = False
+        self._cut = self._closely = self._watchdog.fired = False
+        self._spun = 0
         self._watchdog.arm(bounds.seconds * SLOWEST if self.counting else bounds.seconds / 4)
         try:
             vcpu = first or self._next()
@@ -194,11 +195,14 @@ class Runner:
 
     def _spins(self, vcpu: Vcpu, bounds: Bounds) -> None:
         """It waits for another: all of them doing nothing else is the end.  One that is alone waits for
-        an interrupt, or for ever."""
-        if self.machine.company:
-            self._spend(vcpu, TURN, bounds)
-        elif not self._spun:
-            self._spun = self._closely = True
+        an interrupt, or for ever.  Which of the two, is looked at in its first turn, its second, its fourth:
+        by turns and not by the time of the machine below, so that the verdict is the same on every one."""
+        if not self.machine.company:
+            self._spun += 1
+            self._closely = self._spun & self._spun - 1 == 0
+            if not self._closely and vcpu.enables_interrupts():
+                self._pass(vcpu.rip)
+        self._spend(vcpu, TURN, bounds)
 
     def _take_interrupt(self, vcpu: Vcpu) -> None:
         if vcpu.nmi:
@@ -254,8 +258,15 @@ class Runner:
         """Another can help now, or an interrupt, if one is to come; raises Ended where none is."""
         if any(self._has_work(each) for each in self.machine.vcpus if each is not vcpu):
             return
-        if not vcpu.enables_interrupts() or not self.machine.devices.skip():
+        if not vcpu.enables_interrupts() or not self._pass(place):
             raise Ended(Invariant.LOOP, STANDSTILL, place)
+
+    def _pass(self, place: LinearAddr) -> bool:
+        """The time goes on for who waits at ``place``; False where nothing is to come."""
+        comes = self.machine.devices.skip()
+        if self.machine.devices.clock.ticks > self.machine.patience:
+            raise Ended(Invariant.LOOP, "waits forever", place)
+        return comes
 
     def _stop(self) -> None:
         """The watchdog: whoever runs is to stop."""

@@ -266,9 +266,7 @@ def test_an_image_that_counts_for_ever(impatient: None) -> None:
     assert where.startswith("pvh_start+")
 
 
-def test_a_circle_that_an_interrupt_breaks(impatient: None) -> None:
-    """The timer's interrupt changes what is waited for: that is no standstill."""
-    code = """
+TIMER = """
         lea     idt(%rip), %rax
         lea     handler(%rip), %rbx
         mov     %bx, 0x400(%rax)
@@ -289,11 +287,11 @@ def test_a_circle_that_an_interrupt_breaks(impatient: None) -> None:
         or      $3, %rbx
         mov     %rbx, 0x1018(%rcx)              /* the fourth gigabyte */
         mov     $0xfee00000, %ebx
-        movl    $0x40, 0x320(%rbx)
+        movl    $MODE + 0x40, 0x320(%rbx)
         movl    $0x1000, 0x380(%rbx)
         sti
-wait:   jmp     wait
-handler: ud2
+"""
+INTERRUPTS = """
         .balign 8
 idtr:   .word   0xfff
         .quad   0
@@ -304,8 +302,62 @@ directory: .skip 0x1f7 * 8
         .quad   0xfee00083
         .skip   8 * 8
 """
-    kind, _, where = verdict(shim64(code))
+
+
+def with_timer(code: str, *, again: bool = False) -> str:
+    """``code`` with the timer of its local APIC set, to fire once or ``again`` and again."""
+    return f".set MODE, {0x20000 if again else 0:#x}\n{TIMER}{code}{INTERRUPTS}"
+
+
+def test_a_circle_that_an_interrupt_breaks(impatient: None) -> None:
+    """The timer's interrupt changes what is waited for: that is no standstill."""
+    kind, _, where = verdict(shim64(with_timer("wait: jmp wait\nhandler: ud2\n")))
     assert (kind, where) == ("crash", "handler+0x0")
+
+
+WAITS = """
+wait:   pause
+        cmpl    $ENOUGH, count(%rip)
+        jb      wait
+        ud2
+handler: incl   count(%rip)
+        mov     $0xfee00000, %ebx
+        movl    $0, 0xb0(%rbx)                  /* end of interrupt */
+        lea     stack(%rip), %rsp
+        sti
+        jmp     wait
+count:  .long   0
+"""
+
+
+@pytest.fixture
+def timeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the time of the machine below would be asked, it is an error."""
+
+    def asked(*_: object) -> None:
+        raise AssertionError("the verdict depends on how fast the machine below is")
+
+    monkeypatch.setattr(run.Runner, "_time_is_up", asked)
+
+
+def test_a_lone_processor_that_spins_though_interrupts_come(
+    impatient: None, timeless: None
+) -> None:
+    """The timer's interrupt comes and changes nothing that it waits for."""
+    code = ".set ENOUGH, 2\n" + WAITS
+    kind, message, where = verdict(shim64(with_timer(code)))
+    assert (kind, where) == ("loop", "wait+0x0")
+    assert "loops, and nothing changes" in message
+
+
+@pytest.mark.parametrize("enough", [3, 60])
+def test_a_lone_processor_that_spins_until_its_timer_has_fired_often(
+    impatient: None, timeless: None, enough: int
+) -> None:
+    code = f".set ENOUGH, {enough}\n" + WAITS
+    kind, message, where = verdict(shim64(with_timer(code, again=True)))
+    assert (kind, where) == ("crash", "wait+0xb")
+    assert "triple fault" in message or "exception 6" in message
 
 
 def test_an_image_that_waits_for_ever(impatient: None) -> None:

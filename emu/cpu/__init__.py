@@ -14,11 +14,13 @@ watchdog       a bound in time, which only says what is to be done again
 
 from emu.cpu.engine import INSTRUCTIONS, Batch, Stop, Stopped
 from emu.cpu.flat import WIDEST, Cpu, TooSlow
+from emu.cpu.modes import EFLAGS_IF
 from emu.cpu.system import Saved, System, Table
 from emu.cpu.trial import native_cpuid
 from emu.cpu.unknown import LONGEST, unknown_instruction
 
 __all__ = [
+    "EFLAGS_IF",
     "INSTRUCTIONS",
     "LONGEST",
     "WIDEST",

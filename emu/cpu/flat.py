@@ -72,11 +72,25 @@ class Cpu(Hooks):
         self, begin: LinearAddr, end: LinearAddr, action: Callable[[bool, LinearAddr, int], None]
     ) -> None:
         """Call ``action(is write, address, size)`` before each data access to [begin, end)."""
+        self._on_memory(uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE, begin, end, action)
 
+    def on_write(
+        self, begin: LinearAddr, end: LinearAddr, action: Callable[[LinearAddr, int], None]
+    ) -> None:
+        """Call ``action(address, size)`` before each write to [begin, end)."""
+        kinds = uc.UC_HOOK_MEM_WRITE
+        self._on_memory(kinds, begin, end, lambda _, address, size: action(address, size))
+
+    def _on_memory(
+        self,
+        kinds: int,
+        begin: LinearAddr,
+        end: LinearAddr,
+        action: Callable[[bool, LinearAddr, int], None],
+    ) -> None:
         def hook(_engine: int, kind: int, address: int, size: int, _value: int, _data: int) -> None:
             self._protect(action, kind == uc.UC_MEM_WRITE, address, size)
 
-        kinds = uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE
         self._hook(kinds, ACCESS_HOOK, hook, begin, end)
 
     def on_instruction(self, name: str, action: Callable[[], None]) -> None:

@@ -17,6 +17,7 @@ from emu.hardware.platform import Cpuid
 from emu.interactions import Crash
 from emu.object.borrowed import Area, borrowed_areas
 from emu.object.call import EFLAGS_AC
+from emu.object.claims import Claims
 from emu.object.context import Context, NoModel
 from emu.object.core import Core
 from emu.object.models import in_rax, models_of
@@ -58,6 +59,7 @@ class Boundary:
         self._arguments: Batch = cpu.batch("rdi", "rsi", "rdx", "rcx", "r8", "r9", "rsp")
         self._hypercall: Batch = cpu.batch(*abi.ARGUMENT_REGISTERS, "eflags")
         self._answer: Batch = cpu.batch("rax", *CLOBBERED)
+        self._flags: Batch = cpu.batch("eflags")
         externs, models = world.profile.externs, models_of(world.profile)
         self._stubs = {
             address: (name, externs.get(name), models.get(name))
@@ -83,6 +85,8 @@ class Boundary:
         self._mode_fields = tuple(world.mode_fields())
         for begin, end in self._mode_fields:
             cpu.on_access(begin - (WIDEST - 1), end, self._on_mode_access)
+        self._claims = Claims(world)
+        self._claims.watch(cpu)
         self._usual: set[tuple[LinearAddr, int]] = set()
         """(address, size) of accesses to known fields, so that each is looked up once."""
         self._borrowed = borrowed_areas(world)
@@ -109,7 +113,9 @@ class Boundary:
         self._context = context
         if self._own is not None:
             context.watch(self._own)
+        self._claims.begin(context)
         context.borrowed = self._borrowed
+        context.flags = self._flags
         self._poison = bytes((poison,)) * SCRUBBED
         self._undo = None
         self._direct_writes = []

@@ -101,6 +101,11 @@ class Channels:
                 if state := self.state(port):
                     yield port, state
 
+    def covers_state(self, offset: int, size: int) -> bool:
+        """Whether bytes of one channel are, among others, of its state."""
+        state = self._fields.scalar("struct evtchn", "state")
+        return offset < state.offset + state.size and state.offset < offset + size
+
     def port_at(self, channel: LinearAddr) -> int | None:
         """The port whose ``struct evtchn`` is at an address; None where no valid one's is."""
         return next((port for port in range(self.valid) if self.find(port) == channel), None)

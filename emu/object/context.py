@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
+from emu.cpu import EFLAGS_IF
 from emu.findings.invariant import Invariant
 from emu.interactions import Crash, Plan
 from emu.l0 import L0
@@ -16,6 +17,15 @@ from emu.object.regions import Memory, Region
 from emu.object.world import World
 from emu.profile.scenario import FIRST_UNUSED_PAGE
 from emu.spaces import NOWHERE, LinearAddr
+
+
+class Registers(Protocol):
+    """Some registers of a processor."""
+
+    def read(self) -> tuple[int, ...]: ...
+
+    def write(self, values: Sequence[int]) -> None: ...
+
 
 FREED = b"\x5a"
 BLOCK, WORD = 512, 8
@@ -88,6 +98,10 @@ class Context:
     """Port whose mask in the page shared with L0 is looked at."""
     masked: list[bool] = field(default_factory=list)
     """Before each call into L0: whether the port that the scenario watches was masked."""
+    let_go: dict[LinearAddr, int] = field(default_factory=dict)
+    """Lock address to how often it was let go."""
+    claimed: dict[int, dict[LinearAddr, int]] = field(default_factory=dict)
+    """Port that has been found to be free, and is not marked as used yet, to `let_go` at that time."""
     pending: set[int] = field(default_factory=set)
     """Ports on which the call has raised an event."""
     paused: dict[LinearAddr, int] = field(default_factory=dict)
@@ -98,6 +112,8 @@ class Context:
     strange: str = ""
     """The first use of a structure in ``borrowed`` where nothing of it is known."""
     call_site: LinearAddr = NOWHERE
+    flags: Registers | None = None
+    """EFLAGS of the processor that the core runs on."""
     brk: LinearAddr = HEAP_BASE
     """End of the heap in use."""
     heap_frames: set[int] = field(default_factory=set)
@@ -152,6 +168,13 @@ class Context:
             )
         self.pages.discard(page)
 
+    def set_interrupts(self, *, on: bool) -> int:
+        """Switch interrupts on or off; EFLAGS as they were."""
+        assert self.flags is not None
+        (before,) = self.flags.read()
+        self.flags.write((before | EFLAGS_IF if on else before & ~EFLAGS_IF,))
+        return before
+
     @property
     def alone(self) -> bool:
         """Whether no other vcpu can run: then nobody is there to be locked out."""
@@ -201,5 +224,6 @@ class Context:
         self.note_variables()
         if held == 1:
             del self.locks[lock]
+            self.let_go[lock] = self.let_go.get(lock, 0) + 1
         else:
             self.locks[lock] = held - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from emu import abi
 from emu.abi import Mode
-from emu.cpu import LONGEST, Batch, Cpu, Stop, Stopped, TooSlow, unknown_instruction
+from emu.cpu import EFLAGS_IF, LONGEST, Batch, Cpu, Stop, Stopped, TooSlow, unknown_instruction
 from emu.elf import Elf, Image
 from emu.errors import LayoutError, NotThere
 from emu.findings.invariant import Invariant
@@ -30,6 +30,8 @@ from emu.spaces import NOWHERE, LinearAddr
 BUDGET = 20_000
 """Basic blocks a call may take; the longest path of a real core takes some hundreds."""
 MAX_FIXUPS = 1000
+FLAGS = 2 | EFLAGS_IF
+"""A guest's call is served with interrupts on."""
 
 
 class Machine:
@@ -235,7 +237,7 @@ class Machine:
         run.rsp = rsp + 8
         run.buffer_before = self.memory.read(BUFFER, 64)
         self.cpu.reset()
-        self._initial.write((rsp, 2, *SAVED_VALUES, *(v & (1 << 64) - 1 for v in values), 0))
+        self._initial.write((rsp, FLAGS, *SAVED_VALUES, *(v & (1 << 64) - 1 for v in values), 0))
         try:
             self._execute(run, address)
         except Crash as exc:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from emu import abi
+from emu.cpu import EFLAGS_IF
 from emu.findings.verdict import L0Call
 from emu.object.addresses import BUFFER, LIST
 from emu.object.call import EFLAGS_AC, SAVED, SAVED_VALUES, Run
@@ -86,6 +87,10 @@ class Observed:
     @property
     def access_flag(self) -> bool:
         return bool(self._run.registers[-1] & EFLAGS_AC)
+
+    @property
+    def interrupts_off(self) -> bool:
+        return not self._run.registers[-1] & EFLAGS_IF
 
     @property
     def stack_moved(self) -> int:
@@ -232,6 +237,7 @@ def guest_field(machine: Machine, run: Run, name: str) -> int | None:
 AFTER_RETURN: tuple[Rule[Observed], ...] = (
     conventions.HeldLocks(),
     conventions.AccessFlag(),
+    conventions.Interrupts(),
     conventions.GuestPointers(),
     conventions.Registers(),
     conventions.PausedVcpus(),

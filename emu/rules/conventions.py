@@ -67,6 +67,10 @@ class ReturnState(Protocol):
         """EFLAGS.AC."""
 
     @property
+    def interrupts_off(self) -> bool:
+        """EFLAGS.IF is clear, and was set when the function was called."""
+
+    @property
     def stack_moved(self) -> int:
         """The stack pointer, less what the caller's was."""
 
@@ -81,6 +85,15 @@ class AccessFlag(Rule[ReturnState]):
     def check(self, seen: ReturnState) -> Iterator[Broken]:
         if seen.access_flag:
             yield Broken("EFLAGS.AC is set at return")
+
+
+class Interrupts(Rule[ReturnState]):
+    name = Invariant.LOCKS
+    reason = "a lock that was taken with interrupts off is let go with them as they were"
+
+    def check(self, seen: ReturnState) -> Iterator[Broken]:
+        if seen.interrupts_off:
+            yield Broken("interrupts are off at return, and were on when it was called")
 
 
 class Registers(Rule[ReturnState]):

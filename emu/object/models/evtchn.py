@@ -27,8 +27,12 @@ def _evtchn_allocate_port(ctx: Context, arguments: Sequence[int]) -> int:
     if port >= world.profile.world.max_evtchns:
         return -ENOSPC
     if port < world.channels.valid:
-        return 0 if world.channels.state(port) == world.profile.constant("ECS_FREE") else -EBUSY
-    return 0 if _fill(ctx, port) else -ENOMEM
+        if world.channels.state(port) != world.profile.constant("ECS_FREE"):
+            return -EBUSY
+    elif not _fill(ctx, port):
+        return -ENOMEM
+    ctx.claimed[port] = dict(ctx.let_go)
+    return 0
 
 
 def _fill(ctx: Context, port: int) -> bool:

@@ -18,6 +18,19 @@ UNLOCK = "        _spin_unlock(&d->event_lock);\n        if ( rc )"
 ALLOCATE = "        rc = evtchn_allocate_port(d, op.port);\n"
 LOCK = "        _spin_lock(&d->event_lock);\n" + ALLOCATE
 RESERVE = "            channel(d, op.port)->state = ECS_RESERVED;\n"
+CLAIM = "        if ( !rc )\n" + RESERVE
+LET_GO = "        _spin_unlock(&d->event_lock);\n"
+RESTORE = "_spin_unlock_irqrestore(&d->event_lock, flags);"
+IRQ = (
+    (
+        "void _spin_unlock(spinlock_t *lock);",
+        "void _spin_unlock(spinlock_t *lock);\n"
+        "u64 _spin_lock_irqsave(spinlock_t *lock);\n"
+        "void _spin_unlock_irqrestore(spinlock_t *lock, u64 flags);",
+    ),
+    (LOCK, "        u64 flags = _spin_lock_irqsave(&d->event_lock);\n" + ALLOCATE),
+    (UNLOCK, f"        {RESTORE}\n        if ( rc )"),
+)
 COPY_BACK = "if ( !rc && __copy_to_user_ll(arg, &op, sizeof(op)) )\n            rc = -EFAULT;\n"
 QUERY = "struct gnttab_query_size size = { .dom = 0x7ff0 };\n    long rc;\n"
 PUT = "rc = put_guest(grant_frames[i], &op.frame_list[i]);"
@@ -76,6 +89,29 @@ BROKEN: list[tuple[str, str, tuple[Change, ...]]] = [
         "deadlock: evtchn_status takes domain.event_lock",
         ("        rc = handled(d", "        _spin_lock(&d->event_lock);\n        rc = handled(d"),
     ),
+    _row(
+        "locks",
+        "port 12 is found to be free under domain.event_lock, and put to use after that was let go",
+        (CLAIM, LET_GO + CLAIM + LOCK.partition("\n")[0] + "\n"),
+    ),
+    _row(
+        "locks",
+        "port 12 is found to be free under domain.event_lock, and put to use after that was let go",
+        (CLAIM, LET_GO + "_spin_lock(&d->event_lock);\n" + CLAIM),
+    ),
+    _row(
+        "locks",
+        "interrupts are off at return",
+        *IRQ,
+        (RESTORE, "(void)flags; _spin_unlock(&d->event_lock);"),
+    ),
+    _row(
+        "locks",
+        "interrupts are off at return",
+        *IRQ,
+        (RESTORE, RESTORE.replace("flags", "flags & 0")),
+    ),
+    _row("locks", "interrupts are off at return", (SEND, '__asm__ volatile ("cli"); ' + SEND)),
     _row("SMAP", "EFLAGS.AC is set at return", ('"3: clac', '"3: nop')),
     _row("SMAP", "write to guest memory at 0xa01000 with EFLAGS.AC clear", ('"1: stac', '"1: nop')),
     _row(
@@ -280,6 +316,12 @@ def test_a_good_core_passes(depth: str) -> None:
     assert report.findings == ()
     assert report.outcome is Outcome.PASSED
     assert {"EVTCHNOP_close", "EVTCHNOP_bind_vcpu", "GNTTABOP_setup_table"} <= mini.handled(report)
+
+
+def test_a_lock_that_keeps_interrupts_as_they_were() -> None:
+    report = mini.report(*IRQ, depth="explore")
+    assert report.findings == ()
+    assert report.outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ static inline void write_unlock(rwlock_t *lock)
     ),
     ("    spinlock_t event_lock;", "    rwlock_t event_lock;"),
 )
+LET_GO = "        write_unlock(&d->event_lock);"
 ALLOCATE = "rc = evtchn_allocate_port(d, op.port);"
 
 
@@ -199,6 +200,14 @@ def test_a_lock_taken_in_place_and_kept() -> None:
     assert "domain.event_lock is still held at return" in messages(
         judge(core, "alloc_unbound/64"), "locks"
     )
+
+
+def test_a_lock_that_is_let_go_in_place_before_the_port_is_put_to_use() -> None:
+    use = "        if ( !rc )\n            channel(d, op.port)->state = ECS_RESERVED;\n"
+    core = rwlocked((use + f"{LET_GO}\n", f"{LET_GO}\n{use}"))
+    assert messages(judge(core, "alloc_unbound/64"), "locks") == [
+        "port 12 is found to be free under domain.event_lock, and put to use after that was let go"
+    ]
 
 
 def test_a_lock_taken_in_place_twice() -> None:

@@ -24,11 +24,20 @@ from emu.abi.names import (
     result_name,
     signed,
 )
-from emu.abi.start_info import MAGIC, MAGIC_SIZE, PT_BASE, START_INFO
+from emu.abi.start_info import (
+    CMD_LINE,
+    MACH2PHYS,
+    MAGIC,
+    MAGIC_SIZE,
+    PT_BASE,
+    START_INFO,
+    START_OF_DAY,
+)
 from emu.abi.struct import Member, Struct
 
 __all__ = [
     "ARGUMENT_REGISTERS",
+    "CMD_LINE",
     "CONSTANTS",
     "ERRNO",
     "HYPERCALLS",
@@ -36,11 +45,13 @@ __all__ = [
     "HYPERCALL_INSTRUCTION_SIZE",
     "HYPERCALL_NAMES",
     "HYPERCALL_STRIDE",
+    "MACH2PHYS",
     "MAGIC",
     "MAGIC_SIZE",
     "OPERATIONS",
     "PT_BASE",
     "START_INFO",
+    "START_OF_DAY",
     "Member",
     "Mode",
     "Struct",

@@ -46,3 +46,33 @@ MAGIC: Mapping[Mode, bytes] = {Mode.NATIVE: b"xen-3.0-x86_64", Mode.COMPAT: b"xe
 PT_BASE: Mapping[Mode, tuple[int, int]] = {Mode.NATIVE: (88, 8), Mode.COMPAT: (60, 4)}
 """Offset and size of ``pt_base``: where the guest sees its own page tables.  What lies behind the ports of
 the console is written when a domain is built, and no more by a shim that resumes."""
+
+START_OF_DAY: Mapping[Mode, Struct] = {
+    Mode.NATIVE: Struct(
+        "start_info",
+        1168,
+        (
+            Member("nr_pages", 32, 8),
+            Member("pt_base", 88, 8),
+            Member("nr_pt_frames", 96, 8),
+            Member("mfn_list", 104, 8),
+            Member("nr_p2m_frames", 1160, 8),
+        ),
+    ),
+    Mode.COMPAT: Struct(
+        "compat_start_info",
+        1112,
+        (
+            Member("nr_pages", 32, 4),
+            Member("pt_base", 60, 4),
+            Member("nr_pt_frames", 64, 4),
+            Member("mfn_list", 68, 4),
+            Member("nr_p2m_frames", 1108, 4),
+        ),
+    ),
+}
+"""What only who builds a domain fills in: how its memory is laid out."""
+CMD_LINE: Mapping[Mode, tuple[int, int]] = {Mode.NATIVE: (128, 1024), Mode.COMPAT: (80, 1024)}
+"""Offset and size of ``cmd_line``."""
+MACH2PHYS: Mapping[Mode, int] = {Mode.NATIVE: 0xFFFF800000000000, Mode.COMPAT: 0xF5800000}
+"""Where a guest sees the table of all frames of the machine (public arch-x86/xen-x86_64.h, xen-x86_32.h)."""

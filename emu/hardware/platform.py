@@ -143,6 +143,10 @@ def acpi_tables(vcpus: int, base: PhysAddr = RSDP) -> list[tuple[PhysAddr, bytes
     ]
 
 
+GUEST_COMMAND_LINE = b"guest"
+"""Of the one module."""
+
+
 def start_info(
     at: PhysAddr,
     command_line: bytes,
@@ -164,7 +168,7 @@ def start_info(
         (table, b"".join(struct.pack("<QQII", *entry, 0) for entry in memory_map)),
         (modules, struct.pack("<QQQQ", address, size, lines + 0x800, 0)),
         (lines, command_line[:0x7FF] + b"\0"),
-        (lines + 0x800, b"guest\0"),
+        (lines + 0x800, GUEST_COMMAND_LINE + b"\0"),
     ]
 
 

@@ -7,14 +7,16 @@ consoles      what it writes, and what is typed
 pv_console    L0's console in the hands of the image, which is booted once more for it
 hotplug       memory given back and taken again
 start_of_day  what it is told of what it has
+first_memory  which frames it has, and how they are mapped
 suspend       suspended and resumed, or not
 second        its second vcpu; these begin with that one brought up
 """
 
-from emu.booted.stories import arrivals, consoles, hotplug, start_of_day, suspend
+from emu.booted.stories import arrivals, consoles, first_memory, hotplug, start_of_day, suspend
 
 STORIES = (
     *start_of_day.STORIES,
+    *first_memory.STORIES,
     *arrivals.STORIES,
     *consoles.STORIES,
     *hotplug.STORIES,

@@ -13,6 +13,7 @@ from emu.booted.drive import Drive
 from emu.booted.guest import Guest, NoAnswer
 from emu.booted.paging import NotMapped
 from emu.booted.ram import BadAddress
+from emu.booted.stories import first_memory
 from emu.booted.stories.consoles import (
     GREETING,
     IN_CONS,
@@ -81,6 +82,12 @@ def _differs(sent: bytes, came: bytes) -> str:
     first = f"; the first that is lost or another is byte {at}" if at < len(sent) else ""
     value = f" ({sent[at]:#04x})" if at < len(sent) else ""
     return f"{len(came)} of {len(sent)} bytes{first}{value}"
+
+
+def _first_memory(guest: Guest) -> Came:
+    """The page of its ring is one of the image's, and the guest's as all others are."""
+    _own(guest)
+    return first_memory.given(guest)
 
 
 def _own_messages(guest: Guest) -> Came:
@@ -191,6 +198,7 @@ def _after_resume(attempt: Callable[[Guest], Came]) -> Callable[[Guest], Came]:
 
 STORIES = (
     Story("PV console: own messages", OPERATION, _own_messages),
+    Story("PV console: first memory", OPERATION, _first_memory),
     Story("PV console: output", OPERATION, _writes(GREETING)),
     Story("PV console: every byte", OPERATION, _writes(EVERY_BYTE)),
     Story("PV console: a full ring", OPERATION, _writes(FULL_OUT)),

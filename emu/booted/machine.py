@@ -127,7 +127,7 @@ class Machine:
         self._copy_places = places(image, COPY)
         first = self._add_vcpu()
         self.l0 = L0(OPERATIONS, first.view, Calm(), setup, self)
-        self.cpuid = Cpuid(native_cpuid, setup.version, lambda: self.l0.domid)
+        self.cpuid = Cpuid(native_cpuid, setup.version, lambda: self.l0.domid, settings.vcpus)
         first.rip = load(image, kernel, settings, setup, self.ram, first.cpu)
         entry = LinearAddr(image.entry)  # paging is off there
         first.cpu.on_code(entry, entry + 1, self._on_entry)

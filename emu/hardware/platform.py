@@ -25,6 +25,8 @@ _ECX1 = {"DTES64": 2, "MONITOR": 3, "VMX": 5, "X2APIC": 21, "TSC_DEADLINE": 24, 
 _ECX1_HIDDEN = sum(1 << bit for bit in (*_ECX1.values(), 27, 28, 30))
 """OSXSAVE, AVX and RDRAND as well: state that we do not keep, and chance."""
 _HYPERVISOR = 1 << 31
+_HTT = 1 << 28
+_CACHE_KIND = 0x1F
 _EBX7_HIDDEN = 1 << 4 | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 18
 """HLE, INVPCID, RTM, MPX, RDSEED."""
 _EMPTY_LEAVES = frozenset({0xA, 0xD, 0x14})
@@ -39,6 +41,7 @@ class Cpuid:
     version: tuple[int, int]
     domid: Callable[[], int]
     """May change when the domain is resumed elsewhere."""
+    vcpus: int = 1
     asked: set[int] = field(default_factory=set)
     """Leaves of the hypervisor that were looked at."""
 
@@ -50,14 +53,33 @@ class Cpuid:
         eax, ebx, ecx, edx = self.native(leaf, subleaf)
         if leaf == 1:
             ecx = ecx & ~_ECX1_HIDDEN | _HYPERVISOR
-            ebx = ebx & 0x00FFFFFF | vcpu * 2 << 24
+            ebx = ebx & 0xFFFF | self._in_package << 16 | vcpu * 2 << 24
+            edx |= _HTT
+        elif leaf == 4 and eax & _CACHE_KIND:
+            eax = eax & 0x3FFF | self._in_package - 1 << 26
         elif leaf == 0xB:
-            edx = vcpu * 2
+            return self._topology(vcpu, subleaf)
         elif leaf == 7:
             ebx &= ~_EBX7_HIDDEN
         elif leaf in _EMPTY_LEAVES:
             return 0, 0, 0, 0
         return eax, ebx, ecx, edx
+
+    @property
+    def _in_package(self) -> int:
+        """Numbers of processors in the one package: every second one is a processor's, so that none is
+        another's sibling (tools/libs/guest/xg_cpuid_x86.c: APIC_ID = vcpu_id * 2, "to give the illusion of no
+        SMT")."""
+        return 2 << (self.vcpus - 1).bit_length()
+
+    def _topology(self, vcpu: int, subleaf: int) -> Leaf:
+        """Leaf 0xB: a core has two numbers, the package all of them (SDM volume 2, CPUID)."""
+        shift = self._in_package.bit_length() - 1
+        if subleaf == 0:
+            return 1, 1, 1 << 8, vcpu * 2
+        if subleaf == 1:
+            return shift, self.vcpus, 2 << 8 | 1, vcpu * 2
+        return 0, 0, subleaf & 0xFF, vcpu * 2
 
     def _xen(self, vcpu: int, leaf: int) -> Leaf:
         number = leaf - FIRST_LEAF

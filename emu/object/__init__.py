@@ -18,7 +18,7 @@ The object and its world:
 
 A call:
     context, models     what happens where it leaves its own code
-    boundary            the hooks that notice
+    boundary, claims    the hooks that notice
     machine             from a snapshot into the core and back
     call                what came of it
     suspension          how the domain stood before and after a suspend

@@ -17,10 +17,14 @@ FLAGS = (
 )
 
 
-_CLANG = pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")
-COMPILERS = ("gcc", pytest.param("clang", marks=_CLANG))
+CLANG = next(
+    filter(shutil.which, ("clang", *(f"clang-{version}" for version in range(30, 10, -1)))), "clang"
+)
+"""Some distributions have it under the name of its version alone."""
+_CLANG = pytest.mark.skipif(shutil.which(CLANG) is None, reason="clang is not installed")
+COMPILERS = ("gcc", pytest.param(CLANG, marks=_CLANG))
 """For tests of what compilers do differently."""
-SLOWLY = ("gcc", pytest.param("clang", marks=(_CLANG, pytest.mark.torture)))
+SLOWLY = ("gcc", pytest.param(CLANG, marks=(_CLANG, pytest.mark.torture)))
 """The same, for whole trees."""
 
 

@@ -42,6 +42,10 @@ _LEFT_BEHIND = frozenset(
 """What is wrong after a call, and so before the next one."""
 
 
+UNTOUCHED = "untouched"
+"""A field of the guest's that nobody has filled in."""
+
+
 class Takes(IntEnum):
     """What it takes to see a defect; the values order them."""
 
@@ -149,6 +153,8 @@ def _all_go_on(these: set[str], those: set[str], origins: Mapping[str, Sequence[
 def _said(finding: Finding) -> tuple[str, str, str]:
     """A complaint about a function; several scenarios may show it."""
     said = _NUMBER.sub("#", _WHEN.sub("", finding.message).partition(" (with ")[0])
+    if finding.invariant == Invariant.OUT_FIELDS and UNTOUCHED in said:
+        said = UNTOUCHED  # an answer that does not come back has all its fields so
     where = (
         finding.where if finding.invariant == Invariant.CRASH else _OFFSET.sub("", finding.where)
     )

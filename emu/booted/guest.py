@@ -16,6 +16,8 @@ from emu.guest import first_registers
 from emu.l0.shared import PENDING, TIME, VCPU_INFO_SIZE
 from emu.spaces import LinearAddr, PhysAddr
 
+WORD: dict[abi.Mode, int] = {abi.Mode.NATIVE: 8, abi.Mode.COMPAT: 4}
+"""Bytes of the guest's unsigned long; of event channels it has as many words as a word has bits."""
 KERNEL_CS_32 = 0xE019
 CALLBACKTYPE_EVENT = 0
 
@@ -128,6 +130,19 @@ class Guest:
     def pending(self, port: int) -> bool:
         at = self.shared_info + PENDING + port // 8
         return bool(self.machine.ram.read(at, 1)[0] >> port % 8 & 1)
+
+    def all_pending(self) -> frozenset[int]:
+        """The ports that are."""
+        ports = (8 * WORD[self.kernel.mode]) ** 2
+        raw = self.machine.ram.read(self.shared_info + PENDING, ports // 8)
+        bits = int.from_bytes(raw, "little")
+        return frozenset(port for port in range(ports) if bits >> port & 1) if bits else frozenset()
+
+    def mask(self, port: int) -> None:
+        """As the guest does that wants to hear nothing of the port for now (public xen.h, evtchn_mask)."""
+        at = self.shared_info + PENDING + 8 * WORD[self.kernel.mode] ** 2 + port // 8
+        seen = self.machine.ram.read(at, 1)[0] | 1 << port % 8
+        self.machine.ram.write(at, bytes((seen,)))
 
     def forget(self, port: int) -> None:
         """As the guest does when it looks at the port."""

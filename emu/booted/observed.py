@@ -169,6 +169,7 @@ RULES: tuple[Rule[Observed], ...] = (
     resources.Ports(),
     resources.TakenBack(),
     translation.OutFields(),
+    translation.Answered(),
     translation.Translation(),
     state.Unmasked(),
     state.GuestMemory(),

@@ -253,6 +253,7 @@ AFTER_RETURN: tuple[Rule[Observed], ...] = (
     resources.Heap(),
     resources.HeapFrames(),
     translation.OutFields(),
+    translation.Answered(),
     translation.Translation(),
     state.PortsAgree(),
     state.SharedPage(),

@@ -55,6 +55,28 @@ class OutFields(Rule[StructureCall]):
                 yield Broken(f"L0 answered {member.name} = {answer}, the guest sees {seen_as}")
 
 
+class Answered(Rule[StructureCall]):
+    """Whatever the answer is; what it should be, where that is known, `OutFields` or the scenario says."""
+
+    name = Invariant.OUT_FIELDS
+    reason = "a call that succeeds has an answer, and the guest looks for it in its structure"
+
+    def check(self, seen: StructureCall) -> Iterator[Broken]:
+        struct, scenario = seen.struct, seen.case.scenario
+        if seen.result != 0 or struct is None:
+            return
+        if any(call.op == scenario.operation for call in seen.calls):
+            return
+        known = {name for name, _ in scenario.out}
+        for member in struct.members:
+            if (
+                member.out
+                and member.name not in known
+                and seen.sees(member.name) in expected.UNTOUCHED
+            ):
+                yield Broken(f"the result is 0, and the guest sees {member.name} untouched")
+
+
 class Accesses(Call, Protocol):
     """Each access of the core to the guest's memory."""
 

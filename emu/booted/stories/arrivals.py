@@ -16,6 +16,8 @@ from emu.hardware.clock import TSC_HZ
 from emu.hardware.lapic import LVT_MASKED, LVTT
 
 PORT = 12
+SEVERAL = (12, 13, 63, 64, 100, 127)
+"""Ports in words of either width (public xen.h, evtchn_pending)."""
 TIMER_NS = 1_000_000
 SOON = TSC_HZ * TIMER_NS // 10**9
 """Ticks until what is to come comes."""
@@ -66,6 +68,64 @@ def _called_back(guest: Guest) -> Came:
     guest.machine.l0.raise_event(port)
     guest.drive.settle()
     return arrived(guest, port, 0)
+
+
+def _several(guest: Guest) -> Came:
+    """Side by side and in different words of the page: each comes at its own port, and at no other."""
+    l0 = guest.machine.l0
+    if l0.shared is None:
+        raise NoAnswer("the image has not mapped L0's shared info")
+    for port in SEVERAL:
+        l0.next_port = port
+        guest.ask("EVTCHNOP_bind_interdomain", remote_dom=3, remote_port=port)
+        guest.ask("EVTCHNOP_unmask", port=port)
+    before = guest.all_pending()
+    for port in SEVERAL:
+        l0.raise_event(port)
+    guest.drive.settle()
+    came = guest.all_pending() - before
+    if not came:
+        return Came(Treatment.LOCAL, "none is pending for the guest")
+    if came != set(SEVERAL):
+        pending = ", ".join(map(str, sorted(came)))
+        wrong = (
+            f"events at ports {', '.join(map(str, SEVERAL))} are pending at {pending} for the guest"
+        )
+        return Came(Treatment.DELIVERED, "", 0, (wrong,))
+    return Came(Treatment.DELIVERED, f"{len(SEVERAL)} at once")
+
+
+def _while_masked(guest: Guest) -> Came:
+    """The guest hears of it when it unmasks the port: public event_channel.h, EVTCHNOP_unmask, which delivers
+    "a notification to the appropriate VCPU if an event is pending".  To be called too early does no harm: a
+    guest looks at its own mask."""
+    port, l0 = bind(guest), guest.machine.l0
+    guest.listen()
+    guest.mask(port)
+    l0.raise_event(port)
+    guest.drive.settle()
+    if not guest.pending(port):
+        return arrived(guest, port)
+    if guest.upcalls():
+        return Came(Treatment.LOCAL, "the guest is called for a port that it has masked")
+    guest.ask("EVTCHNOP_unmask", port=port)
+    guest.drive.settle()
+    came = arrived(guest, port, 0)
+    if came.treatment is not Treatment.DELIVERED and _comes_unmasked(guest):
+        wrong = f"port {port} is unmasked while an event is pending, and vcpu 0 is not called"
+        return Came(Treatment.LOCAL, "", 0, (wrong,))
+    return came
+
+
+def _comes_unmasked(guest: Guest) -> bool:
+    """Whether the guest is called for the event of another port."""
+    l0 = guest.machine.l0
+    l0.next_port = PORT + 1
+    other = guest.ask("EVTCHNOP_bind_interdomain", remote_dom=3, remote_port=6)
+    guest.ask("EVTCHNOP_unmask", port=other)
+    l0.raise_event(other)
+    guest.drive.settle()
+    return arrived(guest, other, 0).treatment is Treatment.DELIVERED
 
 
 def _in_a_call(guest: Guest) -> Came:
@@ -161,6 +221,8 @@ def _poll_times_out(guest: Guest) -> Came:
 STORIES = (
     Story("event from L0", "event upcall", _while_running),
     Story("event and the guest's callback", "event upcall", _called_back),
+    Story("events at once", "event upcall", _several),
+    Story("event while its port is masked", "EVTCHNOP_unmask", _while_masked),
     Story("event in a call", "event upcall", _in_a_call),
     Story("event while blocked", "SCHEDOP_block", lambda guest: _while("SCHEDOP_block", guest)),
     Story("event while yielding", "SCHEDOP_yield", lambda guest: _while("SCHEDOP_yield", guest)),

@@ -97,6 +97,22 @@ def _take_again(guest: Guest) -> Came:
     return Came(Treatment.FORWARDED if asked else Treatment.LOCAL, "", done, wrong)
 
 
+def _take_one_again(guest: Guest) -> Came:
+    """One of them, and L0 keeps the others."""
+    frames = _frames(guest)
+    _unmap(guest)
+    l0 = guest.machine.l0
+    given = _ask(guest, GIVE, frames)
+    if given != PAGES or len(l0.given_back) != PAGES:
+        raise NoAnswer(f"L0 has {len(l0.given_back)} of {PAGES} pages back before it")
+    done = _ask(guest, TAKE, range(1))
+    wrong: tuple[str, ...] = ()
+    kept = len(l0.given_back)
+    if done == 1 and kept != PAGES - 1:
+        wrong = (f"the guest has 1 of its {PAGES} pages again, and L0 keeps {kept}",)
+    return Came(Treatment.FORWARDED, f"L0 keeps {kept} pages", done, wrong)
+
+
 def _take_pair_again(guest: Guest) -> Came:
     """Two pages in one extent: public memory.h, struct xen_memory_reservation, extent_order."""
     frames = _frames(guest)
@@ -121,6 +137,7 @@ def _half(setup: L0Setup) -> L0Setup:
 STORIES = (
     Story("memory given back", GIVE, _give),
     Story("memory given back and taken again", TAKE, _take_again),
+    Story("memory given back and one page taken again", TAKE, _take_one_again),
     Story("memory of which L0 takes half back", TAKE, _take_again, _half),
     Story("two pages in one extent given back and taken again", TAKE, _take_pair_again),
 )

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 
 from emu import abi
 from emu.abi import Mode
-from emu.booted.guest import Guest
-from emu.booted.paging import Mapping, NotMapped
+from emu.booted.guest import Guest, NoAnswer
+from emu.booted.paging import PRESENT, USER, WRITABLE, Mapping, NotMapped
+from emu.booted.stories.arrivals import REFUSALS
 from emu.booted.stories.telling import Came, Story
+from emu.cpu.engine import M32
 from emu.elf import PAGE
 from emu.findings.boot_report import Treatment
 from emu.rules.expected import LEFTOVER
@@ -28,6 +30,7 @@ L0S = (
 """Fields that can only have L0's own value; what belongs together is filled in together."""
 RINGS = ("store_mfn", "console_mfn")
 """Shared pages, in the order in which the guest finds them behind its start info."""
+UVMF_INVLPG = 2
 SECOND = "HVM_PARAM_CONSOLE_PFN"
 
 
@@ -105,4 +108,30 @@ def _given(guest: Guest) -> Came:
     return Came(Treatment.LOCAL, f"the store's port {port} is not pending for the guest", 0, wrong)
 
 
-STORIES = (Story("start info", "start info", _given, entry="event_channel_op"),)
+def _mapped_again(guest: Guest) -> Came:
+    """Its rings are pages of the guest's own, to map wherever it wants them (public xen.h, update_va_mapping:
+    an entry of its page tables may name any page of its own)."""
+    wide = guest.kernel.mode is Mode.NATIVE
+    place, number = guest.kernel.lists, abi.HYPERCALLS["update_va_mapping"]
+    wrong = []
+    for name in RINGS:
+        frame = guest.told(name)
+        if not frame:
+            raise NoAnswer("the guest is given no store and console")
+        entry = frame * PAGE | PRESENT | WRITABLE | USER
+        halves = (entry,) if wide else (entry & M32, entry >> 32)
+        answer = guest.drive.call(number, (place, *halves, UVMF_INVLPG))
+        if answer.end is not None:
+            raise answer.end
+        result = answer.result or 0
+        if result in REFUSALS:
+            raise NoAnswer(f"update_va_mapping: {abi.result_name(result)}")
+        if result:
+            wrong.append(f"the page that {name} names is mapped with {abi.result_name(result)}")
+    return Came(Treatment.LOCAL, "the guest maps them where it wants", 0, tuple(wrong))
+
+
+STORIES = (
+    Story("start info", "start info", _given, entry="event_channel_op"),
+    Story("rings mapped again", "update_va_mapping", _mapped_again, entry="event_channel_op"),
+)

@@ -93,6 +93,18 @@ def test_drawn_inputs_bring_nothing_together() -> None:
     assert numbers(one("a"), one("b", drawn=True), one("c", drawn=True)) == [[0], [1], [2]]
 
 
+def test_fields_that_are_not_filled_in_are_one() -> None:
+    asked = one("L0 answered status = 2, the guest sees untouched", "a/64", "out fields")
+    own = one(
+        "the result is 0, and the guest sees vcpu untouched (with port = 1)",
+        "b/64",
+        "out fields",
+        drawn=True,
+    )
+    other = one("L0 answered status = 2, the guest sees = 3", "c/64", "out fields")
+    assert numbers(asked, own, other) == [[0, 1], [2]]
+
+
 def test_a_chain_is_one() -> None:
     """The last one brings together what had nothing in common."""
     assert numbers(one("a", "x/64"), one("b", "y/64"), one("c", "x/64"), one("b", "x/compat")) == [

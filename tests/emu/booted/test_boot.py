@@ -125,6 +125,8 @@ def test_an_l0_failure_can_be_seen_again(profile: Profile) -> None:
     [
         ("event from L0", Treatment.DELIVERED),
         ("event and the guest's callback", Treatment.DELIVERED),
+        ("events at once", Treatment.DELIVERED),
+        ("event while its port is masked", Treatment.DELIVERED),
         ("event in a call", Treatment.DELIVERED),
         ("event while blocked", Treatment.DELIVERED),
         ("event while yielding", Treatment.DELIVERED),
@@ -137,6 +139,7 @@ def test_an_l0_failure_can_be_seen_again(profile: Profile) -> None:
         ("console input", Treatment.DELIVERED),
         ("memory given back", Treatment.FORWARDED),
         ("memory given back and taken again", Treatment.FORWARDED),
+        ("memory given back and one page taken again", Treatment.FORWARDED),
         ("memory of which L0 takes half back", Treatment.LOCAL),
         ("suspend that is cancelled", Treatment.FORWARDED),
         ("suspend and resume", Treatment.FORWARDED),
@@ -155,6 +158,8 @@ def test_what_comes_to_the_guest(
     report: BootReport, mode: str, title: str, treatment: Treatment
 ) -> None:
     """Whatever the guest is doing, and on either of its vcpus."""
+    if (title, mode) == ("event while its port is masked", "compat"):
+        treatment = Treatment.LOCAL  # the sample looks for a 64-bit guest's mask
     assert row(report, f"{title}/{mode}").treatment is treatment
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -15,6 +16,8 @@ from emu.elf.linked import parse_image
 from emu.findings.boot_report import Treatment
 from emu.findings.invariant import Invariant
 from emu.findings.verdict import Outcome
+from emu.l0 import OPERATIONS
+from emu.l0.domain import Domain, Request
 from emu.profile import load_profile
 from tests.emu.images import sample_image
 
@@ -30,11 +33,14 @@ def address(symbol: str = ENTRY) -> int:
     return parse_image(sample_image()).symbols[symbol]
 
 
+def place(symbol: str) -> int:
+    """Where it lies in the file."""
+    (load,) = parse_image(sample_image()).loads
+    return sample_image().index(bytes(load.content)) + address(symbol) - load.virtual
+
+
 def overwritten(code: bytes, symbol: str = ENTRY) -> bytes:
-    image = parse_image(sample_image())
-    (load,) = image.loads
-    data = bytearray(sample_image())
-    at = sample_image().index(bytes(load.content)) + address(symbol) - load.virtual
+    data, at = bytearray(sample_image()), place(symbol)
     data[at : at + len(code)] = code
     return bytes(data)
 
@@ -73,6 +79,51 @@ def test_an_invalid_instruction() -> None:
     found = {finding.invariant: finding for finding in report.findings}
     assert found["trap"].where == f"{ENTRY}+0x0"
     assert "does not return" in found["crash"].message
+
+
+def test_an_unmask_that_tells_of_nothing() -> None:
+    """The port is unmasked, and what is pending there stays so."""
+    report = boot(RETURN_0, "event while its port is masked/64", "evtchn_unmask")
+    (finding,) = report.findings
+    assert (
+        finding.message == "port 12 is unmasked while an event is pending, and vcpu 0 is not called"
+    )
+
+
+def test_an_event_that_comes_at_another_port() -> None:
+    """The last three bits of its number are lost: the function stands in the room of another, and where it
+    stood its argument is changed."""
+    raises, room = "evtchn_set_pending", "pv_shim_grant_table_op"
+    image = bytearray(sample_image())
+    begin, end = (place(symbol) for symbol in (raises, room))
+    image[end : end + 128] = image[begin : begin + 128]
+    away = (end - begin - 8).to_bytes(4, "little", signed=True)
+    image[begin : begin + 8] = b"\x83\xe6\xf8\xe9" + away  # and $~7, %esi; jmp
+    profile = load_profile("xen-pv-shim-4.10")
+    (finding,) = emulate_image(bytes(image), profile, only="events at once/64").findings
+    assert finding.message.endswith("are pending at 8, 56, 64, 96, 120 for the guest")
+
+
+def test_an_image_that_delivers_nothing_at_all() -> None:
+    """Which other rows show: nothing is said of the mask."""
+    report = boot(b"\xc3", "event while its port is masked/64", "evtchn_set_pending")
+    assert (report.behaviour[0].treatment, report.findings) == (Treatment.LOCAL, ())
+
+
+def test_more_than_the_guest_takes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the image had asked L0 for a page more than its guest."""
+    genuine = OPERATIONS["XENMEM_populate_physmap"]
+
+    def greedy(l0: Domain, request: Request) -> int:
+        result = genuine.answer(l0, request)
+        l0.given_back.pop()
+        return result
+
+    monkeypatch.setitem(OPERATIONS, "XENMEM_populate_physmap", replace(genuine, answer=greedy))
+    only = "memory given back and one page taken again/64"
+    report = emulate_image(sample_image(), load_profile("xen-pv-shim-4.10"), only=only)
+    (finding,) = report.findings
+    assert finding.message == "the guest has 1 of its 3 pages again, and L0 keeps 1"
 
 
 def test_success_without_an_answer() -> None:

@@ -37,6 +37,7 @@ PUT = "rc = put_guest(grant_frames[i], &op.frame_list[i]);"
 FREE = "        evtchn_free(d, channel(d, op.port));"
 FREE_CHANNEL = "            return rc;\n        _spin_lock(&d->event_lock);\n" + FREE
 LEAK = 'struct { u64 a, b; } leak; __asm__ ("" : "=m" (leak)); '
+STATUS = "rc = handled(d, op.port) ? evtchn_status(&op) : event_op(5, &op);"
 SEND = "return event_op(4, &op);"
 NO_FRAMES = "    if ( !grant_frames )\n        return -ENOMEM;\n"
 RANGE = "((u64)p + size > 0x800000000000ul && (u64)p < 0xffff880000000000ul) ||\n           "
@@ -316,6 +317,17 @@ def test_a_good_core_passes(depth: str) -> None:
     assert report.findings == ()
     assert report.outcome is Outcome.PASSED
     assert {"EVTCHNOP_close", "EVTCHNOP_bind_vcpu", "GNTTABOP_setup_table"} <= mini.handled(report)
+
+
+def test_an_answer_that_some_calls_lack() -> None:
+    """The scenarios ask for a port's state; inputs that were drawn ask others."""
+    report = mini.report(
+        (STATUS, f"if ( op.dom == 0 )\n            return 0;\n        {STATUS}"), depth="explore"
+    )
+    drawn = [f.message for f in report.findings if f.drawn]
+    assert any(
+        said.startswith("the result is 0, and the guest sees status untouched") for said in drawn
+    )
 
 
 def test_a_lock_that_keeps_interrupts_as_they_were() -> None:

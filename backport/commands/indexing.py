@@ -20,7 +20,8 @@ def index(
     import time
 
     from backport.commands.here import open_repo
-    from backport.history.ledger import index_path, update
+    from backport.history.index.ledger import index_path
+    from backport.history.index.update import update
     from backport.history.siblings import branch_tips, sibling_pairs
     from backport.report.out import check_json, write_json
     from backport.report.tally_line import counting

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backport.gateway.repository import Repo
-from backport.history.ledger import ledger_of
+from backport.history.index.ledger import ledger_of
 from backport.history.sides import Sides, read_sides
 from backport.history.statements import Statement, stated
 from series.model import Oid

@@ -24,9 +24,10 @@ from backport.gateway.commits import commit_patch
 from backport.gateway.objects import Objects
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.history.ledger import Ledger, read_span
+from backport.history.index.ledger import Ledger
 from backport.history.other_branch import AsBranch, Sibling
 from backport.history.presence import ABBREVIATED, References, unreverted
+from backport.history.spans import read_span
 from backport.history.taken_back import is_taken_back
 from backport.pick.allowance import STRICT, Allowance
 from backport.pick.outcome import Picked

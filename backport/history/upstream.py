@@ -19,8 +19,9 @@ from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.text_diff import line_edits
 from backport.history.conflict_lines import Wanted, wanted_lines
-from backport.history.ledger import Span, ledger_of, read_span
+from backport.history.index.ledger import ledger_of
 from backport.history.presence import unreverted
+from backport.history.spans import Span, read_span
 from backport.pick.outcome import Clash
 from series.lines import split_lines
 from series.model import FileChange, Oid, Patch, shown

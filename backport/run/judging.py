@@ -13,7 +13,7 @@ from backport.counted import counted
 from backport.errors import Unaccounted
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
-from backport.history.ledger import ledger_of
+from backport.history.index.ledger import ledger_of
 from backport.history.presence import Claim, Present
 from backport.history.siblings import Chosen, Siblings, Versions
 from backport.history.taken_back import added_and_gone, is_taken_back

@@ -14,7 +14,7 @@ from typing import Any
 
 from backport.distribution import libgit2_version
 from backport.gateway.repository import Repo
-from backport.history.ledger import ledger_of
+from backport.history.index.ledger import ledger_of
 from backport.store.cache import digest, tool_version
 
 

@@ -15,7 +15,7 @@ from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
 from backport.history.doubts import doubted, put_on
-from backport.history.ledger import ledger_of
+from backport.history.index.ledger import ledger_of
 from backport.history.missing_names import Suspect
 from backport.history.other_branch import AsBranch, Sibling
 from backport.history.siblings import Siblings, Versions

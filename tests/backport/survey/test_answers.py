@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backport.history import kept_answers
+from backport.history.index import kept_answers
 from backport.survey import answers
 from backport.survey.carriage import Carriage
 from backport.survey.holding import Holdings

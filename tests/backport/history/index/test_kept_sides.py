@@ -14,8 +14,8 @@ import pytest
 
 from backport.gateway.repository import Repo
 from backport.history import recall
-from backport.history.kept_sides import History
-from backport.history.ledger import Ledger, index_path
+from backport.history.index.kept_sides import History
+from backport.history.index.ledger import Ledger, index_path
 from backport.history.sides import Sides, read_sides
 from backport.history.statements import Statement, stated
 from series.model import Oid

@@ -17,15 +17,17 @@ from typing import Any
 import pytest
 
 from backport.gateway.repository import Repo
-from backport.history import kept_sides, ledger, siblings
-from backport.history.ledger import Ledger, index_path, read_span
+from backport.history import siblings
+from backport.history.index import kept_sides, kept_spans, update
+from backport.history.index.ledger import Ledger, index_path
 from backport.history.other_branch import Sibling
 from backport.history.sides import read_sides
+from backport.history.spans import read_span
 from series.model import Oid
 from tests.backport.survey.stable_repo import answer, make, on, take
 from tests.backport.trees import backport, commit, git, lines, open_repo
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def test_upstream_that_moves_on_costs_no_history(
     def refuse(*_: object) -> None:
         raise AssertionError("history was read")
 
-    monkeypatch.setattr(ledger, "read_entries", refuse)
+    monkeypatch.setattr(kept_spans, "read_entries", refuse)
     monkeypatch.setattr(Repo, "merge_base", refuse)
     assert answer(repo, "index")["made"] == 2
     monkeypatch.undo()
@@ -147,7 +149,7 @@ def test_a_branch_that_moves_on_costs_what_has_come_to_it(
     def refuse(*_: object) -> None:
         raise AssertionError("history was read")
 
-    monkeypatch.setattr(ledger, "read_entries", refuse)
+    monkeypatch.setattr(kept_spans, "read_entries", refuse)
     monkeypatch.setattr(kept_sides, "read_sides", refuse)
     monkeypatch.setattr(Repo, "merge_base", refuse)
     assert answer(repo, "index")["made"] == 3
@@ -255,7 +257,7 @@ def test_another_process_is_waited_for_and_then_named(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer(repo, "index")
-    monkeypatch.setattr(ledger, "_PATIENCE", 0.1)
+    monkeypatch.setattr(update, "_PATIENCE", 0.1)
     path = index_path(open_repo(repo))
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("begin exclusive")
@@ -280,13 +282,13 @@ def test_one_that_is_killed_leaves_what_was_there(repo: Path) -> None:
     before = spans(repo)
     code = (
         "import os, sys, time\n"
-        "from backport.history import ledger\n"
-        "real = ledger._entry\n"
+        "from backport.history.index import kept_spans\n"
+        "real = kept_spans.read_entry\n"
         "def slow(*given):\n"
         "    open(sys.argv[2], 'w').close()\n"
         "    time.sleep(30)\n"
         "    return real(*given)\n"
-        "ledger._entry = slow\n"
+        "kept_spans.read_entry = slow\n"
         "from backport.cli import app\n"
         "app(['index', '--repo', sys.argv[1]])\n"
     )

@@ -17,9 +17,10 @@ from pathlib import Path
 
 ABSENT = ""
 LISTING = "/*"
-"""Put behind a folder's path, it stands for the names in that folder."""
+"""Put behind a folder's path, it stands for the names in that folder, each with its kind."""
 DATE = "/:date"
-"""Put behind a file's path, it stands for the date when it was written, and how many names it has."""
+"""Put behind a file's path, it stands for its owner, the date when it was written, and how many names it has;
+behind a folder's, for its owner."""
 _KERNEL = ("/proc/", "/sys/")
 """Files without a size and with no date of their own: their texts are read each time."""
 _LONGEST = 1 << 16
@@ -40,8 +41,11 @@ def state(path: str) -> str:
         return ABSENT
     mode = st.st_mode
     if not stat.S_ISREG(mode):
-        target = os.readlink(path) if stat.S_ISLNK(mode) else ""
-        return f"{mode:o} {target}"
+        if stat.S_ISDIR(mode):
+            return " ".join(
+                [f"{mode:o} ", *(f"{name}={value!r}" for name, value in attributes(path))]
+            )
+        return f"{mode:o} {os.readlink(path) if stat.S_ISLNK(mode) else ''}"
     if path.startswith(_KERNEL):
         return f"{mode:o} {_text(path)}"
     seen = st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_dev, mode
@@ -80,11 +84,17 @@ def _chain(path: Path) -> Iterator[str]:
 
 def _listing(folder: Path) -> str:
     try:
-        names = sorted(entry.name for entry in folder.iterdir())
+        with os.scandir(folder) as entries:
+            names = sorted(f"{entry.name}{_kind(entry)}" for entry in entries)
     except OSError:
         return ABSENT
     text = "\0".join(names).encode("utf-8", "surrogateescape")
     return hashlib.sha256(text).hexdigest()
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """What readdir(3) tells besides the name."""
+    return "@" if entry.is_symlink() else "/" if entry.is_dir() else "" if entry.is_file() else "?"
 
 
 def _date(path: str) -> str:
@@ -92,7 +102,8 @@ def _date(path: str) -> str:
         st = os.lstat(path)
     except OSError:
         return ABSENT
-    return f"{st.st_mtime_ns} {st.st_nlink}"
+    of = f"{st.st_uid}:{st.st_gid}"
+    return of if stat.S_ISDIR(st.st_mode) else f"{of} {st.st_mtime_ns} {st.st_nlink}"
 
 
 def _text(path: str) -> str:

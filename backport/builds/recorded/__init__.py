@@ -36,7 +36,8 @@ means a full build from a clean worktree.  There are two exceptions.  GNU make o
 exists and which of two is newer, and in a clean build the tree's files have one date; access(2) tells no
 more than that a file is there, unless it asks whether it may be executed.  Where nothing is at a path, what
 counts is also by which error that is known, and for who would make something there which folder is missing;
-a path that a command makes and removes again is one where nothing is.  Where it is not known what a process
+a path that a command makes and removes again is one where nothing is, in a folder that is there.  A command
+that sends a signal to another, or gets one, is not run on its own.  Where it is not known what a process
 looked at (a path through /proc/PID/cwd, a program for another processor, a FIFO, a lock that was taken, a
 file written through a second name), no step is built from the recording.  A build that asks whether it is
 watched (ptrace(2), /proc/PID/status, a listing of /proc) is made once more without the watcher.
@@ -45,10 +46,10 @@ Files of the tree that a command changes or removes stay as it left them, and th
 its own: `kept_worktree` has check-outs pass over them.
 
 Not modelled is what no program can set again: numbers of processes and inodes, sizes of folders, dates and
-numbers of names of folders outside, how old a file is by the clock, and that a folder's date was an earlier
-one when a command looked at it than at the end of the build.  Change and access times are seen where a
-program asks for them in particular, or is made from a text that names them (`change_times`), not where one
-from outside of the tree has them of stat(2) with all the rest.
+numbers of names of folders outside, how old a file is by the clock, and that a folder had an earlier date, or
+fewer folders in it, when a command looked at it than at the end of the build.  Change and access times are
+seen where a program asks for them in particular, or is made from a text that names them (`change_times`), not
+where one from outside of the tree has them of stat(2) with all the rest.
 
 Incremental builds by make or ninja are never trusted: neither notices a header that now hides another.
 """

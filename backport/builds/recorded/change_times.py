@@ -29,8 +29,8 @@ _TAR = re.compile(
 _PERL = re.compile(r"(?<![\w-])-[MAC]\s*(?:[$\"'(_]|$)")
 _SHELL = re.compile(r"(?:\[|\btest)\s+(?:!\s+)?-N\s")
 _TIME = re.compile(
-    rb"st_[ac]tim|ST_[AC]TIM|st_birthtim|stx_[acb]tim|get[ac]time|[ac]timeMs|birthtime|\bFile\.[ac]time"
-    rb"|->[ac]time\b|[\"'][ac]time[\"']|stat\b[^;\n]{0,99}\)\s*\[\s*(?:7|8|9|10|-1|-3)\s*\]"
+    rb"st_[ac]tim|ST_[AC]TIM|st_birthtim|stx_[acb]tim|get[ac]time|[ac]timeMs|birthtime|\b[ac]time\b(?!\s*\()"
+    rb"|\bFile\.[ac]time|stat\b[^;\n]{0,99}\)\s*\[\s*(?:7|8|9|10|-1|-3)\s*\]"
 )
 _READERS = re.compile(
     r"(?:.+-)?(?:gcc|g\+\+|cc|c\+\+|cpp|clang|clang\+\+|as|ld|ld\.\w+|ar|nm|ranlib|strip|objcopy|objdump|readelf)"

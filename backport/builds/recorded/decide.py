@@ -82,7 +82,8 @@ def dirty(recording: Recording, changed: Sequence[Change]) -> frozenset[int] | U
     """The commands (by number) that looked at what changed."""
     written = {path for command in recording.commands for path in command.writes}
     written |= recording.written
-    homes = {os.path.dirname(path) for path in written}
+    made = written.union(*(command.folders for command in recording.commands))
+    homes = {os.path.dirname(path) for path in made}
     for change in changed:
         for folder in change.folders[:-1] if change.kind == "D" else ():
             if any(f"{home}/".startswith(f"{folder}/") for home in homes):

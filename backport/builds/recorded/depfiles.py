@@ -3,8 +3,10 @@
 # (paths by the hundred thousand: os.path takes a tenth of the time)
 """Compilers' lists of the headers they read, which a make includes.
 
-Make takes from them what to build again, never how: in a clean build they decide nothing, as long as they
-hold nothing else, and name the same files of the build's own making.
+Make takes from them what to build again, never how.  In a clean build they decide nothing, as long as they
+hold nothing else, tell of targets that were made before make read them, and name the same files of the
+build's own making.  A list that is read earlier gives prerequisites as any other rule: make has them made,
+and recipes name them (``$^``).
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from backport.builds.recorded.recording import Command
 
 _DEPFILE = re.compile(r"-(?:Wp,)?-?M(?:M?D|F)")
@@ -21,6 +25,30 @@ _RULE = re.compile(r"(?P<targets>[^\t:=$%;|#][^:=$%;|#]*):(?!:)(?P<needed>[^:=$%
 _DIRECTIVE = re.compile(
     r"[-s]?include|-?load|(?:un)?export|override|(?:un)?define|private|vpath|ifn?eq|ifn?def|else|end(?:if|ef)"
 )
+_AS_TEXT = re.compile(rb"[({]file\s")
+
+
+class Rules(Struct, frozen=True):
+    """What a list says."""
+
+    targets: frozenset[str]
+    """The names of the files, without folders, for which it has prerequisites."""
+    needed: frozenset[str]
+    """Those prerequisites."""
+
+    def own(self, outputs: Collection[str], tracked: Collection[str], root: str) -> Rules:
+        """The same with those prerequisites alone, by name, that may be of the build's own making: what has
+        the name of one of its ``outputs``, and what is neither one of ``tracked`` nor outside."""
+        here = (x for x in self.needed if not x.startswith("/") or x.startswith(f"{root}/"))
+        names = map(os.path.basename, here)
+        mine = (name for name in names if name in outputs or name not in tracked)
+        return Rules(self.targets, frozenset(mine))
+
+    def is_decided_by(self, before: Rules, outputs: Collection[str]) -> bool:
+        """Whether make would decide otherwise than by the list before; both are `own` parts.  A prerequisite
+        that is gone, and was not made, makes no difference."""
+        more, less = self.needed - before.needed, before.needed - self.needed
+        return self.targets != before.targets or bool(more) or not less.isdisjoint(outputs)
 
 
 def lists_of_headers(commands: Sequence[Command], root: str) -> frozenset[str]:
@@ -39,30 +67,35 @@ def lists_of_headers(commands: Sequence[Command], root: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def needed_by(path: Path) -> frozenset[str] | None:
-    """The names of the prerequisites in a file of rules without recipes; None where there is more in it."""
+def rules_of(path: Path) -> Rules | None:
+    """The rules in a file of rules without recipes; None where there is more in it."""
     try:
         text = path.read_text("utf-8", "surrogateescape")
     except OSError:
         return None
-    found: set[str] = set()
+    made: set[str] = set()
+    needed: set[str] = set()
     for line in text.replace("\\\n", " ").split("\n"):
         if not line.strip(" ") or line.startswith("#"):
             continue
         rule = _RULE.fullmatch(line)
         if rule is None:
             return None
-        targets = rule["targets"].split()
+        targets, words = rule["targets"].split(), rule["needed"].split()
         if not targets or _DIRECTIVE.fullmatch(targets[0]) or any(map(_is_special, targets)):
             return None
-        found.update(map(os.path.basename, rule["needed"].split()))
-    return frozenset(found)
+        if words:  # without any, it says that a header may be gone (``-MP``)
+            made.update(map(os.path.basename, targets))
+            needed.update(words)
+    return Rules(frozenset(made), frozenset(needed))
 
 
-def made_of(path: Path, outputs: Collection[str]) -> frozenset[str] | None:
-    """Which of its prerequisites may be of the build's own making, by the names of those ``outputs``."""
-    needed = needed_by(path)
-    return None if needed is None else needed & frozenset(outputs)
+def take_texts_of(path: Path) -> bool:
+    """Whether a makefile has make read files as texts (``$(file <NAME)``), or that is not known."""
+    try:
+        return _AS_TEXT.search(path.read_bytes()) is not None
+    except OSError:
+        return True
 
 
 def _is_special(target: str) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ruff: noqa: PTH112, PTH118
+# ruff: noqa: PTH112, PTH118, PTH119, PTH120
 # (paths by the hundred thousand: os.path takes a tenth of the time)
 """From the log of a watched build to its commands, and what its drivers looked at.
 
@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.builds.recorded.change_times import Names, named, note_change_times
-from backport.builds.recorded.depfiles import lists_of_headers, needed_by
+from backport.builds.recorded.depfiles import lists_of_headers, rules_of, take_texts_of
 from backport.builds.recorded.outside_paths import Event, Paths
+from backport.builds.recorded.places import Places
 from backport.builds.recorded.recording import Command, Run, Touched
 from backport.builds.recorded.twins import written_through
 from backport.builds.recorded.units import (
@@ -54,6 +57,9 @@ class Derived(Struct, frozen=True):
     """Lists of headers that the drivers read."""
     altered: frozenset[str]
     """Files of the tree that commands changed or removed."""
+    left: frozenset[str]
+    """What was left outside of the worktree, in the build's own folders there: each command that is run again
+    finds these empty."""
     unfit: str
     """Why no step may be built from it: something in it could not be followed."""
 
@@ -81,7 +87,8 @@ def summarize(
             absent.add(path)
             exists.add(path)
         elif kind == "K":
-            continue
+            listings.add(path)  # it was empty
+            exists.add(path)
         elif kind in "WN":
             writes.add(path)
             gone.discard(path)
@@ -119,13 +126,13 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
     parts[_DRIVERS] = [by_serial[serial] for serial in sorted(driving)]
     paths.expect(parts)
     driver_events: list[Event] = []
-    make: set[int] = set()
+    makes: set[int] = set()
     for process in parts[_DRIVERS]:
         driver_events += paths.sort(process.events, _DRIVERS)
-        make |= {
+        makes |= {
             number
             for number, kind, _ in process.events
-            if kind == "S" and is_make(image_at(process, number), root)
+            if kind in "SR" and is_make(image_at(process, number), root)
             if not _loads_objects(process)
         }
     for unit in units:
@@ -158,16 +165,17 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
         else:
             working.append(unit)
     driver_events.sort(key=lambda event: event[0])
-    touched, driver_writes, _ = summarize(driver_events, make)
+    touched, driver_writes, _ = summarize(driver_events, makes)
     # What a driver wrote and then read it still relied on, for a command may write it too.
     touched |= Touched(reads=frozenset(path for _, kind, path in driver_events if kind in "RA"))
-    commands = _commands(working, driver_events, frozenset(driver_writes), root, of_the_tree)
+    written_by_drivers = frozenset(driver_writes)
+    commands = _commands(working, driver_events, written_by_drivers, makes, root, of_the_tree)
     # Of what a command makes, access(2) tells the mode as well.
     made_by_commands = frozenset[str]().union(*(command.writes for command in commands))
     asked = {path for _, kind, path in driver_events if kind == "P"}
     touched |= Touched(reads=frozenset(asked & made_by_commands))
     lists = lists_of_headers(commands, root)
-    read = frozenset(p for p in lists & touched.reads if needed_by(Path(root, p)) is not None)
+    read = _read_late(lists & touched.reads, driver_events, makes, working, root)
     depfiles = read | (lists - touched.reads)
     drivers = Touched(
         touched.reads - depfiles,
@@ -180,7 +188,11 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
             *parts[_DRIVERS],
             *(one for unit in units if unit.answers for one in unit.processes),
         ]
-        unfit = paths.blind or next((process.loose for process in relied if process.loose), "")
+        unfit = (
+            _moved_folder(processes, paths.places, tracked)
+            or paths.blind
+            or next((process.loose for process in relied if process.loose), "")
+        )
     if not unfit and (name := written_through(processes, paths.places)):
         unfit = f"{name} is written to, and has another name"
     made = driver_writes | {path for _, kind, path in driver_events if kind == "M"}
@@ -191,8 +203,44 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
         frozenset(made),
         read,
         frozenset(of_the_tree),
+        frozenset(paths.remaining),
         unfit,
     )
+
+
+def _read_late(
+    lists: Collection[str],
+    driver_events: Sequence[Event],
+    makes: Collection[int],
+    units: Sequence[Unit],
+    root: str,
+) -> frozenset[str]:
+    """Of the lists of headers that drivers read, those that could decide nothing any more (`depfiles`).
+    ``makes``: the numbers of what makes did."""
+    if not lists:
+        return frozenset()
+    first: dict[str, int] = {}
+    makefiles: set[str] = set()
+    others: set[str] = set()
+    for number, kind, path in driver_events:
+        if kind in "RSPA" and number not in makes:
+            others.add(path)
+        elif kind == "R":
+            makefiles.add(path)
+            first.setdefault(path, number)
+    if any(take_texts_of(Path(root, path)) for path in makefiles - frozenset(lists)):
+        return frozenset()
+    made: dict[str, int] = {}
+    for unit in units:
+        for path in unit.writes:
+            name = os.path.basename(path)
+            made[name] = max(made.get(name, 0), unit.ended or sys.maxsize)
+    found: set[str] = set()
+    for path in lists:
+        rules = rules_of(Path(root, path)) if path in first and path not in others else None
+        if rules is not None and all(0 < made.get(x, 0) < first[path] for x in rules.targets):
+            found.add(path)
+    return frozenset(found)
 
 
 def _names(units: Sequence[Unit], root: str) -> Names:
@@ -204,6 +252,21 @@ def _names(units: Sequence[Unit], root: str) -> Names:
         root,
         lambda path: {p for one in by.get(path, ()) for _, kind, p in one.events if kind in "RA"},
     )
+
+
+def _moved_folder(processes: Sequence[Process], places: Places, tracked: Collection[str]) -> str:
+    """A folder that was renamed with what is read by its new name without being in the log by that: files of
+    the tree, and links."""
+    for process in processes:
+        for number, raw in process.moved:
+            place = places.resolve(raw, follow=False, at=number)[0]
+            inside = places.inside(place)
+            if inside is None or any(path.startswith(f"{inside}/") for path in tracked):
+                return f"the folder {raw} is renamed"
+            links = (link for one in processes for _, link, _ in one.links)
+            if any(link.startswith((f"{place}/", f"{raw}/")) for link in links):
+                return f"the folder {raw} is renamed, with links in it"
+    return ""
 
 
 def _loads_objects(process: Process) -> bool:
@@ -228,23 +291,32 @@ def _drop_passing(units: Sequence[Unit], root: str, tracked: Collection[str]) ->
             and not os.path.lexists(os.path.join(root, path))
         }
         if passing:
-            unit.events = [
-                (number, kind if path not in passing else "E", path)
-                for number, kind, path in unit.events
-            ]
+            unit.events = list(_as_absent(unit.events, passing))
             unit.writes -= passing
+
+
+def _as_absent(events: Iterable[Event], passing: Collection[str]) -> Iterator[Event]:
+    """What was done to passing paths, as what it tells of the tree: nothing is there, in a folder that is."""
+    for number, kind, path in events:
+        if path not in passing:
+            yield number, kind, path
+            continue
+        yield number, "E", path
+        if kind in "WANM" and (folder := os.path.dirname(path)) not in passing:
+            yield number, "P", folder
 
 
 def _commands(
     units: Sequence[Unit],
     driver_events: Sequence[Event],
     driver_writes: frozenset[str],
+    makes: Collection[int],
     root: str,
     of_the_tree: Collection[str],
 ) -> list[Command]:
     groups = _merge(units)
     made: list[Command] = []
-    written = Written(groups, driver_events, root, of_the_tree)
+    written = Written(groups, driver_events, makes, root, of_the_tree)
     for n, group in enumerate(groups):
         group.sort(key=lambda unit: unit.processes[0].serial)
         events = sorted((e for unit in group for e in unit.events), key=lambda e: e[0])
@@ -254,6 +326,11 @@ def _commands(
         for unit in group:
             run = _run(unit)
             if isinstance(run, Run):
+                if len(group) > 1:
+                    _, wrote, removed = summarize(unit.events)
+                    removed &= unit.writes
+                    wrote = wrote & unit.writes - removed
+                    run = replace(run, wrote=frozenset(wrote), removed=frozenset(removed))
                 runs.append(run)
             else:
                 unsure = unsure or run
@@ -282,9 +359,6 @@ def _run(unit: Unit) -> Run | str:
     start = unit.start
     if start is None:
         return "a part of a shell's own script"
-    env = start.env
-    if any(is_make(image, "") for process in unit.processes for image in process.images):
-        env = tuple(map(plain, env))  # it would ask for the jobserver of a make that is not there
     exe, argv = start.named or start.exe, start.argv
     if os.path.realpath(exe) != start.exe:
         # The kernel put an interpreter in place: it is for the script to name it, at the next run too.
@@ -294,7 +368,7 @@ def _run(unit: Unit) -> Run | str:
     outs = (("1", start.stdout), ("2", start.stderr))
     mute = "".join(number for number, out in outs if out == "/dev/null")
     status, piped = unit.status or 0, start.stdin != "/dev/null"
-    return Run(start.asked or exe, start.cwd, argv, env, status, piped, mute)
+    return Run(start.asked or exe, start.cwd, argv, start.env, status, piped, mute)
 
 
 def _interpreter_words(script: str, start: Image) -> int:

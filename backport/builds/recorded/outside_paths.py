@@ -18,8 +18,8 @@ _SHARED = ("/dev/shm/", "/dev/mqueue/")
 """What lies there is of the build's own making, as in any other folder."""
 _KERNEL = ("/proc/sys/", "/proc/cmdline/", "/proc/filesystems/", "/proc/version/", "/sys/")
 """What the kernel says of itself there is as good as a file; of processes and of the moment it is not."""
-_WITH_DATES = ("100", "120")
-"""What the states of regular files and of links begin with: their modes."""
+_WITH_DATES = ("100", "120", "4")
+"""What the states of regular files, links and folders begin with: their modes."""
 _MANY = 0
 """No part's number."""
 _CACHES = ("CCACHE_DIR=", "CCACHE_TEMPDIR=", "SCCACHE_DIR=")
@@ -44,6 +44,10 @@ class Paths:
         """Parts that left or shared something outside."""
         self._settled: set[tuple[str, str]] = set()
         """What has been looked at outside in the same way: 9 of 10 events of a build."""
+        self.remaining: set[str] = set()
+        """Of what was made, what was not removed again."""
+        self.looked_at: set[str] = set()
+        """What was looked at outside; of a folder that was listed, with `LISTING`."""
         self.blind = ""
         """Why it is not known what a part looked at."""
 
@@ -62,12 +66,16 @@ class Paths:
             for part, below in parts.items()
             for process in below
             for number, kind, path in process.events
-            if kind in "WANM"
+            if kind in "WANMUK"
         )
         for number, kind, raw, part in made:
             path = self.places.resolve(raw, follow=kind in "WA", at=number)[0]
             if self.places.inside(path) is None and not self._is_nowhere(path):
-                self._expect(path, kind, part)
+                if kind in "UK":
+                    self.remaining.discard(path)
+                else:
+                    self.remaining.add(path)
+                    self._expect(path, kind, part)
         for process in processes:
             self.blind = self.blind or process.opaque
 
@@ -117,6 +125,7 @@ class Paths:
                     self._settled.add((kind, raw))
 
     def _elsewhere(self, kind: str, path: str, unit: int) -> None:
+        self.looked_at.add(f"{path.rstrip('/')}{LISTING}" if kind == "D" else path)
         if path in self.made:
             if self.made[path] != unit:
                 self._share(unit, path)
@@ -138,7 +147,7 @@ class Paths:
         if found == ABSENT:
             return
         self.outside[key] = found
-        if found.startswith(_WITH_DATES) and not path.startswith(_KERNEL):
+        if key == path and found.startswith(_WITH_DATES) and not path.startswith(_KERNEL):
             self.outside[path + DATE] = state(path + DATE)
 
     def left(self) -> None:

@@ -46,6 +46,11 @@ class Run(Struct, frozen=True):
     """Its standard input is an empty pipe, not /dev/null."""
     mute: str = ""
     """Which of its standard output (1) and standard error (2) are /dev/null."""
+    wrote: frozenset[str] = frozenset()
+    """Of a command of several runs, what this one wrote and left: between them make goes by which files are
+    there, and which are newer."""
+    removed: frozenset[str] = frozenset()
+    """The same of what it removed."""
 
 
 class Command(Struct, frozen=True):
@@ -85,8 +90,12 @@ class Recording(Struct, frozen=True):
     """Lists of headers that a make has read: what they say of outputs may not change."""
     altered: frozenset[str] = frozenset()
     """Files of the tree that the build changed or removed: they stay as it left them."""
+    left: frozenset[str] = frozenset()
+    """What commands left outside of the worktree, where each that is run again finds nothing of others."""
     pending: frozenset[int] = frozenset()
     """Commands (by number) whose outputs a step that failed has left in some other state."""
+    dates: Mapping[str, int] = {}
+    """The dates that those outputs had, in ns."""
     unfit: str = ""
     """Why no step is built from it: it shows how the core is compiled, and no more."""
 

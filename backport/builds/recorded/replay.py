@@ -33,7 +33,7 @@ from backport.gateway.tree_paths import tree_paths
 from backport.store.cache import digest, tool_version
 from series.model import Oid
 
-_FORMAT = "record-8"
+_FORMAT = "record-9"
 _PATIENCE = 2
 """Recordings in a row that serve no step before builds go unwatched: that takes a tenth to a half more."""
 _LONGEST_REST = 8
@@ -205,7 +205,7 @@ class Replay:
                 self._contents,
                 self.made,
                 since,
-                lambda path: self.repo.tree(commit).entry(os.fsencode(path)) is not None,
+                lambda: tuple(tree_paths(self.repo, commit)),
             )
             self._file.unlink(missing_ok=True)  # until it has succeeded there is nothing to go by
             runner.run(first, self.jobs)
@@ -269,8 +269,8 @@ class Replay:
                 derived.written,
                 derived.lists,
                 derived.altered,
-                frozenset(),
-                self._off,
+                derived.left,
+                unfit=self._off,
             )
         )
 
@@ -310,7 +310,7 @@ class Replay:
         changed = outside_changed(found.outside)
         if changed:
             named = changed.removesuffix(DATE)
-            of = "the date of " if named != changed else ""
+            of = "the date or owner of " if named != changed else ""
             raise Stopped(f"{of}{named} changed since the build was watched")
         changed = decide.outputs_changed(found, str(self.folder))
         if changed:
@@ -329,6 +329,7 @@ class Replay:
                 old,
                 tree=tree,
                 pending=frozenset(),
+                dates={},
                 commands=tuple(runner.commands),
                 outputs=outputs,
                 outside={**old.outside, **runner.outside},
@@ -347,7 +348,9 @@ class Replay:
             pending = recording.pending | runner.pending
             written = {path for n in pending for path in recording.commands[n].writes}
             outputs = {p: was for p, was in recording.outputs.items() if p not in written}
-            recording = replace(recording, pending=pending, outputs=outputs)
+            dates = {p: was[1] for p, was in recording.outputs.items() if p in written}
+            dates = {**recording.dates, **dates}
+            recording = replace(recording, pending=pending, outputs=outputs, dates=dates)
         folders = {path for command in recording.commands for path in command.folders}
         writes = {path for command in recording.commands for path in command.writes}
         tracked = set(tree_paths(self.repo, commit))

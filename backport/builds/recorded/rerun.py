@@ -12,22 +12,26 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from backport.builds.outside_state import LISTING
 from backport.builds.process import Stop, run_bounded
 from backport.builds.recorded.change_times import Names, named, note_change_times
 from backport.builds.recorded.contents import Contents
-from backport.builds.recorded.depfiles import made_of
+from backport.builds.recorded.depfiles import Rules, rules_of
 from backport.builds.recorded.derive import summarize
 from backport.builds.recorded.outside_paths import Event, Paths
 from backport.builds.recorded.places import Places
 from backport.builds.recorded.recording import Command, Recording, Run, Touched
 from backport.builds.recorded.twins import written_through
-from backport.builds.recorded.watch import read_log
+from backport.builds.recorded.unsure import takes_folder
+from backport.builds.recorded.watch import Process, read_log
 
 _CLOCK = 20_000_000
 """ns by which a file's date may lie behind the clock, which is looked at by ticks for it."""
@@ -54,10 +58,10 @@ class Runner:
         contents: Contents,
         made: Callable[[str], None],
         since: int,
-        tracked: Callable[[str], bool],
+        tracked: Callable[[], Collection[str]],
     ) -> None:
-        """``since``: the date of the tree's files, in ns: what a build makes is newer.  ``tracked``: whether
-        a path is one of them."""
+        """``since``: the date of the tree's files, in ns: what a build makes is newer.  ``tracked``: their
+        paths."""
         self.contents = contents
         self.recording = recording
         self.root = root
@@ -67,7 +71,7 @@ class Runner:
         self.timeout = timeout
         self.made = made
         self.since = since
-        self.tracked = tracked
+        self._tracked_paths = tracked
         self._names = frozenset(os.path.basename(path) for path in recording.outputs)
         self.commands = list(recording.commands)
         self.outside: dict[str, str] = {}
@@ -78,6 +82,9 @@ class Runner:
         self._going: set[int] = set()
         self._stop: Stop
         self._writer = {p: n for n, command in enumerate(self.commands) for p in command.writes}
+        self._folder_makers = {
+            p: n for n, command in enumerate(self.commands) for p in command.folders
+        }
         self._above = [
             self._makers(command.touched, command.listed) - {n}
             for n, command in enumerate(self.commands)
@@ -92,7 +99,7 @@ class Runner:
         due, done = self._due, set[int]()
         due |= first
         going: dict[Future[frozenset[str]], int] = {}
-        with Stop() as self._stop, ThreadPoolExecutor(jobs) as pool:
+        with self._dated_folders(), Stop() as self._stop, ThreadPoolExecutor(jobs) as pool:
             try:
                 while len(done) < len(reach):
                     waiting = reach - done - set(going.values())
@@ -119,6 +126,23 @@ class Runner:
             except BaseException:
                 self._stop.set()
                 raise
+
+    @contextmanager
+    def _dated_folders(self) -> Iterator[None]:
+        """A command that stops has its folders keep their dates, too."""
+        try:
+            yield
+        except BaseException:
+            self._date_folders(self._folder_dates)
+            raise
+
+    @cached_property
+    def _tracked(self) -> frozenset[str]:
+        return frozenset(self._tracked_paths())
+
+    @cached_property
+    def _tracked_names(self) -> frozenset[str]:
+        return frozenset(map(os.path.basename, self._tracked))
 
     @property
     def pending(self) -> frozenset[int]:
@@ -155,9 +179,12 @@ class Runner:
         if command.unsure:
             raise Stopped(command.unsure)
         before = {path: self.contents.of(path) for path in command.writes}
+        again = n in self.recording.pending
+        """What its outputs held before is not known any more."""
         dates = {path: when for path in before if (when := self._date(path)) is not None}
+        dates |= {path: when for path, when in self.recording.dates.items() if path in before}
         shared = {path for path in before if self._has_other_names(path)}
-        lists = {path: self._made_of(path) for path in command.writes & self.recording.lists}
+        lists = {path: self._rules(path) for path in command.writes & self.recording.lists}
         homes = {os.path.dirname(path) for path in command.writes | command.folders}
         for path in homes | command.folders:
             if path not in self._folder_dates and (date := self._date(path)) is not None:
@@ -170,8 +197,14 @@ class Runner:
         begun = time.time_ns() - _CLOCK
         events: list[Event] = []
         made: dict[str, int] = {}
+        unseen = set(kept)
         for at, run in enumerate(command.runs):
-            seen, paths = self._start(run, f"{n}.{at}", made)
+            seen, paths = self._start(run, f"{n}.{at}", made, unseen)
+            if len(command.runs) > 1:
+                _, wrote, removed = summarize(seen)
+                wrote = wrote & command.writes - removed
+                if odd := (wrote ^ run.wrote) | (removed & command.writes ^ run.removed):
+                    raise Stopped(f"{_name(run)} treated {min(odd)} differently than before")
             events += seen
             self.outside |= paths.outside
         self._adopt(n, command, events, kept)
@@ -184,9 +217,10 @@ class Runner:
                 raise Stopped(f"{path} is there and was not, or is something else than it was")
         after = {path: self.contents.of(path) for path in command.writes}
         changed = frozenset(path for path in after if before[path].digest != after[path].digest)
-        changed |= dated | shared
-        for path, needed in lists.items():
-            if needed is None or self._made_of(path) != needed:
+        changed = changed | dated | shared if not again else frozenset(after)
+        for path, said in lists.items():
+            says = self._rules(path)
+            if again or said is None or says is None or says.is_decided_by(said, self._names):
                 raise Stopped(f"{path} changed, which decides what is run")
         drivers = self.recording.drivers
         for path in sorted((changed & drivers.reads) | (dated & drivers.exists)):
@@ -232,8 +266,9 @@ class Runner:
         os.utime(self.root / path, ns=(when, when), follow_symlinks=False)
         return False
 
-    def _made_of(self, path: str) -> frozenset[str] | None:
-        return made_of(self.root / path, self._names)
+    def _rules(self, path: str) -> Rules | None:
+        rules = rules_of(self.root / path)
+        return rules and rules.own(self._names, self._tracked_names, str(self.root.resolve()))
 
     def _date(self, path: str) -> int | None:
         try:
@@ -257,7 +292,9 @@ class Runner:
             raise Stopped(f"{path} is now a folder")
         place.unlink()
 
-    def _start(self, run: Run, name: str, made: dict[str, int]) -> tuple[list[Event], Paths]:
+    def _start(
+        self, run: Run, name: str, made: dict[str, int], unseen: set[str]
+    ) -> tuple[list[Event], Paths]:
         if self._stop.is_set:
             raise Stopped("another command stopped the replay")
         log = self.temporary / f"replay-{os.getpid()}-{name}.log"
@@ -284,8 +321,16 @@ class Runner:
         paths.left()
         note_change_times(processes)
         odd = paths.blind or next((p.loose or p.sees for p in processes if p.loose or p.sees), "")
+        if any(0 in process.signalled for process in processes):
+            odd = odd or "it sends a signal to another process"
         if odd:
             raise Stopped(f"{_name(run)}: {odd}")
+        if early := _sees_early(seen, processes, unseen):
+            raise Stopped(f"{_name(run)} looks for the folder {early}, which is there already")
+        for path in sorted(self.recording.left - made.keys()):
+            folder = os.path.dirname(path).rstrip("/")
+            if not paths.looked_at.isdisjoint((path, f"{folder}{LISTING}")):
+                raise Stopped(f"{_name(run)} looks at {path}, which another command left")
         if paths.stray:
             raise Stopped(f"{_name(run)} {paths.stray[_PART]}")
         read = {path for _, kind, path in seen if kind in "RA"}
@@ -305,7 +350,7 @@ class Runner:
             path
             for path in writes - command.writes
             if not os.path.lexists(self.root / path) and path not in self._writer
-            if not self.tracked(path)
+            if path not in self._tracked
         }
         writes -= passing
         if writes != command.writes:
@@ -313,8 +358,9 @@ class Runner:
             raise Stopped(f"{name} treated {other} differently than before")
         touched = Touched(
             touched.reads - passing,
-            touched.exists - passing,
-            touched.absent | passing,  # something may come to be there
+            # Something may come to be there, and the folder may go.
+            (touched.exists | set(map(os.path.dirname, passing))) - passing,
+            touched.absent | passing,
             touched.listings,
         )
         if touched.reads & writes:
@@ -330,14 +376,33 @@ class Runner:
         fresh = _looked(touched) - _looked(command.touched)
         for path in sorted(fresh & self.recording.written):
             raise Stopped(f"{name} now looks at {path}, which a make or shell makes")
+        for path in sorted(fresh):
+            if self._folder_makers.get(path, n) != n:
+                raise Stopped(f"{name} now looks at the folder {path}, which another command makes")
         made = {path for _, kind, path in events if kind == "M"}
         removed = {path for _, kind, path in events if kind == "K"}
         left = {path for path in made - removed if os.path.lexists(self.root / path)}
         if odd := (left - command.folders) | (removed - made):
             raise Stopped(f"{name} makes or removes the folder {min(odd)}")
+        if odd := set(command.folders) - left - kept:
+            raise Stopped(f"{name} no longer makes the folder {min(odd)}")
         if odd := kept - {path for _, kind, path in events if kind in "Mm"}:
             raise Stopped(f"{name} may no longer make the folder {min(odd)}")
         self.commands[n] = replace(command, touched=touched, folders=frozenset(left | kept))
+
+
+def _sees_early(seen: Sequence[Event], processes: Sequence[Process], unseen: set[str]) -> str:
+    """A folder of the command's own that is there with what is others', looked at before it was to be made.
+    ``unseen``: those that were not to be made yet."""
+    for number, kind, path in seen if unseen else ():
+        if kind in "mM":
+            unseen.discard(path)
+        elif kind in "RSPED":
+            above = [x for x in unseen if kind == "D" and path == os.path.dirname(x)]
+            shown = [*above, path] if path in unseen else above
+            if shown and not any(takes_folder(process, number) for process in processes):
+                return shown[0]
+    return ""
 
 
 def _looked(touched: Touched) -> frozenset[str]:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The file that keeps a recording from run to run.
 
-``recording.json``, format 7: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
-"written", "lists", "altered", "pending", "unfit", "paths": [...], "environments": [...]}``.  Paths inside
-commands and drivers are indices of ``paths``, since a header is named by hundreds of commands.  Another
-format, or a file that does not read, is no recording: the next build is watched again.
+``recording.json``, format 8: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
+"written", "lists", "altered", "left", "pending", "dates", "unfit", "paths": [...], "environments": [...]}``.
+Paths inside commands and drivers are indices of ``paths``, since a header is named by hundreds of commands.
+Another format, or a file that does not read, is no recording: the next build is watched again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from backport.builds.recorded.recording import (
 )
 from backport.store.files import write_atomic
 
-FORMAT = 7
+FORMAT = 8
 
 
 class Writer:
@@ -76,7 +76,9 @@ class _Words:
             "written": _dumped(sorted(recording.written)),
             "lists": _dumped(sorted(recording.lists)),
             "altered": _dumped(sorted(recording.altered)),
+            "left": _dumped(sorted(recording.left)),
             "pending": _dumped(sorted(recording.pending)),
+            "dates": _dumped(dict(recording.dates)),
             "unfit": _dumped(recording.unfit),
             "paths": _dumped(list(self.paths)),
             "environments": _dumped(list(self._environments)),
@@ -96,6 +98,8 @@ class _Words:
                     run.status,
                     int(run.piped),
                     run.mute,
+                    self._many(run.wrote),
+                    self._many(run.removed),
                 ]
                 for run in command.runs
             ],
@@ -145,8 +149,17 @@ def _from_table(table: dict[str, Any]) -> Recording:
         tuple(
             Command(
                 tuple(
-                    Run(exe, cwd, tuple(a), environments[e], rc, bool(piped), str(mute))
-                    for exe, cwd, a, e, rc, piped, mute in runs
+                    Run(
+                        exe,
+                        cwd,
+                        tuple(a),
+                        environments[e],
+                        rc,
+                        bool(piped),
+                        str(mute),
+                        *map(many, left),
+                    )
+                    for exe, cwd, a, e, rc, piped, mute, *left in runs
                 ),
                 touched(looked),
                 many(writes),
@@ -164,7 +177,9 @@ def _from_table(table: dict[str, Any]) -> Recording:
         frozenset(map(str, table["written"])),
         frozenset(map(str, table["lists"])),
         frozenset(map(str, table["altered"])),
+        frozenset(map(str, table["left"])),
         frozenset(map(int, table["pending"])),
+        {str(path): int(date) for path, date in table["dates"].items()},
         str(table["unfit"]),
     )
 

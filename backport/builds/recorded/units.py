@@ -119,6 +119,7 @@ def find_units(
             units[top[process.serial]].processes.append(process)
         unit = units[top[process.serial]]
         unit.unsure = unit.unsure or process.loose
+    _note_signals(processes, units, top)
     for unit in units.values():
         end = unit.processes[0].ended
         if any(not process.ended or process.ended > end for process in unit.processes):
@@ -126,6 +127,19 @@ def find_units(
         if unit.start is not None and unit.start.inherited and _lists_descriptors(unit):
             unit.unsure = unit.unsure or "it lists its open files, and has some of them from make"
     return list(units.values())
+
+
+def _note_signals(
+    processes: Iterable[Process], units: Mapping[int, Unit], top: Mapping[int, int]
+) -> None:
+    """Who sends signals to another part of the build, or gets one from there, is not alone."""
+    for process in processes:
+        mine = top.get(process.serial)
+        for serial in process.signalled:
+            other = top.get(serial)
+            if other != mine or mine is None:
+                for unit in (units[at] for at in (mine, other) if at is not None):
+                    unit.unsure = unit.unsure or "a signal goes from it or to it"
 
 
 def _unit(

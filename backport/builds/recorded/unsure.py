@@ -14,10 +14,23 @@ from collections.abc import Collection, Sequence
 from backport.builds.recorded.outside_paths import Event
 from backport.builds.recorded.recording import Touched
 from backport.builds.recorded.units import SHELLS, Unit, image_at
-from backport.builds.recorded.watch import Image
+from backport.builds.recorded.watch import Image, Process
 
 _WRITES = "WANUMK"
-_GLOB = re.compile(r"[^\s'\";&|()<>]*[*?\[][^\s'\";&|()<>]*")
+_GLOB = re.compile(r"[^\s;&|()<>]*\*[^\s;&|()<>]*")
+_SOMETHING = "\0"
+_JOINED = re.compile(r"\\\n")
+_SOME_TEXT = re.compile(
+    r"""'[^']*'|"[^"$`\\]*"|\\\S|\[[!^]?\]?(?:\[[:.=]\w+[:.=]\]|[^\]\s])*\]|\{[^{}\s/]*\}|\?(?!\()"""
+)
+"""In a shell's words, what stands for some text, which may be a part of a pattern: quotes, classes of
+characters, braces."""
+_NOT_PLAIN = re.compile(
+    r"""[$`\\'"]|[{\[](?!\s)|[?*+@!\0]\(|(?:^|[\s;&|({])(?:\.|source|eval|alias|set|shopt|trap|command|builtin)\s"""
+)
+"""What may make other patterns of the words, or take others from elsewhere."""
+_WORDS_OF_A_RECIPE = 3
+"""``sh -c WORDS``."""
 _PARENTS = re.compile(r"-[a-zA-Z]*p|--parents")
 _FOLDERS = re.compile(r"-[a-zA-Z]*d|--directory")
 
@@ -29,9 +42,11 @@ class Written:
         self,
         groups: Sequence[Sequence[Unit]],
         drivers: Sequence[Event],
+        makes: Collection[int],
         root: str,
         altered: Collection[str],
     ) -> None:
+        """``makes``: the numbers of what makes did, who ask only whether a path is there, and how old."""
         self._altered = altered
         self.first: dict[str, int] = {}
         self.last: dict[str, int] = {}
@@ -47,6 +62,11 @@ class Written:
                 for number, kind, path in unit.events:
                     if kind in _WRITES:
                         self._note(n, number, path, unit.ended)
+        self._looked: dict[str, list[int]] = {}
+        """When drivers looked at what a path holds."""
+        for number, kind, path in drivers:
+            if kind in "RSPA" and path in self.first and not (kind == "S" and number in makes):
+                self._looked.setdefault(path, []).append(number)
         self.there = {path for path in self.first if os.path.lexists(os.path.join(root, path))}
 
     def _note(self, n: int, number: int, path: str, ended: int) -> None:
@@ -60,6 +80,11 @@ class Written:
     def is_settled(self, path: str, number: int) -> bool:
         """Whether it was a file of the tree and had been removed: no command that does so runs again."""
         return path in self._altered and 0 < self.ended[path] < number
+
+    def looked_at_before_its_end(self, path: str) -> bool:
+        """Whether a driver looked at what a path holds between two times that it was written."""
+        looks = self._looked.get(path, ())
+        return any(self.first[path] < number < self.last[path] for number in looks)
 
     def others(self, folder: str, n: int) -> list[str]:
         """What other groups wrote in a folder."""
@@ -82,6 +107,8 @@ def unsure_because(
         return f"it changes {min(touched.reads & writes)} in place"
     if writes & driver_writes:
         return f"a make or shell writes {min(writes & driver_writes)} too"
+    if again := next(filter(written.looked_at_before_its_end, sorted(writes)), ""):
+        return f"a make or shell looks at {again}, which is written again later"
     folders = {path for _, kind, path in events if kind == "M"}
     for unit in group:
         if strict := _made_folder(unit, written.there):
@@ -114,14 +141,21 @@ def _made_folder(unit: Unit, there: Collection[str]) -> str:
         if not made:
             continue
         for number, kind, path in unit.events:
-            if kind == "M" and number in made and path in there:
-                image = image_at(process, number)
-                if image is None or not _takes_what_is_there(image):
-                    return path
+            if (
+                kind == "M"
+                and number in made
+                and path in there
+                and not takes_folder(process, number)
+            ):
+                return path
     return ""
 
 
-def _takes_what_is_there(image: Image) -> bool:
+def takes_folder(process: Process, number: int) -> bool:
+    """Whether what a process was at a record makes a folder, or takes the one that is there."""
+    image = image_at(process, number)
+    if image is None or all(number != at for at, _, _ in process.events):
+        return False
     name = os.path.basename(image.exe)
     flag = {"mkdir": _PARENTS, "install": _FOLDERS}.get(name)
     return flag is not None and any(flag.match(word) for word in image.argv[1:])
@@ -129,20 +163,36 @@ def _takes_what_is_there(image: Image) -> bool:
 
 def shown_names(group: Sequence[Unit], folder: str, names: Sequence[str]) -> Sequence[str]:
     """Which of ``names`` in ``folder`` its listing may have shown: where shells alone opened it, for
-    patterns, those that fit one."""
-    patterns: list[str] = []
+    patterns that are plain, those that fit one."""
+    patterns: set[str] = set()
     for unit in group:
         opened = {n for n, kind, path in unit.events if kind == "D" and path == folder}
         for process in unit.processes:
             for at in opened & {number for number, kind, _ in process.events if kind == "D"}:
                 image = image_at(process, at) or unit.start
-                if image is None or os.path.basename(image.exe) not in SHELLS:
+                found = _patterns(image) if image is not None else None
+                if found is None:
                     return names
-                text = " ".join(image.argv)
-                if "-c" not in image.argv or "$" in text or "`" in text:
-                    return names
-                patterns += _GLOB.findall(text)
+                patterns |= found
     if not patterns:
         return names
-    ends = [os.path.basename(pattern) for pattern in patterns]
-    return [p for p in names if any(fnmatch.fnmatch(os.path.basename(p), end) for end in ends)]
+    return [p for p in names if any(fnmatch.fnmatchcase(os.path.basename(p), x) for x in patterns)]
+
+
+def _patterns(image: Image) -> set[str] | None:
+    """The parts of paths with which a shell compares names; None where these are not plain to see."""
+    if os.path.basename(image.exe) not in SHELLS or len(image.argv) != _WORDS_OF_A_RECIPE:
+        return None
+    option, words = image.argv[1:]
+    text = _SOME_TEXT.sub(_SOMETHING, _JOINED.sub("", words))
+    if option not in ("-c", "-ec") or _NOT_PLAIN.search(text) or any(map(_changes, image.env)):
+        return None
+    globs = _GLOB.findall(text.replace(_SOMETHING, "*"))
+    return {part for glob in globs for part in glob.split("/") if "*" in part}
+
+
+def _changes(variable: str) -> bool:
+    """Whether a variable has shells do other than their words say."""
+    return variable.startswith(
+        ("BASH_ENV=", "ENV=", "BASH_FUNC_", "BASHOPTS=", "SHELLOPTS=", "GLOB")
+    )

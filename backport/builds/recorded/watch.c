@@ -30,9 +30,11 @@
  *   S  asked about, and there                           E  asked for, and absent
  *   P  the same, but it learnt only that it is there, and may be read and written
  *   D  directory opened                                 M  directory made
+ *   B  directory renamed, which had this name
  *   K  directory removed                                m  to be made, and there already
  *   V  something that may not happen again, or otherwise: names moved, a process left running
  *   O  something that cannot be followed: what this process looked at is not known
+ *   G  a signal is sent to another process (its serial; 0: to one that is none of them)
  *   T  something that shows whether a process is watched: it may have gone another way by it
  * Two texts have a zero byte between them.
  *   Z  last record: the log is whole
@@ -80,7 +82,7 @@
 
 /* What a system call means: which argument is the path, and what it says of it. */
 enum what { OPEN, OPEN2, CREAT, LOOK, LINKREAD, EXEC, RENAME, REMOVE, LINK, SYMLINK, MAKE, MKDIR,
-            CHANGE, MOVE, CONNECT, LOCK, OPAQUE, RMDIR, FCHANGE, SETTING, KEPT, TELLING, BEAR };
+            CHANGE, MOVE, CONNECT, LOCK, OPAQUE, RMDIR, FCHANGE, SETTING, KEPT, TELLING, BEAR, SIGNAL };
 
 struct call {
     int nr;
@@ -201,6 +203,12 @@ static const struct call calls[] = {
     { SYS_prctl, KEPT, -1, -1, -1 },
     { SYS_clone, BEAR, -1, -1, -1 },
     { SYS_clone3, BEAR, -1, -1, -1 },
+    { SYS_kill, SIGNAL, -1, -1, -1 },
+    { SYS_tkill, SIGNAL, -1, -1, -1 },
+    { SYS_tgkill, SIGNAL, -1, -1, -1 },
+    { SYS_rt_sigqueueinfo, SIGNAL, -1, -1, -1 },
+    { SYS_rt_tgsigqueueinfo, SIGNAL, -1, -1, -1 },
+    { SYS_pidfd_send_signal, SIGNAL, -1, -1, -1 },
     { SYS_ioctl, OPAQUE, -1, -1, -1 },
 };
 
@@ -289,7 +297,7 @@ static void record(char kind, unsigned long serial, const void *bytes, size_t si
 
 static void say(char kind, const struct task *task, const char *text)
 {
-    changes += strchr("SEPRD", kind) == NULL;
+    changes += strchr("SEPRDG", kind) == NULL;
     record(kind, task->serial, text, strlen(text));
 }
 
@@ -734,6 +742,36 @@ static void locked(struct task *task, long result)
         say('O', task, "a lock that another process has");
 }
 
+static void say_signal(const struct task *task, unsigned long serial)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%lu", serial);
+    say('G', task, text);
+}
+
+/* A signal is sent, or (number 0) it is asked whether it could be.  Of a group, each other process in it gets it. */
+static void signalled(const struct task *task, int nr, pid_t to)
+{
+    pid_t group = to == 0 ? getpgid(task->tid) : to < -1 ? -to : 0;
+    if (nr == SYS_pidfd_send_signal || (to <= 0 && group <= 0)) {
+        say_signal(task, 0);
+        return;
+    }
+    if (group <= 0) {
+        struct task *other = find(group_of(to));
+        if (!other || other->serial != task->serial)
+            say_signal(task, other ? other->serial : 0);
+        return;
+    }
+    int ours = getpgid(0) == group;
+    if (ours)
+        say_signal(task, 0);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct task *other = tasks[i]; other; other = other->next)
+            if (!other->thread && other->serial != task->serial && getpgid(other->tid) == group)
+                say_signal(task, other->serial);
+}
+
 /* A watched call begins.  Returns whether its end matters. */
 static int enter(struct task *task)
 {
@@ -774,6 +812,7 @@ static int enter(struct task *task)
             say('O', task, "a namespace of its own");
         return 0;
     }
+    case SIGNAL: signalled(task, info.seccomp.nr, (pid_t)args[0]); return 0;
     case CONNECT: return addressed(task, info.seccomp.nr, args);
     case TELLING: say('T', task, "whether it can be traced"); return 1;
     case LOCK: task->lock = info.seccomp.nr == SYS_fcntl ? args[1] : (unsigned long)-1;
@@ -801,7 +840,7 @@ static int enter(struct task *task)
         int far = call->at < 0 ? 1 : 3;
         int directory = call->at < 0 ? AT_FDCWD : (int)args[2];
         task->other = path_of(task, directory, args[far]);
-        if (call->what == RENAME && call->flags >= 0 && (args[call->flags] & ~(unsigned long)1))
+        if (call->what == RENAME && call->flags >= 0 && (args[call->flags] & ~(unsigned long)RENAME_NOREPLACE))
             say('V', task, "an exchange of two names");
     }
     if (call->what == FCHANGE) {
@@ -967,8 +1006,17 @@ static void leave(struct task *task)
         say('U', task, task->path);
         if (task->other)
             named(task, task->other);
-        if (task->other && is_folder(task->other))
+        if (task->other && is_folder(task->other)) {
             say('V', task, "a folder that is renamed");
+            say('B', task, task->path);
+        }
+        if (call->flags >= 0 && task->flags & RENAME_EXCHANGE) {
+            named(task, task->path);
+            if (task->other && is_folder(task->path)) {
+                say('V', task, "a folder that is renamed");
+                say('B', task, task->other);
+            }
+        }
         break;
     case REMOVE: say(task->flags & AT_REMOVEDIR ? 'K' : 'U', task, task->path); break;
     case RMDIR: say('K', task, task->path); break;

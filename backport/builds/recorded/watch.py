@@ -18,7 +18,7 @@ from msgspec import Struct, field
 
 _SOURCE = Path(__file__).with_name("watch.c")
 _LOG_LIMIT = 1 << 29
-_KINDS = "FQXxrcae012fuRWAUNLHSPEDMmKVOTZ"
+_KINDS = "FQXxrcae012fuRWAUNLHSPEDMmKBVOTGZ"
 
 
 class Process(Struct):
@@ -35,6 +35,10 @@ class Process(Struct):
     """Links that it made or renamed: number in the log, raw path, target."""
     twins: list[tuple[int, str, str]] = field(default_factory=list)
     """Second names that it gave to files: number in the log, old raw path, new one."""
+    moved: list[tuple[int, str]] = field(default_factory=list)
+    """Folders that it renamed: number in the log, raw path before."""
+    signalled: set[int] = field(default_factory=set)
+    """The processes that it sent signals to; 0 for one that is not among those watched."""
     opaque: str = ""
     """Why it is not known what it looked at."""
     loose: str = ""
@@ -158,6 +162,10 @@ def _note(process: Process, kind: str, text: str, number: int) -> None:
         process.opaque = process.opaque or text
     elif kind == "V":
         process.loose = process.loose or text
+    elif kind == "B":
+        process.moved.append((number, text))
+    elif kind == "G":
+        process.signalled.add(int(text))
     elif kind == "T":
         process.sees = process.sees or text
     elif process.images:

@@ -64,6 +64,8 @@ CASES: list[tuple[str, str, set[str]]] = [
     ("emptied", "open('file', 'w')", {"W file"}),
     ("changed", "open('file', 'a')", {"A file"}),
     ("renamed", "os.rename('file', 'other')", {"R file", "U file", "N other"}),
+    ("exchanged", "import ctypes; ctypes.CDLL(None).renameat2(-100, b'file', -100, b'sub/file', 2)",
+     {"R file", "U file", "N sub/file", "N file"}),
     ("linked", "os.link('file', 'other')", {"R file", "N other"}),
     ("removed", "os.unlink('file')", {"U file"}),
     ("not removed", "os.unlink('none')", {"E none"}),
@@ -111,6 +113,21 @@ def test_where_links_lead_and_which_names_a_file_has(tmp_path: Path, binary: Pat
     ]
     twins = [twin[1:] for process in found for twin in process.twins]
     assert twins == [(str(tmp_path / "file"), str(tmp_path / "twin"))]
+
+
+def test_which_folders_are_renamed_and_who_gets_a_signal(tmp_path: Path, binary: Path) -> None:
+    script = "mkdir one; mv one other; sh -c 'kill -0 $PPID; kill -0 $$'; kill -0 $1"
+    log = tmp_path / "log"
+    with subprocess.Popen(["sleep", "50"]) as other:
+        words = [str(binary), str(log), str(tmp_path), "", "/bin/sh", "sh", "-c", script, "sh"]
+        assert subprocess.run([*words, str(other.pid)], check=False).returncode == 0
+        other.kill()
+    found = read_log(log)
+    assert [path for process in found for _, path in process.moved] == [str(tmp_path / "one")]
+    child = next(
+        one for one in found if one.images and "kill -0 $PPID; kill -0 $$" in one.images[0].argv
+    )
+    assert [process.signalled for process in (found[0], child)] == [{0}, {1}]
 
 
 def test_the_interpreters_of_a_script_are_read(tmp_path: Path, binary: Path) -> None:

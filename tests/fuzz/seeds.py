@@ -352,6 +352,7 @@ def recordings() -> Sequence[bytes]:
         frozenset({"a.c", "a.h"}), frozenset({"d"}), frozenset({"x.h"}), frozenset({"."})
     )
     run = Run("/usr/bin/gcc", ".", ("gcc", "-c", "a.c"), ("A=b", "C=\udcff"), 0)
+    run = replace(run, wrote=frozenset({"a.o"}), removed=frozenset({"t"}))
     left = frozenset({"k"}), frozenset({"d"}), frozenset({"t"}), frozenset({"l"})
     command = Command((run,), touched, frozenset({"a.o"}), *left, "why")
     kept = Recording(
@@ -364,7 +365,9 @@ def recordings() -> Sequence[bytes]:
         frozenset({"log"}),
         frozenset({"a.d"}),
         frozenset({"v"}),
+        frozenset({"/tmp/k"}),
         frozenset({1}),
+        {"a.o": 2},
         "why",
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -26,6 +26,8 @@ def bisect_json(done: Bisection) -> dict[str, Any]:
         "dependents": list(done.dependents),
         "untested": list(found.untested),
         "untestable": list(found.untestable),
+        "repair_untested": list(found.repair_untested),
+        "repair_untestable": list(found.repair_untestable),
         "subjects": list(done.subjects),
     }
 

@@ -271,8 +271,8 @@ class _Search:
                 unresolved.append((one.commit, short))
                 continue
             target = whole[0]
-            carried = self._carriage.of(target)
-            if carried is not None and carried.is_there:
+            carried = self._here(target)
+            if carried is not None:
                 here = carried.here
                 claims.append(Claim(why, target, here.subject, here.commit))
                 if why is Why.REVERTS and self._there.of(target).void == one.commit:
@@ -299,6 +299,17 @@ class _Search:
             tuple(absent),
             tuple(remarks),
         )
+
+    def _here(self, target: Oid) -> Carried | None:
+        """What of the branch stands for a commit that is mended: by its origin, else by its subject."""
+        carried = self._carriage.of(target)
+        if carried is not None and carried.is_there:
+            return carried
+        stated = self._by_id.get(target)
+        if stated is None or stated.reverts:  # a revert is not known by its subject
+            return None
+        alike = self._carriage.by_subject(target, stated.subject)
+        return alike if alike is not None and alike.is_there else None
 
     def elsewhere(self) -> Iterator[Owed]:
         """What newer branches have of an origin that upstream does not reach."""

@@ -28,7 +28,9 @@ class Found(Struct, frozen=True):
 
     ``untested`` are steps before ``last_good`` that were not tried, ``untestable`` lie between the
     two; where nothing fails, they are all steps that could not be tested.  ``repaired_by`` is the first
-    step after the failing ones that is good again; None where the end fails, or cannot be tested.
+    step after the failing ones that is good again; None where the end fails, or cannot be tested.  It may as
+    well be one of ``repair_untestable``, right before it, which could not be tested.  Of ``repair_untested``,
+    between ``first_bad`` and it, nothing is known: it may be repaired, and fail again, there.
     """
 
     first_bad: int | None
@@ -37,6 +39,8 @@ class Found(Struct, frozen=True):
     tested: int = 0
     untested: tuple[int, ...] = ()
     untestable: tuple[int, ...] = ()
+    repair_untestable: tuple[int, ...] = ()
+    repair_untested: tuple[int, ...] = ()
     end_fails: bool = False
     """The last step was tested, and fails."""
 
@@ -73,7 +77,14 @@ def search(count: int, test: Test, known: dict[int, State] | None = None) -> Fou
     steps = _Steps(count, test, known or {})
     found = _search(steps)
     end = steps.answers.get(count)
-    return replace(found, tested=steps.tested, end_fails=end is State.FAILED)
+    found = replace(found, tested=steps.tested, end_fails=end is State.FAILED)
+    if found.first_bad is None or found.repaired_by is None:
+        return found
+    between = {n: steps.answers.get(n) for n in range(found.first_bad + 1, found.repaired_by)}
+    failing = max((n for n, state in between.items() if state is State.FAILED), default=0)
+    unclear = tuple(n for n, state in between.items() if n > failing and state is State.CANNOT_TELL)
+    unseen = tuple(n for n, state in between.items() if state is None)
+    return replace(found, repair_untestable=unclear, repair_untested=unseen)
 
 
 def _search(steps: _Steps) -> Found:
@@ -181,6 +192,14 @@ def describe(found: Found, subjects: Sequence[str], commits: Sequence[str] = ())
         )
     if found.repaired_by is not None:
         lines.append(f"repaired by {name(found.repaired_by).rstrip(',')}")
+        if found.repair_untestable:
+            which = ", ".join(map(str, found.repair_untestable))
+            lines[-1] += f", or by one of the steps {which}, which could not be tested"
+        if found.repair_untested:
+            lines.append(
+                f"not tested between the two: {counted(len(found.repair_untested), 'step')}; it may be"
+                " repaired and fail again there (--all tests every one)"
+            )
     elif found.first_bad < len(subjects):
         unknown = "could not be tested, so whether it is repaired is open"
         lines.append(f"the last step {'fails as well' if found.end_fails else unknown}")

@@ -59,6 +59,17 @@ def test_a_later_fix_of_what_it_carries(repo: Path, key: str, digits: int) -> No
     assert owed(repo) == {}
 
 
+def test_a_fix_of_what_it_has_under_the_same_subject(repo: Path) -> None:
+    """No origin is named: it counts as there, and what mends it is owed."""
+    other = commit(repo, {"b.c": lines((3, "other"))}, "other")
+    here = on(repo, "stable-4.10", {"b.c": lines((3, "other"))}, "other")
+    commit(repo, {"b.c": lines((3, "mended"))}, f"mend other\n\nFixes: {other[:12]}")
+    found = one(repo, "mend other")
+    assert [(claim["why"], claim["here"]) for claim in found["claims"]] == [("fixes", here)]
+    on(repo, "stable-4.10", {"b.c": lines()}, f"Revert other\n\nThis reverts commit {here}.")
+    assert owed(repo) == {}
+
+
 def test_a_fix_of_a_fix_is_owed_with_it(repo: Path) -> None:
     fix = commit(repo, {"a.c": lines((3, "feature"), (4, "fix"))}, f"mend\n\nFixes: {head(repo)}")
     commit(repo, {"a.c": lines((3, "feature"), (4, "better"))}, f"mend again\n\nFixes: {fix[:12]}")

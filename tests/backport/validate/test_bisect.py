@@ -84,6 +84,19 @@ def test_a_repair_is_denied_only_where_it_was_looked_for(end: State, said: str) 
     assert said in describe(found, ["a", "b", "c"])
 
 
+def test_a_repair_rests_on_what_was_tested() -> None:
+    """A step before it that could not be tested may be the repair; one not tried, a repair of its own."""
+    found = search(4, lambda n: [P, F, C, P, P][n])
+    assert (found.repaired_by, found.repair_untestable, found.repair_untested) == (3, (2,), ())
+    said = describe(found, ["a", "b", "c", "d"])
+    assert "'c', or by one of the steps 2, which could not be tested" in said
+    found = search(5, lambda n: [P, F, P, F, P, P][n], {0: P, 1: F, 5: P})
+    assert (found.repaired_by, found.repair_untestable, found.repair_untested) == (4, (), (2,))
+    assert "not tested between the two: 1 step" in describe(found, ["a", "b", "c", "d", "e"])
+    found = search(5, lambda n: [P, F, P, F, P, P][n], dict(enumerate([P, F, P, F, P, P])))
+    assert (found.repaired_by, found.repair_untested) == (2, ())
+
+
 @given(st.lists(st.sampled_from([P, F, C]), min_size=1, max_size=40))
 def test_what_is_found_is_true(answers: list[State]) -> None:
     found = search(len(answers) - 1, lambda n: answers[n])
@@ -99,6 +112,11 @@ def test_what_is_found_is_true(answers: list[State]) -> None:
         assert all(answers[n] is C for n in range(found.last_good + 1, found.first_bad))
     if found.repaired_by is not None:
         assert answers[found.repaired_by] is P
+        between = set(range(found.first_bad + 1, found.repaired_by))
+        seen = between - set(found.repair_untested)
+        assert all(answers[n] is not P for n in seen)
+        last = max((n for n in seen if answers[n] is F), default=0)
+        assert found.repair_untestable == tuple(sorted(n for n in seen if n > last))
 
 
 GOOD = "int f(void) { return %d; }\n"

@@ -62,6 +62,15 @@ def what_is_left(
     return Left.MOVED_ON if Left.MOVED_ON in found else Left.ALL
 
 
+def is_any_there(
+    repo: Repo, tree: TreeView, tip: Oid, commit: Oid, changes: Sequence[FileChange]
+) -> bool:
+    """Whether ``tree`` has one of the ``changes``, or a part of one, as ``commit`` made it."""
+    names = _Names(repo, tree, tip, commit)
+    there = (Left.ALL, Left.PART)
+    return any(_left(repo.objects, tree, change, names) in there for change in changes)
+
+
 def added_and_gone(repo: Repo, tree: TreeView, changes: Sequence[FileChange]) -> tuple[bytes, ...]:
     """The files of ``tree`` where ``changes`` only added lines, and none of those lines is there now.
 

@@ -16,7 +16,13 @@ from backport.errors import BackportError
 from backport.gateway.commits import commit_patch
 from backport.gateway.repository import Repo
 from backport.history.statements import Statement, with_takers
-from backport.history.taken_back import Left, added_and_gone, is_taken_back, what_is_left
+from backport.history.taken_back import (
+    Left,
+    added_and_gone,
+    is_any_there,
+    is_taken_back,
+    what_is_left,
+)
 from backport.survey.answers import answers_of
 from series.errors import SeriesError
 from series.model import FileChange, Oid
@@ -141,6 +147,8 @@ class Holdings:
         if said is not None and not self._is_void(said, commit, changes):
             if now is Left.ALL:  # put on again, in words of its own
                 return Holding(now)
+            if now is Left.PART and self._is_all_gone_since(said, commit, changes):
+                now = Left.NONE
             # What others have made of it later is not what it was.
             return Holding(Left.NONE if now is Left.MOVED_ON else now, said)
         if now in (Left.PART, Left.NONE):
@@ -165,6 +173,12 @@ class Holdings:
         trees = [self._repo.tree(one) for one in (revert, *self._repo.parents(revert)[:1])]
         paths = {path for one in changes for path in (one.old_path, one.new_path) if path}
         return all(len({tree.entry(path) for tree in trees}) == 1 for path in paths)
+
+    def _is_all_gone_since(self, revert: Oid, commit: Oid, changes: Sequence[FileChange]) -> bool:
+        """Whether a revert took back all of a commit, and what of it is not as it was before has moved on."""
+        if self._left(revert, commit, changes) is not Left.NONE:
+            return False
+        return not is_any_there(self._repo, self._repo.tree(self._tip), self._tip, commit, changes)
 
     def _left(self, at: Oid, commit: Oid, changes: Sequence[FileChange]) -> Left:
         return what_is_left(self._repo, self._repo.tree(at), at, commit, changes)

@@ -104,6 +104,26 @@ def test_a_revert_that_never_happened(repo: Path) -> None:
     assert traced(repo, 'Revert "feature"')["whence"] == "nowhere upstream"
 
 
+def test_what_was_taken_back_whole_is_gone_where_one_file_was_changed_since(repo: Path) -> None:
+    """Upstream's revert, and the branch's: the other file alone is as it was before."""
+    two = {"a.c": FEATURE + "two\n", "b.c": lines((9, "two"))}
+    feature = commit(repo, {**two, "a.c": FEATURE + "fix\n" + "two\n"}, "two files")
+    on(repo, "stable-4.11", two, f"two files\n\n(cherry picked from commit {feature})")
+    had = on(repo, "stable-4.10", two, f"two files\n\n(cherry picked from commit {feature})")
+    back = {"a.c": FEATURE, "b.c": lines()}
+    by = on(repo, "stable-4.10", back, f'Revert "two files"\n\nThis reverts commit {had}.')
+    on(repo, "stable-4.10", {"b.c": lines((9, "else"))}, "something else")
+    assert whys(rows(repo)["two files"]) == ["newer"]
+    assert (traced(repo, "two files")["left"], traced(repo, "two files")["reverted_by"]) == (
+        "nothing of it",
+        by,
+    )
+    back["a.c"] += "fix\n"
+    commit(repo, back, f'Revert "two files"\n\nThis reverts commit {feature}.')
+    commit(repo, {"b.c": lines((9, "upstream's"))}, "something else")
+    assert "two files" not in rows(repo)
+
+
 def test_a_revert_that_mends_white_space_is_believed(repo: Path) -> None:
     had = git(repo, "rev-parse", "stable-4.10")
     spaced = lines((3, "  line 3"), (4, "  line 4"))

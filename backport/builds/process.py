@@ -14,12 +14,16 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from series.model import escaped
+
 _KEEP = 1 << 20
 """Bytes kept of the beginning and of the end of what a command prints."""
 _CONTROL = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
 """Colours, titles and other sequences: a build is not to move the user's cursor."""
+_WORDS = re.compile(r"[^\t\n]+")
+"""All but the controls that a log has: what turns the direction of writing is escaped there as anywhere."""
 _LONGEST = (1 << 31) - 1
 """Milliseconds that poll(2) waits at most."""
 
@@ -157,4 +161,5 @@ class _Said:
     def text(self) -> str:
         """What was said, the middle of a long speech left out, and without words to a terminal."""
         gap = b"\n... %d bytes left out ...\n" % self._lost if self._lost else b""
-        return _CONTROL.sub("", bytes(self._head + gap + self._tail).decode("utf-8", "replace"))
+        said = _CONTROL.sub("", bytes(self._head + gap + self._tail).decode("utf-8", "replace"))
+        return _WORDS.sub(lambda found: escaped(found[0]), said)

@@ -22,6 +22,11 @@ from series.model import Patch, shown
 REJECTED_REF = "refs/backport/rejected"
 NO_UPSTREAM = "no upstream is known to take from (--upstream REF, or git config backport.upstream)"
 
+TAKE_OR_ABORT = (
+    f"`backport continue --accept {ACCEPT}` takes the run as it is; or `backport abort`, and apply again"
+    " without what is named"
+)
+
 
 def refuse_second(journal: Journal) -> None:
     """Raise `RunInProgress` when a run waits to be continued."""
@@ -90,8 +95,7 @@ def unsettled_error(state: RunState, patches: Sequence[tuple[int, Patch]]) -> Co
     return Conflict(
         f"since a later patch was left out or resolved by hand, {counted(len(patches), 'step')} may be wrong"
         f" for {branch}, and nothing is built to tell:{lines}",
-        f"`backport continue --accept {ACCEPT}` takes the run as it is; or `backport abort`, and apply again"
-        " without what is named",
+        TAKE_OR_ABORT,
     )
 
 

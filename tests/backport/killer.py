@@ -59,11 +59,13 @@ def serve() -> None:
     import pygit2
 
     from backport import cli
-    from backport.commands import apply
+    from backport.commands import apply, going_on
     from backport.run import conflict, life, phases, proof
     from backport.validate import core, prover
 
-    assert all((git, networkx, pygit2, cli, apply, conflict, life, phases, proof, core, prover))
+    assert all(
+        (git, networkx, pygit2, cli, apply, going_on, conflict, life, phases, proof, core, prover)
+    )
     for line in sys.stdin:
         act, limit, arguments, environment = json.loads(line)
         with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as error:

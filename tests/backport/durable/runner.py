@@ -21,11 +21,13 @@ def main() -> None:
     import pygit2
 
     from backport import cli
-    from backport.commands import apply
+    from backport.commands import apply, going_on
     from backport.run import conflict, life, phases, proof
     from backport.validate import core, prover
 
-    assert all((git, networkx, pygit2, apply, conflict, life, phases, proof, core, prover))
+    assert all(
+        (git, networkx, pygit2, apply, going_on, conflict, life, phases, proof, core, prover)
+    )
     for line in sys.stdin:
         words = json.loads(line)
         with tempfile.TemporaryFile() as said:

@@ -301,7 +301,11 @@ def test_a_step_before_what_the_user_left_out_is_examined_again(
     assert "left out or resolved by hand" in done.output
     assert git(repo, "rev-parse", "stable-4.10") == old
     assert backport(repo, "continue").exit_code == 3
-    assert backport(repo, "status").exit_code == 0
+    said = backport(repo, "status").stdout
+    assert "1/2 uses helper, which stable-4.10 does not have" in said, said
+    assert "interrupted" not in said and "--accept doubt" in said, said
+    told = json.loads(backport(repo, "status", "--json", "-").stdout)
+    assert len(told["doubts"]) == 1 and "helper" in told["doubts"][0]
     done = backport(repo, "continue", "--accept", "doubt")
     assert done.exit_code == 0 and "doubtful, as accepted: 1" in done.output, done.output
     assert "helper" in git(repo, "show", "stable-4.10:b.c")

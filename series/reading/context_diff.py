@@ -11,7 +11,7 @@ import re
 from typing import NoReturn
 
 from series.lines import split_lines
-from series.reading.diff import DiffError
+from series.reading.diff_lines import DiffError
 
 _HEADER = re.compile(rb"^\*\*\* ([^\n]+)\n--- ([^\n]+)\n\*{15}[^\n]*\n\*\*\* \d", re.MULTILINE)
 _OLD = re.compile(rb"\*\*\* (\d{1,9})(?:,(\d{1,9}))? \*\*\*\*[ \r]*\n?\Z")

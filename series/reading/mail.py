@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from series.errors import SeriesError
 from series.model import Account, Cover, Fate, Identity, Oid, Patch, Series, shown
-from series.reading.diff import Diff, DiffError, read_diff
+from series.reading.diff import Diff, read_diff
+from series.reading.diff_lines import DiffError
 from series.reading.letters import Choice, Letter, Taken
 from series.reading.pieces import Piece, holds_diff, read_pieces
 from series.reading.rules import DEFAULT, Rules

@@ -14,7 +14,7 @@ from series.errors import SeriesError
 from series.model import Identity, Patch, When
 from series.reading.choices import Keep, QuotedCr
 from series.reading.decoding import FileError, decode
-from series.reading.diff import DiffError
+from series.reading.diff_lines import DiffError
 from series.reading.mail import MailError, read_mbox, read_patch_files
 from series.reading.quilt import QuiltEntry, QuiltError, parse_series, read_quilt
 from series.reading.rules import Rules

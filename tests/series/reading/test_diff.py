@@ -10,7 +10,8 @@ import zlib
 import pytest
 
 from series.model import Binary, HunkLine
-from series.reading.diff import DiffError, PathError, parse_diff
+from series.reading.diff import parse_diff
+from series.reading.diff_lines import DiffError, PathError
 
 HEAD = b"diff --git a/f b/f\n--- a/f\n+++ b/f\n"
 

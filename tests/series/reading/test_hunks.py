@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from series.model import Hunk, HunkLine
-from series.reading.diff import DiffError, parse_diff
+from series.reading.diff import parse_diff
+from series.reading.diff_lines import DiffError
 from tests.series.reading.hunk_reader import read_plainly
 from tests.series.strategies import LINES, change, edited, render, texts
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from series.model import Numbering
-from series.reading.diff import DiffError
+from series.reading.diff_lines import DiffError
 from series.reading.mail import MailError, read_mbox, read_patch_files
 from series.reading.mbox import split_mbox
 from series.reading.subject import parse_tags

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from series.model import Identity
-from series.reading.diff import DiffError
+from series.reading.diff_lines import DiffError
 from series.reading.quilt import QuiltEntry, QuiltError, parse_series, read_quilt
 
 US = (Identity(b"Us", b"us@example.org"), "us")

@@ -18,6 +18,8 @@ class Standing:
     """What the image has set up for itself, so as to be told of events."""
     other: Mapping[str, str] = field(default_factory=dict)
     """Ports and frames, and whatever else a level can see: in a new domain they are gone."""
+    rights: tuple[str, ...] = ()
+    """What the image lets its guest have of what it has from L0."""
 
 
 def standing(l0: Domain) -> Standing:

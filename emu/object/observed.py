@@ -182,7 +182,8 @@ class Observed:
         before = self._run.stood_before
         if before is None or not self.plan.possible:
             return None
-        after = stands(self._machine.world, self._run.context.l0)
+        context = self._run.context
+        after = stands(self._machine.world, context.l0, context.ranges)
         return suspension(self.calls, before, after)
 
     def stays_masked(self, port: int) -> bool:

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from emu.findings.verdict import L0Call
 from emu.l0 import L0
 from emu.l0.standing import Standing, standing
 from emu.object.world import World
 from emu.rules.suspended import CANCELLED, RESUMED, SUSPEND, Suspension
+from emu.spaces import LinearAddr
 
 
-def stands(world: World, l0: L0) -> Standing:
-    """As it is now."""
+def stands(world: World, l0: L0, ranges: Collection[LinearAddr] = ()) -> Standing:
+    """As it is now; ``ranges``: the range sets in which there is something."""
     below = standing(l0)
     other = dict(below.other)
     for port, state in world.channels.in_use():
@@ -25,7 +26,8 @@ def stands(world: World, l0: L0) -> Standing:
         if world.known(path):
             type_name, address, field = world.place(path)
             other[path] = f"{world.get(type_name, address, field):#x}"
-    return Standing(below.own, other)
+    rights = ("access to frames",) if ranges else ()
+    return Standing(below.own, other, rights)
 
 
 def suspension(

@@ -9,7 +9,7 @@ ask for again; ports and mapped frames are its guest's affair, who knows that th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +31,10 @@ class Standing(Protocol):
     @property
     def other(self) -> Mapping[str, str]:
         """What a new domain does not have."""
+
+    @property
+    def rights(self) -> Sequence[str]:
+        """To what a new domain does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class StateKept(Rule[Suspends]):
         for what in before.own:
             if what not in after.own:
                 yield Broken(f"{what} is not set up again after a suspend")
+        for what in after.rights:
+            yield Broken(f"the guest keeps {what} after a suspend, and what it was for is gone")
 
 
 def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:

@@ -30,6 +30,8 @@ class Seen:
         ),
         (RESUMED, Standing({"vector": "0x90", "shared": "at 6"}), []),
         (RESUMED, Standing({"shared": "at 5"}), ["vector is not set up again"]),
+        (RESUMED, Standing(BEFORE.own, {}, ("access",)), ["the guest keeps access"]),
+        (CANCELLED, Standing(BEFORE.own, BEFORE.other, ("access",)), []),
     ],
 )
 def test_what_is_lost(answer: int, after: Standing, said: list[str]) -> None:

@@ -29,6 +29,30 @@ def test_a_core_that_resumes() -> None:
     assert report.findings == ()
 
 
+RIGHTS = """
+int rangeset_add_range(void *set, u64 first, u64 last);
+int rangeset_remove_range(void *set, u64 first, u64 last);
+static u64 rights;
+
+struct sched_shutdown { u32 reason; };
+"""
+PERMIT = "    if ( reason == 2 )\n        rangeset_add_range(&rights, 0x12340, 0x12340);\n"
+WITHDRAW = "    rangeset_remove_range(&rights, 0, ~0ul);\n    xfree(grant_frames);\n"
+
+
+@pytest.mark.parametrize("withdraws", [True, False])
+def test_rights_that_outlive_what_they_were_for(withdraws: bool) -> None:
+    """Of the guest to frames that L0 had mapped for it."""
+    store = "    store = param(1);"
+    changes = [("struct sched_shutdown { u32 reason; };\n", RIGHTS), (store, PERMIT + store)]
+    if withdraws:
+        changes.append(("    xfree(grant_frames);\n", WITHDRAW))
+    report = resume.report(*changes, only="suspend with grant frames")
+    said = "the guest keeps access to frames after a suspend, and what it was for is gone"
+    found = [finding.message for finding in mini.findings(report, "state after suspend")]
+    assert found == ([] if withdraws else [said])
+
+
 def test_a_core_that_does_not_resume_lacks_it() -> None:
     result = mini.result(mini.report(only="suspend cancelled"), "suspend cancelled")
     assert (result.outcome, result.note) == (

@@ -68,7 +68,7 @@ def find_lacking(
         return lexed[id(patch)]
 
     unknown = {
-        suspect.number: names - near_names(suspect.where.branch, suspect.patch, names)
+        suspect.number: names - near_names(branch, suspect.patch, names)
         for suspect in suspects
         if (names := added(suspect.patch))
     }
@@ -110,7 +110,7 @@ def lacking_members(
         for suspect in suspects
         if (
             (added := _added_members(suspect.patch))
-            and (pairs := added - _near_members(suspect.where.branch, suspect.patch))
+            and (pairs := added - _near_members(branch, suspect.patch))
         )
     }
     absent = frozenset[_Members]().union(*unknown.values())

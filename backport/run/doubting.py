@@ -54,8 +54,15 @@ def examined(repo: Repo, plan: Plan, state: RunState, siblings: Siblings, first:
 
         short, run = state.branch.removeprefix("refs/heads/"), _bringing(repo, plan, state)
         for number, found in doubted(repo, repo.tree(state.onto), suspects, run, short).items():
-            steps[number] = _doubted(steps[number], found)
+            step = steps[number]
+            # What the user has made is his: he is told, and the run goes on.
+            steps[number] = _noted(step, found) if step.by_hand else _doubted(step, found)
     return replace(state, steps=tuple(steps))
+
+
+def _noted(step: Step, found: tuple[str, ...]) -> Step:
+    new = tuple(doubt for doubt in found if doubt not in step.notes)
+    return replace(step, notes=(*step.notes, *new))
 
 
 def _doubted(step: Step, found: tuple[str, ...]) -> Step:
@@ -128,7 +135,7 @@ def _suspects(repo: Repo, plan: Plan, state: RunState, siblings: Siblings) -> It
     at_home = _made_at_home(repo, plan, state)
     for number, step in enumerate(state.steps):
         before, tip = tip, step.commit or tip
-        if number not in at_home and step.state is StepState.APPLIED and step.commit is not None:
+        if number not in at_home and step.commit is not None:
             found = _suspect(repo, plan, siblings, number, step, before)
             if found is not None:
                 yield found

@@ -203,14 +203,22 @@ def _applied(
     repo: Repo, journal: Journal, state: RunState, plan: Plan, progress: Progress
 ) -> RunState:
     progress.phase("apply", len(state.items))
+    told = [len(step.notes) for step in state.steps]
     assembly = assemble(repo, plan, state, progress.step)
     state = assembly.state
-    if (number := halting(state)) is not None:
-        _halt(repo, journal, state, plan, number)
-    for place, step in enumerate(state.steps, 1):
-        for doubt in step.doubts:
-            subject = shown(plan.patch(repo, step.item).subject)
-            progress.note(f"{place}/{len(state.items)} {subject}: {doubt}")
+
+    def tell(number: int, lines: tuple[str, ...]) -> None:
+        subject = shown(plan.patch(repo, state.items[number]).subject)
+        for line in lines:
+            progress.note(f"{number + 1}/{len(state.items)} {subject}: {line}")
+
+    for number, (known, step) in enumerate(zip(told, state.steps, strict=False)):
+        if step.by_hand:
+            tell(number, step.notes[known:])
+    if (halt := halting(state)) is not None:
+        _halt(repo, journal, state, plan, halt)
+    for number, step in enumerate(state.steps):
+        tell(number, step.doubts)
     if assembly.stopped is not None and assembly.blockers:
         refuse_missing(assembly.stopped[0], assembly.blockers, state)
     refs.keep(repo, journal.ref, state.tip)

@@ -329,6 +329,26 @@ def test_what_the_user_kept_in_a_resolution_is_brought(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
 
 
+def test_what_the_user_has_resolved_is_told_and_brings_nothing_to_the_next(tmp_path: Path) -> None:
+    """Both use what the branch lacks, in one file; the first conflicts, and is resolved with the use."""
+    repo = new_repo(tmp_path / "repo", {"a.c": code(), "b.c": code()}, "master")
+    branch_with(repo, "stable-4.10", "master", ("own", {"a.c": code((5, "own();"))}))
+    commit(repo, {"h.h": HELPER}, "not in the run")
+    commit(repo, {"a.c": code((5, "helper();"))}, "first")
+    commit(repo, {"a.c": code((5, "helper();"), (30, "x = helper();"))}, "second")
+    given = ("--branch", "stable-4.10", "--series", "master~2..master")
+    assert "does not apply" in backport(repo, "apply", *given).output
+    folder = repo / ".git/backport/conflict"
+    (folder / "a.c").write_text(code((5, "own(); helper();")))
+    git(folder, "add", "a.c")
+    done = backport(repo, "continue")
+    assert done.exit_code == 3 and "patch 2 of 2" in done.output, done.output
+    assert "note: 1/2 first: uses helper" in done.output, done.output
+    done = backport(repo, "continue", "--accept", "doubt")
+    assert done.exit_code == 0, done.output
+    assert "2/2 second: uses helper" in done.output and "1/2 first" not in done.output
+
+
 def test_a_member_that_another_patch_of_the_run_brings(tmp_path: Path) -> None:
     repo = new_repo(tmp_path / "repo", {"a.c": code(), "b.c": code()}, "master")
     branch_with(repo, "stable-4.10", "master", ("own", {"other": "own\n"}))

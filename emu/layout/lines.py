@@ -26,7 +26,8 @@ class SourceLine:
 
 
 def read_lines(dwarf: Any) -> Iterator[tuple[int, int, SourceLine]]:
-    """(begin, end, place) of each stretch of code."""
+    """(begin, end, place) of each stretch of code that belongs to a line: what a compiler has no line for has
+    the number 0 (DWARF 5, 6.2.2)."""
     read = 0
     for unit in units(dwarf):
         program = dwarf.line_program_for_CU(unit)
@@ -40,7 +41,7 @@ def read_lines(dwarf: Any) -> Iterator[tuple[int, int, SourceLine]]:
             read += 1
             if read > MAX_ENTRIES:
                 raise LayoutError("a line table without end")
-            if place[0] >= first and begin < address:
+            if place[0] >= first and place[1] and begin < address:
                 if place not in places:
                     name = files[place[0] - first].name.decode(errors="backslashreplace")
                     places[place] = SourceLine(name, place[1])

@@ -170,6 +170,19 @@ def test_lines_of_the_assembler(version: str) -> None:
     assert lines.line_at(f - 1) is None
 
 
+@pytest.mark.parametrize("version", ["-gdwarf-4", "-gdwarf-5"])
+def test_code_that_no_line_is_for(version: str) -> None:
+    """clang gives it the number 0, which the assembler leaves out: back by 998 lines, made 1000."""
+    core = compile_source(LINES.replace(".loc 2 7", ".loc 1 2"), ".s", (version,))
+    assert core.count(b"\x03\x9a\x78") == 1
+    core = core.replace(b"\x03\x9a\x78", b"\x03\x98\x78")
+    image = place(parse_elf(core), BASE, lambda name: BASE)
+    lines, f = Layout(image), image.symbols["f"]
+    assert str(lines.line_at(f)) == "first.c:1000"
+    assert (lines.line_at(f + 1), lines.line_at(f + 300)) == (None, None)
+    assert str(lines.line_at(f + 301)) == "first.c:1"
+
+
 def test_a_line_table_without_end_is_none() -> None:
     core = bytearray(compile_source(LINES, ".s", ("-gdwarf-4",)))
     section = parse_elf(bytes(core)).section(".debug_line")

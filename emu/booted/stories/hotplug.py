@@ -113,6 +113,16 @@ def _take_one_again(guest: Guest) -> Came:
     return Came(Treatment.FORWARDED, f"L0 keeps {kept} pages", done, wrong)
 
 
+def _take_more(guest: Guest) -> Came:
+    """It has all that it was built with and has given nothing back: what it gets now is taken from whoever
+    runs it (public memory.h, XENMEM_maximum_reservation: there is an end to what a domain has)."""
+    done = _ask(guest, TAKE, range(1))
+    l0 = guest.machine.l0
+    own = done > 0 and not any(call.op == TAKE and call.result > 0 for call in l0.calls)
+    wrong = ("the guest gets a page that nobody gave back, and L0 has given none",) if own else ()
+    return Came(Treatment.LOCAL, "", done, wrong)
+
+
 def _take_pair_again(guest: Guest) -> Came:
     """Two pages in one extent: public memory.h, struct xen_memory_reservation, extent_order."""
     frames = _frames(guest)
@@ -138,6 +148,7 @@ STORIES = (
     Story("memory given back", GIVE, _give),
     Story("memory given back and taken again", TAKE, _take_again),
     Story("memory given back and one page taken again", TAKE, _take_one_again),
+    Story("memory that was never given back", TAKE, _take_more),
     Story("memory of which L0 takes half back", TAKE, _take_again, _half),
     Story("two pages in one extent given back and taken again", TAKE, _take_pair_again),
 )

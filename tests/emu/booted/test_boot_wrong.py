@@ -26,6 +26,7 @@ UD2 = b"\x0f\x0b"
 LOOP = b"\xeb\xfe"
 IMPATIENT = Bounds(seconds=0.4, instructions=50_000, patience=2)
 RETURN_0 = b"\x31\xc0\xc3"
+RETURN_1 = b"\xb8\1\0\0\0\xc3"
 
 
 @cache
@@ -124,6 +125,15 @@ def test_more_than_the_guest_takes_again(monkeypatch: pytest.MonkeyPatch) -> Non
     report = emulate_image(sample_image(), load_profile("xen-pv-shim-4.10"), only=only)
     (finding,) = report.findings
     assert finding.message == "the guest has 1 of its 3 pages again, and L0 keeps 1"
+
+
+def test_memory_that_is_the_images_own() -> None:
+    """It says that its guest has a page more, and has asked nobody for it."""
+    only = "memory that was never given back/64"
+    report = emulate_image(sample_image(), load_profile("xen-pv-shim-4.10"), only=only)
+    assert (report.behaviour[0].result, report.findings) == (0, ())
+    (finding,) = boot(RETURN_1, only, "do_memory_op").findings
+    assert finding.message == "the guest gets a page that nobody gave back, and L0 has given none"
 
 
 def test_success_without_an_answer() -> None:

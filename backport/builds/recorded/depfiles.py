@@ -25,7 +25,7 @@ _RULE = re.compile(r"(?P<targets>[^\t:=$%;|#][^:=$%;|#]*):(?!:)(?P<needed>[^:=$%
 _DIRECTIVE = re.compile(
     r"[-s]?include|-?load|(?:un)?export|override|(?:un)?define|private|vpath|ifn?eq|ifn?def|else|end(?:if|ef)"
 )
-_AS_TEXT = re.compile(rb"[({]file\s")
+_AS_TEXT = re.compile(rb"\$[({]file\s")
 
 
 class Rules(Struct, frozen=True):

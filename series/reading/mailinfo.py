@@ -6,11 +6,13 @@ has opinions of its own on folding, bad charsets and line ends: a commit message
 for byte the same (tests/series/reading/test_mail_git.py puts the same mails to ``git am``).
 
 In one thing it knows more than git: ``git am`` takes every carriage return before a line feed for
-one that the transport added.  When the headers have none, the diff's own are content and are kept
-(as with ``git am --keep-cr``), so that a patch to a CRLF file applies.
+one that the transport added.  When headers and names of files have none, the diff's own are content and
+are kept (as with ``git am --keep-cr``), so that a patch to a CRLF file applies.
 """
 
 from __future__ import annotations
+
+import re
 
 from msgspec import Struct
 
@@ -29,6 +31,8 @@ from series.reading.mail_message import MessageAndDiff, strip_space
 from series.reading.mail_parts import PartReader, unarmoured
 from series.reading.rules import DEFAULT, Rules
 
+NAMES = re.compile(rb"(?m)^--- [^\n]*\n\+\+\+ ([^\n]*)\n@@ -")
+"""What stands above the first hunk of a file."""
 _DECODED = frozenset({b"from", b"subject", b"date", b"author", b"reply-to", b"x-original-from"})
 
 
@@ -58,9 +62,19 @@ class MailInfo(Struct, frozen=True):
     """The subject of its header, which ``subject`` is but where the body has another."""
 
 
+def is_crlf(data: bytes) -> bool:
+    """Whether carriage returns before a line feed are not the patch's own.
+
+    The first line tells, and the names above the first hunk: they end in none for a file that has them.
+    """
+    names = NAMES.search(data)
+    first = data[: data.find(b"\n") + 1].endswith(b"\r\n")
+    return first or (names is not None and names[1].endswith(b"\r"))
+
+
 def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
     """Read one mail (without its ``From `` separator)."""
-    transport_crlf = data[: data.find(b"\n") + 1].endswith(b"\r\n")
+    transport_crlf = is_crlf(data)
     if transport_crlf:
         data = data.replace(b"\r\n", b"\n")
     headers, body, body_line = split_head(data, skip_blank=True)

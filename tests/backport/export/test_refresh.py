@@ -423,6 +423,21 @@ def test_a_carriage_return_inside_a_line_ends_none(repo: Path, tmp_path: Path) -
     pushes(repo, out)
 
 
+def test_a_patch_saved_with_other_ends_of_lines_is_refreshed_as_a_whole(
+    repo: Path, tmp_path: Path
+) -> None:
+    """What is kept of it and what is made anew end their lines alike: patch(1) takes CRs off all or none."""
+    folder = repo / "debian/patches"
+    text = diff("a.c", lines(), lines((20, "twenty")), "git")
+    text += diff("e.c", "", "made\n").replace("--- a/e.c", "--- /dev/null")
+    (folder / "moved.patch").write_bytes((HEADER + text).encode().replace(b"\n", b"\r\n"))
+    (folder / "series").write_text("moved.patch\n")
+    out = tmp_path / "out"
+    assert refresh(repo, "--to", str(out)) == {"moved.patch": "refreshed"}
+    assert git(repo, "show", f"{pushes(repo, out)}:e.c") == "made"
+    assert b"\r" not in (out / "moved.patch").read_bytes()
+
+
 def test_a_single_patch_without_an_end_of_its_line_is_pushed(repo: Path, tmp_path: Path) -> None:
     (repo / "debian/patches/series").write_text("moved.patch -p1")
     out = tmp_path / "out"

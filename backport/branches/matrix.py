@@ -8,13 +8,15 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from backport.branches.endings import Halt, cells_of
+from backport.branches.endings import Halt, cells_of, halt_of
 from backport.branches.roster import Cell, Ending, Part, Roster, RosterFile
 from backport.errors import BackportError, ExitCode
 from backport.gateway.repository import Repo
 from backport.levels import Phase
 from backport.planning.plan import Plan, combine
+from backport.run.doubting import open_doubts
 from backport.run.journal import RunState
+from backport.run.refusals import unsettled_error
 from backport.run.stop import Stop
 from series.errors import SeriesError
 from series.model import Oid, shown
@@ -47,6 +49,8 @@ class Column(Struct, frozen=True):
     exit_code: int = 0
     worktree: str | None = None
     stop: Stop | None = None
+    doubts: tuple[str, ...] = ()
+    """Why what it waits with may be wrong for the branch."""
     waits_for: str | None = None
 
     @property
@@ -130,18 +134,23 @@ def _open(repo: Repo, part: Part, state: RunState | None, halt: Halt, newer: str
         return Column(part.branch, part.target, Standing.DROPPED, None, None, ())
     stands = state.phase is Phase.STOPPED and state.clash is not None
     begun = state.phase is not Phase.PLAN
+    subjects = _subjects(repo, state) if begun else ()
+    doubts = open_doubts(state)
+    if doubts and not stands and not halt.error:
+        halt = halt_of(unsettled_error(state, subjects))
     return Column(
         part.branch,
         part.target,
         Standing.STOPPED if stands else Standing.WAITS,
         state.old,
         None,
-        cells_of(state, _subjects(repo, state)) if begun else (),
+        cells_of(state, subjects) if begun else (),
         error=halt.error,
         hint=halt.hint,
         exit_code=halt.exit_code,
         worktree=state.worktree,
         stop=state.clash if stands else None,
+        doubts=doubts,
         waits_for=None if begun else newer,
     )
 

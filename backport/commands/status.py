@@ -4,13 +4,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backport.commands import options as opt
 from backport.counted import counted
-
-if TYPE_CHECKING:
-    from backport.run.journal import RunState
 
 
 def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
@@ -25,6 +21,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
     from backport.commands.here import open_repo
     from backport.report.summary import conflict_json, missing_json
     from backport.run import undo_plan
+    from backport.run.doubting import open_doubts
     from backport.run.journal import SEVERAL, Journal
 
     found = open_repo(repo)
@@ -47,7 +44,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
         if json != "-":
             print("no run in progress")
         return
-    clash = state.clash
+    clash, doubts = state.clash, open_doubts(state)
     write_json(
         json,
         {
@@ -59,7 +56,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
             "tip": state.tip,
             "conflict": conflict_json(state),
             "missing": missing_json(state),
-            "doubts": list(clash.doubts) if clash is not None else _unsettled(state),
+            "doubts": list(doubts),
             "worktree": state.worktree,
         },
     )
@@ -91,7 +88,7 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
         say(f"{clash.way_on}; or `backport skip`, or `backport abort`{clash.other_way_on}")
     elif owner is not None:
         print(f"running in process {owner}")
-    elif doubts := _unsettled(state):
+    elif doubts:
         from backport.report.page import say
         from backport.run.refusals import TAKE_OR_ABORT
 
@@ -103,19 +100,6 @@ def status(repo: opt.RepoDir = None, json: opt.Json = None) -> None:
         say(TAKE_OR_ABORT)
     else:
         print("interrupted: `backport continue` or `backport abort`")
-
-
-def _unsettled(state: RunState) -> list[str]:
-    """The doubts that a run which is all on waits with."""
-    if len(state.steps) < len(state.items):
-        return []
-    from backport.run.doubting import unsettled
-
-    return [
-        f"{number + 1}/{len(state.items)} {doubt}"
-        for number in unsettled(state)
-        for doubt in state.steps[number].doubts
-    ]
 
 
 def _may_run(repo: Path | None) -> bool:

@@ -125,7 +125,7 @@ def for_branch(hint: str, branch: str) -> str:
 
 
 def show_columns(matrix: Matrix) -> None:
-    """For ``status``: the matrix, and how to see and resolve each conflict."""
+    """For ``status``: the matrix, how to see and resolve each conflict, and what is doubtful."""
     from backport.run.stop import help_lines
 
     show_matrix(matrix)
@@ -134,6 +134,9 @@ def show_columns(matrix: Matrix) -> None:
             say(f"\n{column.short}, in {column.worktree}:")
             for line in help_lines(column.stop, column.short):
                 say(line)
+        elif column.doubts:
+            say(f"\n{column.short}: {column.error}")
+            say(f"  {for_branch(column.hint, column.branch)}")
 
 
 def matrix_json(matrix: Matrix) -> dict[str, Any]:
@@ -162,7 +165,7 @@ def _column_json(column: Column) -> dict[str, Any]:
         "worktree": column.worktree,
         "waits_for": column.waits_for,
         "conflict": [{"path": path, "reason": why} for path, why in stop.clashes] if stop else None,
-        "doubts": list(stop.doubts) if stop else [],
+        "doubts": list(column.doubts),
         "missing": [asdict(one) for one in stop.missing] if stop else [],
         "patches": [
             {

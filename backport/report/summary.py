@@ -13,6 +13,7 @@ from backport.counted import counted
 from backport.levels import Record
 from backport.planning.items import Item, Taken
 from backport.report.page import fold, page_width
+from backport.run.doubting import open_doubts
 from backport.run.steps import StepState
 from backport.run.stop import Laid
 from backport.run.worth import Worth, parts_json, worth_words
@@ -222,7 +223,7 @@ def stopped_json(error: BackportError, state: RunState | None) -> dict[str, Any]
         "worktree": state.worktree if state else None,
         "conflict": conflict_json(state),
         "missing": missing_json(state),
-        "doubts": list(state.clash.doubts) if state is not None and state.clash is not None else [],
+        "doubts": list(open_doubts(state)) if state is not None else [],
     }
 
 

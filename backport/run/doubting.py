@@ -109,6 +109,21 @@ def unsettled(state: RunState) -> tuple[int, ...]:
     return tuple(n for n, step in enumerate(state.steps[: last + 1]) if step.doubts)
 
 
+def open_doubts(state: RunState) -> tuple[str, ...]:
+    """What a run that waits is doubtful of: the result that it stopped on, or, when all patches are on, the
+    `unsettled` steps, each doubt with the number of its step."""
+    if state.clash is not None:
+        return state.clash.doubts
+    if len(state.steps) < len(state.items):
+        return ()
+    total = len(state.items)
+    return tuple(
+        f"{number + 1}/{total} {doubt}"
+        for number in unsettled(state)
+        for doubt in state.steps[number].doubts
+    )
+
+
 def _is_judged(state: RunState) -> bool:
     return level_of(state.settings)[0] is not Level.NONE or ACCEPT in state.settings.accept
 

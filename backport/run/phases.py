@@ -223,9 +223,10 @@ def _applied(
         refuse_missing(assembly.stopped[0], assembly.blockers, state)
     refs.keep(repo, journal.ref, state.tip)
     if assembly.stopped is None:
-        if doubtful := unsettled(state):
+        if unsettled(state):
             journal.write(state)
-            raise unsettled_error(state, [(n, plan.patch(repo, state.items[n])) for n in doubtful])
+            subjects = [shown(plan.patch(repo, item).subject) for item in state.items]
+            raise unsettled_error(state, subjects)
         state = replace(state, phase=Phase.VALIDATE)
         journal.write(state)
         return state

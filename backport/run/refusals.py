@@ -13,7 +13,7 @@ from backport.gateway import refs
 from backport.gateway.repository import Repo
 from backport.levels import Phase, Prerequisites
 from backport.run import proposing
-from backport.run.doubting import ACCEPT
+from backport.run.doubting import ACCEPT, unsettled
 from backport.run.journal import SEVERAL, UNDO, Journal, RunState
 from backport.run.stop import help_lines
 from backport.verdicts import State, StepVerdict, Validator
@@ -84,16 +84,17 @@ def conflict_error(state: RunState, patch: Patch, folder: Path, later: Iterable[
     )
 
 
-def unsettled_error(state: RunState, patches: Sequence[tuple[int, Patch]]) -> Conflict:
-    """What a person reads where steps, numbered from 0, are doubtful since he left out or resolved a later
-    one."""
+def unsettled_error(state: RunState, subjects: Sequence[str]) -> Conflict:
+    """What a person reads where steps are doubtful since he left out or resolved a later one; ``subjects``:
+    of all patches of the run."""
     branch = state.branch.removeprefix("refs/heads/")
+    numbers = unsettled(state)
     lines = "".join(
-        f"\n  {number + 1}/{len(state.items)} {shown(patch.subject)}: {'; '.join(state.steps[number].doubts)}"
-        for number, patch in patches
+        f"\n  {number + 1}/{len(state.items)} {subjects[number]}: {'; '.join(state.steps[number].doubts)}"
+        for number in numbers
     )
     return Conflict(
-        f"since a later patch was left out or resolved by hand, {counted(len(patches), 'step')} may be wrong"
+        f"since a later patch was left out or resolved by hand, {counted(len(numbers), 'step')} may be wrong"
         f" for {branch}, and nothing is built to tell:{lines}",
         TAKE_OR_ABORT,
     )

@@ -311,6 +311,29 @@ def test_a_step_before_what_the_user_left_out_is_examined_again(
     assert "helper" in git(repo, "show", "stable-4.10:b.c")
 
 
+def test_what_a_decision_made_doubtful_is_named_on_each_of_several_branches(tmp_path: Path) -> None:
+    """As it happens, by `status` later, and to a program."""
+    repo = start_before_what_brings(tmp_path)
+    backport(repo, "abort")
+    branch_with(repo, "stable-4.11", "stable-4.10", ("more", {"other": "more\n"}))
+    given = ("--branch", "stable-4.10", "--branch", "stable-4.11", "--series", "master~2..master")
+    assert backport(repo, "apply", *given).exit_code == 3
+    done = backport(repo, "skip", "--json", "-")
+    said = "1/2 uses helper, which stable-4.11 does not have: it may need another patch"
+    assert (done.exit_code, json.loads(done.stdout)["branches"][0]["doubts"]) == (3, [said])
+    shown = backport(repo, "status").stdout
+    assert "1/2 use: uses helper" in shown, shown
+    assert "`backport continue --branch stable-4.11 --accept doubt`" in shown, shown
+    told = json.loads(backport(repo, "status", "--json", "-").stdout)
+    assert (told["exit_code"], told["branches"][0]["doubts"]) == (3, [said])
+
+
+def test_a_program_is_told_what_a_decision_made_doubtful(tmp_path: Path) -> None:
+    repo = start_before_what_brings(tmp_path)
+    (doubt,) = json.loads(backport(repo, "skip", "--json", "-").stdout)["doubts"]
+    assert doubt.startswith("1/2 uses helper")
+
+
 def test_a_run_that_a_decision_made_doubtful_can_be_given_up(tmp_path: Path) -> None:
     repo = start_before_what_brings(tmp_path)
     old = git(repo, "rev-parse", "stable-4.10")

@@ -36,7 +36,7 @@ from backport.run.preview import Outlook, foresee
 from backport.run.steps import StepState
 from series.lines import split_lines
 from series.model import FileChange, Oid, Patch, shown
-from series.reading.mailinfo import NAMES
+from series.reading.line_ends import by_names
 from series.reading.patch_files import PatchFile, Section, cut_patch_file
 from series.reading.quilt import QuiltEntry, parse_series
 
@@ -246,11 +246,8 @@ def _refreshed(
     changes = [change for turn in mine for change in turn.patch.changes]
     if not parts and not lost and _stands(tree, new, changes):
         return Refreshed(entry.name, Fare.KEPT, "every hunk is at its lines", data=data)
-    names = NAMES.search(data)
-    if names is not None and names[1].endswith(b"\r"):
-        # Saved with other ends of lines: patch(1) takes them off all, by what the first of them is.
-        data = data.replace(b"\r\n", b"\n")
-    cut = cut_patch_file(data)
+    # What is made anew has the file's own ends of lines, and so have the names beside it.
+    cut = cut_patch_file(by_names(data))
     touched = [p for change in changes for p in {change.old_path or change.path, change.path}]
     once = len(set(touched)) == len(touched)
     strip = next((n for n in (entry.strip, settings.strip) if n is not None), 1)

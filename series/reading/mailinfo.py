@@ -6,20 +6,20 @@ has opinions of its own on folding, bad charsets and line ends: a commit message
 for byte the same (tests/series/reading/test_mail_git.py puts the same mails to ``git am``).
 
 In one thing it knows more than git: ``git am`` takes every carriage return before a line feed for
-one that the transport added.  When headers and names of files have none, the diff's own are content and
-are kept (as with ``git am --keep-cr``), so that a patch to a CRLF file applies.
+one that the transport added.  When the headers and a file's names (`line_ends`) have none, the diff's own are
+content and are kept (as with ``git am --keep-cr``), so that a patch to a CRLF file applies.
 """
 
 from __future__ import annotations
-
-import re
 
 from msgspec import Struct
 
 from series.model import Identity, When, shown
 from series.reading.authors import author_behind_list, parse_author
+from series.reading.choices import QuotedCr
 from series.reading.dates import parse_date
 from series.reading.encodings import as_utf8
+from series.reading.line_ends import by_names
 from series.reading.mail_headers import (
     clean_subject,
     decode_words,
@@ -31,8 +31,6 @@ from series.reading.mail_message import MessageAndDiff, strip_space
 from series.reading.mail_parts import PartReader, unarmoured
 from series.reading.rules import DEFAULT, Rules
 
-NAMES = re.compile(rb"(?m)^--- [^\n]*\n\+\+\+ ([^\n]*)\n@@ -")
-"""What stands above the first hunk of a file."""
 _DECODED = frozenset({b"from", b"subject", b"date", b"author", b"reply-to", b"x-original-from"})
 
 
@@ -62,21 +60,10 @@ class MailInfo(Struct, frozen=True):
     """The subject of its header, which ``subject`` is but where the body has another."""
 
 
-def is_crlf(data: bytes) -> bool:
-    """Whether carriage returns before a line feed are not the patch's own.
-
-    The first line tells, and the names above the first hunk: they end in none for a file that has them.
-    """
-    names = NAMES.search(data)
-    first = data[: data.find(b"\n") + 1].endswith(b"\r\n")
-    return first or (names is not None and names[1].endswith(b"\r"))
-
-
 def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
     """Read one mail (without its ``From `` separator)."""
-    transport_crlf = is_crlf(data)
-    if transport_crlf:
-        data = data.replace(b"\r\n", b"\n")
+    begun_by_crlf = data[: data.find(b"\n") + 1].endswith(b"\r\n")
+    data = data.replace(b"\r\n", b"\n") if begun_by_crlf else by_names(data)
     headers, body, body_line = split_head(data, skip_blank=True)
     decoder = PartReader(rules.quoted_cr)
     decoder.part(headers, body, body_line, 0)
@@ -97,7 +84,7 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
     near = message_ids(ids.get(b"in-reply-to", b""))
     far = tuple(reversed(message_ids(ids.get(b"references", b""))))
     own = message_ids(ids.get(b"message-id", b""))
-    log = b"".join(filtered.log)
+    log, diff = b"".join(filtered.log), b"".join(filtered.diff)
     when = told.get(b"date", b"")
     date = parse_date(when)
     if date is None and when.strip():
@@ -118,7 +105,7 @@ def parse_mail(data: bytes, rules: Rules = DEFAULT) -> MailInfo:
         clean=clean,
         message=strip_space(clean + b"\n\n" + log),
         body=strip_space(log),
-        diff=b"".join(filtered.diff),
+        diff=diff if rules.quoted_cr is QuotedCr.KEEP else by_names(diff),
         diff_line=filtered.diff_line if decoder.plain else None,
         message_id=own[0] if own else None,
         references=tuple(dict.fromkeys(near + far)),

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from series.reading.decoding import decode
 from series.reading.dep3 import dep3_trailers
+from series.reading.line_ends import by_names
 from series.reading.mail_headers import mail_headers
 from series.reading.mail_message import strip_space
-from series.reading.mailinfo import NAMES, MailInfo, parse_mail
+from series.reading.mailinfo import MailInfo, parse_mail
 from series.reading.mbox import RawMail, split_mbox, unescape
 from series.reading.rules import DEFAULT, Rules
 from series.reading.subject import Tags, parse_tags
@@ -98,9 +99,7 @@ def _is_mail(data: bytes) -> bool:
 
 def _pieces(raw: RawMail, name: str, rules: Rules, depth: int = 0) -> Iterator[Piece]:
     data = unescape(raw.data) if raw.escaped else raw.data
-    names = NAMES.search(data)
-    if names is not None and names[1].endswith(b"\r"):
-        data = data.replace(b"\r\n", b"\n")  # an editor's, whatever stands above the diff
+    data = by_names(data)
     if raw.commit or raw.escaped or _is_mail(data):
         info = _with_changeset(parse_mail(data, rules))
         kept = dep3_trailers([(key, value) for key, value in info.fields])

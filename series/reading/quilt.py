@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from series.errors import SeriesError
 from series.model import Account, Fate, FileChange, Identity, Patch, Series, escaped, shown
 from series.reading.authors import parse_author
+from series.reading.line_ends import by_names
 from series.reading.mail import patch_of, signed
-from series.reading.mailinfo import NAMES
 from series.reading.paths import path_fault
 from series.reading.pieces import holds_diff, read_pieces
 from series.reading.rules import DEFAULT, Rules
@@ -194,10 +194,8 @@ def maintainer(control: bytes) -> Identity | None:
 
 def _read(entry: QuiltEntry, data: bytes, rules: Rules) -> Iterator[Patch]:
     strip = entry.strip if entry.strip is not None else rules.strip
-    names = NAMES.search(data)
-    if names is not None and not names[1].endswith(b"\r"):
-        # As patch(1) sees it, what ends the lines of the words above is nothing to the diff.
-        data = data[: names.start()].replace(b"\r\n", b"\n") + data[names.start() :]
+    # As patch(1) sees it, what ends the lines of the words above is nothing to the diff.
+    data = by_names(data, words=True)
     for piece in read_pieces(entry.name, data, rules):
         if piece.info.faults:
             raise QuiltError(piece.name, 0, "; ".join(piece.info.faults))

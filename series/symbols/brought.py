@@ -20,6 +20,10 @@ _PREFIX = b"CONFIG_"
 _TYPE_IN_USE = re.compile(rb"\b(?:struct|union|enum)\s+\w+\b(?=\s*[\w*&)(\[,])")
 """``struct foo *bar`` declares ``bar``, and not ``foo``."""
 _POINTER_TO_FUNCTION = re.compile(rb"\(\s*\*\s*(\w+)\s*\)\s*(?=\()")
+_MACRO_AT_MARGIN = re.compile(
+    rb"(?:static\s+)?(?!EXPORT|MODULE)[A-Z][A-Z0-9_]{3,}\s*\(\s*([A-Za-z_]\w*)\s*[,)]"
+)
+"""``LIST_HEAD(foo);``, ``TRACE_EVENT(foo,``: outside of functions a macro makes what it is given first."""
 _USED_FIRST = re.compile(rb"^\s*\w+(?=\s*[,=:(\[])")
 """An argument, an assignment, a label, a call; constants and functions are known by their definition."""
 
@@ -52,8 +56,11 @@ def _declaring(change: FileChange) -> Iterator[bytes]:
         for line in lines:
             text = line.clean
             if in_c and not DIRECTIVE.match(text):
+                by_macro = _MACRO_AT_MARGIN.match(text) if not depth else None
                 text, depth = _outside(_POINTER_TO_FUNCTION.sub(rb"\1", text), depth)
                 text = _USED_FIRST.sub(b"", _TYPE_IN_USE.sub(b"int", text))
+                if by_macro is not None:
+                    text = b"int %s;" % by_macro[1]
             if line.own:
                 yield text
 

@@ -25,6 +25,9 @@ MADE = [
     b"struct helper {\n    int x;\n};\n",
     b"typedef int helper;\n",
     b"static struct helper {\n    int x;\n} those[4];\n",
+    b"LIST_HEAD(helper);\n",
+    b"static LIST_HEAD(helper);\n",
+    b"TRACE_EVENT(helper,\n    TP_PROTO(int a),\n",
 ]
 USED = [
     b"    helper();\n",
@@ -43,6 +46,10 @@ USED = [
     b"    /* int helper; */\n",
     b'    f("int helper;");\n',
     b"    return helper;\n",
+    b"EXPORT_SYMBOL(helper);\n",
+    b"    ASSERT(helper);\n",
+    b"TRACE_EVENT(other,\n    TP_PROTO(struct helper *a),\n",
+    b"f(a,\nASSERT(helper));\n",
 ]
 
 

@@ -160,6 +160,12 @@ def _untested(steps: _Steps, end: int) -> tuple[int, ...]:
     return tuple(n for n in range(1, end) if n not in steps.answers)
 
 
+def _one_of(steps: Sequence[int]) -> str:
+    if len(steps) == 1:
+        return f"step {steps[0]}"
+    return f"one of the steps {', '.join(map(str, steps))}"
+
+
 def describe(found: Found, subjects: Sequence[str], commits: Sequence[str] = ()) -> str:
     """The finding in words; ``subjects[n - 1]`` belongs to step n, and ``commits[n - 1]``."""
 
@@ -180,9 +186,8 @@ def describe(found: Found, subjects: Sequence[str], commits: Sequence[str] = ())
     if found.first_bad == 0:
         lines = [f"the branch fails before any patch ({found.tested} tested)"]
     if found.untestable:
-        which = ", ".join(map(str, found.untestable))
         lines = [
-            f"the first that fails is {name(found.first_bad)} or one of the steps {which}, which"
+            f"the first that fails is {name(found.first_bad)} or {_one_of(found.untestable)}, which"
             " could not be tested"
         ]
     if found.untested:
@@ -193,8 +198,7 @@ def describe(found: Found, subjects: Sequence[str], commits: Sequence[str] = ())
     if found.repaired_by is not None:
         lines.append(f"repaired by {name(found.repaired_by).rstrip(',')}")
         if found.repair_untestable:
-            which = ", ".join(map(str, found.repair_untestable))
-            lines[-1] += f", or by one of the steps {which}, which could not be tested"
+            lines[-1] += f", or by {_one_of(found.repair_untestable)}, which could not be tested"
         if found.repair_untested:
             lines.append(
                 f"not tested between the two: {counted(len(found.repair_untested), 'step')}; it may be"

@@ -89,7 +89,7 @@ def test_a_repair_rests_on_what_was_tested() -> None:
     found = search(4, lambda n: [P, F, C, P, P][n])
     assert (found.repaired_by, found.repair_untestable, found.repair_untested) == (3, (2,), ())
     said = describe(found, ["a", "b", "c", "d"])
-    assert "'c', or by one of the steps 2, which could not be tested" in said
+    assert "'c', or by step 2, which could not be tested" in said
     found = search(5, lambda n: [P, F, P, F, P, P][n], {0: P, 1: F, 5: P})
     assert (found.repaired_by, found.repair_untestable, found.repair_untested) == (4, (), (2,))
     assert "not tested between the two: 1 step" in describe(found, ["a", "b", "c", "d", "e"])

@@ -17,7 +17,8 @@ from emu.l0.shared import PENDING, TIME, VCPU_INFO_SIZE
 from emu.spaces import LinearAddr, PhysAddr
 
 WORD: dict[abi.Mode, int] = {abi.Mode.NATIVE: 8, abi.Mode.COMPAT: 4}
-"""Bytes of the guest's unsigned long; of event channels it has as many words as a word has bits."""
+"""Bytes of the guest's unsigned long, which holds the number of a frame; of event channels it has as many
+words as a word has bits."""
 KERNEL_CS_32 = 0xE019
 CALLBACKTYPE_EVENT = 0
 

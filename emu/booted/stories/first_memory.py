@@ -7,11 +7,11 @@ all frames, which goes the other way.  They agree, or the guest hands L0 a frame
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from emu import abi
 from emu.abi import Mode
-from emu.booted.guest import Guest, NoAnswer
+from emu.booted.guest import WORD, Guest, NoAnswer
 from emu.booted.paging import Mapping as Page
 from emu.booted.paging import NotMapped
 from emu.booted.stories.telling import Came, Story
@@ -20,9 +20,6 @@ from emu.findings.boot_report import Treatment
 from emu.guest.kernel import BASE
 from emu.hardware.platform import GUEST_COMMAND_LINE
 from emu.spaces import LinearAddr
-
-WIDTH: Mapping[Mode, int] = {Mode.NATIVE: 8, Mode.COMPAT: 4}
-"""Bytes of a frame number in its tables."""
 
 
 class FirstMemory:
@@ -34,16 +31,29 @@ class FirstMemory:
         self._linear = guest.machine.linear
         layout = abi.START_OF_DAY[self.mode]
         self._told = layout.decode(self._linear.read(guest.drive.start_info, layout.size))
-        count, memory = self._told["nr_pages"], guest.machine.settings.memory
-        if not self._told["mfn_list"] or count * PAGE > memory:
+        if not self._told["mfn_list"]:
             raise NoAnswer("the guest is given no list of its frames")
-        self.frames = self._numbers(LinearAddr(self._told["mfn_list"]), count)
+        self._no_list = ""
+        self.frames = self._listed()
         """By the guest's own numbers of its pages."""
         self.pages = dict(self._mapped())
         """Those that are mapped where the guest begins, by address."""
 
+    def _listed(self) -> list[int]:
+        """What the list has; nothing where it cannot be, and `_no_list` is why."""
+        at, count = LinearAddr(self._told["mfn_list"]), self._told["nr_pages"]
+        there = self.guest.machine.settings.memory // PAGE
+        if count > there:
+            self._no_list = f"the guest is told of {count:#x} pages, and the machine has {there:#x}"
+            return []
+        try:
+            return self._numbers(at, count)
+        except NotMapped:
+            self._no_list = f"the guest's list of frames, at {at:#x}, is not mapped"
+            return []
+
     def _numbers(self, at: LinearAddr, count: int) -> list[int]:
-        width = WIDTH[self.mode]
+        width = WORD[self.mode]
         raw = self._linear.read(at, width * count)
         return [int.from_bytes(raw[n : n + width], "little") for n in range(0, len(raw), width)]
 
@@ -61,6 +71,11 @@ class FirstMemory:
         return begin <= at < begin + self._told["nr_pt_frames"] * PAGE
 
     # --- what is wrong with it ---
+
+    def no_list(self) -> Iterator[str]:
+        """That there is no list where it is said to be."""
+        if self._no_list:
+            yield self._no_list
 
     def other_frames(self) -> Iterator[str]:
         """Pages that are mapped to another frame than the list has."""
@@ -81,7 +96,7 @@ class FirstMemory:
 
     def not_back(self) -> Iterator[str]:
         """Frames from which the machine's table leads to another page, as far as it is there."""
-        width, per_page = WIDTH[self.mode], PAGE // WIDTH[self.mode]
+        width, per_page = WORD[self.mode], PAGE // WORD[self.mode]
         read: dict[int, list[int]] = {}
         for number, frame in enumerate(self.frames):
             part, at = divmod(frame, per_page)
@@ -96,7 +111,8 @@ class FirstMemory:
                 yield f"frame {frame:#x} is page {number:#x} by the guest's list, and {back}"
 
     def badly_mapped(self) -> Iterator[str]:
-        """8.: all is mapped read-write, but for the page tables, which are read-only; for its ring, too."""
+        """All is mapped read-write, but for the page tables, which are read-only; for its ring, too (item 8
+        of the layout)."""
         if not self._told["pt_base"]:
             return
         for at, page in self.pages.items():
@@ -117,6 +133,7 @@ class FirstMemory:
 
 
 KINDS: tuple[Callable[[FirstMemory], Iterator[str]], ...] = (
+    FirstMemory.no_list,
     FirstMemory.other_frames,
     FirstMemory.twice,
     FirstMemory.not_back,

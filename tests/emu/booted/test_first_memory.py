@@ -10,10 +10,10 @@ import pytest
 from emu import abi
 from emu.abi import Mode
 from emu.booted.drive import Drive
-from emu.booted.guest import Guest, NoAnswer
+from emu.booted.guest import WORD, Guest, NoAnswer
 from emu.booted.paging import FRAME_MASK, SHIFTS, USER, WRITABLE
 from emu.booted.starting import boot_image
-from emu.booted.stories.first_memory import WIDTH, FirstMemory, amiss
+from emu.booted.stories.first_memory import FirstMemory, amiss
 from emu.elf import PAGE
 from emu.elf.linked import parse_image
 from emu.guest.kernel import BASE
@@ -59,7 +59,7 @@ def tell(guest: Guest, **fields: int) -> None:
 
 
 def put_in_list(guest: Guest, number: int, frame: int) -> None:
-    width = WIDTH[guest.kernel.mode]
+    width = WORD[guest.kernel.mode]
     at = LinearAddr(told(guest, "mfn_list") + number * width)
     guest.machine.linear.write(at, frame.to_bytes(width, "little"))
 
@@ -113,7 +113,7 @@ def test_a_machine_table_that_leads_elsewhere(
     """The sample has none: one is put where its guest has room, and said to be there."""
     mode = guest.kernel.mode
     frames = FirstMemory(guest).frames
-    width, linear = WIDTH[mode], guest.machine.linear
+    width, linear = WORD[mode], guest.machine.linear
     tell(guest, nr_pages=4)
     per_page = PAGE // width
     start = guest.kernel.lists - frames[0] // per_page * PAGE
@@ -165,3 +165,15 @@ def test_a_guest_without_such_a_list(guest: Guest) -> None:
     tell(guest, mfn_list=0)
     with pytest.raises(NoAnswer, match="no list of its frames"):
         FirstMemory(guest)
+
+
+def test_a_list_that_is_not_where_it_is_said_to_be(guest: Guest) -> None:
+    tell(guest, mfn_list=0x7000)
+    assert wrong(guest) == ["the guest's list of frames, at 0x7000, is not mapped"]
+
+
+def test_more_pages_than_the_machine_has(guest: Guest) -> None:
+    there = guest.machine.settings.memory // PAGE
+    tell(guest, nr_pages=there + 1)
+    said = f"the guest is told of {there + 1:#x} pages, and the machine has {there:#x}"
+    assert wrong(guest) == [said]

@@ -30,7 +30,8 @@ from msgspec import Struct
 
 from series.lines import split_lines
 
-_TOKEN = re.compile(rb"[A-Za-z_]\w*|\d\w*|[ \t]+|\n|[^\w\s]", re.ASCII)
+_TOKEN = re.compile(rb"[A-Za-z_]\w*|\d\w*|[^\S\n]+|\n|[^\w\s]", re.ASCII)
+"""Every byte is in one of them."""
 _MARKER = re.compile(rb"^(?:<<<<<<< |\|{7} |>>>>>>> |=======\r?$)", re.MULTILINE)
 _MOST_LINES = 200
 _MOST_TOKENS = 800

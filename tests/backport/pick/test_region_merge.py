@@ -37,6 +37,9 @@ def marked(base: str, ours: str, theirs: str) -> bytes:
         ("f(1, 2);\nb\n", "b\n", "f(1, 2);\ny\n", "y\n", Finer.LINES),
         # A carriage return inside a line ends none.
         ("a\rb\n", "x\rb\n", "a\ry\n", "x\ry\n", Finer.TOKENS),
+        # Nor is any blank lost.
+        ("f(a, b);\r\n", "g(a, b);\r\n", "f(a, c);\r\n", "g(a, c);\r\n", Finer.TOKENS),
+        ("f(a,\fb);\v\n", "g(a,\fb);\v\n", "f(a,\fc);\v\n", "g(a,\fc);\v\n", Finer.TOKENS),
         # Only the line that both changed is taken apart.
         (
             "a\nf(1, 2);\nc\nd\n",

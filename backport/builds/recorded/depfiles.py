@@ -90,7 +90,7 @@ def rules_of(path: Path) -> Rules | None:
     return Rules(frozenset(made), frozenset(needed))
 
 
-def take_texts_of(path: Path) -> bool:
+def takes_texts(path: Path) -> bool:
     """Whether a makefile has make read files as texts (``$(file <NAME)``), or that is not known."""
     try:
         return _AS_TEXT.search(path.read_bytes()) is not None

@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backport.builds.recorded.change_times import Names, named, note_change_times
-from backport.builds.recorded.depfiles import lists_of_headers, rules_of, take_texts_of
+from backport.builds.recorded.depfiles import lists_of_headers, rules_of, takes_texts
 from backport.builds.recorded.outside_paths import Event, Paths
 from backport.builds.recorded.places import Places
 from backport.builds.recorded.recording import Command, Run, Touched
@@ -228,7 +228,7 @@ def _read_late(
         elif kind == "R":
             makefiles.add(path)
             first.setdefault(path, number)
-    if any(take_texts_of(Path(root, path)) for path in makefiles - frozenset(lists)):
+    if any(takes_texts(Path(root, path)) for path in makefiles - frozenset(lists)):
         return frozenset()
     made: dict[str, int] = {}
     for unit in units:

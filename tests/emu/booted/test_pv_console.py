@@ -23,10 +23,9 @@ from emu.findings.verdict import Outcome
 from emu.profile import Profile, load_profile
 from emu.profile.data import PvConsole
 from emu.profile.read import parse_profile
-from tests.emu.booted.test_boot_wrong import RETURN_0, UD2, overwritten
+from tests.emu.booted.test_boot_wrong import RETURN_0, RETURN_1, UD2, overwritten
 from tests.emu.images import sample_image, shim64
 
-RETURN_1 = b"\xb8\x01\0\0\0\xc3"
 FIRST_MEMORY = "PV console: first memory"
 NAMES = [told.name for told in pv_console.STORIES]
 

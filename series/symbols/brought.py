@@ -24,6 +24,10 @@ _MACRO_AT_MARGIN = re.compile(
     rb"(?:static\s+)?(?!EXPORT|MODULE)[A-Z][A-Z0-9_]{3,}\s*\(\s*([A-Za-z_]\w*)\s*[,)]"
 )
 """``LIST_HEAD(foo);``, ``TRACE_EVENT(foo,``: outside of functions a macro makes what it is given first."""
+_PARAMETER = re.compile(
+    rb"\b(?!(?:sizeof|typeof|return|new|delete|throw)\b)[A-Za-z_]\w*\s+\**([A-Za-z_]\w*)(?=\s*[,\[=;])"
+)
+"""``type name`` or ``type *name`` in parentheses: of a function, or of a loop; ``a * b`` is a product."""
 _USED_FIRST = re.compile(rb"^\s*\w+(?=\s*[,=:(\[])")
 """An argument, an assignment, a label, a call; constants and functions are known by their definition."""
 
@@ -57,24 +61,30 @@ def _declaring(change: FileChange) -> Iterator[bytes]:
             text = line.clean
             if in_c and not DIRECTIVE.match(text):
                 by_macro = _MACRO_AT_MARGIN.match(text) if not depth else None
-                text, depth = _outside(_POINTER_TO_FUNCTION.sub(rb"\1", text), depth)
-                text = _USED_FIRST.sub(b"", _TYPE_IN_USE.sub(b"int", text))
-                if by_macro is not None:
-                    text = b"int %s;" % by_macro[1]
+                text = _TYPE_IN_USE.sub(b"int", _POINTER_TO_FUNCTION.sub(rb"\1", text))
+                text, inside, depth = _parted(text, depth)
+                text = _USED_FIRST.sub(b"", text)
+                given = [by_macro[1]] if by_macro is not None else _PARAMETER.findall(inside)
+                if given and line.own:
+                    yield b"int %s;" % b", ".join(given)
             if line.own:
                 yield text
 
 
-def _outside(text: bytes, depth: int) -> tuple[bytes, int]:
-    """What of a line stands in no parentheses, of which ``depth`` are open before it; how many are then."""
+def _parted(text: bytes, depth: int) -> tuple[bytes, bytes, int]:
+    """What of a line stands in no parentheses, and what in some, of which ``depth`` are open before it; how
+    many are then.  A comma ends what stands in a pair."""
     if not depth and b"(" not in text:
-        return text, 0
-    kept = bytearray()
+        return text, b"", 0
+    kept, inside = bytearray(), bytearray()
     for mark in text:
         if mark == 0x29:  # a hunk may begin inside of some
             depth = max(depth - 1, 0)
+            inside += b","
         if not depth:
             kept.append(mark)
+        elif mark != 0x29:
+            inside.append(mark)
         if mark == 0x28:
             depth += 1
-    return bytes(kept), depth
+    return bytes(kept), bytes(inside), depth

@@ -138,6 +138,18 @@ def test_a_type_that_another_patch_makes_is_there(repo: Path, made: str) -> None
     assert "does not have" not in apply(repo, "master~2..master")
 
 
+def test_a_parameter_that_another_patch_adds_is_there(repo: Path) -> None:
+    """On a line of its own, as upstream's tree has it."""
+    made = "static int g(int a,\n             unsigned int extra)\n{\n    return a;\n}\n"
+    upstream(
+        repo,
+        {"c": "1"},
+        {"b.c": made + code()},
+        {"b.c": made.replace("return a", "return a + extra") + code()},
+    )
+    assert "does not have" not in apply(repo, "master~2..master")
+
+
 def test_a_member_that_two_patches_reach_is_brought_by_none(repo: Path) -> None:
     """Each of the words stands somewhere on the branch: they are nowhere reached one through the other."""
     git(repo, "checkout", "-q", "stable-4.10")

@@ -25,7 +25,7 @@ from backport.history.siblings import find_siblings
 from backport.levels import Phase, Prerequisites
 from backport.run import last_moves, moving
 from backport.run.conventions import convention_of
-from backport.run.doubting import ACCEPT
+from backport.run.doubting import ACCEPT, open_doubts
 from backport.run.journal import UNDO, Journal, RunState, left, with_step
 from backport.run.move import move, refuse_moved, release
 from backport.run.phases import (
@@ -39,7 +39,7 @@ from backport.run.phases import (
     resolved,
     take_back,
 )
-from backport.run.refusals import NO_UPSTREAM, refuse_second, refuse_undo
+from backport.run.refusals import NO_UPSTREAM, TAKE_OR_ABORT, refuse_second, refuse_undo
 from backport.run.request import Progress, Request, Result, Validation, pinned
 from backport.run.steps import Reason, Step, StepState
 from backport.store.files import remove
@@ -210,7 +210,7 @@ def leave_out(repo: Repo, journal: Journal) -> RunState:
     if state.phase is not Phase.STOPPED or state.clash is None:
         raise UsageError(
             "the run did not stop on a conflict: there is nothing to skip",
-            "`backport continue` resumes it",
+            TAKE_OR_ABORT if open_doubts(state) else "`backport continue` resumes it",
         )
     step = Step(state.clash.item, StepState.SKIPPED, Reason("left out by hand"), None)
     state = replace(with_step(state, step), phase=Phase.APPLY, clash=None)

@@ -13,7 +13,7 @@ from backport.gateway import refs
 from backport.gateway.repository import Repo
 from backport.levels import Phase, Prerequisites
 from backport.run import proposing
-from backport.run.doubting import ACCEPT, unsettled
+from backport.run.doubting import ACCEPT, open_doubts, unsettled
 from backport.run.journal import SEVERAL, UNDO, Journal, RunState
 from backport.run.stop import help_lines
 from backport.verdicts import State, StepVerdict, Validator
@@ -46,7 +46,12 @@ def refuse_second(journal: Journal) -> None:
         else "just begun"
     )
     stop = state.clash if state.phase is Phase.STOPPED else None
-    how = f"stopped on {stop.what}" if stop is not None else "was interrupted"
+    if stop is not None:
+        how = f"stopped on {stop.what}"
+    elif open_doubts(state):
+        how = "stopped on what a later decision made doubtful"
+    else:
+        how = "was interrupted"
     raise RunInProgress(
         f"a run onto {branch} {how} ({done})", "`backport continue` or `backport abort` first"
     )

@@ -334,6 +334,17 @@ def test_a_program_is_told_what_a_decision_made_doubtful(tmp_path: Path) -> None
     assert doubt.startswith("1/2 uses helper")
 
 
+def test_what_a_decision_made_doubtful_is_no_interruption(tmp_path: Path) -> None:
+    """For who begins another run, and who would skip one more."""
+    repo = start_before_what_brings(tmp_path)
+    assert backport(repo, "skip").exit_code == 3
+    done = backport(repo, "apply", "--branch", "stable-4.10", "--series", "master~1..master")
+    assert done.exit_code == 2
+    assert "stopped on what a later decision made doubtful (2 of 2 patches)" in done.output
+    done = backport(repo, "skip")
+    assert done.exit_code == 2 and "--accept doubt" in done.output, done.output
+
+
 def test_a_run_that_a_decision_made_doubtful_can_be_given_up(tmp_path: Path) -> None:
     repo = start_before_what_brings(tmp_path)
     old = git(repo, "rev-parse", "stable-4.10")

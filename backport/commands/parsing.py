@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from importlib import import_module
+from inspect import getdoc
 from typing import Any, ClassVar
 
 import typer
@@ -61,6 +62,7 @@ class LazyGroup(TyperGroup):
     room; a verb with verbs of its own is a Typer object."""
 
     panels: ClassVar[Mapping[str, Mapping[str, str]]]
+    _listing = False
 
     @cached_property
     def verbs(self) -> dict[str, tuple[str, str]]:
@@ -80,6 +82,14 @@ class LazyGroup(TyperGroup):
             ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near}?" if near else ""))
         return super().resolve_command(ctx, args)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        # The list of verbs has a line of each: the options of all need not be read for it.
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
+
     def get_command(self, _: Any, cmd_name: str) -> Any:
         if cmd_name not in self.verbs:
             return None
@@ -95,6 +105,8 @@ class LazyGroup(TyperGroup):
                 rich_markup_mode=self.rich_markup_mode,
                 suggest_commands=False,
             )
+        if self._listing:
+            return Command(cmd_name, help=getdoc(verb), rich_help_panel=panel)
         info = CommandInfo(cmd_name, cls=Command, callback=verb, rich_help_panel=panel)
         return get_command_from_info(
             info, pretty_exceptions_short=False, rich_markup_mode=self.rich_markup_mode

@@ -133,7 +133,10 @@ def _not_for_everyone(folder: Path, depth: int = 3) -> Iterator[Path]:
     for entry in entries:
         if entry.is_symlink():
             continue
-        mode = entry.stat(follow_symlinks=False).st_mode
+        try:
+            mode = entry.stat(follow_symlinks=False).st_mode
+        except OSError:  # it has gone meanwhile
+            continue
         if entry.is_dir():
             if not mode & stat.S_IXOTH:
                 yield Path(entry.path)

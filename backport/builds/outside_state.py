@@ -45,7 +45,7 @@ def state(path: str) -> str:
             return " ".join(
                 [f"{mode:o} ", *(f"{name}={value!r}" for name, value in attributes(path))]
             )
-        return f"{mode:o} {os.readlink(path) if stat.S_ISLNK(mode) else ''}"
+        return f"{mode:o} {_target(path) if stat.S_ISLNK(mode) else ''}"
     if path.startswith(_KERNEL):
         return f"{mode:o} {_text(path)}"
     seen = st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_dev, mode
@@ -77,9 +77,18 @@ def _chain(path: Path) -> Iterator[str]:
     """A path, and what it leads to link by link."""
     for _ in range(40):
         yield str(path)
-        if not path.is_symlink():
+        target = _target(str(path))
+        if not target:
             return
-        path = path.parent / path.readlink()
+        path = path.parent / target
+
+
+def _target(path: str) -> str:
+    """Where a link leads; "" where there is none, or none any more."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
 
 
 def _listing(folder: Path) -> str:

@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -122,7 +123,10 @@ class _Bench:
         try:
             built = self._build()
         except Exception as error:
-            self.outcome.wrong.append(f"{number}: crash: {error!r}")
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            self.outcome.wrong.append(
+                f"{number}: crash: {error} (line {at.lineno} of {at.filename})"
+            )
             self._builder = None
             return
         if built is None:

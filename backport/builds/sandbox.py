@@ -15,7 +15,9 @@ What cannot be had here is said in `Sandbox.why` (nothing at all) and `Sandbox.g
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -240,8 +242,20 @@ def _ways() -> tuple[tuple[str, ...], ...]:
 
 def _tried(flags: Sequence[str]) -> str | None:
     words = [*flags, "--tmpfs", "/run", "--tmpfs", "/tmp", "--", "true"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            said = process.communicate()[1].strip().splitlines()
+        finally:
+            # bwrap's child waits for its parent, for ever if that is killed: they end together.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode == 0:
         return None
-    said = done.stderr.strip().splitlines()
     return said[-1] if said else "no reason given"

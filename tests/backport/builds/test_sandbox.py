@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from backport.builds import sandbox
 from backport.builds.named_files import named_files
 from backport.builds.sandbox import unusable
 from tests.backport.trees import backport, git, new_repo
@@ -358,3 +362,43 @@ def test_a_file_in_shared_memory_is_a_file_like_another(tmp_path: Path) -> None:
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as there:
         command = f"cp {there.name} .config && make </dev/null >/dev/stdout"
         assert named_files(command, tmp_path, {}) == (Path(there.name),)
+
+
+def test_an_attempt_that_is_interrupted_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bwrap's child waits for ever where its parent alone is killed."""
+    said = tmp_path / "child"
+    fake = tmp_path / "bwrap"
+    fake.write_text(
+        f"#!/bin/sh\nsleep 300 2>/dev/null & echo $! > {said}.new\nmv {said}.new {said}\nwait\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def when_it_runs() -> None:
+        give_up = time.monotonic() + 30
+        while not said.exists() and time.monotonic() < give_up:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    waiting = threading.Thread(target=when_it_runs)
+    try:
+        waiting.start()
+        with pytest.raises(KeyboardInterrupt):
+            sandbox._tried(("bwrap",))
+    finally:
+        waiting.join()
+        signal.signal(signal.SIGUSR1, before)
+    child = Path(f"/proc/{said.read_text().strip()}")
+    give_up = time.monotonic() + 5
+    while (child / "cmdline").exists() and time.monotonic() < give_up:
+        if not (child / "cmdline").read_bytes():  # ended, and not waited for
+            break
+        time.sleep(0.02)
+    else:
+        assert not child.exists()

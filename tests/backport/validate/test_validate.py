@@ -114,7 +114,8 @@ def test_a_bad_step_leaves_a_new_branch_unmade(sample: Path) -> None:
 def test_a_finding_that_is_accepted_does_not_stop(sample: Path) -> None:
     words = ("apply", "--branch", "stable-4.10", "--to", "accepted")
     series = ("--series", str(sample / "posted/bug-leak-lock.mbox"))
-    done = backport(sample, *words, *series, "--accept", "locks:*", "--accept", "crash:*")
+    accepted = (x for what in ("locks", "crash", "asked again") for x in ("--accept", f"{what}:*"))
+    done = backport(sample, *words, *series, *accepted)
     assert done.exit_code == 0, done.output
     assert "findings accepted" in done.output
 

@@ -14,7 +14,7 @@ import stat
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -249,7 +249,9 @@ class Runner:
         for path in paths:
             place = self.root.resolve() / path
             if path in self._folder_dates and place.is_dir() and place.resolve() == place:
-                os.utime(place, ns=(self._folder_dates[path], self._folder_dates[path]))
+                # Another command that makes it may have emptied it meanwhile: it dates it, too.
+                with suppress(FileNotFoundError):
+                    os.utime(place, ns=(self._folder_dates[path], self._folder_dates[path]))
 
     def _is_dated(self, path: str, when: int, begun: int) -> bool:
         """Whether a command has given its output another date than that of its making.

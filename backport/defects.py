@@ -43,7 +43,7 @@ _LEFT_BEHIND = frozenset(
 
 
 UNTOUCHED = "untouched"
-"""A field of the guest's that nobody has filled in."""
+"""A field of the answer that the call has not written."""
 
 
 class Takes(IntEnum):

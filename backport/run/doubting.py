@@ -55,7 +55,7 @@ def examined(repo: Repo, plan: Plan, state: RunState, siblings: Siblings, first:
         short, run = state.branch.removeprefix("refs/heads/"), _bringing(repo, plan, state)
         for number, found in doubted(repo, repo.tree(state.onto), suspects, run, short).items():
             step = steps[number]
-            # What the user has made is his: he is told, and the run goes on.
+            # A resolution is the user's own decision: the doubt is a note there, and stops nothing.
             steps[number] = _noted(step, found) if step.by_hand else _doubted(step, found)
     return replace(state, steps=tuple(steps))
 

@@ -203,7 +203,7 @@ def _applied(
     repo: Repo, journal: Journal, state: RunState, plan: Plan, progress: Progress
 ) -> RunState:
     progress.phase("apply", len(state.items))
-    told = [len(step.notes) for step in state.steps]
+    noted = [len(step.notes) for step in state.steps]
     assembly = assemble(repo, plan, state, progress.step)
     state = assembly.state
 
@@ -212,7 +212,7 @@ def _applied(
         for line in lines:
             progress.note(f"{number + 1}/{len(state.items)} {subject}: {line}")
 
-    for number, (known, step) in enumerate(zip(told, state.steps, strict=False)):
+    for number, (known, step) in enumerate(zip(noted, state.steps, strict=False)):
         if step.by_hand:
             tell(number, step.notes[known:])
     if (halt := halting(state)) is not None:

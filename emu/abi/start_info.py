@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The page that tells a PV guest what it has: rewritten when it resumes (public xen.h).
+"""The page that says what a PV guest has (public xen.h); in the 32-bit layout for a 32-bit guest.
 
-Only what is filled in both on boot and on resume; in the 32-bit layout for a 32-bit guest.
+`START_INFO` has what is filled in on boot and on resume, `START_OF_DAY` what is on boot alone.
 """
 
 from __future__ import annotations

@@ -138,5 +138,5 @@ def _unsound(path: Path) -> str:
 
 
 def _text(data: bytes) -> str:
-    """Whatever stands there: that it is damaged is found by its sum."""
+    """A text that may be damaged: its sum tells, not an error here."""
     return data.decode("utf-8", "surrogateescape")

@@ -44,7 +44,7 @@ class FirstMemory:
         at, count = LinearAddr(self._told["mfn_list"]), self._told["nr_pages"]
         there = self.guest.machine.settings.memory // PAGE
         if count > there:
-            self._no_list = f"the guest is told of {count:#x} pages, and the machine has {there:#x}"
+            self._no_list = f"start_info has {count:#x} pages, and the machine has {there:#x}"
             return []
         try:
             return self._numbers(at, count)

@@ -119,7 +119,9 @@ def _take_more(guest: Guest) -> Came:
     done = _ask(guest, TAKE, range(1))
     l0 = guest.machine.l0
     own = done > 0 and not any(call.op == TAKE and call.result > 0 for call in l0.calls)
-    wrong = ("the guest gets a page that nobody gave back, and L0 has given none",) if own else ()
+    wrong = (
+        ("the guest gets one more page than it began with, and L0 has given none",) if own else ()
+    )
     return Came(Treatment.LOCAL, "", done, wrong)
 
 

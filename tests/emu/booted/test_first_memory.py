@@ -175,5 +175,5 @@ def test_a_list_that_is_not_where_it_is_said_to_be(guest: Guest) -> None:
 def test_more_pages_than_the_machine_has(guest: Guest) -> None:
     there = guest.machine.settings.memory // PAGE
     tell(guest, nr_pages=there + 1)
-    said = f"the guest is told of {there + 1:#x} pages, and the machine has {there:#x}"
+    said = f"start_info has {there + 1:#x} pages, and the machine has {there:#x}"
     assert wrong(guest) == [said]

@@ -37,6 +37,9 @@ _NO_WORDS = re.compile(
     rb"|similarity |[+-]{3} "
 )
 _STARTS = (b"diff --git ", b"--- ", b"@@ -", b"diff --cc ", b"diff --combined ", b"Binary files ")
+_INDEX_ABOVE = 6
+"""Lines above ``---``: CVS has Index, a ruler, RCS file, the revisions and its command there."""
+_WORDS_BEHIND = re.compile(rb"\t.*\Z", re.DOTALL)
 _BINARY = re.compile(rb"Binary files (.+) and (.+) differ\r?\n?\Z")
 
 
@@ -45,11 +48,13 @@ class Diff(Struct, frozen=True):
 
     git and patch(1) pass over such words; they may be another patch's author and message.  ``lost`` are
     the files whose diff has lost its hunks (number, path), where that is allowed; they are no changes.
+    ``unprefixed`` is the number of the first line whose names have no ``a/`` and ``b/``.
     """
 
     changes: tuple[FileChange, ...]
     words: tuple[tuple[int, bytes], ...] = ()
     lost: tuple[tuple[int, bytes], ...] = ()
+    unprefixed: int | None = None
 
 
 def parse_diff(
@@ -96,7 +101,7 @@ def read_diff(
             text.at += 1
     if len(changes) > seen > 0:
         words += passed
-    return Diff(tuple(changes), tuple(words), tuple(lost))
+    return Diff(tuple(changes), tuple(words), tuple(lost), text.unprefixed)
 
 
 class Lost(Struct, frozen=True):
@@ -153,6 +158,7 @@ def _git_change(text: DiffLines) -> FileChange | Lost:
 def _plain_change(text: DiffLines) -> FileChange:
     start = text.at
     old_line, new_line = text.lines[start], text.lines[start + 1]
+    _note_index(text, old_line, new_line)
     old = None if _EPOCH.search(old_line) else text.named(old_line[4:], text.strip)
     text.at += 1
     new = None if _EPOCH.search(new_line) else text.named(new_line[4:], text.strip)
@@ -176,6 +182,15 @@ def _plain_change(text: DiffLines) -> FileChange:
         hunks=hunks,
         others=others if kind == "modify" else (),
     )
+
+
+def _note_index(text: DiffLines, *names: bytes) -> None:
+    """Subversion and CVS name a file three times alike, without a prefix; others add one to two of them."""
+    for line in text.lines[max(text.at - _INDEX_ABOVE, 0) : text.at]:
+        if line.startswith(b"Index: "):
+            index = line[len(b"Index: ") :].rstrip(b"\r\n")
+            if all(index == _WORDS_BEHIND.sub(b"", name[4:].rstrip(b"\r\n")) for name in names):
+                text.note_names(index, index, text.at)
 
 
 def _plain_binary(text: DiffLines) -> FileChange | None:

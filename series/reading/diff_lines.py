@@ -9,7 +9,7 @@ from typing import NoReturn
 from series.errors import SeriesError
 from series.lines import split_lines
 from series.model import shown
-from series.reading.paths import path_fault, strip_components, unquote
+from series.reading.paths import lacks_prefix, path_fault, strip_components, unquote
 
 _STAMP = re.compile(
     rb"(?:\t| +\d{4}-\d\d-\d\d \d\d:\d\d"
@@ -50,6 +50,13 @@ class DiffLines:
         self.lines = split_lines(data)
         self.where, self.strip, self.first_line = where, strip, first_line
         self.at = 0
+        self.unprefixed: int | None = None
+        """The first line whose names have no prefix that could be stripped."""
+
+    def note_names(self, old: bytes, new: bytes, at: int) -> None:
+        """Two names of one file, as line ``at`` has them."""
+        if self.unprefixed is None and lacks_prefix(old, new):
+            self.unprefixed = self.first_line + at
 
     def refuse(self, what: str, at: int | None = None) -> NoReturn:
         """Raise `DiffError` with the number of a line, the next one by default."""

@@ -83,6 +83,7 @@ def _default_name(text: DiffLines, rest: bytes) -> bytes | None:
     for one, two in pairs:
         left = strip_components(one, text.strip)
         if left is not None and left == strip_components(two, text.strip):
+            text.note_names(one, two, text.at)
             return left
     return None
 

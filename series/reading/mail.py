@@ -108,6 +108,14 @@ def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch
         first_line=first,
         partial=rules.partial,
     )
+    if found.unprefixed is not None and rules.strip is None:
+        # A new file would land in another folder, and one that is deleted would count as gone already.
+        raise DiffError(
+            where,
+            found.unprefixed,
+            "the names have no a/ and b/ (as with diff.noprefix); -p 0 takes them as they are, -p 1"
+            " strips the first folder",
+        )
     if found.words and not rules.partial:
         _refuse_another_patch(found, where)
     from series.reading.foreign import find_foreign

@@ -98,6 +98,14 @@ def _unescape(match: re.Match[bytes]) -> bytes:
     return _ESCAPES.get(token) or bytes((int(token, 8),))
 
 
+def lacks_prefix(old: bytes, new: bytes) -> bool:
+    """Whether two names of one file were written without ``a/`` and ``b/`` (diff.noprefix, svn).
+
+    They are the same to the last byte then.  ``a/x a/x`` is a header that was edited.
+    """
+    return old == new and old.find(b"/") > 1
+
+
 def strip_components(path: bytes, count: int) -> bytes | None:
     """Take ``count`` leading components off, as ``-p`` does; None when the path has too few."""
     for _ in range(count):

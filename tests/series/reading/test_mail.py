@@ -11,6 +11,7 @@ from series.model import Numbering
 from series.reading.diff_lines import DiffError
 from series.reading.mail import MailError, read_mbox, read_patch_files
 from series.reading.mbox import split_mbox
+from series.reading.rules import Rules
 from series.reading.subject import parse_tags
 
 DIFF = "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+%s\n-- \n2.39.5\n\n"
@@ -249,3 +250,30 @@ def test_a_series_of_ten_thousand_patches_is_numbered() -> None:
     """Read as unnumbered, 10,000 patches of Xen were put in an order that ends at a doubt."""
     tags = parse_tags(b"[PATCH 03118/10000] x86: helpers")
     assert (tags.number, tags.total) == (3118, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("line", "diff"),
+    [
+        (8, "diff --git lib/n lib/n\nnew file mode 100644\n--- /dev/null\n+++ lib/n\n@@ -0,0 +1 @@\n+\n"),
+        (8, "diff --git lib/n lib/n\ndeleted file mode 100644\n--- lib/n\n+++ /dev/null\n@@ -1 +0,0 @@\n-\n"),
+        (8, 'diff --git "lib/\\303" "lib/\\303"\nold mode 100644\nnew mode 100755\n'),
+        (10, "Index: lib/n\n=====\n--- lib/n\t(revision 0)\n+++ lib/n\t(revision 0)\n@@ -0,0 +1 @@\n+\n"),
+    ],
+)  # fmt: skip
+def test_names_without_prefixes_are_refused_until_a_depth_is_given(line: int, diff: str) -> None:
+    """A file made by it would land one folder higher, and one deleted would count as gone already."""
+    data = mail("[PATCH] new", f"Text.\n---\n{diff}", None)
+    with pytest.raises(DiffError, match=r"no a/ and b/ .*-p 0 takes them") as caught:
+        read_mbox(data, "box")
+    assert caught.value.line == line
+    for strip in (0, 1):
+        (patch,) = read_mbox(data, "box", Rules(strip=strip)).patches
+        assert patch.changes[0].path.startswith(b"lib/") == (strip == 0)
+
+
+@pytest.mark.parametrize("names", ["a/n.c a/n.c", "old/n.c new/n.c", "i/n.c w/n.c"])
+def test_other_prefixes_are_stripped(names: str) -> None:
+    diff = f"diff --git {names}\nold mode 100644\nnew mode 100755\n"
+    (patch,) = read_mbox(mail("[PATCH] mode", f"Text.\n---\n{diff}", None), "box").patches
+    assert patch.changes[0].path == b"n.c"

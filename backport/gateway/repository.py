@@ -268,14 +268,15 @@ class Repo:
     def write_commit(
         self,
         tree: Oid,
-        parent: Oid,
+        parent: Oid | None,
         author: Signature,
         committer: Signature,
         message: bytes,
         encoding: bytes | None = None,
     ) -> Oid:
-        """Store a commit object; identity, date and message go in byte for byte."""
-        head = [b"tree " + tree.encode(), b"parent " + parent.encode()]
+        """Store a commit object, without a parent a root; identity, date and message go in byte for byte."""
+        head = [b"tree " + tree.encode()]
+        head += [b"parent " + parent.encode()] if parent is not None else []
         head += [b"author " + author.raw(), b"committer " + committer.raw()]
         if encoding:
             head.append(b"encoding " + encoding)

@@ -61,10 +61,10 @@ class Stage:
             assert self._process.stdin is not None
             self._process.stdin.close()
 
-    def sources(self, suffixes: tuple[bytes, ...]) -> Iterable[bytes]:
-        """The paths with such an end, in the whole index."""
+    def paths(self) -> Iterable[bytes]:
+        """The paths of the whole index."""
         out = self._git("ls-files", "-z", "--full-name", ":/") or b""
-        return (path for path in out.split(b"\0") if path.endswith(suffixes))
+        return out.split(b"\0")[:-1]
 
     def read(self, path: bytes, commit: str = "") -> bytes | None:
         """What is staged at a path, or committed there; None where nothing is."""

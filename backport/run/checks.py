@@ -118,7 +118,7 @@ def _check_core(
     given = settings.validate
     settings, why = settled(settings, [tree])
     level = level_of(settings)[0]
-    if level is Level.NONE or head is None:
+    if level is Level.NONE:
         return None, why
     source = core_source(settings.profile).encode()
     if level is Level.OBJECT and not reaches_core(TreeFiles(tree), source, changed):

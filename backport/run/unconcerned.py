@@ -15,7 +15,12 @@ from msgspec import Struct
 from backport.config_keys import KEYS
 from backport.gateway.stage import Stage
 from backport.levels import NO_BUILD, NOT_ASKED, Level
-from backport.validate.reach import SOURCES, documents_alone, is_patch, reaches_core
+from backport.validate.reach import (
+    documents_alone,
+    is_patch,
+    reaches_core,
+    series_near,
+)
 from emu.core_source import core_source
 from emu.errors import EmuError
 
@@ -39,8 +44,8 @@ class _Code(Struct, frozen=True):
 
     stage: Stage
 
-    def sources(self) -> Iterable[bytes]:
-        return self.stage.sources(SOURCES)
+    def paths(self) -> Iterable[bytes]:
+        return self.stage.paths()
 
     def read(self, path: bytes) -> bytes | None:
         return self.stage.read(path)
@@ -69,6 +74,9 @@ def unconcerned(
     with stage.open():
         committed = settings.get("branch", ("HEAD",))[-1]
         if stage.read(_TREE_FILE, committed) is not None:
+            return None
+        # Nothing is read at a path with a newline.
+        if any(b"\n" in path or stage.read(path) is not None for path in series_near(changed)):
             return None
         if not changed:
             return Unconcerned(0, NOTHING)

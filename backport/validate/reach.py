@@ -15,6 +15,10 @@ PATCHES = (b".patch", b".diff", b".mbox", b".eml")
 SOURCES = (b".h", b".c", b".S", b".inc")
 _INCLUDE = re.compile(rb'#[ \t]*include[ \t]*[<"]([^>"\n]+)[>"]')
 """Anywhere in a line, a comment too: bound to the line's beginning it takes nine times as long."""
+_MAKER = re.compile(rb"(^|/)(Makefile|Kbuild|Rules)[^/]*$|\.(mk|py|sh|pl|awk)$")
+"""Makefiles and scripts: what they name goes into generated headers, which no tree has."""
+_FORCED = re.compile(rb"-include[ \t]+(?:\$\([^)\n]*\)/)?([\w./+-]+)")
+"""A header that a makefile puts before every file (gcc's ``-include``)."""
 _NO_PART = re.compile(
     rb"(^|/)(docs?|Documentation|LICENSES)/|(^|/)(README|COPYING|CHANGELOG|MAINTAINERS|CREDITS)[^/]*$"
     rb"|(?<!CMakeLists)\.txt$|\.(md|rst|pandoc|patch|diff|mbox|eml)$|(^|/)(series|\.git[a-z]+)$"
@@ -30,8 +34,8 @@ _MOST_INCLUDES = 4000
 class Files(Protocol):
     """A tree, or what is staged."""
 
-    def sources(self) -> Iterable[bytes]:
-        """The paths that end in one of `SOURCES`."""
+    def paths(self) -> Iterable[bytes]:
+        """The paths of all files."""
 
     def read(self, path: bytes) -> bytes | None:
         """The content; None where there is no such file."""
@@ -40,6 +44,17 @@ class Files(Protocol):
 def is_patch(path: bytes) -> bool:
     """A patch, or the list of a quilt series: it is looked at for its own sake."""
     return path.endswith(PATCHES) or posixpath.basename(path) == b"series"
+
+
+def series_near(changed: Iterable[bytes]) -> set[bytes]:
+    """Where the list of a quilt series would stand that may name one of these paths, whatever its suffix."""
+    found: set[bytes] = set()
+    for path in changed:
+        folder = posixpath.dirname(path)
+        while (near := posixpath.join(folder, b"series")) not in found:
+            found.add(near)
+            folder = posixpath.dirname(folder)
+    return found
 
 
 def documents_alone(changed: Iterable[bytes]) -> bool:
@@ -62,16 +77,25 @@ def reaches_core(files: Files, core: bytes, changed: Iterable[bytes]) -> list[by
 def _closure(files: Files, core: bytes) -> set[bytes]:
     """The core and all it includes, by base name: a header counts wherever it lies in the tree.
 
-    Include paths are the build's business; a suffix match reads a little too much, never too little.
+    Include paths are the build's business; a suffix match reads a little too much, never too little.  So does
+    whoever finds more than can be read: all code then counts.
     """
     by_name: dict[bytes, list[bytes]] = {}
-    for path in files.sources():
-        by_name.setdefault(posixpath.basename(path), []).append(path)
+    makers: list[bytes] = []
+    for path in files.paths():
+        if path.endswith(SOURCES):
+            by_name.setdefault(posixpath.basename(path), []).append(path)
+        elif _MAKER.search(path):
+            makers.append(path)
     closure = {core}
-    waiting = [core]
-    while waiting and len(closure) < _MOST_INCLUDES:
-        text = files.read(waiting.pop()) or b""
-        for name in _INCLUDE.findall(text):
+    waiting = [core, *makers]
+    while waiting:
+        if len(closure) > _MOST_INCLUDES:
+            return {path for paths in by_name.values() for path in paths}
+        at = waiting.pop()
+        text = files.read(at) or b""
+        forced = _FORCED.findall(text) if not at.endswith(SOURCES) else ()
+        for name in (*_INCLUDE.findall(text), *forced):
             clean = posixpath.normpath(name).lstrip(b"./")
             tail = b"/" + clean.split(b"/", 1)[-1] if clean.startswith(b"asm/") else b"/" + clean
             for path in by_name.get(posixpath.basename(clean), ()):

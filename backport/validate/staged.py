@@ -16,14 +16,14 @@ from functools import partial
 from msgspec import Struct
 
 from backport.gateway.repository import Repo
-from backport.gateway.trees import DIRECTORY, TreeView
+from backport.gateway.trees import DIRECTORY, EXECUTABLE, FILE, TreeView
 from backport.pick.patch import pick_patch
-from backport.validate.reach import PATCHES, SOURCES
+from backport.validate.reach import PATCHES, series_near
 from series.errors import SeriesError
 from series.model import Identity, Oid, Patch, shown
 from series.ordering.blobs import find_chains
 from series.reading.mail import read_mbox, read_patch_files
-from series.reading.quilt import parse_series, read_quilt
+from series.reading.quilt import QuiltEntry, parse_series, read_quilt
 from series.reading.rules import Rules
 
 # Who signs a patch that names no author is asked when it goes on, not when it is staged.
@@ -46,18 +46,42 @@ class Looked(Struct, frozen=True):
 
 
 def look_at_patches(repo: Repo, tree: TreeView, changed: dict[bytes, bool]) -> Looked:
-    """Parse every changed patch; try every quilt series that has a changed part."""
+    """Parse every changed patch; try every quilt series that has a changed, or removed, part."""
     complaints: list[Complaint] = []
-    patches = [path for path, there in changed.items() if there and path.endswith(PATCHES)]
-    for path in patches:
+    # A link or a submodule of such a name is no patch, and no list.
+    patches = {path for path in changed if path.endswith(PATCHES) and _is_file(tree, path)}
+    for path in sorted(patches):
         complaints += _parse(tree, path)
-    lists = {posixpath.join(posixpath.dirname(path), b"series") for path in patches}
-    lists |= {path for path in changed if posixpath.basename(path) == b"series"}
-    known = [path for path in sorted(lists) if tree.entry(path) is not None]
     broken = {complaint.path for complaint in complaints}
-    for path in known:
-        complaints += _series(repo, tree, path, broken)
-    return Looked(len(patches), len(known), tuple(complaints))
+    tried = 0
+    for path in sorted(series_near(changed)):
+        if not _is_file(tree, path):
+            continue
+        listed = _listed(tree, path) & changed.keys()
+        if path in changed or listed or posixpath.dirname(path) in map(posixpath.dirname, patches):
+            tried += 1
+            patches |= {one for one in listed if _is_file(tree, one)}
+            complaints += _series(repo, tree, path, broken)
+    return Looked(len(patches), tried, tuple(complaints))
+
+
+def _is_file(tree: TreeView, path: bytes) -> bool:
+    entry = tree.entry(path)
+    return entry is not None and entry.mode in (FILE, EXECUTABLE)
+
+
+def _listed(tree: TreeView, path: bytes) -> set[bytes]:
+    """The paths that a series names; none where it cannot be read."""
+    try:
+        entries = parse_series(tree.read(path) or b"", "")
+    except SeriesError:
+        return set()
+    return {_home(path, entry) for entry in entries}
+
+
+def _home(path: bytes, entry: QuiltEntry) -> bytes:
+    name = entry.name.encode("utf-8", "surrogateescape")
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
 
 
 class TreeFiles(Struct, frozen=True):
@@ -65,8 +89,8 @@ class TreeFiles(Struct, frozen=True):
 
     tree: TreeView
 
-    def sources(self) -> Iterator[bytes]:
-        """The paths of code."""
+    def paths(self) -> Iterator[bytes]:
+        """The paths of all files."""
         return _walk(self.tree, self.tree.id, b"")
 
     def read(self, path: bytes) -> bytes | None:
@@ -78,7 +102,7 @@ def _walk(tree: TreeView, oid: Oid, prefix: bytes) -> Iterator[bytes]:
     for name, entry in tree.objects.tree(oid).entries.items():
         if entry.mode == DIRECTORY:
             yield from _walk(tree, entry.oid, prefix + name + b"/")
-        elif name.endswith(SOURCES):
+        else:
             yield prefix + name
 
 
@@ -97,7 +121,6 @@ def _parse(tree: TreeView, path: bytes) -> list[Complaint]:
 
 def _series(repo: Repo, tree: TreeView, path: bytes, broken: set[str]) -> list[Complaint]:
     name = shown(path)
-    folder = posixpath.dirname(path)
     complaints: list[Complaint] = []
     contents: dict[str, bytes] = {}
     try:
@@ -105,8 +128,7 @@ def _series(repo: Repo, tree: TreeView, path: bytes, broken: set[str]) -> list[C
     except SeriesError as error:
         return [Complaint(name, str(error))]
     for entry in entries:
-        where = posixpath.join(folder, entry.name.encode("utf-8", "surrogateescape"))
-        data = tree.read(where)
+        data = tree.read(_home(path, entry))
         if data is None:
             complaints.append(Complaint(name, f"lists {entry.name}, which does not exist"))
         else:

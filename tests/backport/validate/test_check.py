@@ -38,6 +38,16 @@ def test_nothing_relevant(repo: Path) -> None:
     assert done.exit_code == 0, done.output
 
 
+def test_a_first_commit_is_built_like_any_other(repo: Path) -> None:
+    git(repo, "checkout", "-q", "--orphan", "first")
+    git(repo, "config", "backport.build", "grep -q good a.c")
+    for text, code in (("bad\n", 1), ("good\n", 0)):
+        stage(repo, {"a.c": text})
+        done = backport(repo, "check")
+        assert done.exit_code == code, done.output
+    assert "build passed" in done.output
+
+
 @pytest.mark.parametrize("how", ["plain", "split"])
 def test_a_file_that_is_only_announced_is_not_in_the_commit(repo: Path, how: str) -> None:
     """``git add -N`` promises a file; the commit has none."""
@@ -123,6 +133,40 @@ def test_the_order_of_patches_whose_source_is_not_here(
     done = backport(repo, "check")
     assert done.exit_code == (1 if said else 0), done.output
     assert said in done.output
+
+
+@pytest.mark.parametrize("folder", ["", "arch/"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "p/series: lists {name}, which does not exist"),
+        ("nonsense\n", "p/series: no patch in it changes anything"),
+        (GOOD, ""),
+    ],
+)
+def test_what_a_quilt_series_lists_is_a_patch_whatever_its_name(
+    repo: Path, folder: str, text: str | None, said: str
+) -> None:
+    """StGit's and quilt's own names have no suffix."""
+    name = f"{folder}fix-it"
+    stage(repo, {"p/series": f"{name}\n", f"p/{name}": GOOD.replace("zwei", "deux")})
+    git(repo, "commit", "-q", "-m", "one patch")
+    if text is None:
+        git(repo, "rm", "-q", f"p/{name}")
+    else:
+        stage(repo, {f"p/{name}": text})
+    done = backport(repo, "check")
+    assert said.format(name=name) in done.output
+    assert done.exit_code == int(bool(said)), done.output
+
+
+def test_a_link_is_no_patch(repo: Path) -> None:
+    (repo / "p").mkdir()
+    for name in ("one.patch", "series"):
+        (repo / "p" / name).symlink_to("../a.c")
+    git(repo, "add", "-A")
+    done = backport(repo, "check")
+    assert done.exit_code == 0, done.output
 
 
 def test_only_what_is_staged_counts(repo: Path) -> None:

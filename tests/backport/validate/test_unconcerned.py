@@ -12,6 +12,7 @@ import pytest
 
 from backport.commands import check as command
 from backport.sample.write import write_sample
+from backport.validate import reach
 from emu.core_source import core_source
 from emu.profile import builtin_profiles, load_profile
 from tests.backport.trees import backport, git, new_repo
@@ -62,6 +63,45 @@ def test_the_quick_answer_is_the_thorough_one(
         assert ("build failed: exit 1" in quick.output) == reaches
     finally:
         git(sample, "reset", "-q", "--hard")
+
+
+def test_what_includes_more_than_can_be_read_has_it_all(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sample / "xen/arch/x86/other.c").write_text("\n")
+    git(sample, "add", "-A")
+    git(sample, "config", "backport.build", "true")
+    try:
+        assert command._nothing_to_do(sample, None, None, None, "-")
+        monkeypatch.setattr(reach, "_MOST_INCLUDES", 1)
+        assert not command._nothing_to_do(sample, None, None, None, "-")
+    finally:
+        git(sample, "reset", "-q", "--hard")
+
+
+@pytest.mark.parametrize(
+    ("maker", "text"),
+    [
+        ("xen/include/Makefile", "x.h:\n\techo '#include <xen/made.h>' >$@\n"),
+        ("xen/tools/header.py", 'print("""#include <xen/made.h>""")\n'),
+        ("xen/Rules.mk", "CFLAGS += -include $(BASEDIR)/include/xen/made.h\n"),
+    ],
+)
+def test_what_makefiles_put_into_a_generated_header(sample: Path, maker: str, text: str) -> None:
+    """Xen's xen/compat.h: every compat header includes it, and none is in the tree."""
+    git(sample, "config", "backport.build", "true")
+    before = git(sample, "rev-parse", "HEAD")
+    for path, content in ((maker, text), ("xen/include/xen/made.h", "\n")):
+        (sample / path).parent.mkdir(parents=True, exist_ok=True)
+        (sample / path).write_text(content)
+    git(sample, "add", "-A")
+    git(sample, "commit", "-qm", "generated")
+    (sample / "xen/include/xen/made.h").write_text("#define X\n")
+    git(sample, "add", "-A")
+    try:
+        assert not command._nothing_to_do(sample, None, None, None, "-")
+    finally:
+        git(sample, "reset", "-q", "--hard", before)
 
 
 @pytest.mark.parametrize("words", [("check",), ("status",)])

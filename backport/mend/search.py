@@ -3,7 +3,7 @@
 
 1. A later patch goes before it, with what that needs: no line leaves its patch.
 2. A few lines of a later patch go into it; then as few of them as still repair it.
-3. A few lines of it go into a later patch: what is not used before, say.
+3. A few lines of it go into a later patch that has not the same error: what is not used before, say.
 
 Who brings a name that is lacking, as its text shows, is tried in all three ways first; then the first later
 step that builds, which may have to be found by building; then what touches the names and files of the error.
@@ -165,11 +165,18 @@ class Search(Struct):
     def _out(
         self, lineup: Lineup, at: int, other: int, complaint: Complaint, _: Sequence[Piece]
     ) -> Iterator[Lineup]:
-        """Lines of this one into the later patch."""
-        if other - at <= _REACH:
+        """Lines of this one into the later patch, unless the error that they make stays there."""
+        if other - at <= _REACH and not self._still(lineup, other, complaint):
             found = self._shift(lineup, at, at, other, complaint, ())
             if found is not None:
                 yield found
+
+    def _still(self, lineup: Lineup, other: int, complaint: Complaint) -> bool:
+        """Whether a later step has an error of this complaint as well; its tree is one of the result, so the
+        build is not lost."""
+        self.tries(f"whether step {lineup.stages[other].number} still has the error")
+        verdict = self.prove(lineup, other)
+        return verdict.state not in _GOOD and complaint.shares(complaint_of(verdict))
 
     def _shift(
         self,

@@ -73,9 +73,8 @@ def show_mended(done: Mended, diff: str, made: str | None) -> None:
     was, now = len(done.before), len(done.commits)
     good = now - len(done.left)
     before = was - len(done.failed) - len(done.untried)
-    rest = (
-        f" ({len(done.failed)} did not, {len(done.untried)} were not tried)" if done.untried else ""
-    )
+    untried = f"{len(done.untried)} {'was' if len(done.untried) == 1 else 'were'} not tried"
+    rest = f" ({len(done.failed)} did not, {untried})" if done.untried else ""
     said = f"{before} of {counted(was, 'step')} built before{rest}, {good} of {now} now"
     came = [
         *(["was taken from upstream"] if done.lineup.taken else []),

@@ -245,6 +245,19 @@ def test_what_is_not_used_before_goes_to_where_it_is_used(tmp_path: Path) -> Non
     assert len(subjects(repo)) == 2
 
 
+def test_an_error_that_stays_is_not_handed_on(tmp_path: Path) -> None:
+    never = (5, "int a5(void) { return NEVER; }")
+    repo = series(
+        tmp_path,
+        ("uses", {"a.c": a(never), "b.c": body((3, "int b3(void) { return 4; }"), name="b")}),
+        ("apart", {"a.c": a(never, (20, "int a20(void) { return 21; }"))}),
+    )
+    found = mend(repo, code=1)
+    assert found["failed"] == [1, 2]
+    assert [one["mended"] for one in found["broken"]] == [None, None]
+    assert not found["changed"]
+
+
 def test_several_breaks_in_one_series(tmp_path: Path) -> None:
     one = (5, "int a5(void) { return ONE; }")
     two = (15, "int a15(void) { return TWO; }")

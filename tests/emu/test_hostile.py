@@ -123,7 +123,17 @@ SPINNING = {
 }
 
 
-@pytest.mark.parametrize("body", SPINNING.values(), ids=SPINNING)
+LONG = ("calls without end", "copies without end", "allocation without end")
+"""Ended by the same budget as hypercalls without end, and as long in coming."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(body, id=name, marks=[pytest.mark.torture] if name in LONG else [])
+        for name, body in SPINNING.items()
+    ],
+)
 def test_cores_that_never_return(body: str) -> None:
     change = ("return event_op(4, &op);", body + " return 0;")
     flags = ("-O1", "-g", "-ffreestanding", "-fpic", "-mno-red-zone", "-fcf-protection=none", "-w")
@@ -290,7 +300,7 @@ _KEY = re.compile(r'(?:^|[{,] )("?[\w.]+"?) = ', re.MULTILINE)
 
 
 @given(st.data())
-@settings(PATIENT, max_examples=80)
+@settings(PATIENT, max_examples=20)
 def test_mistakes_in_a_profile(data: st.DataObject) -> None:
     """Any value of the built-in profile replaced by another: it is refused with its place, or it works."""
     text = resources.files("emu").joinpath("profiles", "xen-pv-shim-4.10.toml").read_text()

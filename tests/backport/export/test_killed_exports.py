@@ -16,7 +16,7 @@ import pytest
 from tests.backport.killer import killed_at
 from tests.backport.trees import backport, branch_with, commit, copied, git, lines, new_repo
 
-POINTS = pytest.mark.parametrize("points", [3, pytest.param(200, marks=pytest.mark.torture)])
+POINTS = pytest.mark.parametrize("points", [2, pytest.param(200, marks=pytest.mark.torture)])
 
 
 def make(folder: Path) -> Path:

@@ -82,8 +82,15 @@ def hanging(repo: Path, tmp_path: Path, boxed: str, replay: str) -> subprocess.P
     return process
 
 
-@pytest.mark.parametrize("boxed", ["true", "false"])
-@pytest.mark.parametrize("replay", ["false", "true"], ids=["build", "replay"])
+@pytest.mark.parametrize(
+    ("boxed", "replay"),
+    [
+        ("false", "false"),
+        ("true", "true"),
+        pytest.param("true", "false", marks=pytest.mark.torture),
+        pytest.param("false", "true", marks=pytest.mark.torture),
+    ],
+)
 def test_an_interrupt_leaves_nothing_running(
     repo: Path, tmp_path: Path, boxed: str, replay: str
 ) -> None:
@@ -97,7 +104,12 @@ def test_an_interrupt_leaves_nothing_running(
 
 
 @pytest.mark.parametrize(
-    ("boxed", "replay"), [("true", "false"), ("true", "true"), ("false", "true")]
+    ("boxed", "replay"),
+    [
+        ("true", "true"),
+        pytest.param("true", "false", marks=pytest.mark.torture),
+        pytest.param("false", "true", marks=pytest.mark.torture),
+    ],
 )
 def test_what_kills_the_tool_kills_its_build(
     repo: Path, tmp_path: Path, boxed: str, replay: str

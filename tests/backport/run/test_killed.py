@@ -44,7 +44,7 @@ def words(repo: Path, build: str = BUILD) -> list[str]:
 @pytest.mark.parametrize(
     ("limit", "points"),
     [
-        (100, 4),
+        (100, 2),
         (1, 1),
         pytest.param(100, 40, marks=pytest.mark.torture),
         pytest.param(1, 40, marks=pytest.mark.torture),

@@ -35,7 +35,7 @@ def checkout(sample: SamplePaths, commit: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("last", [4, pytest.param(57, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("last", [2, pytest.param(57, marks=pytest.mark.torture)])
 def test_every_step_builds(sample: SamplePaths, last: int) -> None:
     """In one worktree and incrementally, so that the dependency files are proven too.
 
@@ -68,6 +68,7 @@ def test_the_image_has_a_pvh_entry(sample: SamplePaths) -> None:
     assert load["p_vaddr"] - load["p_paddr"] == 0xFFFF82D080000000
 
 
+@pytest.mark.torture
 def test_the_broken_build_breaks_at_its_patch_and_is_repaired_four_later(
     sample: SamplePaths,
 ) -> None:
@@ -83,7 +84,9 @@ def test_the_broken_build_breaks_at_its_patch_and_is_repaired_four_later(
             assert "error: too few arguments to function ‘evtchn_bind_virq’" in result.stderr
 
 
-@pytest.mark.parametrize("setting", ["COMPAT", "XEN_GUEST"])
+@pytest.mark.parametrize(
+    "setting", ["COMPAT", pytest.param("XEN_GUEST", marks=pytest.mark.torture)]
+)
 def test_every_option_can_be_left_out(sample: SamplePaths, setting: str) -> None:
     take_series(sample, sample.series)
     (sample.directory / "xen/.config").write_text(f"# CONFIG_{setting} is not set\n")
@@ -113,10 +116,14 @@ def test_the_good_core_translates(sample: SamplePaths) -> None:
     ("name", "invariant", "operation"),
     [
         ("bug-wrong-port", "translation", "EVTCHNOP_bind_vcpu"),
-        ("bug-guest-pointer", "SMAP", "EVTCHNOP_unmask"),
-        ("bug-leak-port", "resources", "EVTCHNOP_alloc_unbound"),
-        ("bug-leak-lock", "locks", "EVTCHNOP_alloc_unbound"),
-        ("bug-compat-truncated", "expectation", "GNTTABOP_setup_table"),
+        pytest.param("bug-guest-pointer", "SMAP", "EVTCHNOP_unmask", marks=pytest.mark.torture),
+        pytest.param(
+            "bug-leak-port", "resources", "EVTCHNOP_alloc_unbound", marks=pytest.mark.torture
+        ),
+        pytest.param("bug-leak-lock", "locks", "EVTCHNOP_alloc_unbound", marks=pytest.mark.torture),
+        pytest.param(
+            "bug-compat-truncated", "expectation", "GNTTABOP_setup_table", marks=pytest.mark.torture
+        ),
         ("bug-uninit", "stack contents", "EVTCHNOP_bind_virq"),
     ],
 )

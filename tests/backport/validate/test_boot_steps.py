@@ -34,7 +34,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "start", ["good~2", pytest.param("stable-4.10", marks=pytest.mark.torture)]
+    "start", ["good~1", pytest.param("stable-4.10", marks=pytest.mark.torture)]
 )
 def test_every_step_is_proven_at_both_levels(sample: Path, start: str) -> None:
     words = ("check", "--range", f"{start}..good", "--validate", "boot", "--json", "-")

@@ -119,6 +119,7 @@ def test_what_is_not_needed_is_not_loaded(sample: Path, words: tuple[str, ...]) 
     assert done.stdout.endswith("0 []\n"), done.stdout + done.stderr
 
 
+@pytest.mark.torture
 def test_the_cost_beside_a_bare_program(sample: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare.py"
     bare.write_text(BARE)

@@ -47,6 +47,7 @@ def test_the_main_job_in_one_command(sample: Path) -> None:
     assert all(v["cached"] for v in verdicts if v["state"] != "not there yet")
 
 
+@pytest.mark.torture
 def test_a_damaged_object_is_built_again(sample: Path) -> None:
     """Where its emulation is not known any more; where it is, nobody reads the object."""
     made = ("apply", "--branch", "stable-4.10", "--to", "damaged", "--validate", "none")

@@ -173,6 +173,7 @@ def test_one_that_is_alone_spins() -> None:
     assert "loops, and nothing changes" in message
 
 
+@pytest.mark.torture
 def test_every_run_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns end by what the image does, whenever the clock of the machine below cuts one short."""
     only = "second vcpu down and up again/64"

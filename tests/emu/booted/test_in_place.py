@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,9 @@ from emu.profile import load_profile
 from tests.emu.images import sample_image, shim64
 
 PROFILE = load_profile("xen-pv-shim-4.10")
+pytestmark = pytest.mark.xdist_group("calls in place")
+"""They share what one of them has booted."""
+
 WRMSR = b"\x0f\x30"
 VMCALL, VMMCALL = b"\x0f\x01\xc1", b"\x0f\x01\xd9"
 IDT = """
@@ -67,6 +71,7 @@ def in_place(instruction: bytes) -> bytes:
     return bytes(data)
 
 
+@functools.cache
 def half(elf: bytes, mode: Mode) -> ModeReport:
     return emulate_mode(elf, PROFILE, mode)
 

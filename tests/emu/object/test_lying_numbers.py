@@ -58,7 +58,14 @@ def test_what_is_wrong_in_a_tree_with_numbers_of_its_own_is_found(number: int) -
     assert "locks" in {finding.invariant for finding in found.findings}
 
 
-def test_a_number_that_the_core_does_not_use_is_nobodys_doubt() -> None:
-    for name in ("ECS_IPI", "ECS_PIRQ", "VPF_down"):
-        assert report(mini.core(), **{name: 8}).outcome is Outcome.PASSED
-        assert report(mini.core(KEPT_LOCKED), **{name: 8}).outcome is Outcome.FAILED
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ECS_IPI",
+        pytest.param("ECS_PIRQ", marks=pytest.mark.torture),
+        pytest.param("VPF_down", marks=pytest.mark.torture),
+    ],
+)
+def test_a_number_that_the_core_does_not_use_is_nobodys_doubt(name: str) -> None:
+    assert report(mini.core(), **{name: 8}).outcome is Outcome.PASSED
+    assert report(mini.core(KEPT_LOCKED), **{name: 8}).outcome is Outcome.FAILED

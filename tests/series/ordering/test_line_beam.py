@@ -124,6 +124,7 @@ def test_the_work_grows_with_the_patches(monkeypatch: pytest.MonkeyPatch) -> Non
     assert work(60) < 6 * work(15)
 
 
+@pytest.mark.torture
 def test_a_hunk_of_very_many_lines_is_followed_at_the_cost_of_its_lines() -> None:
     def seconds(count: int) -> float:
         base = [b"line %d\n" % number for number in range(count)]

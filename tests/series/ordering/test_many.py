@@ -39,6 +39,7 @@ def test_many_patches_to_one_file(growing: bool) -> None:
     assert run([patches[index] for index in found.order], base)[b"f"] == wanted
 
 
+@pytest.mark.torture
 def test_the_cost_grows_with_the_patches() -> None:
     def seconds(count: int) -> float:
         patches, base, _ = edited(count, growing=False)

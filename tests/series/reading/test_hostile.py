@@ -73,6 +73,7 @@ def test_damaged_mailboxes(
 BIG = 300_000
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize(
     "act",
     [
@@ -105,6 +106,7 @@ def _code(line: bytes) -> FileChange:
     return FileChange("create", None, b"a.c", hunks=(hunk,))
 
 
+@pytest.mark.torture
 def test_a_text_of_equal_lines_is_searched_in_bounds() -> None:
     size = 40_000
     lines = (*[HunkLine(b" ", b"x\n")] * size, HunkLine(b"-", b"y\n"), HunkLine(b" ", b"z\n"))

@@ -66,6 +66,7 @@ def chosen(subjects: Sequence[str], *, threads: bool = False) -> tuple[Choice, f
     return found, spent
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("threads", [False, True])
 @pytest.mark.parametrize("tag", ["[PATCH {at}/{count}]", "[PATCH]", "[PATCH 1/1]", "[PATCH 1/2]"])
 def test_the_cost_of_a_large_mailbox_grows_with_it(tag: str, threads: bool) -> None:

@@ -32,8 +32,9 @@ def test_words_that_only_look_like_calls() -> None:
     assert called(b"if (a) while (b) return (c); sizeof (d)") == {}
 
 
-def test_a_call_that_never_ends_costs_no_more_than_a_long_one() -> None:
-    assert arguments(b"foo(" * 20_000, [b"foo"]) == {}
+def test_a_call_without_end_is_followed_no_longer_than_the_longest() -> None:
+    assert arguments(b"foo(%b, 2)" % (b" " * 1900), [b"foo"]) == {b"foo": {2}}
+    assert arguments(b"foo(%b, 2)" % (b" " * 2100), [b"foo"]) == {}
 
 
 def test_members_through_members() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from backport.builds.recorded import storage
-from backport.builds.recorded.recording import Command, Recording, Run, Touched
+from backport.builds.recorded.recording import Command, Earlier, Recording, Run, Touched
 from backport.config import Settings
 from backport.gateway.identity import Signature
 from backport.history.other_branch import AsBranch, Sibling
@@ -354,7 +354,8 @@ def recordings() -> Sequence[bytes]:
     run = Run("/usr/bin/gcc", ".", ("gcc", "-c", "a.c"), ("A=b", "C=\udcff"), 0)
     run = replace(run, wrote=frozenset({"a.o"}), removed=frozenset({"t"}))
     left = frozenset({"k"}), frozenset({"d"}), frozenset({"t"}), frozenset({"l"})
-    command = Command((run,), touched, frozenset({"a.o"}), *left, "why")
+    before = frozenset({"o"}), frozenset({"b"}), {"a.o": Earlier(0o100644, 3, "\udcff")}
+    command = Command((run,), touched, frozenset({"a.o"}), *left, *before, "why")
     kept = Recording(
         "key",
         "5" * 40,
@@ -373,7 +374,8 @@ def recordings() -> Sequence[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recording.json"
         storage.Writer().save(kept, path)
-        return (path.read_bytes(),)
+        text = path.read_bytes()
+    return (text, text.replace(b'{"a.o":2}', b'{"a.o":1e999}'))
 
 
 LOG_END = b"Z 0 0\n\n"
@@ -391,6 +393,7 @@ LOG_WORDS = (
         b"E 1 1\nx\n",
         b"u 2 3\n022\n",
         b"f 2 8\npipe:[1]\n",
+        b"k 2 15\na.o\000100644 5\0ab\n",
         b"1 2 8\npipe:[2]\n",
         b"\0",
         b"-1",

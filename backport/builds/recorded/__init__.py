@@ -13,6 +13,7 @@ the system calls (`watch.c`), so what each command read, looked for in vain and 
     depfiles.py       lists of headers that a make includes
     listing_order.py  whether a folder shows names in the order in which they were made
     change_times.py   programs that go by when a file was last changed
+    written_again.py  paths that two parts write one after the other, with a make that reads in between
     unsure.py         why a command may not be run on its own
     derive.py         a log -> commands, and what was looked at to decide on them
     recording.py      those as frozen values
@@ -29,18 +30,20 @@ temporary file that one recipe line makes and another removes) are one command o
 writes nothing, or answers its driver through a pipe, is part of the driver.
 
 The rule: a process that looked at a path in any way depends on all of it (type, mode, content, a link's
-target, a folder's names, or that nothing is there), in the tree and outside.  A changed input of a command
-means that it runs again, from the state in which it was recorded: its outputs are removed first, and what
-it listed is there.  A changed input of a driver, an input outside, or something that could not be followed,
-means a full build from a clean worktree.  There are two exceptions.  GNU make only checks whether a file
-exists and which of two is newer, and in a clean build the tree's files have one date; access(2) tells no
-more than that a file is there, unless it asks whether it may be executed.  Where nothing is at a path, what
-counts is also by which error that is known, and for who would make something there which folder is missing;
-a path that a command makes and removes again is one where nothing is, in a folder that is there.  A command
-that sends a signal to another, or gets one, is not run on its own.  Where it is not known what a process
-looked at (a path through /proc/PID/cwd, a program for another processor, a FIFO, a lock that was taken, a
-file written through a second name), no step is built from the recording.  A build that asks whether it is
-watched (ptrace(2), /proc/PID/status, a listing of /proc) is made once more without the watcher.
+target, a folder's names, or that nothing is there), in the tree and outside. A changed input of a command
+means that it runs again, from the state in which it was recorded: its outputs are removed first, what it
+listed is there, what others made later is put aside while it runs alone, and so are folders that it makes,
+with what is in them; what it wrote over holds again what it did. A changed input of a driver, an input
+outside, or something that could not be followed, means a full build from a clean worktree. There are two
+exceptions. GNU make only checks whether a file exists and which of two is newer, and in a clean build the
+tree's files have one date; access(2) tells no more than that a file is there, unless it asks whether it may
+be executed. Where nothing is at a path, what counts is also by which error that is known, and for who would
+make something there which folder is missing; a path that a command makes and removes again is one where
+nothing is, in a folder that is there. A command that sends a signal to another, or gets one, is not run on
+its own. Where it is not known what a process looked at (a path through /proc/PID/cwd, a program for another
+processor, a FIFO, a lock that was taken, a file written through a second name), no step is built from the
+recording. A build that asks whether it is watched (ptrace(2), /proc/PID/status, a listing of /proc) is made
+once more without the watcher.
 
 Files of the tree that a command changes or removes stay as it left them, and that command is never run on
 its own: `kept_worktree` has check-outs pass over them.

@@ -35,8 +35,16 @@ from backport.builds.recorded.units import (
     is_make,
     unfit_because,
 )
-from backport.builds.recorded.unsure import Written, shown_names, unsure_because
+from backport.builds.recorded.unsure import (
+    Written,
+    fresh_folders,
+    hidden_outputs,
+    lies_in_submodule,
+    shown_names,
+    unsure_because,
+)
 from backport.builds.recorded.watch import Image, Process
+from backport.builds.recorded.written_again import split_off_earlier
 
 _SCRIPTS = 6
 """More scripts that interpret one another than the kernel follows."""
@@ -139,13 +147,15 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
         number = unit.processes[0].serial
         events = sorted((e for p in unit.processes for e in p.events), key=lambda e: e[0])
         unit.events = list(paths.sort(events, number))
-        unit.writes = summarize(unit.events)[1]
         # What was looked at before the program was in place decided which program that is.
         if unit.start is not None:
             begun = unit.start.at - 1
             driver_events += [e for e in unit.events if e[0] < begun and e[1] in "RSPED"]
     paths.left()
-    unfit = unfit_because(units, by_serial, driving, driver_events, tracked)
+    split_off_earlier(units, driver_events, paths.places, tracked)
+    for unit in units:
+        unit.writes = summarize(unit.events)[1]
+    unfit = unfit_because(units, by_serial, driving, driver_events, tracked, root)
     _drop_passing(units, root, tracked)
     working = []
     of_the_tree: set[str] = set()
@@ -169,7 +179,9 @@ def derive(processes: Sequence[Process], paths: Paths, tracked: Collection[str])
     # What a driver wrote and then read it still relied on, for a command may write it too.
     touched |= Touched(reads=frozenset(path for _, kind, path in driver_events if kind in "RA"))
     written_by_drivers = frozenset(driver_writes)
-    commands = _commands(working, driver_events, written_by_drivers, makes, root, of_the_tree)
+    commands = _commands(
+        working, driver_events, written_by_drivers, makes, root, of_the_tree, tracked
+    )
     # Of what a command makes, access(2) tells the mode as well.
     made_by_commands = frozenset[str]().union(*(command.writes for command in commands))
     asked = {path for _, kind, path in driver_events if kind == "P"}
@@ -291,11 +303,11 @@ def _drop_passing(units: Sequence[Unit], root: str, tracked: Collection[str]) ->
             and not os.path.lexists(os.path.join(root, path))
         }
         if passing:
-            unit.events = list(_as_absent(unit.events, passing))
+            unit.events = list(as_absent(unit.events, passing))
             unit.writes -= passing
 
 
-def _as_absent(events: Iterable[Event], passing: Collection[str]) -> Iterator[Event]:
+def as_absent(events: Iterable[Event], passing: Collection[str]) -> Iterator[Event]:
     """What was done to passing paths, as what it tells of the tree: nothing is there, in a folder that is."""
     for number, kind, path in events:
         if path not in passing:
@@ -313,6 +325,7 @@ def _commands(
     makes: Collection[int],
     root: str,
     of_the_tree: Collection[str],
+    tracked: Collection[str],
 ) -> list[Command]:
     groups = _merge(units)
     made: list[Command] = []
@@ -334,7 +347,15 @@ def _commands(
                 runs.append(run)
             else:
                 unsure = unsure or run
-        unsure = unsure or unsure_because(n, group, events, touched, writes, driver_writes, written)
+        fresh = fresh_folders(group, written.there)
+        hidden = frozenset(
+            path
+            for path in hidden_outputs(n, group, events, written) - fresh
+            if not lies_in_submodule(path, tracked)
+        )
+        unsure = unsure or unsure_because(
+            n, group, events, touched, writes, driver_writes, written, fresh | hidden
+        )
         listed = frozenset(
             path
             for number, kind, folder in events
@@ -349,7 +370,8 @@ def _commands(
         )
         gone = frozenset(path for path in writes if path not in written.there)
         links = frozenset(path for path in writes - gone if Path(root, path).is_symlink())
-        left = listed, folders, gone, links
+        earlier = {path: old for unit in group for path, old in unit.earlier.items()}
+        left = listed, folders, gone, links, fresh, hidden, earlier
         made.append(Command(tuple(runs), touched, frozenset(writes), *left, unsure))
     return made
 

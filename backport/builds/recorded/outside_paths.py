@@ -60,7 +60,13 @@ class Paths:
             for number, kind, path in process.events
             if kind in "NUMK"
         )
-        self.places.note([link for process in processes for link in process.links], names)
+        absent = (
+            (number, path)
+            for process in processes
+            for number, kind, path in process.events
+            if kind == "E"
+        )
+        self.places.note([link for process in processes for link in process.links], names, absent)
         made = sorted(
             (number, kind, path, part)
             for part, below in parts.items()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ruff: noqa: PTH115, PTH118, PTH120
+# ruff: noqa: PTH115, PTH118, PTH119, PTH120
 # (paths by the hundred thousand: os.path takes a tenth of the time)
 """Paths as processes named them, resolved to paths in the worktree.
 
@@ -39,8 +39,14 @@ class Places:
         self._passing = False
         """Whether one of those was met on the way."""
 
-    def note(self, links: Iterable[Link], names: Iterable[tuple[int, str]]) -> None:
-        """Take in which links were made, and which names came or went besides, in the log's order."""
+    def note(
+        self,
+        links: Iterable[Link],
+        names: Iterable[tuple[int, str]],
+        absent: Iterable[tuple[int, str]] = (),
+    ) -> None:
+        """Take in which links were made, which names came or went besides, in the log's order, and which
+        were ``absent``."""
         made: dict[str, list[tuple[int, str]]] = {}
         for number, raw, target in sorted(links):
             path = self.resolve(raw, follow=False, at=number)[0]
@@ -51,6 +57,13 @@ class Places:
             if path in made and all(number != at for at, _ in made[path]):
                 insort(made[path], (number, ""))
                 self._settle(path, made[path])
+        last = {os.path.basename(path) for path in made}
+        for number, raw in absent if made else ():
+            if os.path.basename(raw) in last:
+                path = self.resolve(raw, follow=False, at=number)[0]
+                if path in made and path not in self._then and number < made[path][0][0]:
+                    self._then[path] = made[path]
+                    self._forget()
 
     @property
     def some_links_turned(self) -> bool:
@@ -60,8 +73,11 @@ class Places:
     def _settle(self, path: str, turns: list[tuple[int, str]]) -> None:
         if len(turns) > 1 or _target(path) != turns[0][1]:
             self._then[path] = turns
-            self._folders = {"/": ("/", frozenset())}
-            self._found.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._folders = {"/": ("/", frozenset())}
+        self._found.clear()
 
     def resolve(self, raw: str, *, follow: bool, at: int = 0) -> tuple[str, frozenset[str]]:
         """The path without links, and the links that lead there, with the folders that ``..`` leads out of

@@ -53,6 +53,16 @@ class Run(Struct, frozen=True):
     """The same of what it removed."""
 
 
+class Earlier(Struct, frozen=True):
+    """What a file held before a command wrote over it."""
+
+    mode: int
+    date: int
+    """In ns."""
+    content: str
+    """With surrogates for bytes that are not UTF-8."""
+
+
 class Command(Struct, frozen=True):
     """What is run as one, one after the other, with what it looked at and wrote."""
 
@@ -67,6 +77,12 @@ class Command(Struct, frozen=True):
     """What of its writes was not there afterwards."""
     links: frozenset[str] = frozenset()
     """What of its writes was a link then."""
+    fresh: frozenset[str] = frozenset()
+    """Folders of others' outputs as well that were not there when it was to make them."""
+    hidden: frozenset[str] = frozenset()
+    """Outputs of others that were not there yet when it looked for them, or listed their folder."""
+    earlier: Mapping[str, Earlier] = {}
+    """What of its writes was there before, by a command that never runs on its own: it is put back."""
     unsure: str = ""
     """Why it cannot be run on its own."""
 

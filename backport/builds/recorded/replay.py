@@ -33,7 +33,7 @@ from backport.gateway.tree_paths import tree_paths
 from backport.store.cache import digest, tool_version
 from series.model import Oid
 
-_FORMAT = "record-9"
+_FORMAT = "record-10"
 _PATIENCE = 2
 """Recordings in a row that serve no step before builds go unwatched: that takes a tenth to a half more."""
 _LONGEST_REST = 8
@@ -323,7 +323,7 @@ class Replay:
         written = {path for n in runner.ran for path in old.commands[n].writes}
         for path in written:
             outputs.pop(path, None)
-        outputs |= decide.signatures(str(self.folder), written)
+        outputs |= decide.signatures(str(self.folder), written | (runner.moved & outputs.keys()))
         self._store(
             replace(
                 old,
@@ -348,6 +348,7 @@ class Replay:
             pending = recording.pending | runner.pending
             written = {path for n in pending for path in recording.commands[n].writes}
             outputs = {p: was for p, was in recording.outputs.items() if p not in written}
+            outputs |= decide.signatures(str(self.folder), runner.moved & outputs.keys())
             dates = {p: was[1] for p, was in recording.outputs.items() if p in written}
             dates = {**recording.dates, **dates}
             recording = replace(recording, pending=pending, outputs=outputs, dates=dates)

@@ -10,6 +10,7 @@ output whose bytes are the same stops the change there.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -17,6 +18,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from threading import Condition
 
 from msgspec.structs import replace
 
@@ -25,13 +27,14 @@ from backport.builds.process import Stop, run_bounded
 from backport.builds.recorded.change_times import Names, named, note_change_times
 from backport.builds.recorded.contents import Contents
 from backport.builds.recorded.depfiles import Rules, rules_of
-from backport.builds.recorded.derive import summarize
+from backport.builds.recorded.derive import as_absent, summarize
 from backport.builds.recorded.outside_paths import Event, Paths
 from backport.builds.recorded.places import Places
-from backport.builds.recorded.recording import Command, Recording, Run, Touched
+from backport.builds.recorded.recording import Command, Earlier, Recording, Run, Touched
 from backport.builds.recorded.twins import written_through
 from backport.builds.recorded.unsure import takes_folder
 from backport.builds.recorded.watch import Process, read_log
+from backport.builds.recorded.written_again import without_earlier
 
 _CLOCK = 20_000_000
 """ns by which a file's date may lie behind the clock, which is looked at by ticks for it."""
@@ -76,11 +79,14 @@ class Runner:
         self.commands = list(recording.commands)
         self.outside: dict[str, str] = {}
         self.ran: list[int] = []
+        self.moved: set[str] = set()
+        """Outputs that have been elsewhere meanwhile: their change times are other than before."""
         self._folder_dates: dict[str, int] = {}
         """The dates of folders before anything was made anew in them."""
         self._due: set[int] = set()
         self._going: set[int] = set()
         self._stop: Stop
+        self._turns = _Turns()
         self._writer = {p: n for n, command in enumerate(self.commands) for p in command.writes}
         self._folder_makers = {
             p: n for n, command in enumerate(self.commands) for p in command.folders
@@ -178,6 +184,11 @@ class Runner:
         command = self.commands[n]
         if command.unsure:
             raise Stopped(command.unsure)
+        alone = command.fresh or command.hidden
+        with self._turns.alone() if alone else self._turns.beside_others():
+            return self._run(n, command)
+
+    def _run(self, n: int, command: Command) -> frozenset[str]:
         before = {path: self.contents.of(path) for path in command.writes}
         again = n in self.recording.pending
         """What its outputs held before is not known any more."""
@@ -185,28 +196,20 @@ class Runner:
         dates |= {path: when for path, when in self.recording.dates.items() if path in before}
         shared = {path for path in before if self._has_other_names(path)}
         lists = {path: self._rules(path) for path in command.writes & self.recording.lists}
-        homes = {os.path.dirname(path) for path in command.writes | command.folders}
+        written = command.writes | command.folders | command.fresh | command.hidden
+        homes = {os.path.dirname(path) for path in written}
         for path in homes | command.folders:
             if path not in self._folder_dates and (date := self._date(path)) is not None:
                 self._folder_dates.setdefault(path, date)
         for path, content in before.items():
             if content.digest:
                 self._remove(path)
-        kept = {path for path in sorted(command.folders, reverse=True) if not self._emptied(path)}
-        self._date_folders(homes)
-        begun = time.time_ns() - _CLOCK
-        events: list[Event] = []
-        made: dict[str, int] = {}
-        unseen = set(kept)
-        for at, run in enumerate(command.runs):
-            seen, paths = self._start(run, f"{n}.{at}", made, unseen)
-            if len(command.runs) > 1:
-                _, wrote, removed = summarize(seen)
-                wrote = wrote & command.writes - removed
-                if odd := (wrote ^ run.wrote) | (removed & command.writes ^ run.removed):
-                    raise Stopped(f"{_name(run)} treated {min(odd)} differently than before")
-            events += seen
-            self.outside |= paths.outside
+        folders = sorted(command.folders | command.fresh, reverse=True)
+        there = {path for path in folders if not self._emptied(path)}
+        kept = there - command.fresh
+        with self._put_aside(n, there & command.fresh | command.hidden):
+            self._date_folders(homes)
+            begun, events = self._start_all(n, kept)
         self._adopt(n, command, events, kept)
         dated = {path for path, when in dates.items() if self._is_dated(path, when, begun)}
         self._date_folders(homes | command.folders)
@@ -226,6 +229,68 @@ class Runner:
         for path in sorted((changed & drivers.reads) | (dated & drivers.exists)):
             raise Stopped(f"{path} changed, which decides what is run")
         return changed
+
+    def _start_all(self, n: int, kept: set[str]) -> tuple[int, list[Event]]:
+        """Start what a command starts: since when (ns), and what it did."""
+        command = self.commands[n]
+        for path, old in command.earlier.items():
+            self._put_back(path, old)
+        begun = time.time_ns() - _CLOCK
+        events: list[Event] = []
+        made: dict[str, int] = {}
+        unseen = set(kept)
+        for at, run in enumerate(command.runs):
+            seen, paths = self._start(run, f"{n}.{at}", made, unseen)
+            if len(command.runs) > 1:
+                _, wrote, removed = summarize(seen)
+                wrote = wrote & command.writes - removed
+                if odd := (wrote ^ run.wrote) | (removed & command.writes ^ run.removed):
+                    raise Stopped(f"{_name(run)} treated {min(odd)} differently than before")
+            events += seen
+            self.outside |= paths.outside
+        return begun, without_earlier(events, command.earlier)
+
+    def _put_back(self, path: str, old: Earlier) -> None:
+        """Write what a file held before the command wrote over it; its place is a folder of the worktree."""
+        place = self.root / path
+        if place.parent.resolve() != self.root.resolve() / Path(path).parent:
+            raise Stopped(f"{path} is now reached through a link")
+        with place.open("xb") as file:
+            os.fchmod(file.fileno(), stat.S_IMODE(old.mode))
+            file.write(old.content.encode("utf-8", "surrogateescape"))
+        os.utime(place, ns=(old.date, old.date))
+
+    @contextmanager
+    def _put_aside(self, n: int, paths: Collection[str]) -> Iterator[None]:
+        """Have what is others' not be there; then put what was made in a folder's place into it."""
+        if not paths:
+            yield
+            return
+        outermost = {x for x in paths if not any(x.startswith(f"{other}/") for other in paths)}
+        for path in outermost:
+            place = self.root / path
+            if place.parent.resolve() != self.root.resolve() / Path(path).parent:
+                raise Stopped(f"{path} is now reached through a link")
+            if place.is_dir() and any(name.startswith(f"{path}/") for name in self._tracked):
+                raise Stopped(f"{path}, which a command makes, is a folder of the tree now")
+        aside = self.temporary / f"aside-{os.getpid()}-{n}"
+        aside.mkdir()
+        moved: list[tuple[Path, Path]] = []
+        try:
+            for number, path in enumerate(sorted(outermost)):
+                place, there = self.root / path, aside / str(number)
+                if os.path.lexists(place):
+                    _rename(place, there)
+                    moved.append((place, there))
+                    self.moved.add(path)
+            yield
+        finally:
+            for place, there in moved:
+                _merge_folders(place, there)
+                if os.path.lexists(place):
+                    _clear(place)  # the caller looks for what was written besides
+                _rename(there, place)
+            aside.rmdir()
 
     def _has_other_names(self, path: str) -> bool:
         """Whether a file has more names than this (``ln``): made anew, it is not what they stand for."""
@@ -347,27 +412,21 @@ class Runner:
         """Take over what the command looked at this time, if its place is still the same.  ``kept``: of the
         folders that it makes, those that were there already."""
         name = _name(command.runs[0]) if command.runs else "a command"
-        touched, writes, _ = summarize(events)
+        made = {path for _, kind, path in events if kind == "M"}
+        removed = {path for _, kind, path in events if kind == "K"}
         passing = {
             path
-            for path in writes - command.writes
+            for path in (summarize(events)[1] | made) - command.writes
             if not os.path.lexists(self.root / path) and path not in self._writer
-            if path not in self._tracked
+            if path not in self._tracked and path not in self._folder_makers
         }
-        writes -= passing
+        touched, writes, _ = summarize(as_absent(events, passing))
         if writes != command.writes:
             other = min(writes ^ command.writes)
             raise Stopped(f"{name} treated {other} differently than before")
-        touched = Touched(
-            touched.reads - passing,
-            # Something may come to be there, and the folder may go.
-            (touched.exists | set(map(os.path.dirname, passing))) - passing,
-            touched.absent | passing,
-            touched.listings,
-        )
         if touched.reads & writes:
             raise Stopped(f"{name} changes {min(touched.reads & writes)} in place")
-        for path in sorted(touched.absent - writes - self.recording.altered):
+        for path in sorted(touched.absent - writes - self.recording.altered - command.hidden):
             if path in self._writer:
                 raise Stopped(f"{name} looked for {path} while that was being made")
         new = self._makers(touched) - self._above[n] - {n}
@@ -381,16 +440,72 @@ class Runner:
         for path in sorted(fresh):
             if self._folder_makers.get(path, n) != n:
                 raise Stopped(f"{name} now looks at the folder {path}, which another command makes")
-        made = {path for _, kind, path in events if kind == "M"}
-        removed = {path for _, kind, path in events if kind == "K"}
         left = {path for path in made - removed if os.path.lexists(self.root / path)}
-        if odd := (left - command.folders) | (removed - made):
+        if odd := (left - command.folders - command.fresh) | (removed - made):
             raise Stopped(f"{name} makes or removes the folder {min(odd)}")
-        if odd := set(command.folders) - left - kept:
+        if odd := set(command.folders | command.fresh) - left - kept:
             raise Stopped(f"{name} no longer makes the folder {min(odd)}")
         if odd := kept - {path for _, kind, path in events if kind in "Mm"}:
             raise Stopped(f"{name} may no longer make the folder {min(odd)}")
-        self.commands[n] = replace(command, touched=touched, folders=frozenset(left | kept))
+        self.commands[n] = replace(command, touched=touched, folders=command.folders)
+
+
+def _rename(place: Path, there: Path) -> None:
+    try:
+        place.rename(there)
+    except OSError as error:
+        raise Stopped(f"{place} cannot be put aside ({error})") from error
+
+
+def _clear(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink()
+
+
+def _merge_folders(made: Path, there: Path) -> None:
+    """Move what is in a folder that was made into the one that stood in its place before."""
+    for path in list(made.iterdir()) if made.is_dir() and not made.is_symlink() else ():
+        into = there / path.name
+        if path.is_dir() and not path.is_symlink() and into.is_dir() and not into.is_symlink():
+            _merge_folders(path, into)
+        else:
+            path.rename(into)
+    if made.is_dir() and not made.is_symlink():
+        made.rmdir()
+
+
+class _Turns:
+    """Lets some commands run while no other does."""
+
+    def __init__(self) -> None:
+        self._turn = Condition()
+        self._beside = 0
+        self._waiting = 0
+
+    @contextmanager
+    def beside_others(self) -> Iterator[None]:
+        with self._turn:
+            self._turn.wait_for(lambda: not self._waiting)
+            self._beside += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._beside -= 1
+                self._turn.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._turn:
+            self._waiting += 1
+            self._turn.wait_for(lambda: not self._beside)
+            try:
+                yield  # holding the lock: none begins, nor another of this kind
+            finally:
+                self._waiting -= 1
+                self._turn.notify_all()
 
 
 def _sees_early(seen: Sequence[Event], processes: Sequence[Process], unseen: set[str]) -> str:

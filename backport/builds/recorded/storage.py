@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The file that keeps a recording from run to run.
 
-``recording.json``, format 8: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
+``recording.json``, format 9: ``{"format", "key", "tree", "commands", "drivers", "outputs", "outside",
 "written", "lists", "altered", "left", "pending", "dates", "unfit", "paths": [...], "environments": [...]}``.
 Paths inside commands and drivers are indices of ``paths``, since a header is named by hundreds of commands.
 Another format, or a file that does not read, is no recording: the next build is watched again.
@@ -16,6 +16,7 @@ from typing import Any
 
 from backport.builds.recorded.recording import (
     Command,
+    Earlier,
     Recording,
     Run,
     Signature,
@@ -23,7 +24,7 @@ from backport.builds.recorded.recording import (
 )
 from backport.store.files import write_atomic
 
-FORMAT = 8
+FORMAT = 9
 
 
 class Writer:
@@ -109,6 +110,12 @@ class _Words:
             self._many(command.folders),
             self._many(command.gone),
             self._many(command.links),
+            self._many(command.fresh),
+            self._many(command.hidden),
+            [
+                [path, old.mode, old.date, old.content]
+                for path, old in sorted(command.earlier.items())
+            ],
             command.unsure,
         ]
 
@@ -130,7 +137,15 @@ def load(path: Path) -> Recording | None:
     try:
         table = json.loads(path.read_bytes())
         return _from_table(table) if table["format"] == FORMAT else None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (
+        OSError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):
         return None
 
 
@@ -167,9 +182,17 @@ def _from_table(table: dict[str, Any]) -> Recording:
                 many(folders),
                 many(gone),
                 many(links),
+                many(fresh),
+                many(hidden),
+                {
+                    str(path): Earlier(int(mode), int(date), str(text))
+                    for path, mode, date, text in old
+                },
                 unsure,
             )
-            for runs, looked, writes, listed, folders, gone, links, unsure in table["commands"]
+            for runs, looked, writes, listed, folders, gone, links, fresh, hidden, old, unsure in table[
+                "commands"
+            ]
         ),
         touched(table["drivers"]),
         {path: _signature(x) for path, x in table["outputs"].items()},

@@ -17,6 +17,7 @@ from itertools import pairwise
 from msgspec import Struct, field
 
 from backport.builds.recorded.outside_paths import Event
+from backport.builds.recorded.recording import Earlier
 from backport.builds.recorded.watch import Image, Process
 
 _MAKES = frozenset({"make", "gmake"})
@@ -39,6 +40,8 @@ class Unit(Struct):
     """Its driver reads what it prints, or (a shell) may go by how it ends."""
     under_make: bool = False
     writes: set[str] = field(default_factory=set)
+    earlier: dict[str, Earlier] = field(default_factory=dict)
+    """What of these is there before it runs, and what it holds then (`written_again`)."""
 
     @property
     def ended(self) -> int:
@@ -213,12 +216,14 @@ def unfit_because(
     driving: Collection[int],
     driver_events: Sequence[Event],
     tracked: Collection[str],
+    root: str,
 ) -> str:
     """What of a build is such that no step can be built from a recording of it, or ""."""
     answers = (event for unit in units if unit.answers for event in unit.events)
     for path in sorted(altered((*driver_events, *answers), tracked)):
         return f"what decides what is run changes {path}, which is a file of the tree"
     first = next(iter(by_serial.values())).images
+    job_pipes = _job_pipes(by_serial, root)
     own = {first[0].stdout, first[0].stderr, "/dev/null"} if first else set[str]()
     for unit in units:
         start = unit.start
@@ -232,9 +237,23 @@ def unfit_because(
             above = _above(unit, by_serial)
             if out in (above.stdout, above.stderr) and not out.endswith("(deleted)"):
                 return f"what commands print goes to {out}"
-        if any(name.startswith(_PIPES) for name in start.inherited) and not unit.under_make:
+        pipes = {name for name in start.inherited if name.startswith(_PIPES)} - job_pipes
+        if pipes and not unit.under_make:
             return "a command and what is above it have a pipe besides"
     return ""
+
+
+def _job_pipes(by_serial: Mapping[int, Process], root: str) -> set[str]:
+    """The pipes by which makes share out jobs: what they hand on and were not given by another.  A shell
+    between two makes has them, and all that it starts."""
+    found: set[str] = set()
+    for process in by_serial.values():
+        for start in process.images[:1] if process.parent in by_serial else ():
+            above = image_at(by_serial[process.parent], start.at)
+            if above is not None and is_make(above, root):
+                given = set(above.inherited) - found
+                found |= {x for x in start.inherited if x.startswith("pipe:")} - given
+    return found
 
 
 def _above(unit: Unit, by_serial: Mapping[int, Process]) -> Image:

@@ -77,6 +77,10 @@ class Written:
         self.ended[path] = max(self.ended.get(path, 0), ended)
         self.by[path] = n
 
+    def is_altered(self, path: str) -> bool:
+        """Whether it is a file of the tree, which was there before it was written."""
+        return path in self._altered
+
     def is_settled(self, path: str, number: int) -> bool:
         """Whether it was a file of the tree and had been removed: no command that does so runs again."""
         return path in self._altered and 0 < self.ended[path] < number
@@ -99,8 +103,9 @@ def unsure_because(
     writes: set[str],
     driver_writes: frozenset[str],
     written: Written,
+    unmade: Collection[str],
 ) -> str:
-    """Why a command may not be run on its own, or ""."""
+    """Why a command may not be run on its own, or "".  ``unmade``: `fresh_folders` and `hidden_outputs`."""
     if any(unit.status is None for unit in group):
         return "its end was not recorded"
     if touched.reads & writes:
@@ -110,13 +115,10 @@ def unsure_because(
     if again := next(filter(written.looked_at_before_its_end, sorted(writes)), ""):
         return f"a make or shell looks at {again}, which is written again later"
     folders = {path for _, kind, path in events if kind == "M"}
-    for unit in group:
-        if strict := _made_folder(unit, written.there):
-            return f"it makes the folder {strict}"
     if removed := next((p for _, kind, p in events if kind == "K" and p not in folders), ""):
         return f"it removes the folder {removed}"
     for number, kind, path in events:
-        if path in writes or path in folders or written.by.get(path, n) == n:
+        if path in writes or path in folders or path in unmade or written.by.get(path, n) == n:
             continue
         if kind in "RSPE" and written.first[path] > number:
             return f"it looked for {path} before that was made"
@@ -129,26 +131,72 @@ def unsure_because(
             continue
         for path in shown_names(group, folder, written.others(folder, n)):
             end = written.first[path] if path in written.there else written.last[path]
-            if end > number:
+            if end > number and path not in unmade:
                 return f"it listed {folder or '.'} before {path} was made"
     return ""
 
 
-def _made_folder(unit: Unit, there: Collection[str]) -> str:
-    """A folder that a unit made and that would not be made again: it is there at the next run."""
-    for process in unit.processes:
-        made = {number for number, kind, _ in process.events if kind == "M"}
-        if not made:
+def hidden_outputs(
+    n: int, group: Sequence[Unit], events: Sequence[Event], written: Written
+) -> frozenset[str]:
+    """What others made after this command had looked for it, or at the folder that it lies in, and that is
+    there at the next run."""
+    looks: dict[str, list[tuple[int, str]]] = {}
+    for number, kind, path in events:
+        if kind in "RSPEA" and written.by.get(path, n) != n and path in written.there:
+            looks.setdefault(path, []).append((number, kind))
+    by = {
+        number: process
+        for unit in group
+        for process in unit.processes
+        for number, kind, _ in process.events
+        if kind == "D"
+    }
+    for number, kind, folder in events:
+        if kind == "D":
+            # When it has all names is not in the log: at the latest when it ends.
+            end = by[number].ended if number in by else 0
+            for path in shown_names(group, folder, written.others(folder, n)):
+                if path in written.there:
+                    seen_as = "E" if end and not written.is_altered(path) else kind
+                    looks.setdefault(path, []).append((end, seen_as))
+    return frozenset(
+        path
+        for path, seen in looks.items()
+        if all(kind == "E" and number < written.first[path] for number, kind in seen)
+    )
+
+
+def lies_in_submodule(path: str, tracked: Collection[str]) -> bool:
+    """Whether a path may be a submodule's file, which was there before it was written."""
+    while path := os.path.dirname(path):
+        if path in tracked:
+            return True
+    return False
+
+
+def fresh_folders(group: Sequence[Unit], there: Collection[str]) -> frozenset[str]:
+    """Folders that are there at the next run and were not at this one: which units made, or would have made
+    if another had not come first; but for those that a program made which takes one that is there."""
+    found: set[str] = set()
+    for unit in group:
+        if not any(kind in "Mm" for _, kind, _ in unit.events):
             continue
+        by = {
+            number: process
+            for process in unit.processes
+            for number, kind, _ in process.events
+            if kind in "EMm"
+        }
+        absent: set[str] = set()
         for number, kind, path in unit.events:
-            if (
-                kind == "M"
-                and number in made
-                and path in there
-                and not takes_folder(process, number)
-            ):
-                return path
-    return ""
+            if kind in "EMm" and path in there:
+                takes = number in by and takes_folder(by[number], number)
+                if kind == "E" and not takes:
+                    absent.add(path)
+                elif path in absent or (kind == "M" and not takes):
+                    found.add(path)
+    return frozenset(found)
 
 
 def takes_folder(process: Process, number: int) -> bool:

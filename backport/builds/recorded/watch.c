@@ -23,6 +23,8 @@
  *      limits, the processors that it may use, how it is scheduled, its execution domain), r (the path as it
  *      was asked for, where that is relative: the kernel hands it to the interpreter of a script).
  *      Of u, "=" means: as the first
+ *   k  what a file holds that is about to be written over, if that is little (its path, "MODE NS" with its
+ *      date, its content)
  *   R  opened for reading, executed, or link read       W  made anew, or emptied and written
  *   A  changed in place                                 U  removed
  *   N  a name that now stands for another file         L  it is a link (two texts: path, target)
@@ -67,6 +69,7 @@
 #include <sys/un.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -273,6 +276,8 @@ struct task {
     unsigned long lock; /* what fcntl(2) is asked for; -1: it is flock(2) */
     unsigned long asks; /* where F_GETLK has its answer put */
     int existed;
+    char *old; /* a `k`, until the call has succeeded */
+    size_t old_size;
     char *path;
     char *other;
     char *asked; /* of a program: its path as it was asked for, where that is relative */
@@ -299,6 +304,40 @@ static void say(char kind, const struct task *task, const char *text)
 {
     changes += strchr("SEPRDG", kind) == NULL;
     record(kind, task->serial, text, strlen(text));
+}
+
+#define MOST_OLD 16384
+
+/* Hold what a file has in it that a call may write over: a command that does so can be run again from there. */
+static void hold_old(struct task *task, const char *path, int follow)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW));
+    if (fd < 0)
+        return;
+    char *text = NULL;
+    int head = 0;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_size <= MOST_OLD &&
+        flistxattr(fd, NULL, 0) <= 0 &&
+        (head = asprintf(&text, "%s%c%o %lld%c", path, 0, st.st_mode,
+                         st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec, 0)) > 0) {
+        task->old = realloc(text, head + MOST_OLD);
+        if (!task->old)
+            abort();
+        ssize_t size = pread(fd, task->old + head, MOST_OLD, 0);
+        task->old_size = head + (size < 0 ? 0 : size);
+        if (size != st.st_size) {
+            free(task->old);
+            task->old = NULL;
+        }
+    }
+    close(fd);
+}
+
+static void say_old(const struct task *task)
+{
+    if (task->old)
+        record('k', task->serial, task->old, task->old_size);
 }
 
 static void say_two(char kind, const struct task *task, const char *one, const char *other)
@@ -336,7 +375,8 @@ static void forget_call(struct task *task)
     free(task->path);
     free(task->other);
     free(task->asked);
-    task->path = task->other = task->asked = NULL;
+    free(task->old);
+    task->path = task->other = task->asked = task->old = NULL;
     task->call = NULL;
 }
 
@@ -871,7 +911,15 @@ static int enter(struct task *task)
         if (!looked(task))
             return 0;
         /* fall through */
-    case CREAT: task->existed = access(task->path, F_OK) == 0; return 1;
+    case CREAT:
+        task->existed = access(task->path, F_OK) == 0;
+        if (task->existed && task->flags & O_TRUNC)
+            hold_old(task, task->path, 1);
+        return 1;
+    case RENAME:
+        if (task->other)
+            hold_old(task, task->other, 0);
+        return 1;
     default: return 1;
     }
 }
@@ -915,9 +963,10 @@ static void opened(struct task *task, long fd)
     else if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC) &&
              (task->existed || !(flags & O_CREAT)))
         say('R', task, task->path);
-    else if ((flags & O_TRUNC) || !task->existed)
+    else if ((flags & O_TRUNC) || !task->existed) {
+        say_old(task);
         say('W', task, task->path);
-    else
+    } else
         say('A', task, task->path);
 }
 
@@ -1002,6 +1051,7 @@ static void leave(struct task *task)
     switch (call->what) {
     case OPEN: case OPEN2: case CREAT: opened(task, result); break;
     case RENAME:
+        say_old(task);
         say('R', task, task->path);
         say('U', task, task->path);
         if (task->other)

@@ -16,9 +16,12 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from backport.builds.recorded.recording import Earlier
+
 _SOURCE = Path(__file__).with_name("watch.c")
 _LOG_LIMIT = 1 << 29
-_KINDS = "FQXxrcae012fuRWAUNLHSPEDMmKBVOTGZ"
+_MODES, _DATES = 1 << 17, 1 << 63
+_KINDS = "FQXxrcae012fukRWAUNLHSPEDMmKBVOTGZ"
 
 
 class Process(Struct):
@@ -37,6 +40,8 @@ class Process(Struct):
     """Second names that it gave to files: number in the log, old raw path, new one."""
     moved: list[tuple[int, str]] = field(default_factory=list)
     """Folders that it renamed: number in the log, raw path before."""
+    old: list[tuple[int, str, Earlier]] = field(default_factory=list)
+    """What files held that it then wrote over: number in the log, raw path, content."""
     signalled: set[int] = field(default_factory=set)
     """The processes that it sent signals to; 0 for one that is not among those watched."""
     opaque: str = ""
@@ -143,7 +148,7 @@ def _parse(data: bytes) -> tuple[Process, ...]:
 def _note(process: Process, kind: str, text: str, number: int) -> None:
     if len(kind) != 1 or kind not in _KINDS:
         raise ValueError("no kind of a record")
-    if "\0" in text and kind not in "aeLH":
+    if "\0" in text and kind not in "aeLHk":
         raise ValueError("no path has a zero byte")
     if kind in "RWANUSPEDMmK":
         process.events.append((number, kind, text))
@@ -158,6 +163,13 @@ def _note(process: Process, kind: str, text: str, number: int) -> None:
         old, new = text.split("\0")
         process.events.append((number, "N", old if kind == "L" else new))
         (process.links if kind == "L" else process.twins).append((number, old, new))
+    elif kind == "k":
+        path, about, content = text.split("\0", 2)
+        mode, date = about.split(" ")
+        earlier = Earlier(int(mode, 8), int(date), content)
+        if not 0 <= earlier.mode < _MODES or abs(earlier.date) >= _DATES:
+            raise ValueError("no mode or no date")
+        process.old.append((number, path, earlier))
     elif kind == "O":
         process.opaque = process.opaque or text
     elif kind == "V":

@@ -545,10 +545,8 @@ def test_a_replay_that_was_killed_leaves_nothing_to_go_by(
     [
         ("cat in >> count; cp count out", "it changes count, which is a file of the tree"),
         ("cp in {outside}; cp {outside} out", "writes {outside}"),
-        ("cat in > out; ls > list", "it listed . before late was made"),
-        ("cat in > out; test -e late || echo early >> out", "it looked for late before"),
     ],
-    ids=["in-place", "outside", "listing", "race"],
+    ids=["in-place", "outside"],
 )
 def test_a_command_that_may_do_otherwise_now_is_not_run_alone(
     tmp_path: Path, recipe: str, why: str

@@ -60,6 +60,18 @@ def test_each_step_has_its_own(repo: Path, replay: str) -> None:
     assert (kept / "lib/deep/z.h").read_text() == "#define Z 1\n"
 
 
+def test_a_file_of_it_that_a_command_changes_was_there_before(repo: Path) -> None:
+    rules = "all: a b\na: f.c\n\tls lib > a; cat f.c >> a\nb: a\n\techo >> lib/y.h; touch b\n"
+    git(repo, "config", "backport.replay", "true")
+    git(repo, "config", "backport.build", "make -s")
+    git(repo, "reset", "-q", "--hard", "stable~1")
+    commit(repo, {"Makefile": rules}, "make")
+    commit(repo, {"f.c": "3\n"}, "other")
+    done = backport(repo, "check", "--range", "stable~2..stable", "--audit", "0")
+    assert done.exit_code == 0, done.output
+    assert (repo / ".git/backport/build/a").read_text() == "deep\ny.h\n3\n"
+
+
 def test_without_a_clone_nothing_is_called_broken(repo: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     git(repo, "-c", "protocol.file.allow=always", "clone", "-q", str(repo), str(copy))

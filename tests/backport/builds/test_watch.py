@@ -115,6 +115,23 @@ def test_where_links_lead_and_which_names_a_file_has(tmp_path: Path, binary: Pat
     assert twins == [(str(tmp_path / "file"), str(tmp_path / "twin"))]
 
 
+def test_what_little_files_held_is_kept_before_they_are_written_over(
+    tmp_path: Path, binary: Path
+) -> None:
+    for name in ("one", "two", "three", "four", "twin"):
+        (tmp_path / name).write_bytes(name.encode() + b"\xff\0")
+        (tmp_path / name).chmod(0o640)
+    (tmp_path / "other").hardlink_to(tmp_path / "twin")
+    (tmp_path / "large").write_bytes(bytes(1 << 15))
+    script = "echo >one; echo >new; mv new two; echo >>three; rm four; echo >twin; echo >large"
+    words = [str(binary), str(tmp_path / "log"), str(tmp_path), "", "/bin/sh", "sh", "-c", script]
+    assert subprocess.run(words, check=False).returncode == 0
+    found = [old for process in read_log(tmp_path / "log") for old in process.old]
+    assert [(path, old.mode, old.content) for _, path, old in found] == [
+        (f"{tmp_path}/{name}", 0o100640, f"{name}\udcff\0") for name in ("one", "two")
+    ]
+
+
 def test_which_folders_are_renamed_and_who_gets_a_signal(tmp_path: Path, binary: Path) -> None:
     script = "mkdir one; mv one other; sh -c 'kill -0 $PPID; kill -0 $$'; kill -0 $1"
     log = tmp_path / "log"
@@ -194,9 +211,11 @@ def test_a_log_as_it_should_be(tmp_path: Path) -> None:
         pytest.param(record("R", 1, "abc", 1 << 40), id="past the end"),
         pytest.param(b"R 1\nabc\n", id="no length"),
         pytest.param(b"R 1 x\nabc\n", id="not a length"),
+        pytest.param(record("k", 1, "a\0" + "9" * 9 + " 1\0"), id="not a mode"),
+        pytest.param(record("k", 1, "a\0" + "644 " + "9" * 20 + "\0"), id="not a date"),
     ],
 )
-def test_a_record_that_lies_about_its_length_voids_the_log(tmp_path: Path, forged: bytes) -> None:
+def test_a_record_that_lies_about_itself_voids_the_log(tmp_path: Path, forged: bytes) -> None:
     assert logged(tmp_path, ROOT + forged + END) == 0
 
 

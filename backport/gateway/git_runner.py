@@ -9,6 +9,7 @@ index version 4.  It costs 60 ms to import and is loaded when first needed.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -172,6 +173,13 @@ class GitRunner(Struct, frozen=True, dict=True):
         """The lines of a stored tree's text files that hold one of ``names`` as a whole word."""
         return frozenset[bytes]().union(*self._search(tree, names))
 
+    def files_with(self, tree: Oid, name: str) -> tuple[str, ...]:
+        """The text files of a stored tree, or commit, that hold ``name`` as a whole word; sorted."""
+        out = self._grep(tree, "-l", "-z", "-w", "-F", "-e", name, end=b"\0")
+        if out is None:
+            raise GitFailed("git grep failed")
+        return tuple(sorted(os.fsdecode(one.partition(b":")[2]) for one in out))
+
     def matches(self, tree: Oid, pattern: str) -> frozenset[bytes]:
         """What in a stored tree's text files matches an extended regular expression."""
         for kind in ("-P", "-E"):
@@ -190,8 +198,8 @@ class GitRunner(Struct, frozen=True, dict=True):
                 raise GitFailed("git grep failed")
             yield out
 
-    def _grep(self, tree: Oid, *how: str) -> list[bytes] | None:
-        """The lines of its answer; None where git cannot search like that."""
+    def _grep(self, tree: Oid, *how: str, end: bytes = b"\n") -> list[bytes] | None:
+        """The lines, or what ``end`` ends, of its answer; None where git cannot search like that."""
         status, out, _ = self._runner(self.git_dir).execute(
             self._command(("grep", "-h", "-I", *how, tree), self.git_dir),
             # Bytes, not letters: a file need not be UTF-8.
@@ -200,7 +208,7 @@ class GitRunner(Struct, frozen=True, dict=True):
             with_exceptions=False,
             stdout_as_string=False,
         )
-        return None if status > 1 else list(set(out.split(b"\n")) - {b""})  # 1: none
+        return None if status > 1 else list(set(out.split(end)) - {b""})  # 1: none
 
     def _runner(self, cwd: Path | None) -> Git:
         runner: Git = _git_python().Git(str(cwd or self.top))

@@ -115,15 +115,23 @@ class Digger(Struct):
 
     def _bringing(self, name: str, made_on: Oid) -> Oid | None:
         """The oldest commit behind the branch that changes how often a name stands in the files that
-        have it."""
-        listed = self.repo.git(
-            "grep", "-l", "-w", "-F", "--full-name", name, made_on, cwd=self.repo.top
-        )
-        files = [line.partition(":")[2] for line in listed.split("\n") if line]
-        paths = [f":(literal){path}" for path in files[:_MOST_NAMES]]
-        words = ("log", "--format=%H", "--no-merges", f"-S{name}", made_on, f"^{self.lineage.tip}")
-        commits = self.repo.git(*words, "--", *paths).split()
-        return Oid(commits[-1]) if commits else None
+        have it.  Where the tree before it has the name too, a file was only renamed, and it is looked for
+        from there on."""
+        found: Oid | None = None
+        at: Oid | None = made_on
+        while at is not None and (paths := self._having(name, at)):
+            words = ("log", "--format=%H", "--no-merges", f"-S{name}", at, f"^{self.lineage.tip}")
+            commits = self.repo.git(*words, "--", *paths).split()
+            if not commits:
+                break
+            found = Oid(commits[-1])
+            at = next(iter(self.repo.parents(found)), None)
+        return found
+
+    def _having(self, name: str, commit: Oid) -> list[str]:
+        """Some of the files that have a name, as git's pathspecs."""
+        files = self.repo.git.files_with(commit, name)
+        return [f":(literal){path}" for path in files[:_MOST_NAMES]]
 
     def _clashes(self, patch: Patch, found: dict[Oid, list[Evidence]]) -> None:
         objects, tree = self.repo.objects, self._here

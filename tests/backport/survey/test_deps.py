@@ -70,6 +70,15 @@ def test_a_name_that_another_commit_brings(repo: Path) -> None:
     assert by_subject(needed(repo)).keys() == {"bring"}
 
 
+def test_a_name_whose_file_was_renamed_since(repo: Path) -> None:
+    text = "int brought_in(void)\n{\n\treturn 1;\n}\n"
+    commit(repo, {"h.c": text}, "bring")
+    commit(repo, {"h.c": None, "new.c": text}, "rename")
+    commit(repo, {"h\u00e9 2.c": text, "new.c": None}, "again")
+    commit(repo, {"a.c": lines((10, "\tx = brought_in();"))}, "use")
+    assert by_subject(needed(repo)).keys() == {"bring"}
+
+
 def test_what_a_blocker_pulls_in_and_the_closure(repo: Path) -> None:
     first = commit(repo, {"a.c": lines((10, "one"))}, "first")
     second = commit(repo, {"a.c": lines((10, "one"), (11, "two"))}, "second")

@@ -66,10 +66,12 @@ def check(
     notes: opt.Notes = False,
 ) -> None:
     """Check what is staged: patches parse, their order holds, the core still translates."""
-    from backport.commands.here import open_repo
+    from backport.commands.here import open_repo, refuse_hook_of_another
     from backport.errors import UsageError
     from backport.report.out import write_json
 
+    if repo is None:
+        refuse_hook_of_another()
     asked = [one for one in (commit, commits, message, pushed) if one is not None]
     if len(asked) > 1:
         raise UsageError("give one of --commit, --range and --message")

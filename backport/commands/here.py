@@ -33,6 +33,25 @@ def open_repo(path: Path | None = None) -> Repo:
     return repo
 
 
+def refuse_hook_of_another() -> None:
+    """Raise `UsageError` where GIT_DIR, by which git tells a hook its repository, is not the one that the
+    process stands in: another index, history and configuration would be looked at."""
+    around = environment()
+    named = around.get("GIT_DIR")
+    if named is None:
+        return
+    from backport.errors import UsageError
+    from backport.gateway.stage import Stage
+
+    here = Stage(Path(), around.for_git()).git_dir()
+    if here is None or Path(named).resolve() != here.resolve():
+        raise UsageError(
+            f"GIT_DIR is {named}, and {Path.cwd()} is in {here or 'no repository'}",
+            "`--repo DIR` names the repository that is meant; of one whose files lie elsewhere"
+            " (git --git-dir) nothing can be checked",
+        )
+
+
 def leave_conflict(repo: Repo, *files: str | None) -> tuple[Path | None, tuple[str | None, ...]]:
     """Step out of the worktree of a conflict, which may go while we work there.
 

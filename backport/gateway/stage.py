@@ -85,6 +85,11 @@ class Stage:
         out = self._git("rev-parse", "--path-format=absolute", "--git-common-dir")
         return Path(os.fsdecode(out.rstrip(b"\n"))) if out is not None else None
 
+    def git_dir(self) -> Path | None:
+        """Where git keeps what is this worktree's own; None without a repository."""
+        out = self._git("rev-parse", "--absolute-git-dir")
+        return Path(os.fsdecode(out.rstrip(b"\n"))) if out is not None else None
+
     def _git(self, *words: str) -> bytes | None:
         try:
             done = subprocess.run(

@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from backport.cli import app
 from tests.backport.trees import backport, branch_with, commit, git, lines, new_repo
 
 GOOD = "--- a/a.c\n+++ b/a.c\n@@ -1,3 +1,3 @@\n line 1\n-line 2\n+zwei\n line 3\n"
@@ -203,6 +205,22 @@ def test_a_hook_may_go_on_to_a_subfolder(repo: Path, monkeypatch: pytest.MonkeyP
     done = backport(repo / "p", "check")
     assert done.exit_code == 1, done.output
     assert "p/one.patch:3" in done.output
+
+
+@pytest.mark.parametrize("way", [(), ("--message", "a.c"), ("--pushed", "origin")])
+def test_a_hook_of_another_repository(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
+) -> None:
+    """``git --git-dir=X commit``, which runs X's hooks in a folder of another repository."""
+    monkeypatch.chdir(repo)
+    monkeypatch.setenv("GIT_DIR", ".git")
+    assert CliRunner().invoke(app, ["check", *way]).exit_code == 0
+    other = new_repo(tmp_path / "other", {"a.c": "1\n"})
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    done = CliRunner().invoke(app, ["check", *way])
+    assert done.exit_code == 2
+    assert f"GIT_DIR is {other}/.git" in " ".join(done.output.split())
+    assert backport(repo, "check").exit_code == 0
 
 
 def test_a_hook_that_was_there_is_kept_and_runs_first(repo: Path) -> None:

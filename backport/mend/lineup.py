@@ -2,13 +2,14 @@
 """A series as a line of trees, and the ways to change it that leave its last tree as it is.
 
 A change goes to another tree as a pick does: at the very blob, else by a three-way merge; what does not go on
-cleanly is no proposal.  The trees behind the place from which something was moved are the same objects as
-before, by construction and by a check.
+cleanly is no proposal.  Only lines that the steps between leave alone go also where those beside them change
+(`line_moves`).  The trees behind the place from which something was moved are the same objects as before, by
+construction and by a check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from backport.gateway.commits import commit_changes
 from backport.gateway.repository import Repo
 from backport.gateway.trees import TreeView
+from backport.mend.line_moves import carried_along
 from backport.mend.pieces import Piece, in_words, pieces_of, quoted, with_pieces
 from backport.pick.outcome import How
 from backport.pick.patch import pick_patch
@@ -106,22 +108,14 @@ def shifted(
     repo: Repo, lineup: Lineup, giver: int, taker: int, pieces: Collection[Piece]
 ) -> Lineup | None:
     """Parts of the step ``giver`` go into the step ``taker``; None where they do not, or nothing is left."""
-    below, above = lineup.before(giver), lineup.stages[giver].tree
-    if taker < giver:
-        part = with_pieces(repo, below, above, pieces)
-        first = carried(repo, below, part, lineup.stages[taker].tree)
-    else:
-        every = pieces_of(repo, below, above)
-        part = with_pieces(repo, below, above, [one for one in every if one not in pieces])
-        first = part
     low, high = min(giver, taker), max(giver, taker)
-    if first is None or first in (lineup.stages[low].tree, lineup.before(low)):
-        return None
-    between = _following(repo, lineup, range(low + 1, high), first)
-    if between is None or (between or [first])[-1] == lineup.stages[high].tree:
+    for trees in _shifted_trees(repo, lineup, giver, taker, pieces):
+        if trees is not None and _all_change(lineup, low, high, trees):
+            break
+    else:
         return None
     stages = list(lineup.stages)
-    for at, tree in zip(range(low, high), (first, *between), strict=True):
+    for at, tree in zip(range(low, high), trees, strict=True):
         stages[at] = replace(stages[at], tree=tree)
     what = in_words(pieces)
     gave = f"gave to '{stages[taker].subject}': {what}"
@@ -133,6 +127,41 @@ def shifted(
         f"{what}{quoted(pieces)} {'go' if many else 'goes'} from {stages[giver]} to {stages[taker]}"
     )
     return replace(lineup, stages=tuple(stages), deeds=(*lineup.deeds, deed))
+
+
+def _shifted_trees(
+    repo: Repo, lineup: Lineup, giver: int, taker: int, pieces: Collection[Piece]
+) -> Iterator[Sequence[Oid] | None]:
+    """The trees from the earlier of the two steps to that before the later: by merges, then line by line."""
+    below, above = lineup.before(giver), lineup.stages[giver].tree
+    places = range(min(giver, taker) + 1, max(giver, taker))
+    if taker < giver:
+        part = with_pieces(repo, below, above, pieces)
+        first = carried(repo, below, part, lineup.stages[taker].tree)
+        back = [lineup.stages[at].tree for at in reversed((taker, *places))]
+        change = below, part
+    else:
+        every = pieces_of(repo, below, above)
+        first = with_pieces(repo, below, above, [one for one in every if one not in pieces])
+        back = [lineup.stages[at].tree for at in (giver, *places)]
+        change = above, first
+    between = _following(repo, lineup, places, first) if first is not None else None
+    yield [first, *between] if first is not None and between is not None else None
+    by_line = carried_along(repo, *change, back)
+    if by_line is not None:
+        yield by_line[::-1] if taker < giver else by_line
+
+
+def _all_change(lineup: Lineup, low: int, high: int, trees: Sequence[Oid]) -> bool:
+    """Whether the first step changes otherwise than it did, and no step up to ``high`` comes to nothing."""
+    if trees[0] == lineup.stages[low].tree or trees[-1] == lineup.stages[high].tree:
+        return False
+    below = lineup.before(low)
+    for at, tree in zip(range(low, high), trees, strict=True):
+        if tree == below and (at == low or lineup.before(at) != lineup.stages[at].tree):
+            return False
+        below = tree
+    return True
 
 
 def with_commit(

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from backport.gateway.repository import Repo
+from backport.gateway.trees import TreeView
 from backport.mend.lineup import Lineup, Stage, folded, moved_up, shifted
 from backport.mend.pieces import pieces_of, with_pieces
 from series.model import Oid
@@ -53,6 +56,39 @@ def test_a_repair_that_leaves_a_patch_empty(tmp_path: Path) -> None:
     )
     pieces = [p for p in pieces_of(repo, was.before(2), was.stages[2].tree) if p.path == b"a"]
     assert shifted(repo, was, 2, 0, pieces) is None
+
+
+@pytest.mark.parametrize(
+    ("between", "goes"),
+    [
+        (lines((4, "4"), (5, "typo"), (6, "6")), True),
+        (lines((3, "3\n3\n3"), (5, "typo")).replace("line 6\n", ""), True),
+        (lines((5, "other typo"), (6, "6")), False),
+    ],
+)
+def test_lines_go_past_a_step_that_changes_those_beside_them(
+    tmp_path: Path, between: str, goes: bool
+) -> None:
+    """A merge takes them for a conflict, in both directions."""
+    word = between.replace("other ", "").replace("typo", "word")
+    repo, was = lineup(
+        tmp_path,
+        {"a": lines((5, "typo")), "b": lines((9, "n"))},
+        {"a": between},
+        {"a": word, "b": lines()},
+    )
+
+    def shift(was: Lineup, giver: int, taker: int) -> tuple[Lineup | None, list[str]]:
+        pieces = pieces_of(repo, was.before(giver), was.stages[giver].tree)
+        new = shifted(repo, was, giver, taker, [piece for piece in pieces if piece.path == b"a"])
+        trees = [TreeView(repo.objects, stage.tree) for stage in new.stages] if new else []
+        return new, [(tree.read(b"a") or b"").decode() for tree in trees]
+
+    new, texts = shift(was, 2, 0)
+    assert texts == ([lines((5, "word")), word, word] if goes else [])
+    if new is not None:
+        _, texts = shift(new, 0, 2)
+        assert texts == [lines(), word.replace("word", "line 5"), word]
 
 
 def test_a_step_between_that_would_change_nothing(tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def read_stop(data: dict[str, Any]) -> Stop:
         parse_item(data["item"]),
         tuple((path, reason) for path, reason in data["clashes"]),
         tuple((path, text) for path, text in data.get("hunks", ())),
-        tuple(Lacked(*one) for one in data.get("missing", ())),
+        tuple(Lacked(*map(str, one)) for one in data.get("missing", ())),
         tuple(_read_laid(*one) for one in data.get("laid", ())),
         tuple(data.get("doubts", ())),
         data.get("made", ""),

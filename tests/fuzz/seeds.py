@@ -333,7 +333,9 @@ def journal() -> Sequence[bytes]:
             kept = Journal(Path(folder))
             kept.begin(state)
             found.append(kept.file.read_bytes())
-    return found
+    odd = json.loads(found[0])
+    odd["clash"]["missing"] = [["5" * 40, "prep", "writes it", True, "none"]]
+    return (*found, json.dumps(odd).encode())
 
 
 def cache() -> Sequence[bytes]:

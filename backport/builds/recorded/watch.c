@@ -982,6 +982,21 @@ static int makes(const struct task *task)
     }
 }
 
+static char *proc_text(pid_t tid, const char *name, char *text, size_t room);
+
+/* What it was when the command began: another one is a program's own. */
+static unsigned first_umask;
+
+static unsigned umask_of(pid_t tid)
+{
+    char status[8192];
+    unsigned mask = first_umask;
+    const char *line = strstr(proc_text(tid, "status", status, sizeof(status)), "\nUmask:");
+    if (line)
+        sscanf(line, " Umask: %o", &mask);
+    return mask;
+}
+
 /* A watched call has ended. */
 static void leave(struct task *task)
 {
@@ -1025,7 +1040,7 @@ static void leave(struct task *task)
     if (call->what == MKDIR && (!info.exit.is_error || result == -EEXIST)) {
         unsigned long mode = task->mode & 07777;
         say(info.exit.is_error ? 'm' : 'M', task, task->path);
-        if (mode != 0777 && mode != 0755 && mode != 0775) /* the next run finds the folder, and its mode */
+        if ((mode != 0777 && mode != 0755 && mode != 0775) || umask_of(task->tid) != first_umask) /* the next run finds the folder, and its mode */
             say('A', task, task->path);
         return;
     }
@@ -1420,6 +1435,8 @@ static void stopped(pid_t tid, int status)
 int main(int argc, char **argv)
 {
     int gate[2], status, code = CANNOT;
+    first_umask = umask(0);
+    umask(first_umask);
     /* When who watches is killed, so is the watcher, and with it (EXITKILL) the whole build. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (argc < 6 || !(out = fopen(argv[1], "we")) || pipe2(gate, O_CLOEXEC))

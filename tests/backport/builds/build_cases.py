@@ -225,7 +225,7 @@ class _Bench:
                 elif stat.S_ISLNK(st.st_mode):
                     found[shown] = f"-> {os.fsdecode(os.readlink(path))}"  # noqa: PTH115
                 else:
-                    found[shown] = f"{stat.S_IFMT(st.st_mode):o}"
+                    found[shown] = f"{st.st_mode:o}"
         return found
 
     def _fresh_out(self) -> None:

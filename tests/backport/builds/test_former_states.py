@@ -94,6 +94,7 @@ PIPES = [
     ),
 ]
 REPLAYED = [*PIPES, *WRITTEN_AGAIN, *FOLDERS, *NOT_YET_MADE, *LINKS]
+_UMASK = "a folder that is made under another umask"
 IN_FULL = [
     Case(
         "what was there before changes",
@@ -116,6 +117,11 @@ IN_FULL = [
         "a folder that a command makes comes into the tree",
         FOLDERS[0].tree,
         ["mkdir o; echo 1 > o/k", _V],
+    ),
+    Case(
+        _UMASK,
+        _tree(_MADE, gen="umask 077; mkdir -p o; cp v o/a; cp v a"),
+        ["echo 'mkdir -p o; cp v o/a; cp v a' > gen", "echo 'umask 027; mkdir -p o; cp v o/a; cp v a' > gen"],
     ),
     Case(
         "it writes what another has made since",
@@ -165,7 +171,7 @@ def test_a_former_state_is_made_for_a_command(tmp_path: Path, case: Case) -> Non
     assert all(": ok: by " in how for how in outcome.how[1:]), outcome.how
 
 
-@pytest.mark.parametrize("case", by_name(IN_FULL, {IN_FULL[0].name}))
+@pytest.mark.parametrize("case", by_name(IN_FULL, {IN_FULL[0].name, _UMASK}))
 def test_what_cannot_be_made_so_is_built_in_full(tmp_path: Path, case: Case) -> None:
     outcome = run_case(case, tmp_path, replay=True)
     assert outcome.wrong == [], outcome.how

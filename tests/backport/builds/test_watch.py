@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 import signal
 import subprocess
 import sys
@@ -71,6 +72,9 @@ CASES: list[tuple[str, str, set[str]]] = [
     ("not removed", "os.unlink('none')", {"E none"}),
     ("folder made", "os.mkdir('there')", {"M there"}),
     ("folder there already", "os.mkdir('sub')", {"m sub"}),
+    ("folder made of a mode of its own", "os.mkdir('there', 0o700)", {"M there", "A there"}),
+    ("folder made under a umask of its own", "os.umask(0o76); os.mkdir('there')", {"M there", "A there"}),
+    ("folder there already, and a umask", "os.umask(0o76); os.mkdir('sub')", {"m sub", "A sub"}),
     ("link made", "os.symlink('file', 'new')", {"N new"}),
     ("child", "os.fork() or (os.chdir('sub'), open('file'), os._exit(0)); os.wait(); open('file')",
      {"S sub", "R sub/file", "R file"}),
@@ -100,6 +104,51 @@ def test_what_a_program_does_is_told(
         if path.startswith(prefix)
     }
     assert said == events
+
+
+_CALL = "import ctypes; call = ctypes.CDLL(None).syscall; "
+_BORN = "or os._exit(0)"
+"""After a call that makes a process: the child ends."""
+_NEWUSER, _SIGCHLD = 0x10000000, 17
+SEEN_AS: list[tuple[str, str, str, str]] = [
+    ("several messages at once",
+     _CALL + "import socket; s, t = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM);"
+     " call(307, s.fileno(), ctypes.create_string_buffer(64), 1, 0)", "opaque", "a connection"),
+    ("a lease", "import fcntl; fcntl.fcntl(open('file'), fcntl.F_SETLEASE, fcntl.F_RDLCK)",
+     "opaque", "what others do with a file"),
+    ("a folder is watched", "import fcntl; fcntl.fcntl(os.open('sub', 0), fcntl.F_NOTIFY, fcntl.DN_CREATE)",
+     "opaque", "what others do with a file"),
+    ("clone(2) into a namespace", _CALL + f"call(56, {_NEWUSER | _SIGCHLD}, 0, 0, 0, 0) {_BORN}",
+     "opaque", "a namespace of its own"),
+    ("clone3(2) into a namespace",
+     _CALL + f"call(435, (ctypes.c_ulonglong * 8)({_NEWUSER}, 0, 0, 0, {_SIGCHLD}), 64) {_BORN}",
+     "opaque", "a namespace of its own"),
+    ("proc(5) by a descriptor", "os.open('status', 0, dir_fd=os.open('/proc/self', os.O_PATH))",
+     "sees", "status"),
+    ("proc(5) from a folder in it", "os.chdir('/proc/self'); open('status')", "sees", "status"),
+    ("proc(5) by a link", "os.symlink('/proc/self/status', 'l'); open('l')", "sees", "l"),
+    ("proc(5) by a link to a folder", "os.symlink('/proc/self', 'l'); open('l/status')", "sees", "status"),
+    ("proc(5) by a path that is not plain", "open('/proc/self/./stat')", "sees", "stat"),
+    ("proc(5) by a link to be written", "os.symlink('/proc/self/status', 'l'); open('l', 'r+')", "sees", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("_name", "code", "kind", "text"), SEEN_AS, ids=[case[0] for case in SEEN_AS]
+)
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the calls have these numbers there")
+def test_what_cannot_be_followed_is_told(
+    tmp_path: Path, binary: Path, _name: str, code: str, kind: str, text: str
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "file").write_text("file")
+    program = f"import os\ntry:\n    {code}\nexcept OSError: pass\n"
+    log = tmp_path / "log"
+    python = Path(sys.executable).resolve()
+    words = [str(binary), str(log), str(tmp_path), "", str(python), "python", "-I", "-S", "-c"]
+    assert subprocess.run([*words, program], check=False).returncode == 0
+    said = [getattr(process, kind) for process in read_log(log)]
+    assert any(one.endswith(text) and one for one in said), said
 
 
 def test_where_links_lead_and_which_names_a_file_has(tmp_path: Path, binary: Path) -> None:

@@ -147,12 +147,12 @@ def apply(
         return
     proof = proof_of(keep_going)
     if len(requests) > 1:
-        from backport.branches import carrying
+        from backport.branches import life as several
 
-        wish = carrying.Wish(tuple(requests), atomic, not no_wait)
+        wish = several.Wish(tuple(requests), atomic, not no_wait)
         carry_several(
             found,
-            lambda screen: carrying.start(found, wish, proof, screen),
+            lambda screen: several.start(found, wish, proof, screen),
             Out(ctx, json, reports),
             keep_going=keep_going,
         )

@@ -58,12 +58,12 @@ def continue_(
     proof = proof_of(keep_going)
     with say_where(stood, found):
         if _is_several(found, branch):
-            from backport.branches import carrying
+            from backport.branches import life as several
 
             waits = False if no_wait else None
             carry_several(
                 found,
-                lambda screen: carrying.resume(found, proof, screen, given, branch, waits=waits),
+                lambda screen: several.resume(found, proof, screen, given, branch, waits=waits),
                 out,
                 keep_going=keep_going,
             )
@@ -88,11 +88,11 @@ def skip(
     out = Out(ctx, json, Reports())
     with say_where(stood, found):
         if _is_several(found, branch):
-            from backport.branches import carrying
+            from backport.branches import life as several
 
             carry_several(
                 found,
-                lambda screen: carrying.skip(found, proof, screen, branch),
+                lambda screen: several.skip(found, proof, screen, branch),
                 out,
                 keep_going=keep_going,
             )

@@ -224,7 +224,7 @@ def status(repo: Repo, json: str | None) -> bool:
 
 def abort(repo: Repo, branch: str | None) -> None:
     """Drop what is not over, and say what has become of each branch."""
-    from backport.branches.carrying import abort as abort_runs
+    from backport.branches.life import abort as abort_runs
     from backport.branches.roster import Ending
 
     done = abort_runs(repo, branch)

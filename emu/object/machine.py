@@ -185,7 +185,20 @@ class Machine:
             self._call(run, address, poison)
             if run.crash or run.no_model or run.ended:
                 break
+            if turn < len(before):
+                self._look_whether_it_is_there(run)
         return run
+
+    def _look_whether_it_is_there(self, run: Run) -> None:
+        """A scenario that goes on from a call which the core does not have is not there either."""
+        scenario, calls = run.case.scenario, run.context.l0.calls
+        if (
+            run.result in self.profile.entries[scenario.entry].refusals
+            and run.result not in scenario.result
+            and len(calls) == run.calls_before
+        ):
+            refusal = abi.result_name(run.result)
+            raise NotThere(f"{scenario.operation} before it is refused with {refusal}")
 
     def _guest_bytes(self, case: Case) -> bytes:
         """Of the case that was asked for last, which is mostly the same."""

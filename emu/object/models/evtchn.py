@@ -13,6 +13,8 @@ from emu.object.models.callee import EBUSY, EINVAL, ENOENT, ENOMEM, ENOSPC, M32,
 from emu.spaces import LinearAddr
 
 MODELS = Models()
+STATUS = ("unbound", "interdomain", "pirq", "virq", "ipi")
+"""Of an open channel: its state (ECS_*) has the name that EVTCHNOP_status has for it (EVTCHNSTAT_*)."""
 
 
 @MODELS.model("int")
@@ -87,9 +89,12 @@ def _evtchn_status(ctx: Context, arguments: Sequence[int]) -> int:
     channel = ctx.world.channels.find(fields["port"])
     if channel is None:
         return -EINVAL
-    fields["status"] = abi.CONSTANTS["EVTCHNSTAT_virq"]
+    state = ctx.world.get("struct evtchn", channel, "state")
+    found = (s for s in STATUS if ctx.world.profile.constant(f"ECS_{s.upper()}") == state)
+    status_name = next(found, "closed")  # a port that is reserved is nobody's to look at
+    fields["status"] = abi.CONSTANTS[f"EVTCHNSTAT_{status_name}"]
     fields["vcpu"] = ctx.world.get("struct evtchn", channel, "notify_vcpu_id")
-    fields["u"] = abi.CONSTANTS["VIRQ_DEBUG"]
+    fields["u"] = abi.CONSTANTS["VIRQ_DEBUG"] if status_name == "virq" else 0
     ctx.memory.write(LinearAddr(arguments[0]), status.encode(fields))
     return 0
 

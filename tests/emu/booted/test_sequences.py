@@ -16,6 +16,7 @@ from tests.emu.images import sample_image
 
 PROFILE = load_profile("xen-pv-shim-4.10")
 FAR = ("status of a far port", "close a far port", "bind_vcpu of a far port")
+OF_AN_IPI = ("status of an ipi", "close an ipi", "bind_vcpu of an ipi")
 
 
 def test_which_they_are() -> None:
@@ -25,6 +26,7 @@ def test_which_they_are() -> None:
     found = [case.scenario for case in cases(PROFILE, Mode.NATIVE)]
     assert {scenario.name for scenario in found if scenario.before} == {
         *FAR,
+        *OF_AN_IPI,
         "unmask of a port that is used again",
     }
     assert not any(scenario.state or scenario.data for scenario in found)

@@ -38,6 +38,8 @@ def _ptr(name: str, offset: int, size: int) -> Member:
     return Member(name, offset, size, pointer=True)
 
 
+RUNSTATES = 4
+"""In how many states a vcpu may be, each with the time spent in it (public vcpu.h, RUNSTATE_*)."""
 _NATIVE: Mapping[str, Struct] = {
     "EVTCHNOP_alloc_unbound": _struct(
         "evtchn_alloc_unbound", 8, _in("dom", 0, 2), _in("remote_dom", 2, 2), _out("port", 4, 4)
@@ -129,6 +131,7 @@ _NATIVE: Mapping[str, Struct] = {
         "xen_hvm_evtchn_upcall_vector", 8, _in("vcpu", 0, 4), _in("vector", 4, 1)
     ),
     "SCHEDOP_shutdown": _struct("sched_shutdown", 4, _in("reason", 0, 4)),
+    "SCHEDOP_watchdog": _struct("sched_watchdog", 8, _in("id", 0, 4), _in("timeout", 4, 4)),
     "SCHEDOP_poll": _struct(
         "sched_poll", 24, _ptr("ports", 0, 8), _in("nr_ports", 8, 4), _in("timeout", 16, 8)
     ),
@@ -137,6 +140,19 @@ _NATIVE: Mapping[str, Struct] = {
         16,
         *(_in("mfn", 0, 8), _in("offset", 8, 4), _in("rsvd", 12, 4)),
         reserved=(("rsvd", 12, 4),),
+    ),
+    "VCPUOP_register_runstate_memory_area": _struct(
+        "vcpu_register_runstate_memory_area", 8, _ptr("addr", 0, 8)
+    ),
+    "VCPUOP_register_vcpu_time_memory_area": _struct(
+        "vcpu_register_time_memory_area", 8, _ptr("addr", 0, 8)
+    ),
+    "VCPUOP_get_runstate_info": _struct(
+        "vcpu_runstate_info",
+        48,
+        _out("state", 0, 4, signed=True),
+        _out("state_entry_time", 8, 8),
+        *(_out(f"time{state}", 16 + 8 * state, 8) for state in range(RUNSTATES)),
     ),
     "CALLBACKOP_register": _struct(
         "callback_register", 16, _in("type", 0, 2), _in("flags", 2, 2), _in("eip", 8, 8)
@@ -169,6 +185,13 @@ _COMPAT: Mapping[str, Struct] = {
     ),
     "VCPUOP_set_singleshot_timer": _struct(
         "compat_vcpu_set_singleshot_timer", 12, _in("timeout_abs_ns", 0, 8), _in("flags", 8, 4)
+    ),
+    "VCPUOP_get_runstate_info": _struct(
+        "compat_vcpu_runstate_info",
+        44,
+        _out("state", 0, 4, signed=True),
+        _out("state_entry_time", 4, 8),
+        *(_out(f"time{state}", 12 + 8 * state, 8) for state in range(RUNSTATES)),
     ),
     "GNTTABOP_setup_table": _struct(
         "compat_gnttab_setup_table",

@@ -133,9 +133,7 @@ class Drive:
         calls_before, console_before = len(l0.calls), len(l0.console)
         machine.callers.clear()
         taken.clear()
-        values = [value & self._mask for value in arguments][:5]
-        values += [0] * (5 - len(values))
-        self._registers(vcpu)[0].write((self.kernel.hypercall(number), *values))
+        self._ask(vcpu, number, arguments)
         end: Ended | None = None
         try:
             self.runner.call(vcpu, self.kernel.start + 1, CALL)
@@ -154,6 +152,20 @@ class Drive:
             text[-MAX_CONSOLE_SHOWN:],
             tuple(taken),
         )
+
+    def begin(self, number: int, arguments: Sequence[int], guest: int) -> None:
+        """Let a vcpu make a hypercall and not wait for it to come back; raises Ended."""
+        vcpu = self._processor_of(guest)
+        self.calls += 1
+        self._ask(vcpu, number, arguments)
+        vcpu.guest = None
+        vcpu.rip, vcpu.activity = self.kernel.start + 1, Activity.RUNNING
+        self.settle()
+
+    def _ask(self, vcpu: Vcpu, number: int, arguments: Sequence[int]) -> None:
+        values = [value & self._mask for value in arguments][:5]
+        values += [0] * (5 - len(values))
+        self._registers(vcpu)[0].write((self.kernel.hypercall(number), *values))
 
     def limits(self, end: Ended | None = None) -> tuple[str, ...]:
         """What has happened since the snapshot that this emulation does not know, each with its place; with

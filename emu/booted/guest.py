@@ -7,12 +7,10 @@ vcpu has taken the upcall when the guest's own callback has run there.
 
 from __future__ import annotations
 
-import struct
-
 from emu import abi
 from emu.booted.drive import Answer, Drive
 from emu.elf import PAGE
-from emu.guest import first_registers
+from emu.guest import TIME_INFO_SIZE, TimeInfo, first_registers
 from emu.l0.shared import PENDING, TIME, VCPU_INFO_SIZE
 from emu.spaces import LinearAddr, PhysAddr
 
@@ -34,6 +32,8 @@ class Guest:
         self.drive = drive
         self.machine = drive.machine
         self.kernel = drive.kernel
+        self.moved: dict[int, PhysAddr] = {}
+        """vcpu to where its vcpu_info is by VCPUOP_register_vcpu_info."""
 
     # --- what it asks ---
 
@@ -111,22 +111,30 @@ class Guest:
         """The page that it shares with the image."""
         return PhysAddr(self.told("shared_info"))
 
-    def time(self) -> int:
-        """System time in nanoseconds as it computes it (public xen.h, vcpu_time_info).  Raises Ended."""
-        timestamp = self.drive.timestamp()
-        record = self.machine.ram.read(self.shared_info + TIME, 32)
-        _, _, stamp, system, scale, shift = struct.unpack_from("<IIQQIb", record)
-        ticks = abi.signed(timestamp - stamp)  # the record may be younger
-        return int(system + ((ticks << shift if shift >= 0 else ticks >> -shift) * scale >> 32))
+    def time_info(self, vcpu: int = 0) -> bytes:
+        """``struct vcpu_time_info`` of a vcpu, where its vcpu_info is now."""
+        return self.machine.ram.read(self.vcpu_info(vcpu) + TIME, TIME_INFO_SIZE)
+
+    def time(self, vcpu: int = 0) -> int:
+        """System time in nanoseconds as a vcpu computes it.  Raises Ended."""
+        timestamp = self.drive.timestamp(vcpu)
+        return TimeInfo.of(self.time_info(vcpu)).at(timestamp)
 
     # --- what comes to it ---
 
-    def _vcpu_info(self, vcpu: int) -> PhysAddr:
-        return self.shared_info + vcpu * VCPU_INFO_SIZE
+    def vcpu_info(self, vcpu: int) -> PhysAddr:
+        """In the shared page, until the guest has named another place for it (`moved`)."""
+        return self.moved.get(vcpu, self.shared_info + vcpu * VCPU_INFO_SIZE)
 
     def unmask_upcalls(self, vcpu: int = 0) -> None:
         """As the guest itself does it: clear both flags of its vcpu_info."""
-        self.machine.ram.write(self._vcpu_info(vcpu), b"\0\0")
+        self.machine.ram.write(self.vcpu_info(vcpu), b"\0\0")
+
+    def look_at_all(self, vcpu: int) -> None:
+        """As the guest does when it has looked at all ports: no upcall is pending, no word is selected."""
+        word = WORD[self.kernel.mode]
+        self.machine.ram.write(self.vcpu_info(vcpu), bytes((0, 1)))
+        self.machine.ram.write(self.vcpu_info(vcpu) + word, bytes(word))
 
     def pending(self, port: int) -> bool:
         at = self.shared_info + PENDING + port // 8
@@ -159,3 +167,7 @@ class Guest:
     def runs(self, vcpu: int) -> bool:
         """Whether a vcpu of it is at its start."""
         return any(v.guest == vcpu for v in self.machine.vcpus)
+
+    def processor(self, vcpu: int) -> int:
+        """On which of the machine's a vcpu of it is at its start."""
+        return next(v.number for v in self.machine.vcpus if v.guest == vcpu)

@@ -7,6 +7,7 @@ conventions  locks, SMAP, registers
 ends         calls that bring the domain down
 failures     what fails below must show above
 resources    ports, pages, heap
+runstate     what a guest is told of the time of its vcpus
 state        event channels, shared page, memory
 suspended    what a suspend must not lose
 translation  the guest's structure, on the way down and up

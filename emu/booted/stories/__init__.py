@@ -9,10 +9,24 @@ hotplug       memory given back and taken again
 start_of_day  what it is told of what it has
 first_memory  which frames it has, and how they are mapped
 suspend       suspended and resumed, or not
+outlived      what was to come then
+runstates     how long each vcpu of it runs and waits
+own_memory    what it has of each vcpu in memory of its own
 second        its second vcpu; these begin with that one brought up
 """
 
-from emu.booted.stories import arrivals, consoles, first_memory, hotplug, start_of_day, suspend
+from emu.booted.stories import (
+    arrivals,
+    consoles,
+    first_memory,
+    hotplug,
+    outlived,
+    own_memory,
+    runstates,
+    second,
+    start_of_day,
+    suspend,
+)
 
 STORIES = (
     *start_of_day.STORIES,
@@ -21,6 +35,10 @@ STORIES = (
     *consoles.STORIES,
     *hotplug.STORIES,
     *suspend.STORIES,
+    *outlived.STORIES,
+    *runstates.STORIES,
+    *own_memory.STORIES,
+    *second.BEFORE_IT,
 )
 """Of a guest with one vcpu."""
 

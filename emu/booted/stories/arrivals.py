@@ -47,7 +47,8 @@ def arrived(guest: Guest, port: int, vcpu: int | None = None) -> Came:
     return Came(Treatment.DELIVERED, f"port {port} is pending for the guest")
 
 
-def _refused(result: int | None) -> Came | None:
+def refused(result: int | None) -> Came | None:
+    """What is to be said of an operation that the image does not have; None where it has it."""
     return Came(Treatment.REFUSED, "", result) if result in REFUSALS and result else None
 
 
@@ -161,9 +162,9 @@ def _while(operation: str, guest: Guest, **fields: int) -> Came:
         machine.linear.write(guest.kernel.lists, port.to_bytes(width, "little"))
         fields = {"ports": guest.kernel.lists, "nr_ports": 1, **fields}
     answer = guest.call(operation, **fields)
-    refused = _refused(answer.result)
-    if refused is not None:
-        return refused
+    none = refused(answer.result)
+    if none is not None:
+        return none
     if operation == "SCHEDOP_yield" and not guest.pending(port):
         machine.devices.skip()
     guest.drive.settle()
@@ -172,7 +173,7 @@ def _while(operation: str, guest: Guest, **fields: int) -> Came:
 
 def _timer(guest: Guest) -> Came:
     """The guest sets its one-shot timer, and the time passes."""
-    port = _set_timer(guest)
+    port = set_timer(guest)
     devices = guest.machine.devices
     for _ in range(MAX_TICKS):
         if not devices.skip():
@@ -185,19 +186,20 @@ def _timer(guest: Guest) -> Came:
 
 def _timer_while_blocked(guest: Guest) -> Came:
     """The guest sets its one-shot timer and has nothing to do until then."""
-    port = _set_timer(guest)
+    port = set_timer(guest)
     guest.listen()
     answer = guest.call("SCHEDOP_block")
-    return _refused(answer.result) or arrived(guest, port, 0)
+    return refused(answer.result) or arrived(guest, port, 0)
 
 
-def _set_timer(guest: Guest) -> int:
+def set_timer(guest: Guest, vcpu: int = 0) -> int:
+    """A vcpu binds its timer to a port, which is the result, and sets it."""
     machine = guest.machine
     machine.l0.next_port = PORT
-    port = guest.ask("EVTCHNOP_bind_virq", virq=abi.CONSTANTS["VIRQ_TIMER"], vcpu=0)
-    due = guest.time() + TIMER_NS
-    guest.ask("VCPUOP_set_singleshot_timer", 0, timeout_abs_ns=due, flags=0)
-    entry = machine.devices.lapics[0].registers.get(LVTT, LVT_MASKED)
+    port = guest.ask("EVTCHNOP_bind_virq", by=vcpu, virq=abi.CONSTANTS["VIRQ_TIMER"], vcpu=vcpu)
+    due = guest.time(vcpu) + TIMER_NS
+    guest.ask("VCPUOP_set_singleshot_timer", vcpu, by=vcpu, timeout_abs_ns=due, flags=0)
+    entry = machine.devices.lapics[guest.processor(vcpu)].registers.get(LVTT, LVT_MASKED)
     if not entry & 0xFF or entry & LVT_MASKED:
         raise NoAnswer("the image has not set up its own timer")
     return port
@@ -210,9 +212,9 @@ def _poll_times_out(guest: Guest) -> Came:
     bind(guest)
     due, began = guest.time() + TIMER_NS, machine.now()
     answer = guest.call("SCHEDOP_poll", ports=lists, nr_ports=1, timeout=due)
-    refused = _refused(answer.result)
-    if refused is not None:
-        return refused
+    none = refused(answer.result)
+    if none is not None:
+        return none
     early = machine.now() - began < SOON * 9 // 10
     wrong = ("the guest is woken before its time",) if early else ()
     return Came(Treatment.LOCAL, "", answer.result or 0, wrong)

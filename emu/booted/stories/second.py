@@ -7,14 +7,15 @@ INIT and startup messages through the local APIC, real mode, long mode, and a gu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from emu import abi
 from emu.booted.drive import Drive
 from emu.booted.guest import Guest, NoAnswer
 from emu.booted.processor import Activity
-from emu.booted.stories import suspend
-from emu.booted.stories.arrivals import PORT, arrived, bind
+from emu.booted.stories import own_memory, runstates, suspend
+from emu.booted.stories.arrivals import PORT, arrived, bind, set_timer
 from emu.booted.stories.telling import Came, Story
 from emu.findings.boot_report import Milestone, Treatment
 
@@ -93,6 +94,19 @@ def _blocked(guest: Guest) -> Came:
     return Came(came.treatment, came.note, answer.result or 0)
 
 
+def _timer(guest: Guest) -> Came:
+    """The second vcpu sets its one-shot timer, and is told when the time has come."""
+    port = set_timer(guest, 1)
+    guest.unmask_upcalls(1)
+    guest.drive.wait_for(lambda: guest.pending(port))
+    return arrived(guest, port, 1)
+
+
+def _named_before(guest: Guest) -> Iterator[str]:
+    """By the first, as a kernel does that prepares what the other is to begin with."""
+    return own_memory.info(guest, 1, then=lambda: bring_up(guest))
+
+
 def _down(guest: Guest) -> Came:
     guest.ask("VCPUOP_down", 1)
     guest.drive.settle()
@@ -137,6 +151,14 @@ def _resumed(guest: Guest) -> Came:
     return came
 
 
+BEFORE_IT = (
+    Story(
+        "vcpu_info of the second vcpu elsewhere before it is up",
+        own_memory.INFO,
+        own_memory.story(_named_before),
+    ),
+)
+"""They bring it up themselves."""
 UP = Story("second vcpu", "VCPUOP_up", bring_up)
 STORIES = (
     Story("event to the second vcpu", "EVTCHNOP_bind_vcpu", _event),
@@ -146,6 +168,9 @@ STORIES = (
     Story(
         "suspend and resume with two", "SCHEDOP_shutdown", _resumed, suspend.elsewhere, "shutdown"
     ),
+    Story("timer of the second vcpu", "VIRQ_TIMER", _timer),
+    *runstates.OF_THE_SECOND,
+    *own_memory.OF_THE_SECOND,
     Story("second vcpu down", "VCPUOP_down", _down),
     Story("second vcpu down and up again", "VCPUOP_up", _up_again),
 )

@@ -134,6 +134,7 @@ def _lost(guest: Guest, port: int) -> Iterator[str]:
 
 
 def elsewhere(setup: L0Setup) -> L0Setup:
+    """L0 resumes the domain as another one."""
     resumed = (
         (abi.CONSTANTS["HVM_PARAM_STORE_EVTCHN"], STORE),
         (abi.CONSTANTS["HVM_PARAM_CONSOLE_EVTCHN"], CONSOLE),
@@ -141,12 +142,13 @@ def elsewhere(setup: L0Setup) -> L0Setup:
     return replace(setup, resumed=resumed, resumed_domid=DOMID)
 
 
-def _nowhere(setup: L0Setup) -> L0Setup:
+def nowhere(setup: L0Setup) -> L0Setup:
+    """L0 says that the suspend is cancelled."""
     return replace(setup, suspend=1)
 
 
 STORIES = (
-    Story("suspend that is cancelled", "SCHEDOP_shutdown", _cancelled, _nowhere, "shutdown"),
+    Story("suspend that is cancelled", "SCHEDOP_shutdown", _cancelled, nowhere, "shutdown"),
     Story("suspend and resume", "SCHEDOP_shutdown", resumed, elsewhere, "shutdown"),
     Story(
         "vcpu info registered again after a resume",

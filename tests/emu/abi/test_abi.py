@@ -15,6 +15,7 @@ from tests.emu.build import compile_source
 # Field types of the public headers; a pointer to a guest list is a GUEST_HANDLE of 8 bytes (4 for compat).
 BASE = LinearAddr(0x1000)
 PUBLIC = r"""
+#define PACKED __attribute__((packed))
 typedef unsigned char u8; typedef unsigned short u16; typedef unsigned int u32; typedef unsigned long u64;
 struct evtchn_alloc_unbound { u16 dom, remote_dom; u32 port; };
 struct evtchn_bind_interdomain { u16 remote_dom; u32 remote_port; u32 local_port; };
@@ -41,8 +42,13 @@ struct xen_memory_map { u32 nr_entries; u64 buffer; };
 struct xen_hvm_param { u16 domid, pad; u32 index; u64 value; };
 struct xen_hvm_evtchn_upcall_vector { u32 vcpu; u8 vector; };
 struct sched_shutdown { u32 reason; };
+struct sched_watchdog { u32 id, timeout; };
 struct sched_poll { u64 ports; u32 nr_ports; u64 timeout; };
 struct vcpu_register_vcpu_info { u64 mfn; u32 offset, rsvd; };
+struct vcpu_register_runstate_memory_area { u64 addr; };
+struct vcpu_register_time_memory_area { u64 addr; };
+struct vcpu_runstate_info { int state; u64 state_entry_time, time0, time1, time2, time3; };
+struct compat_vcpu_runstate_info { int state; u64 state_entry_time, time0, time1, time2, time3; } PACKED;
 struct vcpu_set_periodic_timer { u64 period_ns; };
 struct vcpu_set_singleshot_timer { u64 timeout_abs_ns; u32 flags; };
 struct callback_register { u16 type, flags; u64 eip; };
@@ -83,6 +89,7 @@ def test_compat_differs_only_where_it_must() -> None:
         "XENMEM_decrease_reservation",
         "XENMEM_populate_physmap",
         "XENMEM_add_to_physmap",
+        "VCPUOP_get_runstate_info",
         "VCPUOP_set_singleshot_timer",
         "SCHEDOP_poll",
         "CALLBACKOP_register",

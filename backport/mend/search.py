@@ -8,6 +8,9 @@
 Who brings a name that is lacking, as its text shows, is tried in all three ways first; then the first later
 step that builds, which may have to be found by building; then what touches the names and files of the error.
 
+Where none of that repairs it, but one does away with some of its errors, or with all and others come up
+behind them, the search goes on from there.
+
 A try builds the broken step, and if that repairs it each step that it changes.  Nothing before the step
 changes, and it builds then: so the whole comes to an end.  Cost: at most ``_MOST_TRIES`` builds of the broken
 step, and one of each step between for what repairs it.
@@ -15,7 +18,7 @@ step, and one of each step between for what repairs it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -33,6 +36,8 @@ _ROUNDS = 4
 """Times that lines are added for the errors that come up behind the first ones."""
 _FEW = 8
 """More parts than that are not made fewer one by one."""
+_TOGETHER = 4
+"""Changes, one after the other, of which each does away with some of a step's errors."""
 _REACH = 6
 """Steps that lines may pass on the way to a later patch."""
 
@@ -56,28 +61,74 @@ class Search(Struct):
     tries: Callable[[str], None]
     """Gets what is tried next, in words."""
     tried: int = 0
+    was: Lineup | None = None
+    """The lineup before anything was tried for the step in hand."""
+    partly: tuple[Lineup, int, StepVerdict] | None = None
+    """The first change that did away with errors of the step but not with all, with the place of the step and
+    the verdict on it."""
 
     def mend(self, lineup: Lineup, at: int, verdict: StepVerdict) -> Lineup | None:
         """The lineup with the step at ``at`` repaired; None where no way is found."""
-        complaint = complaint_of(verdict)
-        self.tried = 0
-        sure = self.suspects.bringers(lineup, at, complaint)
-        ways = (self._up, self._into, self._out)
+        self.tried, self.was = 0, lineup
         try:
-            for other, chosen in sure.items():
-                for way in ways:
-                    for found in way(lineup, at, other, complaint, chosen):
-                        return found
-            good = self.first_good(lineup, at)
-            later = self.suspects.others(lineup, at, complaint, good)
-            for tried in (later[:1], later[1:]) if good is not None else (later,):
-                for way in ways:
-                    for other in tried:
-                        for found in way(lineup, at, other, complaint, ()):
-                            return found
+            return next(self._ways(lineup, at, verdict, 1, guess=True), None)
         except _Exhausted:
             return None
-        return None
+
+    def _ways(
+        self, lineup: Lineup, at: int, verdict: StepVerdict, turn: int, *, guess: bool
+    ) -> Iterator[Lineup]:
+        """Repairs of the step; in a turn behind the first, only those that break no other."""
+        self._first_partly()
+        complaint = complaint_of(verdict)
+        sure = self.suspects.bringers(lineup, at, complaint)
+        for other, chosen in sure.items():
+            yield from self._by(lineup, at, complaint, {other: chosen}, turn)
+        partly = self._first_partly()
+        if partly is not None and turn < _TOGETHER:
+            yield from self._ways(*partly, turn + 1, guess=False)
+        if not guess:
+            return
+        self._first_partly()
+        good = self.first_good(lineup, at)
+        later = dict.fromkeys(self.suspects.others(lineup, at, complaint, good), ())
+        first = {k: () for k in later if k == good}
+        for some in (first, {k: () for k in later if k not in first}):
+            yield from self._by(lineup, at, complaint, some, turn)
+        partly = partly or self._first_partly()
+        if partly is not None and turn < _TOGETHER:
+            yield from self._ways(*partly, turn + 1, guess=True)
+
+    def _by(
+        self,
+        lineup: Lineup,
+        at: int,
+        complaint: Complaint,
+        others: Mapping[int, Sequence[Piece]],
+        turn: int,
+    ) -> Iterator[Lineup]:
+        for way in (self._up, self._into, self._out):
+            for other, chosen in others.items():
+                for found in way(lineup, at, other, complaint, chosen):
+                    if turn == 1 or self._holds(found):
+                        yield found
+
+    def _first_partly(self) -> tuple[Lineup, int, StepVerdict] | None:
+        """What `partly` holds, which is then free for the next."""
+        found, self.partly = self.partly, None
+        return found
+
+    def _holds(self, new: Lineup) -> bool:
+        """Whether no step that several changes together have made another one is broken by them."""
+        assert self.was is not None
+        before = {stage.source: at for at, stage in enumerate(self.was.stages)}
+        for at, stage in enumerate(new.stages):
+            old = before[stage.source]
+            if stage.tree == self.was.stages[old].tree or self.prove(new, at).state in _GOOD:
+                continue
+            if self.prove(self.was, old).state in _GOOD:
+                return False
+        return True
 
     def take(
         self, lineup: Lineup, at: int, wanted: Sequence[tuple[Oid, str, bytes]]
@@ -85,7 +136,7 @@ class Search(Struct):
         """The lineup with commits from elsewhere (with subject and message) before the broken step: with one
         of them where that does, else with all; None where they do not go on, or do not repair it."""
         repo = self.suspects.repo
-        self.tried = 0
+        self.tried, self.was = 0, lineup
         sets = [*([one] for one in wanted), *([list(wanted)] if len(wanted) > 1 else [])]
         for chosen in sets:
             new: Lineup | None = lineup
@@ -101,23 +152,36 @@ class Search(Struct):
         return None
 
     def _builds(
-        self, was: Lineup, new: Lineup, broken: int, more: Iterable[int] = ()
+        self, before: Lineup, new: Lineup, broken: int, more: Iterable[int] = ()
     ) -> StepVerdict | None:
         """None where the broken step, at its new place, builds, and those at ``more`` do or did not before;
         else the verdict on the first that does not."""
         if self.tried >= _MOST_TRIES:
             raise _Exhausted
         self.tried += 1
+        was = self.was or before
         for place in (broken, *more):
             verdict = self.prove(new, place)
             if verdict.state in _GOOD:
                 continue
             source = new.stages[place].source
-            before = [k for k, stage in enumerate(was.stages) if stage.source == source]
-            if place != broken and before and self.prove(was, before[0]).state not in _GOOD:
+            old = [k for k, stage in enumerate(was.stages) if stage.source == source]
+            if place != broken and old and self.prove(was, old[0]).state not in _GOOD:
                 continue  # broken by itself: its turn comes
+            if (
+                place == broken
+                and self.partly is None
+                and self._is_further(before, source, verdict)
+            ):
+                self.partly = new, broken, verdict
             return verdict
         return None
+
+    def _is_further(self, before: Lineup, source: Oid, verdict: StepVerdict) -> bool:
+        """Whether a change has done away with errors of the broken step: some, or all, and others come up."""
+        at = next(k for k, stage in enumerate(before.stages) if stage.source == source)
+        one, other = complaint_of(self.prove(before, at)).said, complaint_of(verdict).said
+        return bool(other) and (other < one or not other & one)
 
     def _up(
         self, lineup: Lineup, at: int, other: int, _: Complaint, __: Sequence[Piece]
@@ -167,7 +231,9 @@ class Search(Struct):
     ) -> Iterator[Lineup]:
         """Lines of this one into the later patch, unless the error that they make stays there."""
         if other - at <= _REACH and not self._still(lineup, other, complaint):
+            partly = self.partly  # errors for want of the lines that were taken away are no way on
             found = self._shift(lineup, at, at, other, complaint, ())
+            self.partly = partly
             if found is not None:
                 yield found
 
@@ -176,7 +242,7 @@ class Search(Struct):
         build is not lost."""
         self.tries(f"whether step {lineup.stages[other].number} still has the error")
         verdict = self.prove(lineup, other)
-        return verdict.state not in _GOOD and complaint.shares(complaint_of(verdict))
+        return verdict.state not in _GOOD and bool(complaint.said & complaint_of(verdict).said)
 
     def _shift(
         self,
@@ -214,22 +280,39 @@ class Search(Struct):
             self.tries(_transfer(lineup, giver, taker, chosen))
             verdict = self._builds(lineup, new, at)
             if verdict is None:
-                for found in (self._fewest(lineup, at, giver, taker, chosen), new):
+                fewest = self._fewest(lineup, at, giver, taker, chosen, self._repairs)
+                for found in (fewest, new):
                     if found is not None:
                         verdict = self._builds(lineup, found, at, behind)
                         if verdict is None:
                             return found
             assert verdict is not None
+            if self.partly is not None and self.partly[0] is new:
+                less = self._fewest(lineup, at, giver, taker, chosen, self._goes_further) or new
+                self.partly = less, at, self.prove(less, at)
             more = relevant(pieces, complaint_of(verdict))
             if set(more) <= set(chosen):
                 return None
             chosen = tuple(piece for piece in pieces if piece in chosen or piece in more)
         return None
 
+    def _repairs(self, lineup: Lineup, new: Lineup, at: int) -> bool:
+        return self._builds(lineup, new, at) is None
+
+    def _goes_further(self, lineup: Lineup, new: Lineup, at: int) -> bool:
+        verdict = self._builds(lineup, new, at)
+        return verdict is None or self._is_further(lineup, new.stages[at].source, verdict)
+
     def _fewest(
-        self, lineup: Lineup, at: int, giver: int, taker: int, chosen: Sequence[Piece]
+        self,
+        lineup: Lineup,
+        at: int,
+        giver: int,
+        taker: int,
+        chosen: Sequence[Piece],
+        serves: Callable[[Lineup, Lineup, int], bool],
     ) -> Lineup | None:
-        """The same with no part that the broken step does not need; None where it needs all of them."""
+        """The same with no part that is not needed for what it ``serves``; None where all are."""
         kept, best = list(chosen), None
         if not 1 < len(kept) <= _FEW:
             return None
@@ -240,7 +323,7 @@ class Search(Struct):
                 new is not None and self.tried < _MOST_TRIES - 1
             ):  # the last is for what stands behind
                 self.tries(_transfer(lineup, giver, taker, less))
-                if self._builds(lineup, new, at) is None:
+                if serves(lineup, new, at):
                     kept, best = less, new
         return best
 

@@ -50,10 +50,10 @@ class Complaint(Struct, frozen=True):
         """The last parts of the paths that it names."""
         return frozenset(error.path.rpartition("/")[2].encode() for error in self.errors)
 
-    def shares(self, other: Complaint) -> bool:
-        """Whether one of its errors is one of the other's, at whatever line."""
-        mine, others = ({(e.path, e.text) for e in one.errors} for one in (self, other))
-        return not mine.isdisjoint(others)
+    @property
+    def said(self) -> frozenset[tuple[str, str]]:
+        """Path and text of each error, at whatever line."""
+        return frozenset((error.path, error.text) for error in self.errors)
 
 
 def complaint_of(verdict: StepVerdict) -> Complaint:

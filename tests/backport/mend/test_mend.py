@@ -122,10 +122,11 @@ def test_a_repair_that_only_a_fast_build_passes_is_none(tmp_path: Path) -> None:
         f"[ -e built ] || {{ {BUILD} && touch built; }}",
     )
     assert backport(repo, "check", *words, "--validate", "build", "--keep-going").exit_code == 1
-    done = backport(repo, "mend", *words)
-    assert done.exit_code == 1, done.output
+    done = backport(repo, "mend", *words, "--to", "mended")
     assert "comes to another verdict: every step is built as a whole" in done.output
-    assert "1 of 3 steps built before, 2 of 3 now" in done.output
+    assert done.exit_code == 0, done.output
+    assert "NEVER" not in git(repo, "show", "mended~1:a.c")
+    assert every_step_builds(repo)
 
 
 def test_what_breaks_between_by_itself_is_no_reason_against_a_repair(tmp_path: Path) -> None:
@@ -243,6 +244,26 @@ def test_what_is_not_used_before_goes_to_where_it_is_used(tmp_path: Path) -> Non
     assert every_step_builds(repo)
     assert same_end(repo)
     assert len(subjects(repo)) == 2
+
+
+def test_a_step_that_two_later_ones_repair_together(tmp_path: Path) -> None:
+    """Each brings half of what is lacking, and changes what the step has made."""
+    one, two = (5, "int a5(void) { return ONE; }"), (15, "int a15(void) { return TWO; }")
+    more, most = (5, "int a5(void) { return ONE + 1; }"), (15, "int a15(void) { return TWO + 1; }")
+    has, both = (4, "#define ONE 1"), (14, "#define TWO 2")
+    repo = series(
+        tmp_path,
+        ("uses both", {"a.c": a(one, two)}),
+        ("brings one", {"a.c": a(more, two), "h.h": h(has), "b.c": body((3, "int b3;"), name="b")}),
+        ("brings two", {"a.c": a(more, most), "h.h": h(has, both), "b.c": body(name="b")}),
+    )
+    found = mend(repo)
+    (broken,) = found["broken"]
+    assert "from step 2 " in broken["mended"]
+    assert "from step 3 " in broken["mended"]
+    assert every_step_builds(repo)
+    assert same_end(repo)
+    assert git(repo, "log", FORM, "stable..mended") == git(repo, "log", FORM, "stable..topic")
 
 
 def test_an_error_that_stays_is_not_handed_on(tmp_path: Path) -> None:

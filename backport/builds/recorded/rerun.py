@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -255,6 +256,8 @@ class Runner:
         place = self.root / path
         if place.parent.resolve() != self.root.resolve() / Path(path).parent:
             raise Stopped(f"{path} is now reached through a link")
+        if os.path.lexists(place) or not place.parent.is_dir():
+            raise Stopped(f"{path} cannot be put back")
         with place.open("xb") as file:
             os.fchmod(file.fileno(), stat.S_IMODE(old.mode))
             file.write(old.content.encode("utf-8", "surrogateescape"))
@@ -273,8 +276,7 @@ class Runner:
                 raise Stopped(f"{path} is now reached through a link")
             if place.is_dir() and any(name.startswith(f"{path}/") for name in self._tracked):
                 raise Stopped(f"{path}, which a command makes, is a folder of the tree now")
-        aside = self.temporary / f"aside-{os.getpid()}-{n}"
-        aside.mkdir()
+        aside = Path(tempfile.mkdtemp(prefix=f"aside-{n}-", dir=self.temporary))
         moved: list[tuple[Path, Path]] = []
         try:
             for number, path in enumerate(sorted(outermost)):
@@ -286,9 +288,10 @@ class Runner:
             yield
         finally:
             for place, there in moved:
-                _merge_folders(place, there)
-                if os.path.lexists(place):
-                    _clear(place)  # the caller looks for what was written besides
+                # What is in the way is not the command's own: that it was written, the caller sees.
+                if _is_folder(there):
+                    _merge_folders(place, there)
+                _clear(place)
                 _rename(there, place)
             aside.rmdir()
 
@@ -458,22 +461,24 @@ def _rename(place: Path, there: Path) -> None:
 
 
 def _clear(place: Path) -> None:
-    if place.is_dir() and not place.is_symlink():
+    if _is_folder(place):
         shutil.rmtree(place)
     else:
-        place.unlink()
+        place.unlink(missing_ok=True)
+
+
+def _is_folder(place: Path) -> bool:
+    return place.is_dir() and not place.is_symlink()
 
 
 def _merge_folders(made: Path, there: Path) -> None:
-    """Move what is in a folder that was made into the one that stood in its place before."""
-    for path in list(made.iterdir()) if made.is_dir() and not made.is_symlink() else ():
+    """Move what is in a folder that was made into the one that stood there before; what that has stays."""
+    for path in list(made.iterdir()) if _is_folder(made) else ():
         into = there / path.name
-        if path.is_dir() and not path.is_symlink() and into.is_dir() and not into.is_symlink():
+        if _is_folder(path) and _is_folder(into):
             _merge_folders(path, into)
-        else:
-            path.rename(into)
-    if made.is_dir() and not made.is_symlink():
-        made.rmdir()
+        elif not os.path.lexists(into):
+            _rename(path, into)
 
 
 class _Turns:

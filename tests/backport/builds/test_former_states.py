@@ -94,6 +94,7 @@ PIPES = [
     ),
 ]
 REPLAYED = [*PIPES, *WRITTEN_AGAIN, *FOLDERS, *NOT_YET_MADE, *LINKS]
+_GEN = "test -d o || mkdir o; cp v o/a; cp v a"
 _UMASK = "a folder that is made under another umask"
 IN_FULL = [
     Case(
@@ -122,6 +123,21 @@ IN_FULL = [
         _UMASK,
         _tree(_MADE, gen="umask 077; mkdir -p o; cp v o/a; cp v a"),
         ["echo 'mkdir -p o; cp v o/a; cp v a' > gen", "echo 'umask 027; mkdir -p o; cp v o/a; cp v a' > gen"],
+    ),
+    *(
+        Case(
+            f"it makes {what} in a folder of others",
+            _tree(
+                "all: a b\na: v gen\n\tsh gen\nb: a w\n\tmkdir o/x; cp w o/x/b; cp w o/y; cp w b",
+                gen=_GEN,
+            ),
+            [f"echo '{_GEN}; {more}' > gen", _V],
+        )
+        for what, more in (
+            ("a file in a folder's place", "echo > o/x"),
+            ("a folder in a file's place", "mkdir o/y; cp v o/y/z"),
+            ("what they make", "cp v o/y"),
+        )
     ),
     Case(
         "it writes what another has made since",

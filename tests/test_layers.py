@@ -338,6 +338,7 @@ FILES_OF_ONE_NAME: dict[str, dict[str, set[str]]] = {
         "config": {"backport/commands", "backport"},
         "deps": {"backport/commands", "backport/report", "backport/survey"},
         "graph": {"backport/commands", "backport/report"},
+        "life": {"backport/branches", "backport/run"},
         "owed": {"backport/commands", "backport/report", "backport/survey"},
         "plan": {"backport/commands", "backport/planning"},
         "provenance": {"backport/commands", "backport/report", "backport/survey"},

@@ -254,7 +254,7 @@ class Runner:
     def _put_back(self, path: str, old: Earlier) -> None:
         """Write what a file held before the command wrote over it; its place is a folder of the worktree."""
         place = self.root / path
-        if place.parent.resolve() != self.root.resolve() / Path(path).parent:
+        if not self._is_own(path):
             raise Stopped(f"{path} is now reached through a link")
         if os.path.lexists(place) or not place.parent.is_dir():
             raise Stopped(f"{path} cannot be put back")
@@ -272,28 +272,47 @@ class Runner:
         outermost = {x for x in paths if not any(x.startswith(f"{other}/") for other in paths)}
         for path in outermost:
             place = self.root / path
-            if place.parent.resolve() != self.root.resolve() / Path(path).parent:
+            if not self._is_own(path):
                 raise Stopped(f"{path} is now reached through a link")
             if place.is_dir() and any(name.startswith(f"{path}/") for name in self._tracked):
                 raise Stopped(f"{path}, which a command makes, is a folder of the tree now")
         aside = Path(tempfile.mkdtemp(prefix=f"aside-{n}-", dir=self.temporary))
-        moved: list[tuple[Path, Path]] = []
+        moved: list[tuple[str, Path]] = []
         try:
             for number, path in enumerate(sorted(outermost)):
                 place, there = self.root / path, aside / str(number)
                 if os.path.lexists(place):
                     _rename(place, there)
-                    moved.append((place, there))
-                    self.moved.add(path)
+                    moved.append((path, there))
             yield
         finally:
-            for place, there in moved:
-                # What is in the way is not the command's own: that it was written, the caller sees.
-                if _is_folder(there):
-                    _merge_folders(place, there)
-                _clear(place)
-                _rename(there, place)
-            aside.rmdir()
+            lost = [path for path, there in moved if not self._is_back(path, there)]
+            shutil.rmtree(aside, ignore_errors=True)
+            if lost:
+                raise Stopped(f"{lost[0]} cannot be put back")
+
+    def _is_back(self, path: str, there: Path) -> bool:
+        """Bring back what was put aside, with what was made in a folder's place; False where that cannot be.
+
+        The command ran in the sandbox, and this does not: a folder that is a link now is not gone through.
+        """
+        place = self.root / path
+        if not self._is_own(path):
+            return False
+        try:
+            # What is in the way is not the command's own: that it was written, the caller sees.
+            if _is_folder(there):
+                _merge_folders(place, there)
+            _clear(place)
+            _rename(there, place)
+        except (OSError, Stopped):
+            return False
+        self.moved.add(path)
+        return True
+
+    def _is_own(self, path: str) -> bool:
+        """Whether a path's folder is one of the worktree, reached without a link."""
+        return (self.root / path).parent.resolve() == self.root.resolve() / Path(path).parent
 
     def _has_other_names(self, path: str) -> bool:
         """Whether a file has more names than this (``ln``): made anew, it is not what they stand for."""
@@ -348,6 +367,8 @@ class Runner:
 
     def _emptied(self, path: str) -> bool:
         """Remove a folder that the command makes, unless there is something in it."""
+        if not self._is_own(path):
+            raise Stopped(f"{path} is now reached through a link")
         try:
             (self.root / path).rmdir()
         except OSError:
@@ -356,7 +377,7 @@ class Runner:
 
     def _remove(self, path: str) -> None:
         place = self.root / path
-        if place.parent.resolve() != self.root.resolve() / Path(path).parent:
+        if not self._is_own(path):
             raise Stopped(f"{path} is now reached through a link")
         if place.is_dir() and not place.is_symlink():
             raise Stopped(f"{path} is now a folder")

@@ -312,6 +312,9 @@ static void say(char kind, const struct task *task, const char *text)
 static void hold_old(struct task *task, const char *path, int follow)
 {
     struct stat st;
+    /* A FIFO that is opened here lets go who waits for a reader. */
+    if (fstatat(AT_FDCWD, path, &st, follow ? 0 : AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+        return;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW));
     if (fd < 0)
         return;

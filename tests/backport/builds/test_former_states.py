@@ -96,6 +96,8 @@ PIPES = [
 REPLAYED = [*PIPES, *WRITTEN_AGAIN, *FOLDERS, *NOT_YET_MADE, *LINKS]
 _GEN = "test -d o || mkdir o; cp v o/a; cp v a"
 _UMASK = "a folder that is made under another umask"
+_LIST = "mkdir -p d; ls d > a; cat v >> a"
+_HIDES = _tree("all: a b\na: v gen\n\tsh gen\nb: a w\n\tcp w d/f || :; cp w b\n", gen=_LIST, w="2")
 IN_FULL = [
     Case(
         "what was there before changes",
@@ -138,6 +140,11 @@ IN_FULL = [
             ("a folder in a file's place", "mkdir o/y; cp v o/y/z"),
             ("what they make", "cp v o/y"),
         )
+    ),
+    Case(
+        "it makes a file of the folder in which others have made some since",
+        _HIDES,
+        [f"echo '{_LIST}; rm -r d; echo > d' > gen", _V],
     ),
     Case(
         "it writes what another has made since",
@@ -192,3 +199,24 @@ def test_what_cannot_be_made_so_is_built_in_full(tmp_path: Path, case: Case) -> 
     outcome = run_case(case, tmp_path, replay=True)
     assert outcome.wrong == [], outcome.how
     assert "in full" in outcome.how[1], outcome.how
+
+
+@pytest.mark.parametrize(
+    ("tree", "step", "why"),
+    [
+        (_HIDES, f"echo '{_LIST}; rm -r d; ln -s @OUT@/d d' > gen", "d/f cannot be put back"),
+        (
+            _tree("out: v\n\tmkdir -p c/d/e; cp v out\n") + "; mkdir -p c/d; touch c/f c/d/f",
+            f"rm -r c/d; ln -s @OUT@/d c/d; {_V}",
+            "c/d/e is now reached through a link",
+        ),
+    ],
+    ids=["the command", "the step"],
+)
+def test_nothing_is_removed_through_a_link(tmp_path: Path, tree: str, step: str, why: str) -> None:
+    """A command runs in the sandbox, and what is made ready for it does not."""
+    outcome = run_case(Case("a link", tree, [("mkdir @OUT@/d/e", step)]), tmp_path, replay=True)
+    assert sorted(path.name for path in (tmp_path / "out/d").iterdir()) == ["e", "f"]
+    assert (tmp_path / "out/d/f").read_text() == "1\n"
+    assert outcome.wrong == []
+    assert why in outcome.how[1]

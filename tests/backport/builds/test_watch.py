@@ -181,6 +181,14 @@ def test_what_little_files_held_is_kept_before_they_are_written_over(
     ]
 
 
+def test_who_writes_to_a_fifo_waits_for_its_reader(tmp_path: Path, binary: Path) -> None:
+    """Two do, and the second finds the name there already."""
+    script = "mkfifo p; for x in a b; do echo $x >p & sleep 0.2; done; (sleep 0.3; sort) <p >out"
+    words = [str(binary), str(tmp_path / "log"), str(tmp_path), "", "/bin/sh", "sh", "-c", script]
+    subprocess.run(words, cwd=tmp_path, check=True)
+    assert (tmp_path / "out").read_text() == "a\nb\n"
+
+
 def test_which_folders_are_renamed_and_who_gets_a_signal(tmp_path: Path, binary: Path) -> None:
     script = "mkdir one; mv one other; sh -c 'kill -0 $PPID; kill -0 $$'; kill -0 $1"
     log = tmp_path / "log"

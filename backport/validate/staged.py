@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backport.gateway.repository import Repo
 from backport.gateway.trees import DIRECTORY, EXECUTABLE, FILE, TreeView
@@ -50,14 +51,16 @@ def look_at_patches(repo: Repo, tree: TreeView, changed: dict[bytes, bool]) -> L
     complaints: list[Complaint] = []
     # A link or a submodule of such a name is no patch, and no list.
     patches = {path for path in changed if path.endswith(PATCHES) and _is_file(tree, path)}
+    lists = {path: _listed(tree, path) for path in sorted(series_near(changed))}
+    strips = {one: strip for listed in lists.values() for one, strip in listed.items()}
     for path in sorted(patches):
-        complaints += _parse(tree, path)
+        complaints += _parse(tree, path, strips.get(path, 1))
     broken = {complaint.path for complaint in complaints}
     tried = 0
-    for path in sorted(series_near(changed)):
+    for path, every in lists.items():
         if not _is_file(tree, path):
             continue
-        listed = _listed(tree, path) & changed.keys()
+        listed = every.keys() & changed.keys()
         if path in changed or listed or posixpath.dirname(path) in map(posixpath.dirname, patches):
             tried += 1
             patches |= {one for one in listed if _is_file(tree, one)}
@@ -70,13 +73,14 @@ def _is_file(tree: TreeView, path: bytes) -> bool:
     return entry is not None and entry.mode in (FILE, EXECUTABLE)
 
 
-def _listed(tree: TreeView, path: bytes) -> set[bytes]:
-    """The paths that a series names; none where it cannot be read."""
+def _listed(tree: TreeView, path: bytes) -> dict[bytes, int]:
+    """The paths that a series names, with what is stripped of the names in each; none where there is no
+    series, or it cannot be read."""
     try:
-        entries = parse_series(tree.read(path) or b"", "")
+        entries = parse_series(tree.read(path) or b"", "") if _is_file(tree, path) else ()
     except SeriesError:
-        return set()
-    return {_home(path, entry) for entry in entries}
+        return {}
+    return {_home(path, one): 1 if one.strip is None else one.strip for one in entries}
 
 
 def _home(path: bytes, entry: QuiltEntry) -> bytes:
@@ -106,14 +110,16 @@ def _walk(tree: TreeView, oid: Oid, prefix: bytes) -> Iterator[bytes]:
             yield prefix + name
 
 
-def _parse(tree: TreeView, path: bytes) -> list[Complaint]:
+def _parse(tree: TreeView, path: bytes, strip: int) -> list[Complaint]:
+    # Of a patch that no series lists, who puts it on says how its names are meant: here they are only read.
+    rules = replace(_ANYBODY, strip=strip)
     data = tree.read(path) or b""
     name = shown(path)
     try:
         if path.endswith(b".mbox") or data.startswith(b"From "):
-            read_mbox(data, name, _ANYBODY)
+            read_mbox(data, name, rules)
         else:
-            read_patch_files([(name, data)], name, _ANYBODY)
+            read_patch_files([(name, data)], name, rules)
     except SeriesError as error:
         return [Complaint(name, str(error))]
     return []

@@ -175,6 +175,9 @@ def _plain_change(text: DiffLines) -> FileChange:
         if len(hunks) == 1 and hunks[0].old_start == 0 and hunks[0].old_count == 0:
             old = None
     kind: ChangeKind = "create" if old is None else "delete" if new is None else "modify"
+    if kind != "modify" and (name := _same(old_line, new_line)):
+        # Bazaar, and whoever compares versions of one tree: another file would say by its name which it is.
+        text.note_names(name, name, start)
     return FileChange(
         kind=kind,
         old_path=old,
@@ -184,13 +187,18 @@ def _plain_change(text: DiffLines) -> FileChange:
     )
 
 
-def _note_index(text: DiffLines, *names: bytes) -> None:
+def _note_index(text: DiffLines, old: bytes, new: bytes) -> None:
     """Subversion and CVS name a file three times alike, without a prefix; others add one to two of them."""
-    for line in text.lines[max(text.at - _INDEX_ABOVE, 0) : text.at]:
-        if line.startswith(b"Index: "):
-            index = line[len(b"Index: ") :].rstrip(b"\r\n")
-            if all(index == _WORDS_BEHIND.sub(b"", name[4:].rstrip(b"\r\n")) for name in names):
-                text.note_names(index, index, text.at)
+    name = _same(old, new)
+    for line in text.lines[max(text.at - _INDEX_ABOVE, 0) : text.at] if name else ():
+        if line.startswith(b"Index: ") and line[len(b"Index: ") :].rstrip(b"\r\n") == name:
+            text.note_names(name, name, text.at)
+
+
+def _same(old: bytes, new: bytes) -> bytes:
+    """The name that both lines have; empty where it is not the same."""
+    one, other = (_WORDS_BEHIND.sub(b"", line[4:].rstrip(b"\r\n")) for line in (old, new))
+    return one if one == other else b""
 
 
 def _plain_binary(text: DiffLines) -> FileChange | None:

@@ -114,7 +114,7 @@ def patch_of(piece: Piece, position: int, rules: Rules, strip: int = 1) -> Patch
             where,
             found.unprefixed,
             "the names have no a/ and b/ (as with diff.noprefix); -p 0 takes them as they are, -p 1"
-            " strips the first folder",
+            " strips the first folder (or set backport.strip)",
         )
     if found.words and not rules.partial:
         _refuse_another_patch(found, where)

@@ -20,6 +20,8 @@ _HFS_IGNORED = re.compile(
 )
 # The short names that NTFS may give to .gitmodules (git's path.c, is_ntfs_dotgitmodules).
 _SHORT_MODULES = re.compile(rb"(?:gitmod~[1-4]|g(?:i(?:7(?:e(?:ba?)?)?)?)?~[1-9][0-9]*)\Z")
+_PREFIXES = tuple(b"%c/" % letter for letter in b"abciow12")
+"""What git puts before names (diff.mnemonicPrefix, git diff --no-index)."""
 _ESCAPED = re.compile(rb'\\([abtnvfr"\\]|[0-3][0-7][0-7])')
 _ESCAPES = {
     b"a": b"\a",
@@ -101,9 +103,9 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 def lacks_prefix(old: bytes, new: bytes) -> bool:
     """Whether two names of one file were written without ``a/`` and ``b/`` (diff.noprefix, svn).
 
-    They are the same to the last byte then.  ``a/x a/x`` is a header that was edited.
+    They are the same to the last byte then.  ``a/x a/x`` is a header that was edited; ``t/x`` is a test.
     """
-    return old == new and old.find(b"/") > 1
+    return old == new and b"/" in old and not old.startswith(_PREFIXES)
 
 
 def strip_components(path: bytes, count: int) -> bytes | None:

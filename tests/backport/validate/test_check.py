@@ -162,6 +162,17 @@ def test_what_a_quilt_series_lists_is_a_patch_whatever_its_name(
     assert done.exit_code == int(bool(said)), done.output
 
 
+@pytest.mark.parametrize("listing", ["one.patch -p0\n", None])
+def test_names_in_a_patch_are_as_its_series_says(repo: Path, listing: str | None) -> None:
+    """Where none lists it, whoever puts it on says that."""
+    commit(repo, {"d/a.c": lines()}, "d")
+    svn = GOOD.replace("a/a.c", "d/a.c").replace("b/a.c", "d/a.c")
+    listed = {"p/series": listing} if listing else {}
+    stage(repo, {**listed, "p/one.patch": f"Index: d/a.c\n{'=' * 67}\n{svn}"})
+    done = backport(repo, "check")
+    assert done.exit_code == 0, done.output
+
+
 def test_a_link_is_no_patch(repo: Path) -> None:
     (repo / "p").mkdir()
     for name in ("one.patch", "series"):

@@ -7,6 +7,7 @@ What cannot be read here is refused by name; it is never taken for a file withou
 from __future__ import annotations
 
 import codecs
+import re
 from typing import IO, cast
 
 from series.errors import SeriesError
@@ -30,6 +31,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_COLOURED = re.compile(rb"^(?:\x1b\[[0-9;]*m)+(?:diff --git |--- |@@ -)", re.MULTILINE)
+"""Colours at the beginning of a line: what a patch adds has its ``+`` there."""
 
 
 class FileError(SeriesError):
@@ -54,6 +57,10 @@ def decode(data: bytes, name: str) -> bytes:
     if data[:64].count(b"\0") * 3 >= len(data[:64]) > 3:
         # UTF-16 without its mark: every other byte of a diff's text is zero.
         return _recoded(data, "utf-16-be" if data[:1] == b"\0" else "utf-16-le", name)
+    if b"\x1b[" in data and _COLOURED.search(data):
+        raise FileError(
+            name, "has diffs in the colours of a terminal", "have them written with --color=never"
+        )
     return data.removeprefix(codecs.BOM_UTF8)
 
 

@@ -216,7 +216,11 @@ def _series(pieces: Sequence[Piece], origin: str, rules: Rules, *, folder: bool)
     choice = choose(letters, partial=rules.partial)
     _refuse_faults(pieces, letters, choice, origin, rules)
     if not choice.taken:
-        what = f"{len(pieces)} mails, but none holds a patch" if pieces else "it is empty"
+        what = (
+            f"{len(pieces)} mail{'s' * (len(pieces) > 1)}, but none holds a patch"
+            if pieces
+            else "it is empty"
+        )
         raise MailError(origin, what, "give a mailbox, a folder of patches or a git range")
     numbers = _listed([pieces[one.index] for one in choice.taken]) if folder else {}
     from series.reading.replies import thread_trailers

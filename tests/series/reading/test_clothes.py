@@ -80,6 +80,14 @@ def test_what_cannot_be_unpacked_is_refused(data: bytes, words: str) -> None:
         read_quilt([QuiltEntry("x")], {"x": data}, "series", fallback=US)
 
 
+def test_colours_are_refused_and_what_a_patch_adds_may_have_them() -> None:
+    coloured = MAIL.replace(b"diff --git", b"\x1b[1mdiff --git").replace(b"@@ -", b"\x1b[36m@@ -")
+    for reader in (only, quilted):
+        with pytest.raises(FileError, match=r"colours of a terminal; .*--color=never"):
+            reader(coloured)
+    assert only(MAIL.replace(b"\n+b", b"\n+\x1b[1m@@ -b")).changes
+
+
 def test_a_file_without_a_patch_in_a_folder_is_named() -> None:
     series = read_patch_files([("1", MAIL), ("README", b"words\n")], "dir")
     assert len(series.patches) == 1

@@ -43,8 +43,10 @@ def refuse_hook_of_another() -> None:
     from backport.errors import UsageError
     from backport.gateway.stage import Stage
 
-    here = Stage(Path(), around.for_git()).git_dir()
-    if here is None or Path(named).resolve() != here.resolve():
+    stage = Stage(Path(), around.for_git())
+    here, top = stage.git_dir(), stage.top() or Path()
+    # What is relative is meant from where git started the hook, which may have gone on to a subfolder.
+    if here is None or here.resolve() not in (Path(named).resolve(), (top / named).resolve()):
         raise UsageError(
             f"GIT_DIR is {named}, and {Path.cwd()} is in {here or 'no repository'}",
             "`--repo DIR` names the repository that is meant; of one whose files lie elsewhere"

@@ -82,12 +82,18 @@ class Stage:
 
     def common_dir(self) -> Path | None:
         """Where git keeps what all worktrees of the repository share; None without a repository."""
-        out = self._git("rev-parse", "--path-format=absolute", "--git-common-dir")
-        return Path(os.fsdecode(out.rstrip(b"\n"))) if out is not None else None
+        return self._place("--path-format=absolute", "--git-common-dir")
 
     def git_dir(self) -> Path | None:
         """Where git keeps what is this worktree's own; None without a repository."""
-        out = self._git("rev-parse", "--absolute-git-dir")
+        return self._place("--absolute-git-dir")
+
+    def top(self) -> Path | None:
+        """The worktree's own folder; None without one."""
+        return self._place("--show-toplevel")
+
+    def _place(self, *words: str) -> Path | None:
+        out = self._git("rev-parse", *words)
         return Path(os.fsdecode(out.rstrip(b"\n"))) if out is not None else None
 
     def _git(self, *words: str) -> bytes | None:

@@ -225,7 +225,13 @@ def test_a_hook_of_another_repository(
     """``git --git-dir=X commit``, which runs X's hooks in a folder of another repository."""
     monkeypatch.chdir(repo)
     monkeypatch.setenv("GIT_DIR", ".git")
-    assert CliRunner().invoke(app, ["check", *way]).exit_code == 0
+    (repo / "sub").mkdir()
+    for folder, named in (
+        (repo, way),
+        (repo / "sub", tuple(w.replace("a.c", "../a.c") for w in way)),
+    ):
+        monkeypatch.chdir(folder)
+        assert CliRunner().invoke(app, ["check", *named]).exit_code == 0
     other = new_repo(tmp_path / "other", {"a.c": "1\n"})
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     done = CliRunner().invoke(app, ["check", *way])

@@ -314,15 +314,19 @@ class KeptWorktree:
         """Remove files that another makefile may no longer make, where the two commits' differ."""
         old, new = self.repo.tree(before).id, self.repo.tree(commit).id
         if any(map(is_build_file, changed_paths(self.repo, old, new))):
-            for name in names:
-                (self.folder / name).unlink(missing_ok=True)
+            for place in filter(None, map(self._file, names)):
+                place.unlink()
 
     def read(self, name: str) -> bytes | None:
         """A file's bytes; None where there is none inside the worktree."""
-        path = self.folder / name
-        if path.is_file() and path.resolve().is_relative_to(self.folder.resolve()):
-            return path.read_bytes()
-        return None
+        place = self._file(name)
+        return place.read_bytes() if place is not None else None
+
+    def _file(self, name: str) -> Path | None:
+        """Where a file is; None where there is none inside the worktree: a build may have made links."""
+        place = self.folder / name
+        inside = place.is_file() and place.resolve().is_relative_to(self.folder.resolve())
+        return place if inside else None
 
     def _admin(self) -> Path | None:
         """Git's own folder for the worktree; None when there is none.

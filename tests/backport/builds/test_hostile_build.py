@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from backport.builds.compiler_errors import compiler_errors
+from backport.builds.kept_worktree import KeptWorktree
 from backport.builds.sandbox import unusable
-from tests.backport.trees import backport, git, new_repo, refs
+from backport.environment import Environment
+from backport.gateway.repository import open_repo
+from tests.backport.trees import backport, commit, git, new_repo, refs
 
 
 @pytest.fixture
@@ -76,3 +79,21 @@ def test_a_build_that_removes_its_own_worktree_hurts_nobody(repo: Path) -> None:
     assert refs(repo) == before
     assert check(repo, "test -e a.c")[0] == 0
     git(repo, "fsck", "--strict")
+
+
+def test_what_another_makefile_may_not_make_is_removed_through_no_link(
+    repo: Path, tmp_path: Path
+) -> None:
+    commit(repo, {"Makefile": "all:\n"}, "make")
+    opened = open_repo(repo, Environment.copied({}))
+    old, new = opened.commit("HEAD~1"), opened.commit("HEAD")
+    worktree = KeptWorktree(opened)
+    worktree.check_out(old)
+    worktree.renew(old)
+    for folder in (tmp_path / "away", worktree.folder / "obj"):
+        folder.mkdir()
+        (folder / "core.o").touch()
+    (worktree.folder / "led").symlink_to(tmp_path / "away")
+    worktree.drop_unmade(old, new, ["led/core.o", "obj/core.o", "Makefile/core.o", "none"])
+    assert (tmp_path / "away/core.o").exists()
+    assert not (worktree.folder / "obj/core.o").exists()

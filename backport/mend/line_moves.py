@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Lines carried past steps that change the lines beside them.
 
-A merge takes changes on adjacent lines for a conflict, and rightly where nobody can ask who meant what.  Here
-the steps themselves say where each line was: a change to lines that a step leaves as they are is the same
-change before it.  Whether that repairs anything, a build says.
+A merge reports changes on adjacent lines as a conflict.  Here the steps show where each line was, so a change
+can move past a step that leaves its lines as they are.  A build then shows whether it repairs anything.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@
 Who brings a name that is lacking, as its text shows, is tried in all three ways first; then the first later
 step that builds, which may have to be found by building; then what touches the names and files of the error.
 
-Where none of that repairs it, but one does away with some of its errors, or with all and others come up
-behind them, the search goes on from there.
+Where none of that repairs it, but one removes some of its errors, or all and others come up behind them, the
+search goes on from there.
 
 A try builds the broken step, and if that repairs it each step that it changes.  Nothing before the step
 changes, and it builds then: so the whole comes to an end.  Cost: at most ``_MOST_TRIES`` builds of the broken
@@ -37,7 +37,7 @@ _ROUNDS = 4
 _FEW = 8
 """More parts than that are not made fewer one by one."""
 _TOGETHER = 4
-"""Changes, one after the other, of which each does away with some of a step's errors."""
+"""Changes in a row, each of which removes some of a step's errors."""
 _REACH = 6
 """Steps that lines may pass on the way to a later patch."""
 
@@ -64,7 +64,7 @@ class Search(Struct):
     was: Lineup | None = None
     """The lineup before anything was tried for the step in hand."""
     partly: tuple[Lineup, int, StepVerdict] | None = None
-    """The first change that did away with errors of the step but not with all, with the place of the step and
+    """The first change that removed errors of the step but not all, with the place of the step and
     the verdict on it."""
 
     def mend(self, lineup: Lineup, at: int, verdict: StepVerdict) -> Lineup | None:
@@ -79,23 +79,22 @@ class Search(Struct):
         self, lineup: Lineup, at: int, verdict: StepVerdict, turn: int, *, guess: bool
     ) -> Iterator[Lineup]:
         """Repairs of the step; in a turn behind the first, only those that break no other."""
-        self._first_partly()
+        self.partly = None
         complaint = complaint_of(verdict)
         sure = self.suspects.bringers(lineup, at, complaint)
         for other, chosen in sure.items():
             yield from self._by(lineup, at, complaint, {other: chosen}, turn)
-        partly = self._first_partly()
+        partly = self._take_partly()
         if partly is not None and turn < _TOGETHER:
             yield from self._ways(*partly, turn + 1, guess=False)
         if not guess:
             return
-        self._first_partly()
+        self.partly = None
         good = self.first_good(lineup, at)
-        later = dict.fromkeys(self.suspects.others(lineup, at, complaint, good), ())
-        first = {k: () for k in later if k == good}
-        for some in (first, {k: () for k in later if k not in first}):
-            yield from self._by(lineup, at, complaint, some, turn)
-        partly = partly or self._first_partly()
+        later = self.suspects.others(lineup, at, complaint, good)
+        for some in ([k for k in later if k == good], [k for k in later if k != good]):
+            yield from self._by(lineup, at, complaint, dict.fromkeys(some, ()), turn)
+        partly = partly or self._take_partly()
         if partly is not None and turn < _TOGETHER:
             yield from self._ways(*partly, turn + 1, guess=True)
 
@@ -113,7 +112,7 @@ class Search(Struct):
                     if turn == 1 or self._holds(found):
                         yield found
 
-    def _first_partly(self) -> tuple[Lineup, int, StepVerdict] | None:
+    def _take_partly(self) -> tuple[Lineup, int, StepVerdict] | None:
         """What `partly` holds, which is then free for the next."""
         found, self.partly = self.partly, None
         return found
@@ -178,9 +177,9 @@ class Search(Struct):
         return None
 
     def _is_further(self, before: Lineup, source: Oid, verdict: StepVerdict) -> bool:
-        """Whether a change has done away with errors of the broken step: some, or all, and others come up."""
+        """Whether a change has removed errors of the broken step: some, or all, and others come up."""
         at = next(k for k, stage in enumerate(before.stages) if stage.source == source)
-        one, other = complaint_of(self.prove(before, at)).said, complaint_of(verdict).said
+        one, other = complaint_of(self.prove(before, at)).texts, complaint_of(verdict).texts
         return bool(other) and (other < one or not other & one)
 
     def _up(
@@ -242,7 +241,7 @@ class Search(Struct):
         build is not lost."""
         self.tries(f"whether step {lineup.stages[other].number} still has the error")
         verdict = self.prove(lineup, other)
-        return verdict.state not in _GOOD and bool(complaint.said & complaint_of(verdict).said)
+        return verdict.state not in _GOOD and bool(complaint.texts & complaint_of(verdict).texts)
 
     def _shift(
         self,

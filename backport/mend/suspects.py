@@ -51,8 +51,8 @@ class Complaint(Struct, frozen=True):
         return frozenset(error.path.rpartition("/")[2].encode() for error in self.errors)
 
     @property
-    def said(self) -> frozenset[tuple[str, str]]:
-        """Path and text of each error, at whatever line."""
+    def texts(self) -> frozenset[tuple[str, str]]:
+        """Path and text of each error, without its line number."""
         return frozenset((error.path, error.text) for error in self.errors)
 
 

@@ -15,12 +15,7 @@ from msgspec import Struct
 from backport.config_keys import KEYS
 from backport.gateway.stage import Stage
 from backport.levels import NO_BUILD, NOT_ASKED, Level
-from backport.validate.reach import (
-    documents_alone,
-    is_patch,
-    reaches_core,
-    series_near,
-)
+from backport.validate.reach import documents_alone, is_patch, reaches_core, series_near
 from emu.core_source import core_source
 from emu.errors import EmuError
 

@@ -47,7 +47,7 @@ def is_patch(path: bytes) -> bool:
 
 
 def series_near(changed: Iterable[bytes]) -> set[bytes]:
-    """Where the list of a quilt series would stand that may name one of these paths, whatever its suffix."""
+    """Paths of the series files that could list one of these paths: one in each folder above it."""
     found: set[bytes] = set()
     for path in changed:
         folder = posixpath.dirname(path)

@@ -17,12 +17,12 @@ class TimeInfo:
 
     version: int
     """Odd while the structure is being written."""
-    stamp: int
+    tsc_timestamp: int
     """The time stamp counter when it was written."""
-    system: int
+    system_time: int
     """System time then, in nanoseconds."""
-    scale: int
-    shift: int
+    tsc_to_system_mul: int
+    tsc_shift: int
 
     @classmethod
     def of(cls, raw: bytes) -> TimeInfo:
@@ -31,6 +31,6 @@ class TimeInfo:
 
     def at(self, timestamp: int) -> int:
         """System time in nanoseconds at that count."""
-        ticks = abi.signed(timestamp - self.stamp)  # the record may be younger
-        ticks = ticks << self.shift if self.shift >= 0 else ticks >> -self.shift
-        return self.system + (ticks * self.scale >> 32)
+        ticks = abi.signed(timestamp - self.tsc_timestamp)  # the record may be younger
+        ticks = ticks << self.tsc_shift if self.tsc_shift >= 0 else ticks >> -self.tsc_shift
+        return self.system_time + (ticks * self.tsc_to_system_mul >> 32)

@@ -186,10 +186,10 @@ class Machine:
             if run.crash or run.no_model or run.ended:
                 break
             if turn < len(before):
-                self._look_whether_it_is_there(run)
+                self._stop_where_refused(run)
         return run
 
-    def _look_whether_it_is_there(self, run: Run) -> None:
+    def _stop_where_refused(self, run: Run) -> None:
         """A scenario that goes on from a call which the core does not have is not there either."""
         scenario, calls = run.case.scenario, run.context.l0.calls
         if (

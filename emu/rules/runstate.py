@@ -13,7 +13,7 @@ from enum import IntEnum
 
 RUNSTATE = "VCPUOP_get_runstate_info"
 UPDATE = 1 << 63
-"""XEN_RUNSTATE_UPDATE, in `Runstate.entered` while the structure is being written."""
+"""XEN_RUNSTATE_UPDATE, in `Runstate.state_entry_time` while the structure is being written."""
 
 
 class State(IntEnum):
@@ -30,7 +30,7 @@ class Runstate:
     """``struct vcpu_runstate_info``."""
 
     state: int
-    entered: int
+    state_entry_time: int
     """System time at which it came into that state."""
     times: tuple[int, ...]
     """Time spent in each state."""
@@ -61,10 +61,10 @@ def untrue(look: Look, allowed: Collection[State]) -> Iterator[str]:
     if told.state not in {*allowed}:
         wanted = " or ".join(state.name.lower() for state in allowed)
         yield f"its state is {name(told.state)}, not {wanted}"
-    if told.entered & UPDATE:
+    if told.state_entry_time & UPDATE:
         yield "it says that it is being written"
-    elif told.entered > look.after:
-        yield f"its state begins {told.entered - look.after} ns from now"
+    elif told.state_entry_time > look.after:
+        yield f"its state begins {told.state_entry_time - look.after} ns from now"
 
 
 def drifted(first: Look, second: Look) -> Iterator[str]:
@@ -86,8 +86,9 @@ def disagree(area: Runstate, asked: Runstate) -> Iterator[str]:
     if area.state != State.RUNNING:
         yield f"the memory area has its state {name(area.state)} while it runs"
         return
-    if area.entered != asked.entered:
-        yield f"the memory area has it scheduled at {area.entered}, {RUNSTATE} at {asked.entered}"
+    here, there = area.state_entry_time, asked.state_entry_time
+    if here != there:
+        yield f"the memory area has it scheduled at {here}, {RUNSTATE} at {there}"
     for state in State:
         one, other = area.times[state], asked.times[state]
         if one > other or (one != other and state is not State.RUNNING):

@@ -20,8 +20,8 @@ LATER = Look(replace(TOLD, times=(500, 50, 250, 200)), before=1095, after=1105)
         (TOLD, []),
         (replace(TOLD, state=2), ["its state is blocked, not running"]),
         (replace(TOLD, state=-1), ["its state is -1, not running"]),
-        (replace(TOLD, entered=1006), ["its state begins 1 ns from now"]),
-        (replace(TOLD, entered=900 | UPDATE), ["it says that it is being written"]),
+        (replace(TOLD, state_entry_time=1006), ["its state begins 1 ns from now"]),
+        (replace(TOLD, state_entry_time=900 | UPDATE), ["it says that it is being written"]),
     ],
 )
 def test_a_state(told: Runstate, wrong: list[str]) -> None:
@@ -53,7 +53,7 @@ def test_the_sum_does_not_drift(times: tuple[int, ...], wrong: list[str]) -> Non
             ["the memory area has its state blocked while it runs"],
         ),
         (
-            replace(TOLD, entered=899),
+            replace(TOLD, state_entry_time=899),
             ["the memory area has it scheduled at 899, VCPUOP_get_runstate_info at 900"],
         ),
         (

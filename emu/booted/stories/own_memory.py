@@ -32,9 +32,9 @@ SKEW_NS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The time as the first vcpu is told, and the machine's own."""
+    """System time as the first vcpu computes it (ns), and the machine's clock (ticks)."""
 
-    told: int
+    system_time: int
     ticks: int
 
     @classmethod
@@ -107,7 +107,7 @@ def _told_the_time(guest: Guest, vcpu: int, since: Moment) -> Iterator[str]:
     """It is the time of all, and goes on where it was."""
     told = guest.time(vcpu)
     passed = (guest.machine.now() - since.ticks) * 10**9 // TSC_HZ
-    wanted = since.told + passed
+    wanted = since.system_time + passed
     if not wanted - SKEW_NS <= told <= wanted + SKEW_NS:
         yield f"the time of vcpu {vcpu} is {told} ns, and by that of vcpu 0 it is {wanted}"
     if TimeInfo.of(guest.time_info(vcpu)).version & 1:

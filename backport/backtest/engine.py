@@ -23,6 +23,7 @@ from backport.history.missing_names import (
     lacking_members,
     uses,
 )
+from backport.history.odd_calls import odd_calls
 from backport.history.other_branch import AsBranch, Sibling
 from backport.history.siblings import AUTO, Chosen, Siblings, Versions, find_siblings
 from backport.pick.proposals import propose
@@ -120,7 +121,8 @@ class Engine:
         run = (chosen.patch,)
         reached = lacking_members(self._repo, where.branch, (suspect,), run).get(0, ())
         said = (uses(reached, "the branch"),) if reached else ()
-        return (*doubts(where, chosen.patch, self._words.held, made), *said)
+        calls = odd_calls(self._repo, where.branch, (suspect,), run).get(0, ())
+        return (*doubts(where, chosen.patch, self._words.held, made), *said, *calls)
 
 
 def _spent() -> float:

@@ -27,6 +27,7 @@ from backport.history.missing_names import (
     near_names,
     uses,
 )
+from backport.history.odd_calls import odd_calls
 from backport.history.siblings import Siblings
 from series.model import FileChange, Oid, Patch, shown
 from series.symbols.brought import made_names
@@ -68,11 +69,13 @@ def doubted(
     """
     names = find_lacking(repo, branch, suspects, run)
     reached = lacking_members(repo, branch, suspects, run)
+    calls = odd_calls(repo, branch, suspects, run)
     found = {}
     for suspect in suspects:
         lacking = (*names.get(suspect.number, ()), *reached.get(suspect.number, ()))
         said = (explain(lacking, name),) if lacking else ()
-        if all_of := (*said, *doubtful_files(suspect.where, suspect.patch)):
+        odd = calls.get(suspect.number, ())
+        if all_of := (*said, *odd, *doubtful_files(suspect.where, suspect.patch)):
             found[suspect.number] = all_of
     return found
 

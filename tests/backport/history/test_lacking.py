@@ -168,6 +168,49 @@ def test_a_member_that_two_patches_reach_is_brought_by_none(repo: Path) -> None:
     assert "2/2 step 1: uses arch.pv, which stable-4.10 does not have" in output
 
 
+PARTS, WHOLE = "int find(int seg, int bus, int dev);\n", "int find(struct place at);\n"
+FINDS = {"a.c": code((2, "moved()"), (20, "find(p->at);"))}
+
+
+@pytest.fixture
+def finding(repo: Path) -> Path:
+    """The branch has a function of three parameters, and upstream made it one of one."""
+    git(repo, "checkout", "-q", "stable-4.10")
+    commit(repo, {"h.h": PARTS, "other.h": "struct place { int bus; };\n"}, "find")
+    git(repo, "checkout", "-q", "master")
+    upstream(repo, {"h.h": PARTS, "other.h": "struct place { int bus; };\n"}, {"h.h": WHOLE})
+    return repo
+
+
+def test_a_call_with_other_parameters_than_the_branch_has(finding: Path) -> None:
+    """The first of its function in the file: the file cannot tell."""
+    upstream(finding, FINDS)
+    output = apply(finding, "master", ends=3)
+    assert "calls find with 1 argument, which the branch has with 3" in output
+    assert git(finding, "log", "-1", "--format=%s", "stable-4.10").strip() == "find"
+
+
+def test_a_call_whose_function_the_run_changes_as_well(finding: Path) -> None:
+    upstream(finding, FINDS)
+    assert "which the branch has with" not in apply(finding, "master~2..master")
+
+
+@pytest.mark.parametrize("also", [PARTS, "int x = find(1, 2, 3);\n"])
+def test_a_name_of_several_things_tells_nothing(finding: Path, also: str) -> None:
+    """As members of two structures: upstream has it with three as well."""
+    upstream(finding, {"more.c": also}, FINDS)
+    assert "which the branch has with" not in apply(finding, "master")
+
+
+def test_a_function_without_parameters_is_called_without_arguments(repo: Path) -> None:
+    """``(void)`` of the branch is ``()`` upstream."""
+    git(repo, "checkout", "-q", "stable-4.10")
+    commit(repo, {"h.h": HELPER}, "helper")
+    git(repo, "checkout", "-q", "master")
+    upstream(repo, {"h.h": "void helper();\n"}, {"a.c": code((2, "moved()"), (20, "helper();"))})
+    assert "which the branch has with" not in apply(repo, "master")
+
+
 def test_a_name_that_the_branch_has_in_another_file(repo: Path) -> None:
     git(repo, "checkout", "-q", "stable-4.10")
     commit(repo, {"other.h": HELPER}, "has it elsewhere")
